@@ -1,0 +1,60 @@
+"""What the score networks share: radial basis, smooth cutoff, and the embedding of noise levels."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+MAX_ATOMIC_NUMBER = 118
+
+
+class RadialBasis(nn.Module):
+    """Spherical Bessel functions sin(nπr/r_c)/r times a polynomial envelope, smooth to the third order at r_c.
+
+    Both are finite at r = 0, where strongly noised atoms come to lie (Gasteiger et al., ICLR 2020).
+    """
+
+    def __init__(self, n_basis: int, cutoff: float) -> None:
+        super().__init__()
+        self.cutoff = cutoff
+        self.register_buffer("frequency", torch.arange(1, n_basis + 1) * math.pi)
+        self.frequency: Tensor
+
+    def forward(self, distance: Float[Tensor, "edges"]) -> Float[Tensor, "edges basis"]:
+        x = (distance / self.cutoff).clamp(max=1.0)[:, None]
+        bessel = math.sqrt(2.0) * self.frequency * torch.sinc(self.frequency / math.pi * x)
+        envelope = 1 - 35 * x**4 + 84 * x**5 - 70 * x**6 + 20 * x**7
+        return bessel * envelope
+
+
+class SigmaEmbedding(nn.Module):
+    """Noise level of each atom → features: sinusoids of log σ, and a vector of its own for σ = 0."""
+
+    def __init__(self, n_features: int, n_waves: int = 16) -> None:
+        super().__init__()
+        self.register_buffer("wave", torch.logspace(-0.7, 1.3, n_waves))
+        self.wave: Tensor
+        self.clean = nn.Parameter(torch.zeros(n_features))
+        self.net = nn.Sequential(nn.Linear(2 * n_waves, n_features), nn.SiLU(), nn.Linear(n_features, n_features))
+
+    def forward(self, sigma: Float[Tensor, "atoms"]) -> Float[Tensor, "atoms features"]:
+        noisy = sigma > 0
+        phase = torch.log(torch.where(noisy, sigma, torch.ones_like(sigma)))[:, None] * self.wave
+        features = self.net(torch.cat([torch.sin(phase), torch.cos(phase)], dim=-1))
+        return torch.where(noisy[:, None], features, self.clean)
+
+
+def require_known_lattice(tau: Float[Tensor, "crystals"]) -> None:
+    """Raise ValueError where a lattice is noised: a model without a strain score cannot answer."""
+    if bool((tau != 0).any()):
+        raise ValueError("this score model knows no lattice noise: expected tau = 0, use a model with a strain score")
+
+
+def score_from_noise(noise: Float[Tensor, "atoms 3"], sigma: Float[Tensor, "atoms"]) -> Float[Tensor, "atoms 3"]:
+    """Predicted noise e in units of σ → score −e/σ, 1/Å; exactly 0 where σ is 0."""
+    moves = sigma > 0
+    scale = torch.where(moves, -1.0 / torch.where(moves, sigma, torch.ones_like(sigma)), torch.zeros_like(sigma))
+    return noise * scale[:, None]

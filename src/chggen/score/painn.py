@@ -1,0 +1,104 @@
+"""A lean E(3)-equivariant score network for CPUs: scalar and vector features (PaiNN, Schütt et al., ICML 2021).
+
+Every vector feature is a sum of edge directions times invariants, hence odd under inversion: the score turns, mirrors
+and moves with the crystal. σ enters per atom, before every layer.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from chggen.crystals import Crystals, Noise, Score
+from chggen.graph import edges_within, pairs_of
+from chggen.score.blocks import (
+    MAX_ATOMIC_NUMBER,
+    RadialBasis,
+    SigmaEmbedding,
+    require_known_lattice,
+    score_from_noise,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PainnOptions:
+    """Architecture: feature width, layers, cutoff (Å), Bessel functions, learned radial functions."""
+
+    features: int = 128
+    layers: int = 4
+    cutoff: float = 5.5
+    n_basis: int = 24
+    n_radial: int = 12
+
+
+class PainnScore(nn.Module):
+    """Score model; see the module's text."""
+
+    def __init__(self, options: PainnOptions) -> None:
+        super().__init__()
+        self.options = options
+        f = options.features
+        self.species = nn.Embedding(MAX_ATOMIC_NUMBER + 1, f)
+        self.sigma = SigmaEmbedding(f)
+        self.basis = RadialBasis(options.n_basis, options.cutoff)
+        self.radial = nn.Sequential(  # no biases: it vanishes with the basis at the cutoff
+            nn.Linear(options.n_basis, 2 * options.n_radial, bias=False),
+            nn.SiLU(),
+            nn.Linear(2 * options.n_radial, options.n_radial, bias=False),
+        )
+        self.layers = nn.ModuleList(_Layer(f, options.n_radial) for _ in range(options.layers))
+        self.readout = nn.Sequential(nn.LayerNorm(f), nn.Linear(f, f), nn.SiLU(), nn.Linear(f, f))
+        self.direction = nn.Linear(f, f, bias=False)
+
+    def forward(self, crystals: Crystals, noise: Noise) -> Score:
+        """Scores of the atoms, 1/Å, shape (atoms, 3). Raises ValueError where tau is not 0."""
+        require_known_lattice(noise.tau)
+        edges = edges_within(crystals, self.options.cutoff)
+        pairs = pairs_of(edges, len(crystals.atomic_numbers))
+        vector = edges.vectors(crystals)
+        distance = torch.sqrt((vector**2).sum(-1) + 1e-12)
+        unit = vector / (distance + 0.01)[:, None]  # falls to 0 with the distance: no kink where atoms overlap
+        functions = self.radial(self.basis(distance))
+        table = pairs.sum(torch.cat([functions[:, None], functions[:, None] * unit[:, :, None]], dim=1).flatten(1))
+        radial, directed = table.transpose(1, 2).split([functions.shape[1], 3 * functions.shape[1]], dim=1)
+        directed = directed.unflatten(1, (3, -1)).transpose(1, 2).flatten(1, 2)
+        level = self.sigma(noise.sigma)
+        scalar = self.species(crystals.atomic_numbers) + level
+        vectors = scalar.new_zeros(scalar.shape[0], 3, scalar.shape[1])
+        for layer in self.layers:
+            scalar, vectors = layer(scalar, vectors, level, radial, directed, pairs.sender)
+        predicted = (self.direction(vectors) * self.readout(scalar)[:, None, :]).sum(-1)
+        return Score(atoms=score_from_noise(predicted, noise.sigma))
+
+
+class _Layer(nn.Module):
+    """One exchange with the neighbours and one update of each atom."""
+
+    def __init__(self, f: int, n_radial: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(f)
+        self.level = nn.Linear(f, f)
+        self.send = nn.Sequential(nn.Linear(f, f), nn.SiLU(), nn.Linear(f, 3 * f))
+        self.filter = nn.Parameter(torch.randn(n_radial, 3, f) / math.sqrt(40.0 * n_radial))
+        self.mix = nn.Linear(f, 2 * f, bias=False)
+        self.update = nn.Sequential(nn.Linear(2 * f, f), nn.SiLU(), nn.Linear(f, 3 * f))
+
+    def forward(
+        self, scalar: Tensor, vectors: Tensor, level: Tensor, radial: Tensor, directed: Tensor, sender: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        n, f = scalar.shape
+        to_scalar, carrier, along = self.send(self.norm(scalar) + self.level(level)).chunk(3, dim=-1)
+        sent = torch.cat([to_scalar[:, None], vectors * carrier[:, None]], dim=1).flatten(1)
+        carried = radial @ sent.index_select(0, sender.flatten()).view(n, -1, 4 * f)
+        created = directed @ along.index_select(0, sender.flatten()).view(n, -1, f)
+        arriving, moved = carried.view(n, -1, 4, f).split([1, 3], dim=2)
+        scalar = scalar + (arriving.squeeze(2) * self.filter[:, 0]).sum(1)
+        moved = moved * self.filter[:, None, 1] + created.view(n, -1, 3, f) * self.filter[:, None, 2]
+        vectors = vectors + moved.sum(1)
+        left, right = self.mix(vectors).chunk(2, dim=-1)
+        length = torch.sqrt((right**2).sum(dim=1) + 1e-6)
+        gate, dot, bias = self.update(torch.cat([scalar, length], dim=-1)).chunk(3, dim=-1)
+        return scalar + dot * (left * right).sum(dim=1) + bias, vectors + gate[:, None, :] * left

@@ -1,0 +1,233 @@
+"""The resumable training loop: AdamW, warm-up and decay, EMA, validation by noise band, checkpoints."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import nn
+
+from chggen.config import InputError
+from chggen.crystals import Crystals, Noise
+from chggen.diffusion.noise import matching_loss
+from chggen.score import checkpoint
+from chggen.training.dataset import Dataset, epoch_batches, read_dataset
+from chggen.training.options import OptimizerOptions, TrainingOptions
+from chggen.training.task import Task, make_task
+
+log = logging.getLogger(__name__)
+_BANDS: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, math.inf)  # Å
+_SHARD: Final = 14 * 2**20  # bytes of tensors in one file of the resume state
+
+
+def learning_rate(step: int, options: OptimizerOptions) -> float:
+    """Linear warm-up, constant, then a half cosine to 0 over the last decay_share of the steps."""
+    decay_from = options.steps * (1 - options.decay_share)
+    warm = min(1.0, (step + 1) / max(options.warmup_steps, 1))
+    past = min(max(step - decay_from, 0.0) / max(options.steps - decay_from, 1.0), 1.0)
+    return options.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * past))
+
+
+def train(
+    options: TrainingOptions,
+    *,
+    device: str = "cpu",
+    resume: bool = False,
+    start_from: Path | None = None,
+    progress: Callable[[int, float], None] = lambda step, loss: None,
+) -> Path:
+    """Train by the options and return the path of the model (EMA weights), written as it improves.
+
+    resume continues exactly where the last checkpoint stopped; start_from takes another model's weights. Raises
+    InputError when there is nothing to resume, or a run is there already and resume was not asked for.
+    """
+    out = Path(options.run.out)
+    state_path = out / "resume" / "state.pt"
+    if resume != state_path.exists():
+        raise InputError(
+            f"no training run to resume in {out}; start without --resume"
+            if resume
+            else f"{out} holds a training run; continue it with --resume or choose another folder"
+        )
+    run = _Run(options, device, start_from)
+    if resume:
+        run.restore(out / "resume")
+    run.advance(out, progress)
+    return out / "model.pt"
+
+
+class _Run:
+    """The state of one training run: model, EMA twin, optimizer, step."""
+
+    def __init__(self, options: TrainingOptions, device: str, start_from: Path | None) -> None:
+        torch.manual_seed(options.run.seed)
+        self.options = options
+        self.device = device
+        architecture = dict(options.model)
+        self.name = str(architecture.pop("architecture", "painn"))
+        self.model = checkpoint.build(self.name, architecture).to(device)
+        if start_from is not None:
+            self.model.load_state_dict(checkpoint.read(start_from)["weights"])
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), weight_decay=options.optimizer.weight_decay)
+        self.step = 0
+        self.history: list[dict[str, Any]] = []
+        self.data = read_dataset(options.data.train, "train", options.data.max_atoms)
+        self.started_from = str(start_from.name) if start_from is not None else None
+
+    def advance(self, out: Path, progress: Callable[[int, float], None]) -> None:
+        run = self.options.run
+        began = written = time.monotonic()
+        batches = self._batches()
+        while self.step < self.options.optimizer.steps:
+            loss = self._update(next(batches))
+            self.step += 1
+            progress(self.step, loss)
+            now = time.monotonic()
+            if run.validate_every and self.step % run.validate_every == 0:
+                self._validate()
+            if now - written > 60 * run.checkpoint_minutes:
+                self.write(out)
+                written = now
+            if run.max_minutes and now - began > 60 * run.max_minutes:
+                log.info("stopping after %.1f minutes at step %d; resume to go on", run.max_minutes, self.step)
+                break
+        else:
+            self._validate()
+        self.write(out)
+
+    def _batches(self) -> Iterator[np.ndarray]:
+        """The batches from the present step on; epochs follow from the seed alone, so a resumed run sees the same."""
+        data = self.options.data
+        position = self.step
+        epoch = 0
+        while True:
+            batches = epoch_batches(
+                self.data.n_atoms, self.options.run.seed, epoch, data.atoms_per_batch, data.crystals_per_batch
+            )
+            yield from batches[position:]
+            position = max(position - len(batches), 0)
+            epoch += 1
+
+    def _update(self, indices: np.ndarray) -> float:
+        options = self.options.optimizer
+        rng = np.random.default_rng([self.options.run.seed, 1, self.step])
+        task = _on(make_task(self.data.take(indices), self.options.noise, rng), self.device)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.step, options)
+        loss = _losses(self.model, task).mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), options.clip_norm)
+        if torch.isfinite(norm):  # one broken batch must not ruin the weights
+            self.optimizer.step()
+        else:
+            log.warning("step %d skipped: the gradient is not finite", self.step)
+        decay = min(options.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for mean, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                mean.lerp_(new, 1 - decay)
+        return float(loss.detach())
+
+    def _validate(self) -> None:
+        data = self.options.data
+        if not data.validation:
+            return
+        held_out = read_dataset(data.validation, "val", data.max_atoms)
+        record = {"step": self.step, **validation_loss(self.average, held_out, self.options, self.device)}
+        self.history.append(record)
+        log.info("validation %s", json.dumps(record))
+
+    def write(self, out: Path) -> None:
+        """The shippable model, the state to resume from in files of at most 16 MiB, and the validation history."""
+        provenance = {
+            "options": json.dumps(dataclasses.asdict(self.options)),
+            "crystals": len(self.data),
+            "steps": self.step,
+            "started_from": self.started_from or "",
+            "validation": json.dumps(self.history[-1:] or ""),
+        }
+        checkpoint.save(out / "model.pt", self.name, self.average, provenance)
+        moments = self.optimizer.state_dict()["state"]
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        tensors |= {f"moment.{p}.{k}": v for p, state in moments.items() for k, v in state.items()}
+        shards = _shards(tensors)
+        for k, shard in enumerate(shards):
+            checkpoint.write_atomically(out / "resume" / f"{self.step}-{k}.pt", shard)
+        state = {"step": self.step, "shards": len(shards), "history": json.dumps(self.history)}
+        checkpoint.write_atomically(out / "resume" / "state.pt", state)  # last: it names the shards that count
+        for old in (out / "resume").glob("*-*.pt"):
+            if not old.name.startswith(f"{self.step}-"):
+                old.unlink()
+        (out / "history.json").write_text(json.dumps(self.history, indent=1))
+
+    def restore(self, folder: Path) -> None:
+        state = torch.load(folder / "state.pt", weights_only=True)
+        tensors: dict[str, torch.Tensor] = {}
+        for k in range(state["shards"]):
+            tensors |= torch.load(folder / f"{state['step']}-{k}.pt", weights_only=True, map_location=self.device)
+        part = lambda name: {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(name + ".")}  # noqa: E731
+        self.model.load_state_dict(part("model"))
+        self.average.load_state_dict(part("average"))
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in part("moment").items():
+            parameter, kind = key.split(".")
+            moments.setdefault(int(parameter), {})[kind] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.step = state["step"]
+        self.history = json.loads(state["history"])
+
+
+def _shards(tensors: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+    shards: list[dict[str, torch.Tensor]] = [{}]
+    size = 0
+    for name, tensor in tensors.items():
+        if size + tensor.nbytes > _SHARD and shards[-1]:
+            shards.append({})
+            size = 0
+        shards[-1][name] = tensor.detach().cpu().clone()
+        size += tensor.nbytes
+    return shards
+
+
+def _on(task: Task, device: str) -> Task:
+    crystals: Crystals = task.crystals.to(device)
+    noise = Noise(sigma=task.noise.sigma.to(device), tau=task.noise.tau.to(device))
+    return Task(crystals=crystals, noise=noise, target=task.target.to(device))
+
+
+def _losses(model: nn.Module, task: Task) -> torch.Tensor:
+    crystals = task.crystals
+    score = model(crystals, task.noise).atoms
+    return matching_loss(score, task.target, task.noise.sigma, crystals.crystal_index, crystals.n_crystals)
+
+
+@torch.no_grad()
+def validation_loss(model: nn.Module, data: Dataset, options: TrainingOptions, device: str) -> dict[str, float]:
+    """Mean loss over fixed crystals and fixed noise, whole and by band of the crystals' largest sigma (Å)."""
+    n = min(options.data.validation_crystals, len(data))
+    chosen = np.random.default_rng(7).permutation(len(data))[:n]
+    losses, levels = [], []
+    for k, indices in enumerate(np.array_split(chosen, math.ceil(n / 32))):
+        task = _on(make_task(data.take(indices), options.noise, np.random.default_rng([7, k])), device)
+        losses.append(_losses(model, task))
+        widest = torch.zeros(task.crystals.n_crystals, device=device)
+        levels.append(widest.scatter_reduce(0, task.crystals.crystal_index, task.noise.sigma, "amax"))
+    loss, level = torch.cat(losses), torch.cat(levels)
+    result = {"loss": round(float(loss.mean()), 4)}
+    for low, high in zip(_BANDS, _BANDS[1:], strict=False):
+        band = loss[(level > low) & (level <= high)]
+        if len(band):
+            result[f"loss {low:g}-{high:g}"] = round(float(band.mean()), 4)
+    return result

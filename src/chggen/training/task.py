@@ -1,0 +1,82 @@
+"""The training task: which atoms carry how much noise, the perturbed crystals and the score to learn."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from chggen.crystals import Crystals, Noise
+from chggen.diffusion.noise import without_translation, wrapped_normal_score
+from chggen.diffusion.schedule import sigma_max
+from chggen.training.options import NoiseOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Perturbed crystals with their noise levels and the target score (atoms 3), 1/Å."""
+
+    crystals: Crystals
+    noise: Noise
+    target: Float[Tensor, "atoms 3"]
+
+
+def make_task(crystals: Crystals, options: NoiseOptions, rng: np.random.Generator) -> Task:
+    """Draw noise levels by the mixture of `options`, perturb, and compute the wrapped-normal target."""
+    sigma = torch.from_numpy(_levels(crystals, options, rng)).to(crystals.frac_coords.dtype)
+    unit = torch.from_numpy(rng.standard_normal(crystals.frac_coords.shape)).to(crystals.frac_coords.dtype)
+    step = sigma[:, None] * unit
+    target = wrapped_normal_score(step, sigma, crystals.lattice, crystals.crystal_index)
+    target = without_translation(target, sigma, crystals.crystal_index, crystals.n_crystals)
+    return Task(
+        crystals=replace(crystals.moved(step), guest=sigma > options.uncertain_host_largest),
+        noise=Noise(sigma=sigma, tau=torch.zeros(crystals.n_crystals, dtype=sigma.dtype)),
+        target=target,
+    )
+
+
+def _levels(crystals: Crystals, options: NoiseOptions, rng: np.random.Generator) -> np.ndarray:
+    top = sigma_max(crystals.lattice, options.largest).numpy().astype(float)
+    species = crystals.atomic_numbers.numpy()
+    ends = np.cumsum(crystals.n_atoms.numpy())
+    levels = np.zeros(len(species))
+    for c, end in enumerate(ends):
+        atoms = slice(0 if c == 0 else ends[c - 1], end)
+        guest = draw_guests(species[atoms], options, rng)
+        level = _log_uniform(rng, options.smallest, max(top[c], 2 * options.smallest))
+        held = 0.0
+        if not guest.all() and rng.random() < options.uncertain_host_share:
+            held = _log_uniform(rng, options.uncertain_host_smallest, options.uncertain_host_largest)
+        levels[atoms] = np.where(guest, level, held)
+    return levels
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return math.exp(rng.uniform(math.log(low), math.log(high)))
+
+
+def draw_guests(species: np.ndarray, options: NoiseOptions, rng: np.random.Generator) -> np.ndarray:
+    """A random guest mask (atoms,) for one crystal, at least one guest: by species, part of one, atoms, or all."""
+    kinds = np.unique(species)
+    u = rng.random()
+    if u < options.species_share and len(kinds) > 1:
+        n = 1 if rng.random() < 0.7 else int(rng.integers(1, len(kinds)))
+        return np.isin(species, rng.choice(kinds, size=n, replace=False))
+    u -= options.species_share
+    if 0 <= u < options.partial_share:
+        return _some(species == rng.choice(kinds), rng)
+    if options.partial_share <= u < options.partial_share + options.atoms_share:
+        return _some(np.ones(len(species), dtype=bool), rng)
+    return np.ones(len(species), dtype=bool)
+
+
+def _some(eligible: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A random non-empty subset of the eligible atoms, of a uniformly drawn size."""
+    candidates = np.flatnonzero(eligible)
+    mask = np.zeros(len(eligible), dtype=bool)
+    mask[rng.choice(candidates, size=int(rng.integers(1, len(candidates) + 1)), replace=False)] = True
+    return mask
