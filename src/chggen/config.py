@@ -13,7 +13,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-
 T = typing.TypeVar("T")
 
 

@@ -101,9 +101,7 @@ def _from_cell_lists(frac: Tensor, lattice: Tensor, cutoff: float, start: int) -
     from vesin import NeighborList
 
     search = NeighborList(cutoff=cutoff, full_list=True)
-    i, j, image = search.compute(
-        points=(frac @ lattice).numpy(), box=lattice.numpy(), periodic=True, quantities="ijS"
-    )
+    i, j, image = search.compute(points=(frac @ lattice).numpy(), box=lattice.numpy(), periodic=True, quantities="ijS")
     receiver, sender = torch.from_numpy(i.astype("int64")), torch.from_numpy(j.astype("int64"))
     order = torch.argsort(receiver * len(frac) + sender, stable=True)
     return receiver[order] + start, sender[order] + start, torch.from_numpy(image.astype("float64"))[order]

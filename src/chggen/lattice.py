@@ -26,12 +26,14 @@ def wrap(frac: Tensor) -> Tensor:
 
 def volume(lattice: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
     """Cell volumes, Å³."""
-    return torch.linalg.det(lattice).abs()
+    volumes: Tensor = torch.linalg.det(lattice).abs()
+    return volumes
 
 
 def inverse_spacings(lattice: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
     """Inverse distance between the lattice planes across each vector, 1/Å: |b_i| of the reciprocal lattice."""
-    return torch.linalg.norm(torch.linalg.inv(lattice), dim=-2)
+    lengths: Tensor = torch.linalg.norm(torch.linalg.inv(lattice), dim=-2)
+    return lengths
 
 
 def mixing_length(lattice: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
@@ -43,7 +45,8 @@ def mixing_length(lattice: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch
         [h for h in itertools.product(range(-2, 3), repeat=3) if any(h)], dtype=lattice.dtype, device=lattice.device
     )
     reciprocal = torch.linalg.inv(lattice).transpose(-1, -2)
-    return 1.0 / torch.linalg.norm(grid @ reciprocal, dim=-1).amin(dim=-1)
+    shortest: Tensor = torch.linalg.norm(grid @ reciprocal, dim=-1).amin(dim=-1)
+    return 1.0 / shortest
 
 
 def lattice_from_parameters(parameters: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
+from chggen.allocator import keep_memory
 from chggen.config import InputError, from_table
 
 FORMAT: Final = 1
@@ -67,12 +68,15 @@ def read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not a chggen checkpoint ({type(error).__name__}); train or download one") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise InputError(f"{path} has checkpoint format {found}, expected {FORMAT}; retrain it or use a matching chggen")
+        raise InputError(
+            f"{path} has checkpoint format {found}, expected {FORMAT}; retrain it or use a matching chggen"
+        )
     return content
 
 
 def load_score_model(path: Path | str | None = None, device: str = "cpu") -> nn.Module:
     """The shipped score model, or the one at path, ready for evaluation. Raises InputError (see read)."""
+    keep_memory()
     if path is None:
         with resources.as_file(resources.files("chggen.score") / SHIPPED) as shipped:
             content = read(shipped)

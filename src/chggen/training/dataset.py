@@ -118,7 +118,9 @@ def epoch_batches(
     batches: list[np.ndarray] = []
     for start in range(0, len(order), pool):
         chunk = order[start : start + pool]
-        batches.extend(_cut(chunk[np.argsort(n_atoms[chunk], kind="stable")], n_atoms, atoms_per_batch, crystals_per_batch))
+        batches.extend(
+            _cut(chunk[np.argsort(n_atoms[chunk], kind="stable")], n_atoms, atoms_per_batch, crystals_per_batch)
+        )
     return [batches[k] for k in rng.permutation(len(batches))]
 
 

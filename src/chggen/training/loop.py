@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 import json
 import logging
 import math
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from chggen.allocator import keep_memory
 from chggen.config import InputError
 from chggen.crystals import Crystals, Noise
 from chggen.diffusion.noise import matching_loss
@@ -58,6 +60,7 @@ def train(
             if resume
             else f"{out} holds a training run; continue it with --resume or choose another folder"
         )
+    keep_memory()
     run = _Run(options, device, start_from)
     if resume:
         run.restore(out / "resume")
@@ -176,17 +179,20 @@ class _Run:
         tensors: dict[str, torch.Tensor] = {}
         for k in range(state["shards"]):
             tensors |= torch.load(folder / f"{state['step']}-{k}.pt", weights_only=True, map_location=self.device)
-        part = lambda name: {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(name + ".")}  # noqa: E731
-        self.model.load_state_dict(part("model"))
-        self.average.load_state_dict(part("average"))
+        self.model.load_state_dict(_part(tensors, "model"))
+        self.average.load_state_dict(_part(tensors, "average"))
         moments: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in part("moment").items():
+        for key, value in _part(tensors, "moment").items():
             parameter, kind = key.split(".")
             moments.setdefault(int(parameter), {})[kind] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.step = state["step"]
         self.history = json.loads(state["history"])
+
+
+def _part(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
+    return {key.split(".", 1)[1]: tensor for key, tensor in tensors.items() if key.startswith(name + ".")}
 
 
 def _shards(tensors: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
@@ -226,7 +232,7 @@ def validation_loss(model: nn.Module, data: Dataset, options: TrainingOptions, d
         levels.append(widest.scatter_reduce(0, task.crystals.crystal_index, task.noise.sigma, "amax"))
     loss, level = torch.cat(losses), torch.cat(levels)
     result = {"loss": round(float(loss.mean()), 4)}
-    for low, high in zip(_BANDS, _BANDS[1:], strict=False):
+    for low, high in itertools.pairwise(_BANDS):
         band = loss[(level > low) & (level <= high)]
         if len(band):
             result[f"loss {low:g}-{high:g}"] = round(float(band.mean()), 4)

@@ -1,0 +1,26 @@
+"""Memory of large tensors kept by the process instead of handed back to the system after every operation.
+
+With glibc's defaults each tensor above 128 KiB is mapped and unmapped anew, and the page faults take longer than the
+arithmetic. Where the C library has no mallopt, nothing is done.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import Final
+
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+_MMAP_FROM: Final = 32 * 2**20  # bytes; the most that glibc accepts
+_TRIM_FROM: Final = 2**30  # bytes of free memory at the top of the heap that are kept
+
+
+@cache
+def keep_memory() -> bool:
+    """Set the thresholds once in this process; whether the C library took them."""
+    try:
+        libc = ctypes.CDLL(None)
+        return bool(libc.mallopt(_M_MMAP_THRESHOLD, _MMAP_FROM) and libc.mallopt(_M_TRIM_THRESHOLD, _TRIM_FROM))
+    except (OSError, AttributeError):
+        return False

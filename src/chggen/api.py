@@ -1,0 +1,204 @@
+"""The Python interface: the commands as functions that take and return structures and candidates."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from chggen.candidate import Candidate
+from chggen.config import InputError
+from chggen.files import as_structure
+from chggen.options import (
+    GenerateOptions,
+    InpaintOptions,
+    MachineOptions,
+    PredictOptions,
+    RelaxOptions,
+    RunOptions,
+    SamplerOptions,
+)
+from chggen.pipeline import (
+    Memory,
+    Progress,
+    Results,
+    generate_jobs,
+    guests_of,
+    inpaint_jobs,
+    run_generate,
+    run_inpaint,
+    run_predict,
+    silent,
+)
+from chggen.relax import Relaxed
+from chggen.relax import relax as relax_structures
+from chggen.store import Store
+
+
+def predict(
+    formula: str,
+    guests: Sequence[str] = (),
+    *,
+    n: int = 8,
+    seed: int = 0,
+    formula_units: Sequence[int] = (),
+    volume: float | None = None,
+    seeds: Sequence[str] = ("bravais",),
+    out: Path | str | None = None,
+    progress: Progress = silent,
+    **settings: Any,
+) -> list[Candidate]:
+    """Predict crystals of a formula by the whole workflow, best candidates first, failed ones last.
+
+    guests: species to take out and inpaint (default: the most mobile one); n: de novo candidates of each cell size;
+    volume: Å³/atom; out: results folder, resumed if it is there. Further settings: model, anchor, levels, n_resample,
+    jump_length, potential, fmax (eV/Å), max_steps, device, workers, batch_size. Raises InputError for bad input.
+    """
+    options = PredictOptions.of(
+        formula=formula,
+        guests=tuple(guests),
+        n=n,
+        seed=seed,
+        formula_units=tuple(formula_units),
+        volume=volume,
+        seeds=tuple(seeds),
+        **_run_settings(settings, relax=True),
+    )
+    machine = _machine(settings)
+    guests_of(_first_species(options), options.guests)
+    with _results(out, options) as results:
+        return run_predict(options, machine, results, progress)
+
+
+def generate(
+    formula: str,
+    *,
+    n: int = 8,
+    seed: int = 0,
+    formula_units: Sequence[int] = (1,),
+    volume: float | None = None,
+    space_group: str = "none",
+    relax: bool = True,
+    out: Path | str | None = None,
+    progress: Progress = silent,
+    **settings: Any,
+) -> list[Candidate]:
+    """De novo crystals of a formula; relaxed unless relax=False. For the rest see predict."""
+    options = GenerateOptions.of(
+        formula=formula,
+        n=n,
+        seed=seed,
+        formula_units=tuple(formula_units),
+        volume=volume,
+        space_group=space_group,
+        **_run_settings(settings, relax),
+    )
+    machine = _machine(settings)
+    _first_species(options)
+    with _results(out, options) as results:
+        return run_generate(options, machine, results, progress)
+
+
+def inpaint(
+    host: Any,
+    guests: Mapping[str, int],
+    *,
+    n: int = 8,
+    seed: int = 0,
+    anchor: str = "clamp",
+    symmetry: str = "none",
+    supercell: Sequence[int] = (1, 1, 1),
+    relax: bool = True,
+    out: Path | str | None = None,
+    progress: Progress = silent,
+    **settings: Any,
+) -> list[Candidate]:
+    """Put guests (element symbol → count, added to what the host holds) into a host.
+
+    host: pymatgen Structure, ASE Atoms or a file. anchor: `clamp` (clean host), `renoise` or `paper`. Relaxed with
+    the cell unless relax=False. For the rest see predict.
+    """
+    structure = as_structure(host)
+    options = InpaintOptions.of(
+        host=hashlib.sha256(repr((structure.lattice.matrix.tolist(), str(structure))).encode()).hexdigest()[:16],
+        guests=dict(guests),
+        n=n,
+        seed=seed,
+        symmetry=symmetry,
+        supercell=tuple(supercell),
+        **_run_settings({**settings, "anchor": anchor}, relax),
+    )
+    machine = _machine(settings)
+    inpaint_jobs(structure, options)  # refuses a bad host before anything is written
+    with _results(out, options) as results:
+        return run_inpaint(structure, options, machine, results, progress)
+
+
+def relax(
+    structures: Sequence[Any],
+    *,
+    potential: str = "chgnet",
+    fix_cell: bool = False,
+    fmax: float = 0.1,
+    pressure: float = 0.0,
+    max_steps: int = 500,
+    device: str = "cpu",
+) -> list[Relaxed]:
+    """Relax structures (pymatgen, ASE Atoms or files) with a potential, in the order given; see chggen.relax.relax."""
+    return relax_structures(
+        [as_structure(s) for s in structures],
+        potential=potential,
+        fix_cell=fix_cell,
+        fmax=fmax,
+        pressure=pressure,
+        max_steps=max_steps,
+        device=device,
+    )
+
+
+_SAMPLER = ("model", "anchor", "levels", "n_resample", "jump_length")
+_RELAX = ("potential", "fmax", "max_steps", "fix_cell", "pressure")
+_MACHINE = ("device", "workers", "batch_size")
+
+
+def _run_settings(settings: Mapping[str, Any], relax: bool) -> dict[str, Any]:
+    """The settings of sampler and relaxation as options. Raises InputError for a name that is none."""
+    known = (*_SAMPLER, *_RELAX, *_MACHINE)
+    for name in settings:
+        if name not in known:
+            raise InputError(f"unknown setting '{name}'; expected one of {', '.join(known)}")
+    given = {k: v for k, v in settings.items() if v is not None}
+    return {
+        "sampler": SamplerOptions.of(**{k: given[k] for k in _SAMPLER if k in given}),
+        "relax": RelaxOptions.of(**{k: given[k] for k in _RELAX if k in given}) if relax else None,
+    }
+
+
+def _machine(settings: Mapping[str, Any]) -> MachineOptions:
+    machine = MachineOptions.of(**{k: settings[k] for k in _MACHINE if settings.get(k) is not None})
+    if machine.device != "cpu":
+        import torch
+
+        if not machine.device.startswith("cuda") or not torch.cuda.is_available():
+            raise InputError(f"device '{machine.device}' is not available here; expected cpu, or cuda with a GPU")
+    return machine
+
+
+def _first_species(options: GenerateOptions) -> dict[str, int]:
+    """Species of the formula, once the jobs of the options can be made: bad input stops here, before any folder."""
+    from chggen.score.checkpoint import load_score_model
+
+    jobs = generate_jobs(options.model_copy(update={"n": 1}))
+    load_score_model(options.sampler.model)
+    return jobs[0].species
+
+
+@contextmanager
+def _results(out: Path | str | None, options: RunOptions) -> Iterator[Results]:
+    if out is None:
+        yield Memory()
+        return
+    with Store(Path(out), options.resolved()) as store:
+        yield store

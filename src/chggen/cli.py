@@ -1,0 +1,341 @@
+"""The command line. Every command is a few lines: it reads arguments, calls the library, and shows what came out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="chggen",
+    help="Crystal structure prediction by host-guided inpainting.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+references_app = typer.Typer(help="Reference energies that hulls are made of.", no_args_is_help=True)
+app.add_typer(references_app, name="references")
+
+Seed = Annotated[int, typer.Option(help="Seed of the run; the same seed gives the same candidates.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Workers = Annotated[int, typer.Option(help="Processes; 0: one for each core.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results; resumed if it is there.")]
+Number = Annotated[int, typer.Option("-n", help="Candidates for each composition and cell size.")]
+Model = Annotated[Path | None, typer.Option(help="Checkpoint of a score model; default: the shipped one.")]
+PotentialName = Annotated[str, typer.Option(help="chgnet, chgnet-r2scan or ase:module:factory.")]
+Fmax = Annotated[float, typer.Option(help="Largest force of a relaxed structure, eV/Å.")]
+Units = Annotated[str, typer.Option(help="Formula units in the cell, such as 1,2.")]
+Volume = Annotated[float | None, typer.Option(help="Volume, Å³/atom; default: from a composition model.")]
+NoRelax = Annotated[bool, typer.Option("--no-relax", help="Keep the structures as generated.")]
+AnchorName = Annotated[str, typer.Option(help="How the host is held: clamp, renoise or paper.")]
+Levels = Annotated[int | None, typer.Option(help="Noise levels of the sampler.")]
+Resample = Annotated[int | None, typer.Option(help="How often each stretch of levels is walked.")]
+Jump = Annotated[int | None, typer.Option(help="Levels in a stretch.")]
+
+
+@app.command()
+def predict(
+    formula: str,
+    guest: Annotated[list[str] | None, typer.Option(help="Guest species; may be repeated.")] = None,
+    n: Number = 8,
+    formula_units: Units = "",
+    volume: Volume = None,
+    seeds: Annotated[str, typer.Option(help="Sources of seed cells: bravais.")] = "bravais",
+    model: Model = None,
+    anchor: AnchorName = "clamp",
+    levels: Levels = None,
+    n_resample: Resample = None,
+    jump_length: Jump = None,
+    potential: PotentialName = "chgnet",
+    fmax: Fmax = 0.1,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    out: Out = None,
+) -> None:
+    """Predict crystals of a formula: de novo, host, guests, relaxation, hull."""
+    from chggen import api
+
+    folder = out or Path("runs") / formula
+    with _watched() as progress:
+        found = api.predict(
+            formula, guest or (), n=n, seed=seed, formula_units=_integers(formula_units, "--formula-units"),
+            volume=volume, seeds=seeds.split(","), out=folder, progress=progress, model=model, anchor=anchor,
+            levels=levels, n_resample=n_resample, jump_length=jump_length, potential=potential, fmax=fmax,
+            device=device, workers=workers,
+        )  # fmt: skip
+    _show(found, folder)
+
+
+@app.command()
+def generate(
+    formula: str,
+    n: Number = 8,
+    formula_units: Units = "1",
+    volume: Volume = None,
+    space_group: Annotated[str, typer.Option(help="none: no symmetry is imposed.")] = "none",
+    no_relax: NoRelax = False,
+    model: Model = None,
+    levels: Levels = None,
+    potential: PotentialName = "chgnet",
+    fmax: Fmax = 0.1,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    out: Out = None,
+) -> None:
+    """Generate crystals of a formula de novo."""
+    from chggen import api
+
+    folder = out or Path("runs") / formula
+    with _watched() as progress:
+        found = api.generate(
+            formula, n=n, seed=seed, formula_units=_integers(formula_units, "--formula-units"), volume=volume,
+            space_group=space_group, relax=not no_relax, out=folder, progress=progress, model=model, levels=levels,
+            potential=potential, fmax=fmax, device=device, workers=workers,
+        )  # fmt: skip
+    _show(found, folder)
+
+
+@app.command()
+def inpaint(
+    host: Path,
+    guest: Annotated[list[str], typer.Option(help="ELEMENT=COUNT, added to what the host holds; may be repeated.")],
+    n: Number = 8,
+    anchor: AnchorName = "clamp",
+    symmetry: Annotated[str, typer.Option(help="none: the guests' places are free.")] = "none",
+    supercell: Annotated[str, typer.Option(help="Repeat the host, such as 1,1,2; counts are of the whole.")] = "1,1,1",
+    no_relax: NoRelax = False,
+    model: Model = None,
+    levels: Levels = None,
+    n_resample: Resample = None,
+    jump_length: Jump = None,
+    potential: PotentialName = "chgnet",
+    fmax: Fmax = 0.1,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    out: Out = None,
+) -> None:
+    """Put guest atoms into a given host."""
+    from chggen import api
+
+    folder = out or Path("runs") / host.stem
+    with _watched() as progress:
+        found = api.inpaint(
+            host, _guests(guest), n=n, seed=seed, anchor=anchor, symmetry=symmetry,
+            supercell=_integers(supercell, "--supercell"), relax=not no_relax, out=folder, progress=progress,
+            model=model, levels=levels, n_resample=n_resample, jump_length=jump_length, potential=potential,
+            fmax=fmax, device=device, workers=workers,
+        )  # fmt: skip
+    _show(found, folder)
+
+
+@app.command()
+def relax(
+    structures: list[Path],
+    fix_cell: Annotated[bool, typer.Option("--fix-cell", help="Relax positions only.")] = False,
+    pressure: Annotated[float, typer.Option(help="Target pressure, GPa.")] = 0.0,
+    potential: PotentialName = "chgnet",
+    fmax: Fmax = 0.1,
+    max_steps: Annotated[int, typer.Option(help="Most steps for a structure.")] = 500,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    out: Out = None,
+) -> None:
+    """Relax structures with a potential."""
+    from chggen import commands
+
+    options = {
+        "potential": potential, "fmax": fmax, "max_steps": max_steps, "fix_cell": fix_cell, "pressure": pressure,
+    }  # fmt: skip
+    folder = out or Path("runs") / "relax"
+    with _watched() as progress:
+        found = commands.relax_files(structures, options, device, workers, folder, progress)
+    _show(found, folder)
+
+
+@app.command()
+def refine(
+    structures: list[Path],
+    symprec: Annotated[str, typer.Option(help="Tolerances to try in turn, Å.")] = "0.01,0.1",
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    out: Out = None,
+) -> None:
+    """Symmetrise structures at the first tolerance that gives a group above P1 and P-1."""
+    from chggen import commands
+
+    for line in commands.refine_files(structures, _floats(symprec, "--symprec"), out):
+        typer.echo(line)
+
+
+@app.command()
+def hull(
+    structures: Annotated[list[Path] | None, typer.Argument(help="Structures to relax and place.")] = None,
+    formula: Annotated[str | None, typer.Option(help="Instead of structures, with --energy.")] = None,
+    energy: Annotated[float | None, typer.Option(help="eV/atom at the level.")] = None,
+    level: Annotated[str, typer.Option(help="pbe or r2scan.")] = "pbe",
+    without: Annotated[list[str] | None, typer.Option(help="Reference id to leave out; may be repeated.")] = None,
+    fmax: Fmax = 0.1,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    out: Out = None,
+) -> None:
+    """Decomposition energy against the hull of the known phases."""
+    from chggen import commands
+
+    for line in commands.hull_lines(structures or [], formula, energy, level, without or [], fmax, device, out):
+        typer.echo(line)
+
+
+@references_app.command("build")
+def references_build(
+    structures: list[Path],
+    levels: Annotated[str, typer.Option(help="Levels to compute.")] = "pbe,r2scan",
+    fmax: Fmax = 0.1,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for references.npz; resumed.")] = Path("references"),
+) -> None:
+    """Relax known phases and write their energies as a reference file."""
+    from chggen import commands
+
+    with _watched() as progress:
+        path = commands.build_references(structures, levels.split(","), fmax, device, workers, out, progress)
+    typer.echo(f"reference energies in {path}")
+
+
+@references_app.command("show")
+def references_show(
+    system: str,
+    level: Annotated[str, typer.Option(help="pbe or r2scan.")] = "pbe",
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    out: Out = None,
+) -> None:
+    """List the reference phases of a system such as Zn-P-S."""
+    from chggen import commands
+
+    for line in commands.reference_lines(system, level, out):
+        typer.echo(line)
+
+
+@app.command()
+def train(
+    config: Path,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the configuration's folder.")] = False,
+    start_from: Annotated[Path | None, typer.Option("--from", help="Fine-tune this checkpoint.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the configuration's.")] = None,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    out: Out = None,
+) -> None:
+    """Train a score model by a TOML configuration."""
+    from chggen import commands
+
+    path = commands.train_from(config, resume, start_from, seed, device, out, typer.echo)
+    typer.echo(f"score model in {path}")
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    to: Annotated[str, typer.Option(help="vasp, cif or extxyz.")] = "vasp",
+    max_e_d: Annotated[float | None, typer.Option(help="Largest decomposition energy, eV/atom.")] = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    out: Out = None,
+) -> None:
+    """Write the survivors of a results folder for other programs."""
+    from chggen import commands
+
+    count, target = commands.export_survivors(folder, to, max_e_d, out)
+    typer.echo(f"{count} structures in {target}")
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    out: Out = None,
+) -> None:
+    """Write the page of a results folder anew."""
+    from chggen.report import write_report
+
+    typer.echo(f"report in {write_report(folder, out)}")
+
+
+def _integers(text: str, option: str) -> tuple[int, ...]:
+    return tuple(int(v) for v in _parts(text, option, int))
+
+
+def _floats(text: str, option: str) -> tuple[float, ...]:
+    return tuple(float(v) for v in _parts(text, option, float))
+
+
+def _parts(text: str, option: str, kind: Callable[[str], float]) -> list[float]:
+    from chggen.config import InputError
+
+    try:
+        return [kind(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise InputError(f"{option} must be numbers separated by commas, got '{text}'") from None
+
+
+def _guests(texts: list[str]) -> dict[str, int]:
+    from chggen.config import InputError
+
+    guests: dict[str, int] = {}
+    for text in texts:
+        symbol, _, count = text.partition("=")
+        if not count.strip().lstrip("-").isdigit():
+            raise InputError(f"--guest must be ELEMENT=COUNT such as Li=4, got '{text}'")
+        guests[symbol.strip()] = guests.get(symbol.strip(), 0) + int(count)
+    return guests
+
+
+@contextmanager
+def _watched() -> Iterator[Callable[[str, int, int, int], None]]:
+    """A progress display of stage, counts, failures and time left."""
+    from chggen.display import watched
+
+    with watched() as progress:
+        yield progress
+
+
+def _show(candidates: list[Any], folder: Path) -> None:
+    """The ranked table, and the page beside the results."""
+    from chggen.display import show
+    from chggen.report import write_report
+
+    write_report(folder)
+    show(candidates, folder)
+
+
+def main() -> None:
+    """Entry point: input that cannot be used is one sentence on stderr and exit code 2."""
+    try:
+        app()
+    except Exception as error:
+        if type(error).__name__ != "InputError":
+            raise
+        print(f"chggen: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,282 @@
+"""The commands that work on files: relax, refine, hull, references, train, export. Each returns what to show."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chggen.candidate import Candidate
+from chggen.config import InputError, from_table, read_toml
+from chggen.files import cif_text, read_structures, write_extxyz, write_text
+from chggen.options import MachineOptions, RelaxOptions, SamplerOptions
+from chggen.references import ReferenceEntry, References, write_references
+from chggen.store import Store, read_candidates, write_cifs
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from chggen.pipeline import Progress
+    from chggen.workshop import Tools
+
+_POTENTIAL_OF = {"pbe": "chgnet", "r2scan": "chgnet-r2scan"}
+
+
+def named_structures(paths: Sequence[Path]) -> dict[str, Structure]:
+    """Name → structure of all files, folders taken as the files in them; names are unique. Raises InputError."""
+    files = [f for p in paths for f in (sorted(p.iterdir()) if p.is_dir() else [p]) if f.name[0] != "."]
+    if not files:
+        raise InputError("no structure files given; expected CIF, POSCAR, extxyz or pymatgen JSON files")
+    found: dict[str, Structure] = {}
+    for file in files:
+        structures = read_structures(file)
+        for k, structure in enumerate(structures):
+            name = file.stem if len(structures) == 1 else f"{file.stem}-{k}"
+            while name in found:
+                name += "x"
+            found[name] = structure
+    return found
+
+
+def relax_files(
+    paths: Sequence[Path], options: Mapping[str, Any], device: str, workers: int, out: Path, progress: Progress
+) -> list[Candidate]:
+    """Relax the structures of files into a results folder, resumable; in the order of the files."""
+    from chggen.workshop import Tools, batches_of, relax_candidates, run_batches
+
+    structures = named_structures(paths)
+    settings = RelaxOptions.of(**options)
+    machine = MachineOptions.of(device=device, workers=workers)
+    tools = Tools(sampler=SamplerOptions(), relax=settings, device=device)
+    table = {"command": "relax", **settings.model_dump(), "structures": sorted(structures)}
+    with Store(out, table) as store:
+        made = store.candidates()
+        missing = [
+            Candidate(id=name, stage="relax", formula=s.composition.reduced_formula, seed=0, structure=s, raw=s)
+            for name, s in structures.items()
+            if name not in made
+        ]
+        done, bad = len(made), sum(c.status == "failed" for c in made.values())
+        progress("relax", done, len(structures), bad)
+        for found in run_batches(relax_candidates, batches_of(missing, machine), tools, machine):
+            store.put(found)
+            done, bad = done + len(found), bad + sum(c.status == "failed" for c in found)
+            progress("relax", done, len(structures), bad)
+        made = store.candidates()
+        final = [made[name] for name in structures]
+        store.export(final)
+    return final
+
+
+def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | None) -> list[str]:
+    """One line a structure: its group and how far its atoms moved; symmetrised CIFs into `out` where it is given."""
+    from chggen.symmetry import above_trivial
+    from chggen.symmetry import refine as refined_at
+
+    lines = []
+    for name, structure in named_structures(paths).items():
+        found = [r for r in (refined_at(structure, s) for s in symprecs) if r is not None]
+        best = next((r for r in found if above_trivial(r.space_group)), found[0] if found else None)
+        if best is None:
+            lines.append(f"{name}: no space group found at {', '.join(f'{s:g}' for s in symprecs)} Å")
+            continue
+        lines.append(
+            f"{name}: space group {best.space_group} at symprec {best.symprec:g} Å, "
+            f"atoms moved {best.rms:.4f} Å rms, {best.largest:.4f} Å at most"
+        )
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            note = f"symmetrised with symprec {best.symprec:g} Å"
+            write_text(out / f"{name}.cif", cif_text(best.structure, 0.01, note))
+    return lines
+
+
+def hull_lines(
+    paths: Sequence[Path],
+    formula: str | None,
+    energy: float | None,
+    level: str,
+    without: Sequence[str],
+    fmax: float,
+    device: str,
+    out: Path | None,
+) -> list[str]:
+    """One line a structure (relaxed first) or for the formula with its energy: E_d, E_hull and products."""
+    from chggen.hull import hull
+
+    if bool(paths) == (formula is not None or energy is not None):
+        raise InputError("hull takes structures, or --formula with --energy; give one of the two")
+    if paths:
+        from chggen.relax import relax
+
+        if level not in _POTENTIAL_OF:
+            raise InputError(f"unknown level '{level}'; expected {' or '.join(_POTENTIAL_OF)}")
+        structures = named_structures(paths)
+        done = relax(list(structures.values()), potential=_POTENTIAL_OF[level], fmax=fmax, device=device)
+        asked = [
+            (name, s.composition.formula.replace(" ", ""), r.energy_per_atom, r.reason)
+            for (name, s), r in zip(structures.items(), done, strict=True)
+        ]
+    else:
+        if formula is None or energy is None:
+            raise InputError("hull needs both --formula and --energy (eV/atom)")
+        asked = [(formula, formula, energy, None)]
+    lines = [
+        f"{name}: no energy ({reason})" if e is None else _position_line(name, hull(f, e, level=level, without=without))
+        for name, f, e, reason in asked
+    ]
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(out / "hull.txt", "\n".join(lines) + "\n")
+    return lines
+
+
+def _position_line(name: str, position: Any) -> str:
+    if position.e_decomposition is None:
+        return f"{name}: no decomposition energy ({position.reason})"
+    return (
+        f"{name}: E_d {position.e_decomposition:+.4f} eV/atom, E_hull {position.e_hull:.4f} eV/atom "
+        f"({position.level}; CHGNet errs by about 0.03), products {position.products}"
+    )
+
+
+def reference_lines(system: str, level: str, path: Path | None) -> list[str]:
+    """The reference phases of a system such as Zn-P-S at a level, by formula and energy."""
+    elements = [part.strip() for part in system.split("-") if part.strip()]
+    table = References.load(path)
+    entries = table.system(elements, level)
+    if not entries:
+        return [f"no {level} reference energies for {system}" + (f": {table.reason}" if table.reason else "")]
+    entries = sorted(entries, key=lambda e: (e.formula, e.energy_per_atom))
+    return [
+        f"{e.id:14} {e.formula:16} {e.energy_per_atom:10.4f} eV/atom  space group {e.space_group or '?':>3}  "
+        f"{'relaxed' if e.relaxed else 'static'}"
+        for e in entries
+    ]
+
+
+def build_references(
+    paths: Sequence[Path],
+    levels: Sequence[str],
+    fmax: float,
+    device: str,
+    workers: int,
+    out: Path,
+    progress: Progress,
+) -> Path:
+    """Relax structures (named by their ids) at each level; rows as they come, then OUT/references.npz. Resumable."""
+    from chggen.workshop import Tools, batches_of, run_batches
+
+    structures = named_structures(paths)
+    for level in levels:
+        if level not in _POTENTIAL_OF:
+            raise InputError(f"unknown level '{level}'; expected {' or '.join(_POTENTIAL_OF)}")
+    out.mkdir(parents=True, exist_ok=True)
+    rows = out / "rows.jsonl"
+    made = [json.loads(line) for line in rows.read_text().splitlines()] if rows.exists() else []
+    machine = MachineOptions.of(device=device, workers=workers)
+    for level in levels:
+        relax = RelaxOptions(potential=_POTENTIAL_OF[level], fmax=fmax)
+        tools = Tools(sampler=SamplerOptions(), relax=relax, device=device)
+        there = {row["id"] for row in made if row["level"] == level}
+        missing = sorted(((name, s) for name, s in structures.items() if name not in there), key=lambda x: len(x[1]))
+        done, bad = len(structures) - len(missing), 0
+        progress(level, done, len(structures), bad)
+        for found in run_batches(reference_rows, batches_of(missing, machine), tools, machine):
+            with rows.open("a") as handle:
+                handle.writelines(json.dumps(row) + "\n" for row in found)
+            made += found
+            done, bad = done + len(found), bad + sum("failed" in row for row in found)
+            progress(level, done, len(structures), bad)
+    good = [ReferenceEntry(**row) for row in made if "failed" not in row]
+    write_references(good, out / "references.npz")
+    return out / "references.npz"
+
+
+def reference_rows(batch: Sequence[tuple[str, Structure]], tools: Tools) -> list[dict[str, Any]]:
+    """Rows of the reference table for named structures; one that does not relax says why under `failed`."""
+    from chggen.relax import relax
+    from chggen.symmetry import space_group
+
+    assert tools.relax is not None
+    done = relax([s for _, s in batch], potential=tools.potential(), fmax=tools.relax.fmax, max_steps=1000)
+    rows = []
+    for (name, structure), relaxed in zip(batch, done, strict=True):
+        row: dict[str, Any] = {"id": name, "level": tools.potential().level}
+        if relaxed.energy_per_atom is None or not relaxed.converged:
+            rows.append({**row, "failed": relaxed.reason or "not converged"})
+            continue
+        entry = ReferenceEntry(
+            **row,
+            formula=structure.composition.reduced_formula,
+            energy_per_atom=relaxed.energy_per_atom,
+            space_group=space_group(relaxed.structure, 0.1) or 0,
+            n_atoms=len(structure),
+        )
+        rows.append(dataclasses.asdict(entry))
+    return rows
+
+
+def train_from(
+    config: Path,
+    resume: bool,
+    start_from: Path | None,
+    seed: int | None,
+    device: str,
+    out: Path | None,
+    say: Callable[[str], Any],
+) -> Path:
+    """Train by a TOML configuration; seed and out replace its own. Paths are relative to the working folder."""
+    from chggen.training.loop import train
+    from chggen.training.options import TrainingOptions
+
+    options = from_table(TrainingOptions, read_toml(config), config.name)
+    run = dataclasses.replace(
+        options.run,
+        seed=options.run.seed if seed is None else seed,
+        out=options.run.out if out is None else os.fspath(out),
+    )
+
+    def progress(step: int, loss: float) -> None:
+        if step % 100 == 0:
+            say(f"step {step} of {options.optimizer.steps}, loss {loss:.3f}")
+
+    return train(
+        dataclasses.replace(options, run=run), device=device, resume=resume, start_from=start_from, progress=progress
+    )
+
+
+def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | None) -> tuple[int, Path]:
+    """Distinct good candidates with E_d up to max_e_d (eV/atom; None: all) as vasp, cif or extxyz under DIR/export.
+
+    Raises InputError for an unknown target or when nothing is left.
+    """
+    if to not in ("vasp", "cif", "extxyz"):
+        raise InputError(f"unknown target '{to}'; expected vasp, cif or extxyz")
+    chosen = [
+        c
+        for c in read_candidates(folder)
+        if c.status == "ok"
+        and c.structure is not None
+        and c.duplicate_of is None
+        and (max_e_d is None or (c.e_decomposition is not None and c.e_decomposition <= max_e_d))
+    ]
+    if not chosen:
+        raise InputError(f"no candidate of {folder} is good with E_d up to {max_e_d} eV/atom; raise --max-e-d")
+    target = (out or folder / "export") / to
+    target.mkdir(parents=True, exist_ok=True)
+    structures = [c.structure for c in chosen if c.structure is not None]
+    if to == "extxyz":
+        write_extxyz(structures, target / "candidates.extxyz")
+    elif to == "cif":
+        for candidate in chosen:
+            write_cifs(candidate, target)
+    else:
+        from chggen.dft import write_vasp
+
+        for candidate, structure in zip(chosen, structures, strict=True):
+            write_vasp(structure, target / candidate.id)
+    return len(chosen), target

@@ -1,0 +1,156 @@
+"""Formulas to species counts, and the volume that a composition is expected to take."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from chggen.config import InputError
+
+SYMBOLS: Final = (
+    "H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "Ar", "K",
+    "Ca", "Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Ga", "Ge", "As", "Se", "Br", "Kr", "Rb",
+    "Sr", "Y", "Zr", "Nb", "Mo", "Tc", "Ru", "Rh", "Pd", "Ag", "Cd", "In", "Sn", "Sb", "Te", "I", "Xe", "Cs",
+    "Ba", "La", "Ce", "Pr", "Nd", "Pm", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu", "Hf", "Ta",
+    "W", "Re", "Os", "Ir", "Pt", "Au", "Hg", "Tl", "Pb", "Bi", "Po", "At", "Rn", "Fr", "Ra", "Ac", "Th", "Pa",
+    "U", "Np", "Pu", "Am", "Cm", "Bk", "Cf", "Es", "Fm", "Md", "No", "Lr", "Rf", "Db", "Sg", "Bh", "Hs", "Mt",
+    "Ds", "Rg", "Cn", "Nh", "Fl", "Mc", "Lv", "Ts", "Og",
+)  # fmt: skip
+"""Element symbols in order of atomic number; SYMBOLS[0] is hydrogen."""
+
+VOLUME_TABLE: Final = Path(__file__).parent / "data" / "volume.json"
+VOLUME_FORMAT: Final = 1
+MAX_ATOMS_IN_FORMULA: Final = 10_000
+
+_TOKEN: Final = re.compile(r"(?P<symbol>[A-Z][a-z]?)|(?P<open>[(\[])|(?P<close>[)\]])")
+_COUNT: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
+_KNOWN: Final = frozenset(SYMBOLS)
+
+
+def parse_formula(text: str) -> dict[str, int]:
+    """Counts of each element in a formula as typed ("Zn2P4S12" stays 2, 4, 12), in order of first appearance.
+
+    Round and square brackets nest; spaces and subscript digits are accepted. Raises InputError for an empty or
+    unreadable formula, an unknown element, a zero, negative or fractional count, and more than 10,000 atoms.
+    """
+    formula = "".join(unicodedata.normalize("NFKC", text).split())
+    if not formula:
+        raise InputError("the formula is empty; expected something like ZnP2S6")
+    stack: list[tuple[str, dict[str, int]]] = [("", {})]  # open bracket and what it has gathered so far
+    position = 0
+    while position < len(formula):
+        token = _TOKEN.match(formula, position)
+        if token is None:
+            raise InputError(_unreadable(text, formula, position))
+        position = token.end()
+        if token["open"]:
+            stack.append((token["open"], {}))
+            continue
+        if token["symbol"]:
+            if token["symbol"] not in _KNOWN:
+                raise InputError(f"unknown element '{token['symbol']}' in formula {text!r}")
+            gathered = {token["symbol"]: 1}
+        else:
+            bracket, gathered = stack.pop()
+            if bracket + token["close"] not in ("()", "[]") or not gathered:
+                raise InputError(f"unmatched or empty bracket before '{token['close']}' in formula {text!r}")
+        count, position = _count(text, formula, position)
+        for symbol, n in gathered.items():
+            stack[-1][1][symbol] = stack[-1][1].get(symbol, 0) + n * count
+        if sum(stack[-1][1].values()) > MAX_ATOMS_IN_FORMULA:
+            raise InputError(f"formula {text[:40]!r} holds more than {MAX_ATOMS_IN_FORMULA} atoms; give fewer")
+    if len(stack) > 1:
+        raise InputError(f"bracket '{stack[-1][0]}' is never closed in formula {text!r}")
+    return stack[0][1]
+
+
+def _count(text: str, formula: str, position: int) -> tuple[int, int]:
+    """The count at a position (1 where there is none) and where it ends."""
+    match = _COUNT.match(formula, position)
+    if match is None:
+        return 1, position
+    digits = match[0]
+    if "." in digits:
+        raise InputError(f"count '{digits[:20]}' in formula {text!r} is fractional; multiply up to whole numbers")
+    if not digits.strip("0"):
+        raise InputError(f"count '{digits[:20]}' in formula {text!r} is zero; leave the element out")
+    if len(digits) > 9:  # Python itself refuses to convert thousands of digits
+        raise InputError(f"formula {text[:40]!r} holds more than {MAX_ATOMS_IN_FORMULA} atoms; give fewer")
+    return int(digits), match.end()
+
+
+def _unreadable(text: str, formula: str, position: int) -> str:
+    at = formula[position]
+    if at == "-":
+        return f"formula {text!r} has a '-'; counts must be positive whole numbers and charges are not written"
+    hint = "; element symbols start with a capital letter" if at.islower() else ""
+    return f"cannot read formula {text!r} at '{at}'; expected something like ZnP2S6 or Ca(OH)2{hint}"
+
+
+def reduced(species: Mapping[str, int]) -> dict[str, int]:
+    """The counts divided by their greatest common divisor, symbols in alphabetical order."""
+    divisor = math.gcd(*species.values()) or 1
+    return {symbol: species[symbol] // divisor for symbol in sorted(species)}
+
+
+def volume_per_atom(species: Mapping[str, int]) -> float:
+    """Expected volume of a crystal of these species near its ground state, Å³/atom (PBE geometry).
+
+    A ridge model of the log-volume over element fractions, element pairs and electronegativity differences.
+    Raises InputError for no species, counts that are not positive and elements the model never met.
+    """
+    if not species or any(n <= 0 for n in species.values()):
+        raise InputError(f"expected positive counts of at least one element, got {dict(species)}")
+    table = volume_table()
+    elements = table["elements"]
+    unknown = [symbol for symbol in species if symbol not in elements]
+    if unknown:
+        raise InputError(f"the volume model does not know {', '.join(unknown)}; give the volume per atom yourself")
+    n_atoms = sum(species.values())
+    fractions = {symbol: n / n_atoms for symbol, n in species.items()}
+    base = sum(x * elements[symbol]["volume"] for symbol, x in fractions.items())
+    log_volume = table["base_weight"] * math.log(base)
+    for feature, value in volume_features(fractions, {s: elements[s]["chi"] for s in species}).items():
+        log_volume += table["weights"].get(feature, 0.0) * value  # a pair never met has its context terms only
+    return math.exp(log_volume)
+
+
+def volume_features(fractions: Mapping[str, float], chi: Mapping[str, float]) -> dict[str, float]:
+    """Features of the volume model, by name: what fitting and prediction share.
+
+    `Fe` atomic fraction; `Fe+1`, `Fe+2`, `Fe-1`, `Fe-2` the fraction times the mean (squared) electronegativity
+    difference to the more (+) and less (-) electronegative neighbours in composition; `Fe.O` product of fractions,
+    elements in alphabetical order, `Fe~O` the same times their difference; `Fe!` marks the pure element, whose
+    volume (a molecular crystal, an open network) compounds say little about. chi: Pauling electronegativities.
+    """
+    symbols = sorted(fractions)
+    features: dict[str, float] = {f"{symbols[0]}!": 1.0} if len(symbols) == 1 else {}
+    for a in symbols:
+        x = fractions[a]
+        features[a] = x
+        features[f"{a}.{a}"] = x * x
+        for b in symbols:
+            gap = chi[b] - chi[a]
+            sign = "+" if gap > 0 else "-"
+            for power in (1, 2):
+                name = f"{a}{sign}{power}"
+                features[name] = features.get(name, 0.0) + x * fractions[b] * abs(gap) ** power
+            if a < b:
+                features[f"{a}.{b}"] = x * fractions[b]
+                features[f"{a}~{b}"] = 2.0 * x * fractions[b] * (x - fractions[b])
+    return features
+
+
+@lru_cache(maxsize=1)
+def volume_table() -> dict[str, Any]:
+    """The shipped coefficients. Raises InputError when their format is not the one this version reads."""
+    table: dict[str, Any] = json.loads(VOLUME_TABLE.read_text(encoding="utf-8"))
+    if table.get("format") != VOLUME_FORMAT:
+        raise InputError(f"volume table has format {table.get('format')}, expected {VOLUME_FORMAT}; reinstall chggen")
+    return table

@@ -1,0 +1,67 @@
+"""VASP inputs of the survivors: a PBEsol pre-relaxation and an r²SCAN relaxation, as the Materials Project does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from pymatgen.core import SETTINGS
+from pymatgen.core.structure import Structure
+from pymatgen.io.vasp.sets import MPScanRelaxSet
+
+from chggen.config import InputError
+
+STEPS: Final[dict[str, dict[str, Any]]] = {
+    # PBEsol geometries are close to r²SCAN ones at a fraction of the cost; WAVECAR starts the second step
+    "1-pbesol": {"METAGGA": None, "GGA": "PS", "EDIFFG": -0.05, "LWAVE": True, "LCHARG": True},
+    "2-r2scan": {"METAGGA": "R2SCAN", "EDIFFG": -0.02},
+}
+"""INCAR settings of the steps on top of pymatgen's MPScanRelaxSet, by folder name; EDIFFG in eV/Å."""
+
+_README: Final = """\
+1. Run VASP in 1-pbesol (PBEsol pre-relaxation).
+2. Copy 1-pbesol/CONTCAR to 2-r2scan/POSCAR and 1-pbesol/WAVECAR to 2-r2scan, run VASP there (r2SCAN relaxation).
+POTCAR.spec names the pseudopotentials in the order of POSCAR (functional {functional}).
+k-points and smearing are those of a metal; for a known band gap see KSPACING in pymatgen's MPScanRelaxSet.
+"""
+
+
+def write_vasp(structure: Structure, folder: Path | str) -> Path:
+    """Write the inputs of both steps into `folder`, which appears whole or not at all; returns its path.
+
+    POTCAR files are written where pymatgen finds pseudopotentials (PMG_VASP_PSP_DIR), POTCAR.spec otherwise. Each
+    step's POSCAR holds the given structure, sites grouped by species. Raises InputError for a structure that is
+    empty or has partially occupied sites, for an element without a pseudopotential, and for a folder that already
+    holds files (calculations may have run in it).
+    """
+    target = Path(folder)
+    if not len(structure) or not structure.is_ordered:
+        raise InputError(f"{structure.composition.formula or 'the structure'} is empty or disordered; order it first")
+    unavailable = sorted({site.specie.symbol for site in structure} - set(MPScanRelaxSet.CONFIG["POTCAR"]))
+    if unavailable:
+        raise InputError(f"no VASP pseudopotential is assigned to {', '.join(unavailable)}")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target} exists already and is not an empty folder; choose another or move it away")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    workplace = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    try:
+        for name, settings in STEPS.items():
+            _write_step(structure, workplace / name, settings)
+        functional = MPScanRelaxSet.CONFIG["POTCAR_FUNCTIONAL"]
+        (workplace / "README").write_text(_README.format(functional=functional), encoding="utf-8")
+        workplace.chmod(0o755)  # mkdtemp makes it private
+        os.replace(workplace, target)
+    except BaseException:
+        shutil.rmtree(workplace, ignore_errors=True)
+        raise
+    return target
+
+
+def _write_step(structure: Structure, folder: Path, settings: dict[str, Any]) -> None:
+    # oxidation states and other site properties would turn up as species names and extra blocks in the POSCAR
+    plain = Structure(structure.lattice, [site.specie.symbol for site in structure], structure.frac_coords)
+    inputs = MPScanRelaxSet(plain, user_incar_settings=settings)
+    inputs.write_input(str(folder), potcar_spec=not SETTINGS.get("PMG_VASP_PSP_DIR"))

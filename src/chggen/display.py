@@ -1,0 +1,65 @@
+"""What the command line shows: progress while a run goes on, the ranked table at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from chggen.candidate import Candidate
+
+_MOST_ROWS = 20
+
+
+@contextmanager
+def watched() -> Iterator[Callable[[str, int, int, int], None]]:
+    """A callback (stage, done, total, failed) that shows a bar for each stage on stderr."""
+    columns = (
+        TextColumn("{task.description:10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[failed]} failed"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(stage: str, done: int, total: int, failures: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total, failed=failures)
+            bars.update(tasks[stage], completed=done, total=total, failed=failures)
+
+        yield progress
+
+
+def show(candidates: Sequence[Candidate], folder: Path) -> None:
+    """The best distinct candidates as a table, and where everything is."""
+    distinct = [c for c in candidates if c.status == "ok" and c.duplicate_of is None]
+    table = Table(title=f"{len(distinct)} distinct of {len(candidates)} candidates")
+    for name in ("candidate", "formula", "atoms", "E, eV/atom", "E_d, eV/atom", "space group", "known as", "found"):
+        table.add_column(name, no_wrap=True)
+    for c in distinct[:_MOST_ROWS]:
+        table.add_row(
+            c.id,
+            c.formula,
+            str(c.n_atoms),
+            _number(c.energy_per_atom),
+            _number(c.e_decomposition),
+            str(c.space_group_loose or ""),
+            c.known_as or "",
+            str(c.n_found or ""),
+        )
+    console = Console()
+    console.print(table)
+    bad = [c for c in candidates if c.status == "failed"]
+    if bad:
+        console.print(f"{len(bad)} failed; their stages and reasons stand in summary.csv")
+    console.print(f"results in {folder} (report.html, summary.csv, structures/)")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

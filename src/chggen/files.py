@@ -1,0 +1,142 @@
+"""Structures from files and objects of other libraries, and back to files."""
+
+from __future__ import annotations
+
+import csv
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from chggen.config import InputError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+MAX_ATOMS: Final = 500
+
+
+def as_structure(thing: Any) -> Structure:
+    """A pymatgen Structure from a Structure, ASE Atoms, or the path of a file. Raises InputError for anything else."""
+    from ase import Atoms
+    from pymatgen.core import Structure
+
+    if isinstance(thing, Structure):
+        return thing
+    if isinstance(thing, Atoms):
+        return _from_atoms(thing, "the ASE Atoms")
+    if isinstance(thing, (str, os.PathLike)):
+        found = read_structures(Path(thing))
+        if len(found) > 1:
+            raise InputError(f"{thing} holds {len(found)} structures, expected one; split the file")
+        return found[0]
+    raise InputError(f"expected a pymatgen Structure, ASE Atoms or a file, got {type(thing).__name__}")
+
+
+def read_structures(path: Path) -> list[Structure]:
+    """All structures of a CIF, POSCAR, (ext)xyz or pymatgen JSON file. Raises InputError when there is none to read."""
+    if not path.is_file():
+        raise InputError(f"no structure file at {path}; give a CIF, POSCAR, extxyz or pymatgen JSON file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            structures = _extxyz(path) if path.suffix in (".xyz", ".extxyz") else _with_pymatgen(path)
+    except InputError:
+        raise
+    except Exception as error:  # parsers raise whatever they like
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise InputError(
+            f"{path} holds no structure that can be read ({reason}); expected CIF, POSCAR, extxyz or pymatgen JSON"
+        ) from None
+    for structure in structures:
+        check_size(structure, str(path))
+    return structures
+
+
+def check_size(structure: Structure, where: str) -> None:
+    """Raise InputError for a structure without atoms, with more than MAX_ATOMS, or in a cell without volume."""
+    if not 1 <= len(structure) <= MAX_ATOMS:
+        raise InputError(f"{where} has {len(structure)} atoms; expected 1 to {MAX_ATOMS}")
+    if structure.volume < 1e-3:
+        raise InputError(f"{where} has a cell of volume {structure.volume:.3g} Å³; expected a periodic crystal")
+
+
+def _with_pymatgen(path: Path) -> list[Structure]:
+    from pymatgen.core import Structure
+    from pymatgen.io.cif import CifParser
+
+    if path.suffix.lower() == ".cif":
+        try:
+            return list(CifParser(path, occupancy_tolerance=1.01).parse_structures(primitive=False))
+        except ZeroDivisionError:  # pymatgen stumbles over a loop without rows, such as an empty table of bonds
+            from ase.io import read
+
+            return [_from_atoms(read(path, format="cif"), str(path))]
+    if path.suffix.lower() == ".json":
+        return [Structure.from_str(path.read_text(), fmt="json")]
+    if path.suffix.lower() in (".vasp", ".poscar", ".contcar", "") or "POSCAR" in path.name or "CONTCAR" in path.name:
+        return [Structure.from_str(path.read_text(), fmt="poscar")]
+    return [Structure.from_file(path)]
+
+
+def _extxyz(path: Path) -> list[Structure]:
+    from ase.io import read
+
+    frames = read(path, index=":", format="extxyz")
+    if not frames:
+        raise InputError(f"{path} holds no frame; expected at least one structure")
+    return [_from_atoms(atoms, str(path)) for atoms in frames]
+
+
+def _from_atoms(atoms: Any, where: str) -> Structure:
+    from pymatgen.core import Structure
+
+    if not all(atoms.pbc):
+        raise InputError(f"{where} is not periodic in three directions; expected a crystal with a cell")
+    return Structure(atoms.cell.array, atoms.numbers, atoms.positions, coords_are_cartesian=True)
+
+
+def read_training_structures(path: Path) -> list[Structure]:
+    """The structures of an .extxyz, or of a .csv whose `cif` column holds CIF texts or paths beside the table."""
+    if path.suffix != ".csv":
+        return read_structures(path)
+    from pymatgen.core import Structure
+
+    structures = []
+    csv.field_size_limit(10**8)
+    with path.open(newline="") as handle:
+        for number, row in enumerate(csv.DictReader(handle), 2):
+            if "cif" not in row:
+                raise InputError(f"{path} has no column 'cif'; expected CIF texts or paths in it")
+            try:
+                text = row["cif"] if "data_" in row["cif"] else (path.parent / row["cif"]).read_text()
+                structures.append(Structure.from_str(text, fmt="cif"))
+            except Exception as error:  # name the line: a table of thousands has to be mendable
+                raise InputError(f"line {number} of {path} is no readable CIF: {error}") from None
+    return structures
+
+
+def cif_text(structure: Structure, symprec: float | None, comment: str = "") -> str:
+    """CIF of a structure, with the symmetry found at symprec (Å) or, for None, in P1; comment lines start with #."""
+    from pymatgen.io.cif import CifWriter
+
+    head = "".join(f"# {line}\n" for line in comment.splitlines())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return head + str(CifWriter(structure, symprec=symprec, refine_struct=symprec is not None))
+
+
+def write_extxyz(structures: Sequence[Structure], path: Path) -> None:
+    """Structures as one extxyz file."""
+    from ase.io import write
+    from pymatgen.io.ase import AseAtomsAdaptor
+
+    write(path, [AseAtomsAdaptor.get_atoms(s, msonable=False) for s in structures], format="extxyz")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file through a temporary one beside it, so that a kill leaves the old file whole."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text)
+    os.replace(temporary, path)

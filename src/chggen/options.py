@@ -1,0 +1,97 @@
+"""Options of the runs: frozen pydantic models, unknown keys refused; the resolved copy is saved beside the results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from chggen.config import InputError
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """Validated options. Raises InputError with one sentence for the first value at fault."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"]) or "options"
+            raise InputError(f"{name}: {first['msg']}, got {first.get('input')!r}") from None
+
+
+class MachineOptions(_Options):
+    """Where to compute: never part of what a run is, so a run may be resumed with others."""
+
+    device: str = "cpu"
+    workers: int = Field(default=0, ge=0)  # 0: one for each core
+    batch_size: int = Field(default=8, ge=1)
+
+
+class RelaxOptions(_Options):
+    """Relaxation with a potential; fmax in eV/Å, pressure in GPa."""
+
+    potential: str = "chgnet"
+    fmax: float = Field(default=0.1, gt=0)
+    max_steps: int = Field(default=500, ge=1)
+    fix_cell: bool = False
+    pressure: float = 0.0
+
+
+class SamplerOptions(_Options):
+    """How to sample: None takes the recipe's own value. anchor: how a host is held."""
+
+    model: Path | None = None
+    anchor: Literal["clamp", "renoise", "paper"] = "clamp"
+    levels: int | None = Field(default=None, ge=2)
+    n_resample: int | None = Field(default=None, ge=1)
+    jump_length: int | None = Field(default=None, ge=1)
+
+
+class RunOptions(_Options):
+    """What all runs share. relax None: raw structures."""
+
+    seed: int = Field(default=0, ge=0)
+    n: int = Field(default=8, ge=1)
+    relax: RelaxOptions | None = RelaxOptions()
+    sampler: SamplerOptions = SamplerOptions()
+
+    def resolved(self) -> dict[str, Any]:
+        """A table for config.toml, in the order of the fields."""
+        return {"command": self.command, **self.model_dump(mode="json", exclude_none=True)}
+
+    @property
+    def command(self) -> str:
+        return COMMANDS[type(self).__name__]
+
+
+class GenerateOptions(RunOptions):
+    """De novo generation. volume in Å³/atom; empty formula_units: chosen by size."""
+
+    formula: str
+    formula_units: tuple[int, ...] = ()
+    volume: float | None = Field(default=None, gt=0)
+    seeds: tuple[Literal["bravais"], ...] = ("bravais",)
+    space_group: Literal["none"] = "none"
+
+
+class PredictOptions(GenerateOptions):
+    """The whole workflow. guests empty: the most mobile species of the formula."""
+
+    guests: tuple[str, ...] = ()
+
+
+class InpaintOptions(RunOptions):
+    """Guests into a given host, which is named by the hash of its content."""
+
+    host: str
+    guests: dict[str, int]
+    supercell: tuple[int, int, int] = (1, 1, 1)
+    symmetry: Literal["none"] = "none"
+
+
+COMMANDS: Final = {"GenerateOptions": "generate", "PredictOptions": "predict", "InpaintOptions": "inpaint"}

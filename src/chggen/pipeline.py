@@ -1,0 +1,274 @@
+"""Strings the stages together: which candidates to make, in which order, and what is said of all of them at the end."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+import numpy as np
+
+from chggen.candidate import Candidate
+from chggen.composition import parse_formula, volume_per_atom
+from chggen.config import InputError
+from chggen.files import MAX_ATOMS
+from chggen.host import Host, default_guests, empty_host, strip_guests
+from chggen.hull import hull
+from chggen.lattice import random_bravais_cell
+from chggen.options import GenerateOptions, InpaintOptions, MachineOptions, PredictOptions, RunOptions
+from chggen.references import References
+from chggen.screening import duplicate_groups
+from chggen.symmetry import symmetrised_framework
+from chggen.workshop import Job, Tools, batches_of, failed, make_candidates, run_batches
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+log = logging.getLogger(__name__)
+_USUAL_ATOMS: Final = 40  # cells of the default formula units stay below this
+_SAME_ENERGY: Final = 0.005  # eV/atom between a candidate and the known phase that it is
+
+
+class Results(Protocol):
+    """Where candidates go as they come: a results folder or memory."""
+
+    def put(self, candidates: Iterable[Candidate]) -> None: ...
+    def candidates(self) -> dict[str, Candidate]: ...
+    def export(self, candidates: Sequence[Candidate]) -> None: ...
+
+
+class Memory:
+    """Results that live as long as the call."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Candidate] = {}
+
+    def put(self, candidates: Iterable[Candidate]) -> None:
+        self._found.update({c.id: c for c in candidates})
+
+    def candidates(self) -> dict[str, Candidate]:
+        return dict(sorted(self._found.items()))
+
+    def export(self, candidates: Sequence[Candidate]) -> None:
+        """Nothing to write."""
+
+
+# stage, candidates done, candidates in all, of them failed
+Progress = Callable[[str, int, int, int], None]
+
+
+def silent(stage: str, done: int, total: int, failures: int) -> None:
+    """Progress that nobody watches."""
+
+
+def run_generate(
+    options: GenerateOptions, machine: MachineOptions, results: Results, progress: Progress = silent
+) -> list[Candidate]:
+    """De novo candidates of a formula, ranked. Raises InputError for a formula that cannot be made."""
+    campaign = _Campaign(options, machine, results, progress)
+    campaign.make("generate", generate_jobs(options))
+    return campaign.finish()
+
+
+def run_predict(
+    options: PredictOptions, machine: MachineOptions, results: Results, progress: Progress = silent
+) -> list[Candidate]:
+    """The whole workflow (paper, Fig. 3): de novo, strip guests, symmetrised framework, inpaint; ranked."""
+    species = parse_formula(options.formula)
+    guests = guests_of(species, options.guests)
+    campaign = _Campaign(options, machine, results, progress)
+    campaign.make("generate", generate_jobs(options))
+    parents = [c for c in results.candidates().values() if c.stage == "generate" and c.status == "ok"]
+    made = results.candidates()
+    jobs = [framework_job(parent, guests, options.seed) for parent in parents]
+    results.put(c for c in jobs if isinstance(c, Candidate) and c.id not in made)
+    campaign.make("inpaint", [job for job in jobs if isinstance(job, Job)])
+    return campaign.finish()
+
+
+def run_inpaint(
+    host: Structure, options: InpaintOptions, machine: MachineOptions, results: Results, progress: Progress = silent
+) -> list[Candidate]:
+    """Candidates with guests in the given host, ranked. Raises InputError for a host that cannot be filled."""
+    campaign = _Campaign(options, machine, results, progress)
+    campaign.make("inpaint", inpaint_jobs(host, options))
+    return campaign.finish()
+
+
+def guests_of(species: Mapping[str, int], asked: Sequence[str]) -> tuple[str, ...]:
+    """The guest species of a composition: those asked for, or its most mobile one. Raises InputError."""
+    for symbol in asked:
+        if symbol not in species:
+            raise InputError(f"guest '{symbol}' is not in the formula; expected one of {', '.join(species)}")
+    guests = tuple(asked) or default_guests(species)
+    if not guests:
+        raise InputError(f"no mobile species among {', '.join(species)}; name the guests with --guest ELEMENT")
+    if set(guests) == set(species):
+        raise InputError(f"all species ({', '.join(species)}) are guests; expected at least one to be the host")
+    return guests
+
+
+def formula_units(n_atoms: int, asked: Sequence[int]) -> tuple[int, ...]:
+    """Multiples of the formula to make cells of. Raises InputError where a cell would be empty or too large."""
+    for z in asked:
+        if z < 1 or z * n_atoms > MAX_ATOMS:
+            raise InputError(f"{z} formula units give {z * n_atoms} atoms; expected cells of 1 to {MAX_ATOMS} atoms")
+    return tuple(dict.fromkeys(asked)) or tuple(z for z in (1, 2) if z == 1 or z * n_atoms <= _USUAL_ATOMS)
+
+
+def generate_jobs(options: GenerateOptions) -> list[Job]:
+    """De novo jobs: n for each cell size, each in a random Bravais cell of its own seed."""
+    species = parse_formula(options.formula)
+    n_atoms = sum(species.values())
+    jobs = []
+    for z in formula_units(n_atoms, options.formula_units):
+        content = {symbol: z * count for symbol, count in species.items()}
+        volume = (options.volume or volume_per_atom(species)) * n_atoms * z
+        for index in range(options.n):
+            rng = np.random.default_rng([options.seed, z, index])
+            host = empty_host(random_bravais_cell(volume, rng).tolist(), content)
+            candidate = Candidate(
+                id=f"{options.formula}-z{z}-{index:04d}",
+                stage="generate",
+                formula=options.formula,
+                seed=int(rng.integers(2**62)),
+                seed_source="bravais",
+            )
+            jobs.append(Job(candidate=candidate, host=host))
+    return jobs
+
+
+def framework_job(parent: Candidate, guests: Sequence[str], seed: int) -> Job | Candidate:
+    """The inpainting job for a parent's symmetrised framework, or the failed candidate where there is none."""
+    rng = np.random.default_rng([seed, parent.seed])
+    candidate = Candidate(
+        id=f"{parent.id}-i",
+        parent=parent.id,
+        stage="inpaint",
+        formula=parent.formula,
+        seed=int(rng.integers(2**62)),
+        seed_source=parent.seed_source,
+    )
+    host = strip_guests(cast("Structure", parent.structure), guests)
+    refined = symmetrised_framework(host.framework)
+    if refined is None:
+        return failed(candidate, "refine", "no tolerance up to 2 Å gives the framework a group above P1 and P-1")
+    candidate = replace(
+        candidate,
+        framework_symprec=refined.symprec,
+        framework_rms=refined.rms,
+        framework_max=refined.largest,
+    )
+    return Job(candidate=candidate, host=Host(framework=refined.structure, guests=host.guests))
+
+
+def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
+    """n jobs with the same host; guests are added to what it holds."""
+    framework = host.copy()
+    if options.supercell != (1, 1, 1):
+        framework.make_supercell(options.supercell)
+    filled = Host(framework=framework, guests=options.guests)
+    total = len(framework) + sum(options.guests.values())
+    if total > MAX_ATOMS:
+        raise InputError(f"host and guests make {total} atoms; expected at most {MAX_ATOMS}")
+    formula = _formula(framework, options.guests)
+    jobs = []
+    for index in range(options.n):
+        rng = np.random.default_rng([options.seed, index])
+        candidate = Candidate(
+            id=f"{formula}-i{index:04d}",
+            stage="inpaint",
+            formula=formula,
+            seed=int(rng.integers(2**62)),
+            seed_source="host",
+        )
+        jobs.append(Job(candidate=candidate, host=filled))
+    return jobs
+
+
+def _formula(framework: Structure, guests: Mapping[str, int]) -> str:
+    from pymatgen.core import Composition
+
+    return str((framework.composition + Composition(dict(guests))).reduced_formula)
+
+
+class _Campaign:
+    """One run: makes what is missing, adds hull positions, writes as results come."""
+
+    def __init__(self, options: RunOptions, machine: MachineOptions, results: Results, progress: Progress) -> None:
+        self.tools = Tools(sampler=options.sampler, relax=options.relax, device=machine.device)
+        self.machine = machine
+        self.results = results
+        self.progress = progress
+        self._said: set[str] = set()
+
+    def make(self, stage: str, jobs: Sequence[Job]) -> None:
+        made = self.results.candidates()
+        missing = [job for job in jobs if job.candidate.id not in made]
+        done = len(jobs) - len(missing)
+        bad = sum(made[job.candidate.id].status == "failed" for job in jobs if job.candidate.id in made)
+        self.progress(stage, done, len(jobs), bad)
+        batches = batches_of(missing, self.machine)
+        for candidates in run_batches(make_candidates, batches, self.tools, self.machine):
+            self.results.put([self._placed(c) for c in candidates])
+            done += len(candidates)
+            bad += sum(c.status == "failed" for c in candidates)
+            self.progress(stage, done, len(jobs), bad)
+            for c in candidates:
+                log.info("%s %s %s", c.id, c.status, f"{c.failed_at}: {c.reason}" if c.reason else "")
+
+    def _placed(self, candidate: Candidate) -> Candidate:
+        """The candidate with its decomposition energy, where there are references."""
+        if candidate.status != "ok" or candidate.energy_per_atom is None or candidate.level is None:
+            return candidate
+        position = hull(candidate.formula, candidate.energy_per_atom, level=candidate.level)
+        if position.e_decomposition is None and position.reason and position.reason not in self._said:
+            self._said.add(position.reason)
+            log.warning("no decomposition energy: %s", position.reason)
+        return replace(
+            candidate,
+            e_decomposition=position.e_decomposition,
+            decomposition_products=position.products or None,
+            known_as=known_as(candidate),
+        )
+
+    def finish(self) -> list[Candidate]:
+        """Duplicates found, candidates ranked and written: best first, failures last."""
+        ranked = sorted(self.results.candidates().values(), key=rank)
+        final = with_duplicates(ranked)
+        self.results.put(c for c, before in zip(final, ranked, strict=True) if c != before)
+        self.results.export(final)
+        return final
+
+
+def rank(candidate: Candidate) -> tuple[Any, ...]:
+    """Sort key: the good ones by decomposition energy, without one by energy, then the failed ones; id breaks ties."""
+    energy = candidate.energy_per_atom if candidate.energy_per_atom is not None else math.inf
+    position = candidate.e_decomposition if candidate.e_decomposition is not None else energy
+    return (candidate.status != "ok", round(position, 6), candidate.id)
+
+
+def known_as(candidate: Candidate) -> str | None:
+    """Id of the reference entry of the same formula and space group within 5 meV/atom, the lowest where several."""
+    if candidate.energy_per_atom is None or candidate.level is None:
+        return None
+    for entry in References.load().same_formula(candidate.formula, candidate.level):
+        close = abs(entry.energy_per_atom - candidate.energy_per_atom) < _SAME_ENERGY
+        if close and entry.space_group == candidate.space_group_loose:
+            return entry.id
+    return None
+
+
+def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:
+    """Ranked candidates with duplicate_of (the best of each group) and n_found set among the relaxed ones."""
+    relaxed = [c for c in ranked if c.status == "ok" and c.energy_per_atom is not None]
+    first = duplicate_groups(
+        [cast("Structure", c.structure) for c in relaxed], [c.energy_per_atom or 0 for c in relaxed]
+    )
+    marked = {
+        c.id: replace(c, duplicate_of=None if f == i else relaxed[f].id, n_found=first.count(i) if f == i else None)
+        for i, (c, f) in enumerate(zip(relaxed, first, strict=True))
+    }
+    return [marked.get(c.id, c) for c in ranked]

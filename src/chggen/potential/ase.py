@@ -1,0 +1,75 @@
+"""Any ASE calculator as a Potential, one crystal after the other."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from chggen.config import InputError
+from chggen.crystals import Crystals
+from chggen.potential import EnergyForcesStress, Potential
+
+_LOG = logging.getLogger(__name__)
+_FORM: Final = "ase:module:factory, for example ase:ase.calculators.emt:EMT"
+
+
+class AsePotential(Potential):
+    """An ASE calculator. Without a stress of its own, the stress is NaN: relax then with the cell fixed."""
+
+    def __init__(self, calculator: Any, name: str = "ase", level: str = "other") -> None:
+        self.calculator = calculator
+        self.name = name
+        self.level = level
+
+    @classmethod
+    def from_name(cls, name: str) -> AsePotential:
+        """From `ase:module:factory`. Raises InputError when that cannot be imported, called, or gives no calculator."""
+        parts = name.split(":")
+        if len(parts) != 3 or parts[0] != "ase":
+            raise InputError(f"cannot read potential '{name}'; expected {_FORM}; write it in that form")
+        try:
+            calculator = getattr(importlib.import_module(parts[1]), parts[2])()
+        except Exception as error:  # whatever a foreign factory raises is the user's to read
+            raise InputError(
+                f"potential '{name}' cannot be made ({type(error).__name__}: {error}); expected {_FORM}; "
+                "install the module, or wrap the calculator's arguments in a function of your own"
+            ) from error
+        if not hasattr(calculator, "get_potential_energy"):
+            raise InputError(
+                f"potential '{name}' gave a {type(calculator).__name__}; expected an ASE calculator; name its factory"
+            )
+        return cls(calculator, name=name)
+
+    def __call__(self, crystals: Crystals) -> EnergyForcesStress:
+        parts = [self._single(c) for c in crystals.split()]
+        like = crystals.frac_coords
+        return EnergyForcesStress(
+            energy=torch.tensor([e for e, _, _ in parts], dtype=like.dtype, device=like.device),
+            forces=torch.from_numpy(np.concatenate([f for _, f, _ in parts])).to(like),
+            stress=torch.from_numpy(np.stack([s for _, _, s in parts])).to(like),
+        )
+
+    def _single(self, crystal: Crystals) -> tuple[float, np.ndarray, np.ndarray]:
+        from ase import Atoms
+        from ase.calculators.calculator import PropertyNotImplementedError
+
+        stress = np.full((3, 3), np.nan)
+        numbers = crystal.atomic_numbers.cpu().numpy()
+        frac, cell = crystal.frac_coords.double().cpu().numpy(), crystal.lattice[0].double().cpu().numpy()
+        try:
+            if not (np.isfinite(frac).all() and np.isfinite(cell).all()):
+                raise ValueError("coordinates are not finite")
+            atoms = Atoms(numbers=numbers, scaled_positions=frac, cell=cell, pbc=True, calculator=self.calculator)
+            energy, forces = float(atoms.get_potential_energy()), np.array(atoms.get_forces(), dtype=np.float64)
+            try:
+                stress = np.array(atoms.get_stress(voigt=False), dtype=np.float64)
+            except (PropertyNotImplementedError, NotImplementedError):
+                _LOG.debug("%s has no stress", self.name)
+        except Exception as error:  # calculators raise anything on a bad crystal; it must cost no other crystal
+            _LOG.info("%s failed on a crystal of %d atoms: %s", self.name, len(numbers), error)
+            return float("nan"), np.full((len(numbers), 3), np.nan), stress
+        return energy, forces, stress

@@ -1,0 +1,230 @@
+"""Reference energies with their level of theory: the phases that span the hulls."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from chggen.composition import SYMBOLS, parse_formula, reduced
+from chggen.config import InputError
+
+LEVELS: Final = ("pbe", "r2scan")
+SHIPPED: Final = Path(__file__).parent / "data" / "references.npz"
+REFERENCES_FORMAT: Final = 1
+
+_BITS: Final = {symbol: (z // 64, np.uint64(1) << np.uint64(z % 64)) for z, symbol in enumerate(SYMBOLS)}
+_NO_TABLE: Final = "no reference energies are shipped with this installation; make them with `chggen references build`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceEntry:
+    """One phase at one level of theory. energy_per_atom in eV/atom; relaxed: with the potential of that level.
+
+    space_group is the international number, 0 when unknown; n_atoms are the atoms in the primitive cell, 0 likewise.
+    """
+
+    id: str
+    formula: str
+    level: str
+    energy_per_atom: float
+    relaxed: bool = True
+    space_group: int = 0
+    n_atoms: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)  # compared and hashed by identity: hulls are cached by table
+class References:
+    """A table of reference entries, one row a phase.
+
+    masks are the element sets as bits of two 64-bit words; energies (rows, levels) in eV/atom, NaN where a level is
+    missing; relaxed (rows, levels); reason says why an empty table is empty.
+    """
+
+    ids: np.ndarray
+    formulas: np.ndarray
+    masks: np.ndarray
+    energies: np.ndarray
+    relaxed: np.ndarray
+    space_groups: np.ndarray
+    n_atoms: np.ndarray
+    reason: str | None = None
+
+    @staticmethod
+    def load(path: Path | str | None = None) -> References:
+        """The table of a file, or the shipped one (read once, empty with a reason where none is shipped).
+
+        Raises InputError when a given file is missing or is no table of this format.
+        """
+        if path is not None:
+            return _read(Path(path))
+        return _shipped()
+
+    @staticmethod
+    def from_entries(entries: Iterable[ReferenceEntry]) -> References:
+        """A table of the entries; the levels of one id share a row.
+
+        Raises InputError for an unknown level, an energy that is not finite, an unreadable formula, an id repeated
+        at one level and an id with two formulas.
+        """
+        rows: dict[str, dict[str, ReferenceEntry]] = {}
+        for entry in entries:
+            levels = rows.setdefault(entry.id, {})
+            _check(entry, levels)
+            levels[entry.level] = entry
+        first = [next(iter(levels.values())) for levels in rows.values()]
+        energies = np.full((len(rows), len(LEVELS)), np.nan, np.float32)
+        relaxed = np.zeros((len(rows), len(LEVELS)), bool)
+        for i, levels in enumerate(rows.values()):
+            for level, entry in levels.items():
+                energies[i, LEVELS.index(level)] = entry.energy_per_atom
+                relaxed[i, LEVELS.index(level)] = entry.relaxed
+        return References(
+            ids=np.array(list(rows), dtype=np.str_),
+            formulas=np.array([entry.formula for entry in first], dtype=np.str_),
+            masks=np.array([element_mask(parse_formula(entry.formula)) for entry in first], np.uint64).reshape(-1, 2),
+            energies=energies,
+            relaxed=relaxed,
+            space_groups=np.array([entry.space_group for entry in first], np.int16),
+            n_atoms=np.array([entry.n_atoms for entry in first], np.int32),
+            reason=None if rows else "the reference table holds no entries",
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write the table as a compressed .npz; the file appears whole or not at all."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, suffix=".npz")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(
+                    file,
+                    format=np.array(REFERENCES_FORMAT),
+                    levels=np.array(LEVELS),
+                    ids=np.char.encode(self.ids, "utf-8"),  # bytes take a quarter of the memory of str arrays
+                    formulas=np.char.encode(self.formulas, "utf-8"),
+                    masks=self.masks,
+                    energies=self.energies,
+                    relaxed=self.relaxed,
+                    space_groups=self.space_groups,
+                    n_atoms=self.n_atoms,
+                )
+            os.chmod(name, 0o644)
+            os.replace(name, target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Levels of theory that have at least one energy."""
+        return tuple(level for k, level in enumerate(LEVELS) if np.isfinite(self.energies[:, k]).any())
+
+    def system(self, elements: Iterable[str], level: str) -> list[ReferenceEntry]:
+        """Entries of the chemical system and all its subsystems at a level, in the table's order.
+
+        Raises InputError for an unknown level or element.
+        """
+        column = level_index(level)
+        outside = ~np.array(element_mask(elements), np.uint64)
+        inside = ((self.masks & outside) == 0).all(axis=1) & np.isfinite(self.energies[:, column])
+        return [self._entry(int(i), column) for i in np.flatnonzero(inside)]
+
+    def same_formula(self, formula: str, level: str) -> list[ReferenceEntry]:
+        """Entries of the same reduced formula at a level, lowest energy first."""
+        wanted = reduced(parse_formula(formula))
+        column = level_index(level)
+        exact = (self.masks == np.array(element_mask(wanted), np.uint64)).all(axis=1)
+        rows = np.flatnonzero(exact & np.isfinite(self.energies[:, column]))
+        found = [self._entry(int(i), column) for i in rows if reduced(parse_formula(str(self.formulas[i]))) == wanted]
+        return sorted(found, key=lambda entry: entry.energy_per_atom)
+
+    def unknown_ids(self, ids: Sequence[str]) -> list[str]:
+        """Those of the ids that the table does not hold at any level."""
+        return [name for name in ids if name not in self._known]
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.ids.tolist())
+
+    def _entry(self, row: int, column: int) -> ReferenceEntry:
+        return ReferenceEntry(
+            id=str(self.ids[row]),
+            formula=str(self.formulas[row]),
+            level=LEVELS[column],
+            energy_per_atom=float(self.energies[row, column]),
+            relaxed=bool(self.relaxed[row, column]),
+            space_group=int(self.space_groups[row]),
+            n_atoms=int(self.n_atoms[row]),
+        )
+
+
+def write_references(rows: Iterable[ReferenceEntry], path: Path | str) -> References:
+    """Write the entries as a reference table and return it. Raises InputError as `References.from_entries`."""
+    table = References.from_entries(rows)
+    table.save(path)
+    return table
+
+
+def element_mask(elements: Iterable[str]) -> tuple[int, int]:
+    """The set of elements as bits of two 64-bit words. Raises InputError for an unknown element."""
+    words = [0, 0]
+    for symbol in elements:
+        if symbol not in _BITS:
+            raise InputError(f"unknown element '{symbol}'; expected symbols such as Zn")
+        word, bit = _BITS[symbol]
+        words[word] |= int(bit)
+    return words[0], words[1]
+
+
+def level_index(level: str) -> int:
+    """Column of a level of theory. Raises InputError for an unknown one."""
+    if level not in LEVELS:
+        raise InputError(f"unknown level of theory '{level}'; expected {' or '.join(LEVELS)}")
+    return LEVELS.index(level)
+
+
+def _check(entry: ReferenceEntry, present: dict[str, ReferenceEntry]) -> None:
+    level_index(entry.level)
+    if not np.isfinite(entry.energy_per_atom):
+        raise InputError(f"reference {entry.id} has energy {entry.energy_per_atom}; expected a number in eV/atom")
+    if entry.level in present:
+        raise InputError(f"reference {entry.id} is given twice at level {entry.level}; ids must differ")
+    species = reduced(parse_formula(entry.formula))
+    for other in present.values():
+        if reduced(parse_formula(other.formula)) != species:
+            raise InputError(f"reference {entry.id} is both {other.formula} and {entry.formula}; ids must differ")
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> References:
+    if not SHIPPED.exists():
+        empty = References.from_entries([])
+        return References(**{**vars(empty), "reason": _NO_TABLE})
+    return _read(SHIPPED)
+
+
+def _read(path: Path) -> References:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        if int(arrays.pop("format")) != REFERENCES_FORMAT or tuple(arrays.pop("levels")) != LEVELS:
+            raise InputError(f"{path} is a reference table of another format; build it again")
+        arrays["ids"] = np.char.decode(arrays["ids"], "utf-8")
+        arrays["formulas"] = np.char.decode(arrays["formulas"], "utf-8")
+        return References(**arrays, reason=None if len(arrays["ids"]) else "the reference table holds no entries")
+    except FileNotFoundError:
+        raise InputError(f"no reference table at {path}; make one with `chggen references build`") from None
+    except InputError:
+        raise
+    except Exception as error:  # numpy raises anything from BadZipFile to KeyError for a foreign file
+        raise InputError(f"{path} is not a reference table: {error}") from None

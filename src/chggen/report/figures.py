@@ -1,0 +1,54 @@
+"""Figures of a run, as plotly figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from chggen.candidate import Candidate
+
+_COLORS: Final = {"generate": "#4c78a8", "inpaint": "#f58518", "relax": "#54a24b"}
+_STEPS: Final = ("sample", "screen", "relax", "refine", "hull")
+
+
+def attrition(candidates: Sequence[Candidate]) -> Any:
+    """How many candidates of each stage were left after each step, failures taken off where they happened."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for stage in dict.fromkeys(c.stage for c in candidates):
+        members = [c for c in candidates if c.stage == stage]
+        left = [len(members)]
+        for step in _STEPS[:-1]:
+            left.append(left[-1] - sum(c.failed_at == step for c in members))
+        distinct = sum(c.status == "ok" and c.duplicate_of is None for c in members)
+        labels = ["asked for", "sampled", "screened", "relaxed", "refined", "distinct"]
+        figure.add_bar(name=stage, x=labels, y=[*left, distinct], marker_color=_COLORS.get(stage), text=[*left, distinct])
+    figure.update_layout(barmode="group", yaxis_title="candidates", title="What was left after each step")
+    return _plain(figure)
+
+
+def decomposition_histogram(candidates: Sequence[Candidate]) -> Any | None:
+    """Histogram of decomposition energies by stage; None where there are none."""
+    import plotly.graph_objects as go
+
+    placed = [c for c in candidates if c.status == "ok" and c.e_decomposition is not None]
+    if not placed:
+        return None
+    figure = go.Figure()
+    for stage in dict.fromkeys(c.stage for c in placed):
+        values = [c.e_decomposition for c in placed if c.stage == stage]
+        figure.add_histogram(name=stage, x=values, xbins={"size": 0.02}, marker_color=_COLORS.get(stage), opacity=0.8)
+    figure.add_vline(x=0, line_dash="dot", annotation_text="hull")
+    figure.update_layout(
+        barmode="stack",
+        xaxis_title="decomposition energy E_d, eV/atom",
+        yaxis_title="candidates",
+        title="Stability against the known phases",
+    )
+    return _plain(figure)
+
+
+def _plain(figure: Any) -> Any:
+    figure.update_layout(template="plotly_white", height=380, margin={"l": 60, "r": 20, "t": 60, "b": 50})
+    return figure

@@ -1,0 +1,89 @@
+"""report.html: one self-contained page with the ranked table, the attrition and the energies."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+from chggen.candidate import Candidate
+from chggen.files import write_text
+from chggen.report.figures import attrition, decomposition_histogram
+from chggen.store import read_candidates
+
+_STYLE = """
+body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#222}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+th,td{text-align:left;padding:.3em .7em;border-bottom:1px solid #ddd}
+th{border-bottom:2px solid #888}
+td.n,th.n{text-align:right}
+tr.stable td{background:#eaf6ea}
+p.note{color:#555}
+"""
+_COLUMNS = (
+    ("candidate", ""), ("made by", ""), ("formula", ""), ("atoms", "n"), ("E_d, eV/atom", "n"), ("E, eV/atom", "n"),
+    ("level", ""), ("space group (0.1 Å)", "n"), ("known as", ""), ("found", "n"), ("products", ""),
+)  # fmt: skip
+
+
+def write_report(folder: Path, out: Path | None = None) -> Path:
+    """Write the page of a results folder to DIR/report.html, or into the folder `out`. Raises InputError."""
+    candidates = read_candidates(folder)
+    target = (out or folder) / "report.html"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_text(target, _page(folder.name, candidates))
+    return target
+
+
+def _page(title: str, candidates: Sequence[Candidate]) -> str:
+    figures = [f for f in (attrition(candidates), decomposition_histogram(candidates)) if f is not None]
+    plots = [f.to_html(full_html=False, include_plotlyjs=k == 0) for k, f in enumerate(figures)]
+    good = [c for c in candidates if c.status == "ok" and c.duplicate_of is None]
+    good.sort(key=lambda c: (c.e_decomposition is None, c.e_decomposition, c.energy_per_atom or 0, c.id))
+    bad = [c for c in candidates if c.status == "failed"]
+    parts = [
+        f"<h1>{html.escape(title)}</h1>",
+        f"<p>{len(candidates)} candidates, {len(good)} distinct and good, {len(bad)} failed.</p>",
+        "<h2>Ranked candidates</h2>",
+        _table(good),
+        '<p class="note">E_d: decomposition energy against the known phases at the level named, below zero where the '
+        "hull is broken. CHGNet errs by about 0.03 eV/atom and underestimates high E_d: differences below that do "
+        "not decide, and candidates up to 0.03 eV/atom are worth a DFT calculation.</p>",
+        *plots,
+        "<h2>Failed candidates</h2>" if bad else "",
+        _failures(bad) if bad else "",
+    ]
+    body = "\n".join(parts)
+    return f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>' + (
+        f"<style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n"
+    )
+
+
+def _table(candidates: Sequence[Candidate]) -> str:
+    head = "".join(f'<th class="{kind}">{name}</th>' for name, kind in _COLUMNS)
+    rows = []
+    for c in candidates:
+        cells = (
+            c.id, c.stage, c.formula, c.n_atoms, _number(c.e_decomposition), _number(c.energy_per_atom), c.level,
+            c.space_group_loose, c.known_as, c.n_found, c.decomposition_products,
+        )  # fmt: skip
+        kinds = [kind for _, kind in _COLUMNS]
+        shown = "".join(
+            f'<td class="{kind}">{html.escape("" if v is None else str(v))}</td>'
+            for v, kind in zip(cells, kinds, strict=True)
+        )
+        stable = c.e_decomposition is not None and c.e_decomposition <= 0
+        rows.append(f'<tr class="{"stable" if stable else ""}">{shown}</tr>')
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _failures(candidates: Sequence[Candidate]) -> str:
+    rows = "".join(
+        f"<tr><td>{html.escape(c.id)}</td><td>{c.failed_at}</td><td>{html.escape(c.reason or '')}</td></tr>"
+        for c in candidates
+    )
+    return f"<table><thead><tr><th>candidate</th><th>failed at</th><th>reason</th></tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

@@ -1,0 +1,160 @@
+"""A NequIP-type score network: tensor-product convolutions of irreducible representations (Batzner et al., 2022).
+
+With odd irreps among the hidden ones, harmonics carry their true parity and the score turns and mirrors with the
+crystal: E(3). With even irreps only (the paper's released example), harmonics count as even too, and a mirror image
+may get another score: SE(3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from e3nn import o3
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from chggen.config import InputError
+from chggen.crystals import Crystals, Noise, Score
+from chggen.graph import Edges, Pairs, edges_within, pairs_of
+from chggen.score.blocks import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, require_known_lattice, score_from_noise
+from chggen.score.convolution import Convolution, Irrep
+
+
+@dataclass(frozen=True, kw_only=True)
+class NequipOptions:
+    """Architecture: hidden irreps, layers, cutoff (Å), largest l of the harmonics, radial functions.
+
+    radial_mlp are the widths of the radial network behind the n_basis Bessel functions. max_neighbours keeps the
+    nearest edges of each atom only, and 0 all of them: with a cap the score jumps as neighbours change places.
+    sigma_input is `embedding`, or `none`: the output is then divided by σ and that is all (paper).
+    """
+
+    hidden: str = "64x0e+32x1o+16x2e"
+    layers: int = 3
+    cutoff: float = 5.5
+    l_max: int = 2
+    n_basis: int = 24
+    radial_mlp: tuple[int, ...] = (32, 8)
+    max_neighbours: int = 0
+    sigma_input: str = "embedding"
+
+
+class NequipScore(nn.Module):
+    """Score model; see the module's text."""
+
+    def __init__(self, options: NequipOptions) -> None:
+        super().__init__()
+        self.options = options
+        hidden = _hidden_irreps(options)
+        width = hidden[0].channels
+        even = all(irrep.parity == 1 for irrep in hidden)
+        harmonics = [Irrep(1, k, 1 if even else (-1) ** k) for k in range(options.l_max + 1)]
+        self._vector = next(i for i, irrep in enumerate(hidden) if irrep.l == 1 and (even or irrep.parity == -1))
+        self._hidden = hidden
+        self.species = nn.Embedding(MAX_ATOMIC_NUMBER + 1, width)
+        self.sigma = SigmaEmbedding(width) if options.sigma_input == "embedding" else _NoLevel(width)
+        self.basis = RadialBasis(options.n_basis, options.cutoff)
+        self.layers = nn.ModuleList(
+            _Layer([Irrep(width, 0, 1)] if k == 0 else hidden, hidden, harmonics, options)
+            for k in range(options.layers)
+        )
+        channels = hidden[self._vector].channels
+        self.readout = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, channels)
+        )
+        self.direction = nn.Linear(channels, channels, bias=False)
+
+    def forward(self, crystals: Crystals, noise: Noise) -> Score:
+        """Scores of the atoms, 1/Å, shape (atoms, 3). Raises ValueError where tau is not 0."""
+        require_known_lattice(noise.tau)
+        edges = edges_within(crystals, self.options.cutoff)
+        vector = edges.vectors(crystals)
+        if self.options.max_neighbours:
+            near = _nearest(edges, vector, self.options.max_neighbours)
+            edges = Edges(sender=edges.sender[near], receiver=edges.receiver[near], image=edges.image[near])
+            vector = vector[near]
+        pairs = pairs_of(edges, len(crystals.atomic_numbers))
+        distance = torch.sqrt((vector**2).sum(-1) + 1e-12)
+        # Not quite unit vectors: harmonics fall to 0 with the distance, so that nothing is singular at an overlap.
+        harmonics = o3.spherical_harmonics(
+            list(range(self.options.l_max + 1)), vector / (distance + 0.01)[:, None], False, "component"
+        )
+        basis = self.basis(distance)
+        level = self.sigma(noise.sigma)
+        features = [(self.species(crystals.atomic_numbers) + level)[:, None, :]]
+        for layer in self.layers:
+            features = layer(features, level, basis, harmonics, pairs)
+        gate = self.readout(features[0].squeeze(1))
+        predicted = (self.direction(features[self._vector]) * gate[:, None, :]).sum(-1)
+        return Score(atoms=score_from_noise(predicted, noise.sigma))
+
+
+class _NoLevel(nn.Module):
+    """Stands for the noise embedding in a network that does not see σ."""
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__()
+        self.n_features = n_features
+
+    def forward(self, sigma: Float[Tensor, "atoms"]) -> Float[Tensor, "atoms features"]:
+        return sigma.new_zeros(len(sigma), self.n_features)
+
+
+class _Layer(nn.Module):
+    """Convolution over the neighbours, then a gated update of each atom beside a skip connection."""
+
+    def __init__(
+        self, inputs: list[Irrep], hidden: list[Irrep], harmonics: list[Irrep], options: NequipOptions
+    ) -> None:
+        super().__init__()
+        width = hidden[0].channels
+        self.norm = nn.LayerNorm(width)
+        self.level = nn.Linear(width, width)
+        self.send = nn.ModuleList(nn.Linear(i.channels, i.channels, bias=False) for i in inputs)
+        self.convolution = Convolution(inputs, hidden, harmonics, (options.n_basis, *options.radial_mlp))
+        gates = sum(i.channels for i in hidden[1:])
+        self.gate = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width + gates))
+        self._hidden = hidden
+
+    def forward(
+        self, features: list[Tensor], level: Tensor, basis: Tensor, harmonics: Tensor, pairs: Pairs
+    ) -> list[Tensor]:
+        seen = (self.norm(features[0]) + self.level(level)[:, None, :], *features[1:])
+        sent = [linear(x) for linear, x in zip(self.send, seen, strict=True)]
+        arrived = self.convolution(sent, basis, harmonics, pairs)
+        scalars = torch.cat([features[0], arrived[0]], dim=-1)
+        update, *gates = self.gate(scalars).split([i.channels for i in self._hidden], dim=-1)
+        gated = [update, *(torch.sigmoid(g) * x for g, x in zip(gates, arrived[1:], strict=True))]
+        known = len(features)  # the first layer starts from scalars alone
+        return [x + features[k] if k < known else x for k, x in enumerate(gated)]
+
+
+def _nearest(edges: Edges, vector: Tensor, most: int) -> Bool[Tensor, "edges"]:
+    """True for the `most` shortest edges of each receiver."""
+    by_length = torch.argsort((vector**2).sum(-1), stable=True)
+    order = by_length[torch.argsort(edges.receiver[by_length], stable=True)]
+    degree = torch.bincount(edges.receiver)
+    starts = torch.cumsum(degree, 0) - degree
+    rank = torch.arange(len(order), device=order.device) - starts[edges.receiver[order]]
+    return torch.zeros_like(order, dtype=torch.bool).index_copy(0, order, rank < most)
+
+
+def _hidden_irreps(options: NequipOptions) -> list[Irrep]:
+    """The hidden irreps, scalars first. Raises InputError for options that make no network."""
+    try:
+        irreps = o3.Irreps(options.hidden)
+    except ValueError:
+        raise InputError(f"model.hidden must be irreps such as 64x0e+32x1o+16x2e, got '{options.hidden}'") from None
+    hidden = sorted((Irrep(mul, ir.l, ir.p) for mul, ir in irreps), key=lambda i: (i.l, -i.parity))
+    kinds = [(i.l, i.parity) for i in hidden]
+    vector = (1, -1 if any(p == -1 for _, p in kinds) else 1)
+    if len(set(kinds)) < len(kinds) or (0, 1) not in kinds or vector not in kinds:
+        raise InputError(
+            f"model.hidden needs each irrep once, scalars (0e) and vectors (1o; 1e if all are even): '{options.hidden}'"
+        )
+    if options.sigma_input not in ("embedding", "none"):
+        raise InputError(f"model.sigma_input must be 'embedding' or 'none', got '{options.sigma_input}'")
+    if options.layers < 1 or options.l_max < 1 or not options.radial_mlp:
+        raise InputError("model.layers and model.l_max must be at least 1, and model.radial_mlp must have a width")
+    return hidden

@@ -1,0 +1,60 @@
+"""Cheap checks of generated structures, and finding the same structure twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+_CLOSEST: Final = 0.5  # of the sum of covalent radii; below, a potential meets what it has never seen
+_ENERGY_WINDOW: Final = 0.02  # eV/atom between structures that are compared as duplicates
+
+
+def closest_contact(structure: Structure) -> tuple[float, str]:
+    """Smallest distance over sum of covalent radii, and the pair it belongs to, self-images included."""
+    from ase.data import covalent_radii
+
+    centers, others, _, distances = structure.get_neighbor_list(3.0)
+    if not len(distances):
+        return np.inf, ""
+    radii = np.array([covalent_radii[site.specie.Z] for site in structure])
+    ratio = distances / (radii[centers] + radii[others])
+    k = int(np.argmin(ratio))
+    pair = f"{structure[int(centers[k])].species_string}–{structure[int(others[k])].species_string}"
+    return float(ratio[k]), f"{pair} {distances[k]:.2f} Å"
+
+
+def reject_reason(structure: Structure, species: Mapping[str, int]) -> str | None:
+    """Why a generated structure must not go on: coordinates not finite, wrong composition, overlap; None: it may."""
+    if not (np.isfinite(structure.frac_coords).all() and np.isfinite(structure.lattice.matrix).all()):
+        return "coordinates are not finite"
+    found = {k: int(v) for k, v in structure.composition.get_el_amt_dict().items()}
+    if found != dict(species):
+        return f"composition {found} is not the {dict(species)} asked for"
+    ratio, pair = closest_contact(structure)
+    return f"overlap: {pair}" if ratio < _CLOSEST else None
+
+
+def duplicate_groups(structures: Sequence[Structure], energies: Sequence[float]) -> list[int]:
+    """For each structure the index of the first one equal to it (its own when it is the first).
+
+    Sequence order decides who is first. Compared are structures of one reduced formula within 20 meV/atom, by
+    pymatgen's StructureMatcher with its default tolerances. energies: eV/atom.
+    """
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    matcher = StructureMatcher()
+    first: list[int] = []
+    for i, structure in enumerate(structures):
+        match = i
+        for j in sorted(set(first)):
+            near = abs(energies[i] - energies[j]) < _ENERGY_WINDOW
+            if near and matcher.fit(structure, structures[j]):
+                match = j
+                break
+        first.append(match)
+    return first

@@ -1,0 +1,172 @@
+"""The results folder: candidates in an ASE database, and what is derived from them; locking and resuming."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from chggen.candidate import SCALAR_FIELDS, SUMMARY_COLUMNS, Candidate
+from chggen.config import InputError, read_toml, to_toml
+from chggen.files import cif_text, write_text
+
+log = logging.getLogger(__name__)
+
+
+class Store:
+    """One results folder, open for one run at a time (use as a context manager).
+
+    Opening it with the options of the run that made it continues that run; other options are refused. Raises
+    InputError when the folder cannot be written, is in use, or was made with other options.
+    """
+
+    def __init__(self, folder: Path, options: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self._options = dict(options)
+
+    def __enter__(self) -> Self:
+        from ase.db import connect
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.folder / ".lock").open("w")
+        except OSError as error:
+            raise InputError(
+                f"cannot write results to {self.folder} ({error.strerror}); choose another folder with --out"
+            ) from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            raise InputError(f"{self.folder} is in use by another run; wait for it or choose another --out") from None
+        try:
+            self._keep_options()
+        except InputError:
+            self._lock.close()
+            raise
+        self._log = logging.FileHandler(self.folder / "log.txt")
+        self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logging.getLogger("chggen").addHandler(self._log)
+        self._db = connect(self.folder / "candidates.db")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        logging.getLogger("chggen").removeHandler(self._log)
+        self._log.close()
+        self._lock.close()
+
+    def _keep_options(self) -> None:
+        path = self.folder / "config.toml"
+        wanted = json.loads(json.dumps({k: v for k, v in self._options.items() if v is not None}))
+        if not path.exists():
+            if (self.folder / "candidates.db").exists():
+                raise InputError(f"{self.folder} holds candidates but no config.toml; choose another --out")
+            write_text(path, to_toml(self._options))
+            return
+        kept = read_toml(path)
+        for key in sorted(set(kept) | set(wanted)):
+            if kept.get(key) != wanted.get(key):
+                raise InputError(
+                    f"{self.folder} was made with {key} = {kept.get(key)!r}, now {wanted.get(key)!r} is asked for; "
+                    "repeat the old options to resume or choose another --out"
+                )
+
+    def put(self, candidates: Iterable[Candidate]) -> None:
+        """Write candidates in one transaction; one with an id that is there already replaces the old record."""
+        from ase import Atoms
+        from pymatgen.io.ase import AseAtomsAdaptor
+
+        known = self._rows_by_id()
+        with self._db:
+            for candidate in candidates:
+                shown = candidate.structure if candidate.structure is not None else candidate.raw
+                atoms = AseAtomsAdaptor.get_atoms(shown, msonable=False) if shown is not None else Atoms()
+                keys = {"candidate": candidate.id, "stage": candidate.stage, "status": candidate.status}
+                for name in ("energy_per_atom", "e_decomposition", "space_group"):
+                    value = getattr(candidate, name)
+                    if value is not None:
+                        keys[name] = value
+                if candidate.parent is not None:
+                    keys["parent"] = candidate.parent
+                if candidate.id in known:
+                    del self._db[known[candidate.id]]
+                self._db.write(atoms, key_value_pairs=keys, data={"record": _to_record(candidate)})
+
+    def candidates(self) -> dict[str, Candidate]:
+        """All candidates by id, in the order of their ids."""
+        found = (_from_record(row.data["record"]) for row in self._db.select())
+        return dict(sorted((c.id, c) for c in found))
+
+    def _rows_by_id(self) -> dict[str, int]:
+        return {row.candidate: row.id for row in self._db.select(include_data=False)}
+
+    def export(self, candidates: Sequence[Candidate]) -> None:
+        """Write summary.csv and structures/ID.cif (symmetrised) and ID-P1.cif from candidates in the order given."""
+        write_text(self.folder / "summary.csv", summary_text(candidates))
+        folder = self.folder / "structures"
+        folder.mkdir(exist_ok=True)
+        for candidate in candidates:
+            if candidate.structure is not None:
+                write_cifs(candidate, folder)
+
+
+def write_cifs(candidate: Candidate, folder: Path) -> None:
+    """ID.cif in the symmetry found at 0.1 Å, stated in a comment, and its twin ID-P1.cif with every atom."""
+    assert candidate.structure is not None
+    symprec = 0.1
+    note = f"chggen candidate {candidate.id}\n"
+    try:
+        text = cif_text(candidate.structure, symprec, note + f"symmetrised with symprec {symprec} Å")
+    except Exception as error:  # spglib can fail where the twin in P1 still serves
+        log.warning("%s: no symmetrised CIF: %s", candidate.id, error)
+        text = cif_text(candidate.structure, None, note + "symmetry not found, written in P1")
+    write_text(folder / f"{candidate.id}.cif", text)
+    write_text(folder / f"{candidate.id}-P1.cif", cif_text(candidate.structure, None, note + "P1, as relaxed"))
+
+
+def summary_text(candidates: Sequence[Candidate]) -> str:
+    """summary.csv: the contract's columns, a row a candidate; numbers rounded to what is meaningful."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, SUMMARY_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for candidate in candidates:
+        row = candidate.summary_row()
+        writer.writerow({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})
+    return buffer.getvalue()
+
+
+def read_candidates(folder: Path) -> list[Candidate]:
+    """The candidates of a results folder, read only. Raises InputError when there are none."""
+    from ase.db import connect
+
+    path = folder / "candidates.db"
+    if not path.is_file():
+        raise InputError(f"no candidates.db in {folder}; expected a results folder of chggen")
+    found = [_from_record(row.data["record"]) for row in connect(path).select()]
+    return sorted(found, key=lambda c: c.id)
+
+
+def _to_record(candidate: Candidate) -> str:
+    record: dict[str, Any] = {name: getattr(candidate, name) for name in SCALAR_FIELDS}
+    for name in ("structure", "raw"):
+        value = getattr(candidate, name)
+        record[name] = None if value is None else value.as_dict()
+    return json.dumps(record)
+
+
+def _from_record(text: str) -> Candidate:
+    from pymatgen.core import Structure
+
+    record = json.loads(text)
+    for name in ("structure", "raw"):
+        if record[name] is not None:
+            record[name] = Structure.from_dict(record[name])
+    return Candidate(**record)

@@ -1,0 +1,177 @@
+"""Space groups and symmetrisation: the adapter to spglib."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+# (symprec Å, angle tolerance °) of the paper's framework refinement, in the order they are tried.
+PAPER_LADDER: Final = ((0.1, 10.0), (0.2, 15.0), (0.5, 15.0), (0.8, 15.0), (1.0, 20.0), (1.5, 30.0), (2.0, 30.0))
+_TRIVIAL: Final = (1, 2)  # P1 and P-1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refined:
+    """A symmetrised structure in the cell it came in, same atoms in the same order.
+
+    symprec (Å): tolerance at which the group was found; rms and largest displacement of the atoms, Å, measured in
+    the new lattice with the mean shift removed; space_group: international number of the result at 0.01 Å.
+    """
+
+    structure: Structure
+    symprec: float
+    space_group: int
+    rms: float
+    largest: float
+
+
+def space_group(structure: Structure, symprec: float = 0.01, angle_tolerance: float = -1.0) -> int | None:
+    """International number of the space group at symprec (Å); None where spglib finds none."""
+    dataset = _dataset(structure, symprec, angle_tolerance)
+    return None if dataset is None else int(dataset.number)
+
+
+def above_trivial(number: int | None) -> bool:
+    """Whether a space group is above P1 and P-1."""
+    return number is not None and number not in _TRIVIAL
+
+
+def refine(structure: Structure, symprec: float = 0.1, angle_tolerance: float = -1.0) -> Refined | None:
+    """Symmetrise by the space group found at symprec (Å); None where spglib finds none or averaging loses it.
+
+    The exact operations of the group's standard setting are carried into the cell at hand, the metric is averaged
+    over its rotations and every position over its orbit. Loose tolerances can pair atoms that the exact operations
+    do not map on each other; that is what None stands for besides failure of spglib.
+    """
+    dataset = _dataset(structure, symprec, angle_tolerance)
+    if dataset is None:
+        return None
+    rotations, translations = _operations(dataset)
+    lattice = _symmetric_lattice(structure.lattice.matrix, rotations)
+    numbers = np.array([site.specie.Z for site in structure])
+    frac = _symmetric_positions(structure.frac_coords, numbers, rotations, translations, lattice)
+    if frac is None:
+        return None
+    result = structure.copy()
+    result.lattice = type(structure.lattice)(lattice)
+    for i, f in enumerate(frac):
+        result[i] = (structure[i].species, f)
+    found = space_group(result, 0.01)
+    if found is None or found < 1:
+        return None
+    delta = frac - structure.frac_coords
+    delta = (delta - np.round(delta)) @ lattice
+    delta -= delta.mean(axis=0)
+    length = np.linalg.norm(delta, axis=1)
+    return Refined(
+        structure=result,
+        symprec=symprec,
+        space_group=found,
+        rms=float(np.sqrt((length**2).mean())),
+        largest=float(length.max()),
+    )
+
+
+def symmetrised_framework(
+    structure: Structure, ladder: tuple[tuple[float, float], ...] = PAPER_LADDER
+) -> Refined | None:
+    """The first refinement up the ladder whose group is above P1 and P-1; None where no tolerance gives one."""
+    for symprec, angle in ladder:
+        refined = refine(structure, symprec, angle)
+        if refined is not None and above_trivial(refined.space_group):
+            return refined
+    return None
+
+
+def _cell(structure: Structure) -> Any:
+    """spglib's own form of a structure."""
+    return structure.lattice.matrix, structure.frac_coords, [site.specie.Z for site in structure]
+
+
+def _dataset(structure: Structure, symprec: float, angle_tolerance: float) -> Any:
+    import spglib
+
+    try:
+        return spglib.get_symmetry_dataset(_cell(structure), symprec=symprec, angle_tolerance=angle_tolerance)
+    except Exception:  # spglib 2.6+ raises its own error classes where older ones return None
+        return None
+
+
+def _operations(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Rotations (ops, 3, 3) and translations (ops, 3) of the exact group in the input cell: x → R x + t.
+
+    Standard coordinates are P x + p; the database's operations (R', t') become P⁻¹R'P and P⁻¹(R'p + t' − p), with
+    the translations of the standard cell that are none of the input cell added.
+    """
+    import spglib
+
+    database: Any = spglib.get_symmetry_from_database(dataset.hall_number)
+    p_matrix = np.asarray(dataset.transformation_matrix, dtype=float)
+    p_shift = np.asarray(dataset.origin_shift, dtype=float)
+    inverse = np.linalg.inv(p_matrix)
+    reach = int(np.ceil(np.abs(p_matrix).sum(axis=1).max()))
+    grid = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    extra = _distinct(grid @ inverse.T)
+    seen: dict[tuple[float, ...], tuple[np.ndarray, np.ndarray]] = {}
+    for r_std, t_std in zip(database["rotations"], database["translations"], strict=True):
+        rotation = inverse @ r_std @ p_matrix
+        if np.abs(rotation - np.round(rotation)).max() > 1e-3:
+            continue  # an operation of the lattice that the input (super)cell does not have
+        shift = inverse @ (r_std @ p_shift + t_std - p_shift)
+        for t in extra:
+            total = (shift + t) % 1.0
+            key = (*np.round(rotation).astype(int).ravel(), *(np.round(total, 4) % 1.0))
+            seen.setdefault(key, (np.round(rotation), total))
+    rotations, translations = zip(*seen.values(), strict=True)
+    return np.array(rotations), np.array(translations)
+
+
+def _distinct(translations: np.ndarray) -> np.ndarray:
+    wrapped = np.round(translations % 1.0, 6) % 1.0
+    return np.unique(wrapped, axis=0)
+
+
+def _symmetric_lattice(lattice: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+    """The lattice (3, 3) whose metric is averaged over the rotations, turned back as near as can be to the old."""
+    metric = lattice @ lattice.T
+    # x → R x on columns of fractional coordinates takes the metric G to RᵀGR
+    mean = np.mean([r.T @ metric @ r for r in rotations], axis=0)
+    root = np.linalg.cholesky(mean)
+    u, _, vt = np.linalg.svd(root.T @ lattice)
+    return np.asarray(root @ (u @ vt))
+
+
+def _symmetric_positions(
+    frac: np.ndarray, numbers: np.ndarray, rotations: np.ndarray, translations: np.ndarray, lattice: np.ndarray
+) -> np.ndarray | None:
+    """Positions (atoms, 3) averaged over the group; None where an operation does not permute the atoms."""
+    total = np.zeros_like(frac)
+    for rotation, translation in zip(rotations, translations, strict=True):
+        moved = frac @ rotation.T + translation
+        delta = moved[:, None, :] - frac[None, :, :]
+        delta -= np.round(delta)
+        distance = np.linalg.norm(delta @ lattice, axis=-1)
+        distance[numbers[:, None] != numbers[None, :]] = np.inf
+        target = distance.argmin(axis=1)
+        if len(set(target)) != len(target):
+            return None
+        total[target] += frac[target] + delta[np.arange(len(frac)), target]
+    return total / len(rotations)
+
+
+def operations(structure: Structure, symprec: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
+    """Rotations (ops, 3, 3) and translations (ops, 3) found at symprec (Å), fractional; the identity where none is."""
+    import spglib
+
+    try:
+        found = spglib.get_symmetry(_cell(structure), symprec=symprec)
+    except Exception:  # see _dataset
+        found = None
+    if found is None:
+        return np.eye(3)[None], np.zeros((1, 3))
+    return found["rotations"].astype(float), found["translations"]

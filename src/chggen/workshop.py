@@ -1,0 +1,214 @@
+"""From jobs to candidates: sample, screen, relax, refine, in batches, one process a core.
+
+A job says all that its candidate depends on, so batches may be cut and spread in any way.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from chggen.candidate import Candidate
+from chggen.crystals import ScoreModel, to_structures
+from chggen.host import Host, batched_hosts
+from chggen.options import MachineOptions, RelaxOptions, SamplerOptions
+from chggen.potential import Potential, load_potential
+from chggen.relax import Relaxed, relax
+from chggen.sampling.recipes import Recipe, recipe
+from chggen.score.checkpoint import load_score_model
+from chggen.screening import reject_reason
+from chggen.symmetry import refine, space_group
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+log = logging.getLogger(__name__)
+_REFINE_SYMPREC = 0.1  # Å
+_REFINE_COST = 0.005  # eV/atom that symmetrising a relaxed structure may cost before it is not done
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A candidate to make: its identity and lineage (a Candidate without result) and the host to fill."""
+
+    candidate: Candidate
+    host: Host
+
+    @property
+    def species(self) -> dict[str, int]:
+        """Element symbol → count of the filled host."""
+        held = {k: int(v) for k, v in self.host.framework.composition.get_el_amt_dict().items() if v}
+        return {s: held.get(s, 0) + self.host.guests.get(s, 0) for s in (*held, *self.host.guests)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What a worker needs: loaded once in its process."""
+
+    sampler: SamplerOptions
+    relax: RelaxOptions | None
+    device: str = "cpu"
+    loaded: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def score(self) -> ScoreModel:
+        if "score" not in self.loaded:
+            path = self.sampler.model
+            self.loaded["score"] = load_score_model(path, self.device)
+        return cast(ScoreModel, self.loaded["score"])
+
+    def potential(self) -> Potential:
+        assert self.relax is not None
+        if "potential" not in self.loaded:
+            self.loaded["potential"] = load_potential(self.relax.potential, self.device)
+        return cast(Potential, self.loaded["potential"])
+
+    def recipe(self, de_novo: bool) -> Recipe:
+        s = self.sampler
+        name = "de-novo" if de_novo else s.anchor
+        if de_novo:
+            return recipe(name, levels=s.levels)
+        return recipe(name, levels=s.levels, n_resample=s.n_resample, jump_length=s.jump_length)
+
+
+def make_candidates(jobs: Sequence[Job], tools: Tools) -> list[Candidate]:
+    """All stages for one batch of jobs, in their order. A stage that fails marks the candidates it fails for."""
+    raw = _sampled(jobs, tools)
+    candidates = [_screened(job, structure) for job, structure in zip(jobs, raw, strict=True)]
+    return candidates if tools.relax is None else relax_candidates(candidates, tools)
+
+
+def _sampled(jobs: Sequence[Job], tools: Tools) -> list[Structure | str]:
+    """The raw structure of each job, or why there is none."""
+    crystals = batched_hosts([job.host for job in jobs]).to(tools.device)
+    de_novo = not bool((~crystals.guest).any())
+    try:
+        made = tools.recipe(de_novo).run(tools.score(), crystals, [job.candidate.seed for job in jobs])
+    except (RuntimeError, MemoryError) as error:
+        if len(jobs) > 1:  # find the one at fault
+            return [found for job in jobs for found in _sampled([job], tools)]
+        log.exception("sampling %s failed", jobs[0].candidate.id)
+        return [f"sampling failed: {str(error).splitlines()[0]}"]
+    return list(to_structures(made))
+
+
+def _screened(job: Job, made: Structure | str) -> Candidate:
+    if isinstance(made, str):
+        return failed(job.candidate, "sample", made)
+    candidate = replace(job.candidate, raw=made, structure=made)
+    reason = reject_reason(made, job.species)
+    return failed(candidate, "screen", reason) if reason else candidate
+
+
+def failed(candidate: Candidate, stage: str, reason: str) -> Candidate:
+    """The candidate as a failed row."""
+    return replace(candidate, status="failed", failed_at=stage, reason=reason)
+
+
+def relax_candidates(candidates: Sequence[Candidate], tools: Tools) -> list[Candidate]:
+    """The candidates with relaxed, refined structures and energies; those that failed before stay as they are."""
+    assert tools.relax is not None
+    going = [i for i, c in enumerate(candidates) if c.status == "ok"]
+    done = relax(
+        [cast("Structure", candidates[i].structure) for i in going],
+        potential=tools.potential(),
+        fix_cell=tools.relax.fix_cell,
+        pressure=tools.relax.pressure,
+        fmax=tools.relax.fmax,
+        max_steps=tools.relax.max_steps,
+        device=tools.device,
+    )
+    result = list(candidates)
+    for i, relaxed in zip(going, done, strict=True):
+        result[i] = with_relaxation(candidates[i], relaxed, tools.potential())
+    return result
+
+
+def with_relaxation(candidate: Candidate, relaxed: Relaxed, potential: Potential) -> Candidate:
+    """The candidate with its relaxed, refined structure, or marked as failed where relaxation broke down."""
+    if relaxed.energy_per_atom is None or relaxed.initial_energy_per_atom is None:
+        return failed(candidate, "relax", relaxed.reason or "the potential gives no energy")
+    candidate = replace(
+        candidate,
+        structure=relaxed.structure,
+        energy_per_atom=relaxed.energy_per_atom,
+        level=potential.level,
+        relax_energy_change=relaxed.energy_per_atom - relaxed.initial_energy_per_atom,
+        relax_rmsd=relaxed.rmsd,
+        relax_steps=relaxed.n_steps,
+        converged=relaxed.converged,
+    )
+    if not relaxed.converged:
+        return failed(candidate, "relax", relaxed.reason or "not converged")
+    return with_symmetry(candidate, potential)
+
+
+def with_symmetry(candidate: Candidate, potential: Potential) -> Candidate:
+    """The candidate symmetrised at 0.1 Å where that costs no energy, with its space groups."""
+    structure = cast("Structure", candidate.structure)
+    refined = refine(structure, _REFINE_SYMPREC)
+    if refined is not None:
+        energy = relax([refined.structure], potential=potential, fix_cell=True, max_steps=0)[0].energy_per_atom
+        if energy is not None and energy < cast(float, candidate.energy_per_atom) + _REFINE_COST:
+            candidate = replace(candidate, structure=refined.structure, energy_per_atom=energy)
+    structure = cast("Structure", candidate.structure)
+    return replace(candidate, space_group=space_group(structure, 0.01), space_group_loose=space_group(structure, 0.1))
+
+
+def worker_count(machine: MachineOptions, n_batches: int) -> int:
+    """Processes to use: one for each core unless told, no more than batches; one for a GPU."""
+    if machine.device != "cpu":
+        return 1
+    wanted = machine.workers or len(os.sched_getaffinity(0))
+    return max(1, min(wanted, n_batches))
+
+
+def run_batches(
+    work: Callable[[Sequence[Any], Tools], list[Any]],
+    batches: Sequence[Sequence[Any]],
+    tools: Tools,
+    machine: MachineOptions,
+) -> Iterator[list[Any]]:
+    """What `work` makes of each batch as it comes, in no fixed order; `work` is a function of a module."""
+    workers = worker_count(machine, len(batches))
+    if workers == 1:
+        for batch in batches:
+            yield work(batch, tools)
+        return
+    plain = replace(tools, loaded={})
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+        waiting = [pool.submit(_in_worker, work, batch, plain) for batch in batches]
+        try:
+            for future in as_completed(waiting):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_tools_of_worker: dict[str, Tools] = {}
+
+
+def _in_worker(work: Callable[[Sequence[Any], Tools], list[Any]], batch: Sequence[Any], tools: Tools) -> list[Any]:
+    """work(batch) with the tools that this process has loaded already."""
+    return work(batch, _tools_of_worker.setdefault(repr(tools), tools))
+
+
+def _one_thread() -> None:
+    """One process a core: threads inside would fight over the cores."""
+    torch.set_num_threads(1)
+
+
+def batches_of(items: Sequence[Any], machine: MachineOptions) -> list[list[Any]]:
+    """Items in their order, cut to batches of at most the machine's batch size, even over its workers."""
+    share = math.ceil(len(items) / worker_count(machine, len(items))) if items else 1
+    size = min(machine.batch_size, share)
+    return [list(items[k : k + size]) for k in range(0, len(items), size)]

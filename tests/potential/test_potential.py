@@ -1,0 +1,132 @@
+"""Potentials: CHGNet's own predictions, batch = single, failures that stay alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pymatgen.core import Lattice, Structure
+
+from chggen.config import InputError
+from chggen.crystals import batch, from_structures
+from chggen.potential import GPA, EnergyForcesStress, Potential, load_potential
+
+
+def crystals() -> list[Structure]:
+    """A rattled conventional cell, a two-atom cell met through many images, a skewed one without angles."""
+    nacl = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.6), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    rng = np.random.default_rng(0)
+    nacl.translate_sites(range(8), [0.3, 0.4, 0.9])
+    rattled = Structure(nacl.lattice, nacl.species, nacl.frac_coords + 0.02 * rng.normal(size=(8, 3)))
+    zinc_blende = Structure(Lattice.rhombohedral(3.85, 60), ["Zn", "S"], [[0, 0, 0], [0.24, 0.25, 0.27]])
+    lithium = Structure(Lattice.from_parameters(3.1, 3.2, 9, 80, 70, 60), ["Li"], [[0.1, 0, 0]])
+    return [rattled, zinc_blende, lithium]
+
+
+def isolated() -> Structure:
+    return Structure(Lattice.cubic(9), ["Ar"], [[0, 0, 0]])
+
+
+def overlapping() -> Structure:
+    return Structure(Lattice.cubic(4), ["Na", "Cl", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.51, 0.5, 0.5]])
+
+
+@pytest.fixture(scope="module")
+def chgnet() -> Potential:
+    return load_potential("chgnet")
+
+
+def parts(result: EnergyForcesStress, counts: list[int]) -> list[tuple[float, np.ndarray, np.ndarray]]:
+    forces = [f.numpy() for f in result.forces.split(counts)]
+    return list(zip(result.energy.tolist(), forces, result.stress.numpy(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["chgnet", "chgnet-r2scan"])
+def test_gives_what_chgnet_itself_predicts(name: str) -> None:
+    from chgnet.model import CHGNet
+
+    model = CHGNet.load(model_name={"chgnet": "0.3.0"}.get(name, "r2scan"), use_device="cpu", verbose=False)
+    structures = crystals()
+    found = load_potential(name)(from_structures(structures))
+    for structure, (energy, forces, stress) in zip(structures, parts(found, [8, 2, 1]), strict=True):
+        own = model.predict_structure(structure, task="efs")
+        assert energy / len(structure) == pytest.approx(float(own["e"]), abs=1e-5)
+        np.testing.assert_allclose(forces, own["f"], atol=1e-4)
+        np.testing.assert_allclose(stress, own["s"] * GPA, atol=1e-5)
+
+
+def test_stress_is_the_slope_of_the_energy_with_strain(chgnet: Potential) -> None:
+    structure = crystals()[0]
+    stretched = []
+    for strain in (-2e-3, 2e-3):
+        matrix = structure.lattice.matrix @ (np.eye(3) + strain * np.diag([1.0, 0.0, 0.0]))
+        stretched.append(Structure(Lattice(matrix), structure.species, structure.frac_coords))
+    low, high = chgnet(from_structures(stretched)).energy.tolist()
+    stress = float(chgnet(from_structures([structure])).stress[0, 0, 0])
+    assert stress == pytest.approx((high - low) / 4e-3 / structure.volume, rel=0.05, abs=5e-4)
+
+
+def test_batch_is_single_and_the_order_does_not_matter(chgnet: Potential) -> None:
+    structures = crystals()
+    for order in ([0, 1, 2], [2, 0, 1]):
+        together = parts(chgnet(from_structures([structures[k] for k in order])), [[8, 2, 1][k] for k in order])
+        for k, (energy, forces, stress) in zip(order, together, strict=True):
+            alone = chgnet(from_structures([structures[k]]))
+            assert energy == pytest.approx(float(alone.energy), abs=1e-5 * len(structures[k]))
+            np.testing.assert_allclose(forces, alone.forces.numpy(), atol=1e-5)
+            np.testing.assert_allclose(stress, alone.stress[0].numpy(), atol=1e-5)
+
+
+def test_a_crystal_without_a_graph_is_nan_alone(chgnet: Potential) -> None:
+    good = crystals()[0]
+    broken = from_structures([good])
+    broken.frac_coords[0, 0] = torch.nan
+    lawrencium = Structure(Lattice.cubic(3), ["Lr"], [[0, 0, 0]])
+    bad = from_structures([isolated(), overlapping(), lawrencium])
+    found = chgnet(batch([bad, broken, from_structures([good])]))
+    assert found.energy.isnan().tolist() == [True] * 4 + [False]
+    assert found.stress.isnan().all(dim=(1, 2)).tolist() == [True] * 4 + [False]
+    assert found.forces[:-8].isnan().all()
+    assert float(found.energy[-1]) == pytest.approx(float(chgnet(from_structures([good])).energy), abs=1e-4)
+
+
+def test_dtype_follows_the_crystals_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    from chggen.potential.chgnet import ChgnetPotential
+
+    potential = ChgnetPotential.load("0.3.0", name="chgnet", level="pbe")
+    found = potential(from_structures([crystals()[1], isolated()], dtype=torch.float32))
+    assert found.energy.dtype == found.forces.dtype == found.stress.dtype == torch.float32
+    assert capfd.readouterr() == ("", "")
+
+
+def test_names_and_levels() -> None:
+    assert (load_potential().name, load_potential().level) == ("chgnet", "pbe")
+    assert load_potential("chgnet-r2scan").level == "r2scan"
+    assert isinstance(load_potential("ase:ase.calculators.emt:EMT"), Potential)
+
+
+def test_ase_calculator_is_asked_for_each_crystal() -> None:
+    from ase.build import bulk
+    from ase.calculators.emt import EMT
+    from pymatgen.io.ase import AseAtomsAdaptor
+
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.1, seed=1)
+    structure = AseAtomsAdaptor.get_structure(atoms)
+    unknown = Structure(Lattice.cubic(3), ["U"], [[0, 0, 0]])  # EMT has no uranium
+    found = load_potential("ase:ase.calculators.emt:EMT")(from_structures([unknown, structure]))
+    atoms.calc = EMT()
+    assert found.energy.isnan().tolist() == [True, False]
+    assert float(found.energy[1]) == pytest.approx(atoms.get_potential_energy(), abs=1e-8)
+    np.testing.assert_allclose(found.forces[1:].numpy(), atoms.get_forces(), atol=1e-8)
+    np.testing.assert_allclose(found.stress[1].numpy(), atoms.get_stress(voigt=False), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "name", ["chgnett", "ase:emt", "ase:no.such.module:EMT", "ase:ase.calculators.emt:Nothing", "ase:builtins:dict"]
+)
+def test_unknown_names_are_refused_in_one_sentence(name: str) -> None:
+    with pytest.raises(InputError, match="expected") as caught:
+        load_potential(name)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)

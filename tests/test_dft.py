@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+from pymatgen.io.vasp import Incar, Poscar
+
+from chggen import dft
+from chggen.config import InputError
+from chggen.dft import write_vasp
+
+
+@pytest.fixture(autouse=True)
+def _no_pseudopotentials(monkeypatch):
+    monkeypatch.delitem(dft.SETTINGS, "PMG_VASP_PSP_DIR", raising=False)
+
+
+@pytest.fixture
+def zns():
+    return Structure.from_spacegroup("F-43m", Lattice.cubic(5.41), ["Zn2+", "S2-"], [[0, 0, 0], [0.25] * 3])
+
+
+def test_two_steps_with_their_functionals(zns, tmp_path):
+    folder = write_vasp(zns, tmp_path / "deep" / "zns")
+    first, second = (Incar.from_file(folder / step / "INCAR") for step in ("1-pbesol", "2-r2scan"))
+    assert first["GGA"].upper() == "PS"
+    assert "METAGGA" not in first
+    assert second["METAGGA"].upper() == "R2SCAN"
+    assert "GGA" not in second
+    for incar in (first, second):
+        assert incar["ENCUT"] == 680
+        assert incar["ISIF"] == 3
+        assert "KSPACING" in incar
+    assert abs(second["EDIFFG"]) < abs(first["EDIFFG"])
+
+
+def test_structure_and_pseudopotentials_agree(zns, tmp_path):
+    shuffled = Structure.from_sites([zns[i] for i in (0, 4, 1, 5, 2, 6, 3, 7)])
+    folder = write_vasp(shuffled, tmp_path / "zns")
+    for step in ("1-pbesol", "2-r2scan"):
+        poscar = Poscar.from_file(folder / step / "POSCAR", check_for_potcar=False)
+        assert sorted(poscar.natoms) == [4, 4]
+        assert np.isclose(poscar.structure.volume, zns.volume)
+        assert poscar.structure.matches(zns.copy().remove_oxidation_states())
+        names = (folder / step / "POTCAR.spec").read_text().split()
+        assert [name.split("_")[0] for name in names] == poscar.site_symbols
+        assert not (folder / step / "POTCAR").exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["zns"]
+
+
+def test_nothing_half_written(zns, tmp_path, monkeypatch):
+    real, calls = dft._write_step, []
+
+    def breaks_at_second(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise OSError("disk full")
+        real(*arguments)
+
+    monkeypatch.setattr(dft, "_write_step", breaks_at_second)
+    with pytest.raises(OSError, match="disk full"):
+        write_vasp(zns, tmp_path / "zns")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_calculations_are_not_overwritten(zns, tmp_path):
+    (tmp_path / "zns").mkdir()
+    write_vasp(zns, tmp_path / "zns")  # an empty folder may be filled
+    (tmp_path / "zns" / "2-r2scan" / "OUTCAR").write_text("weeks of work")
+    with pytest.raises(InputError, match="exists already"):
+        write_vasp(zns, tmp_path / "zns")
+    assert (tmp_path / "zns" / "2-r2scan" / "OUTCAR").read_text() == "weeks of work"
+
+
+def test_refusals(tmp_path):
+    disordered = Structure(Lattice.cubic(3), [{"Zn": 0.5, "S": 0.5}], [[0, 0, 0]])
+    with pytest.raises(InputError, match="order it first"):
+        write_vasp(disordered, tmp_path / "x")
+    with pytest.raises(InputError, match="pseudopotential is assigned to Og"):
+        write_vasp(Structure(Lattice.cubic(3), ["Og"], [[0, 0, 0]]), tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_does_not_import_torch():
+    code = "import sys, chggen.dft; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

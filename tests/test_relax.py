@@ -1,0 +1,155 @@
+"""Relaxation: ASE's minima, batch = single, what is fixed stays, failures that stay alone."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from chggen.config import InputError
+from chggen.potential import Potential, load_potential
+from chggen.relax import Relaxed, relax
+
+EMT = "ase:ase.calculators.emt:EMT"
+
+
+def rattled(structure: Structure, size: float, seed: int = 0) -> Structure:
+    """Every atom moved by a normal step of this size, Å."""
+    step = np.random.default_rng(seed).normal(scale=size, size=(len(structure), 3))
+    frac = structure.frac_coords + structure.lattice.get_fractional_coords(step)
+    return Structure(structure.lattice, structure.species, frac)
+
+
+def copper(a: float = 3.8) -> Structure:
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), ["Cu"], [[0, 0, 0]])
+
+
+def salt(a: float = 5.8) -> Structure:
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+@pytest.fixture(scope="module")
+def chgnet() -> Potential:
+    return load_potential("chgnet")
+
+
+def test_copper_reaches_the_minimum_of_ase() -> None:
+    from ase.calculators import emt
+    from ase.filters import FrechetCellFilter
+    from ase.optimize import FIRE
+    from pymatgen.io.ase import AseAtomsAdaptor
+
+    start = rattled(copper(), 0.1)
+    relaxed = relax([start], potential=EMT, fmax=0.001)[0]
+    atoms = AseAtomsAdaptor.get_atoms(start)
+    atoms.calc = emt.EMT()
+    FIRE(FrechetCellFilter(atoms), logfile=None).run(fmax=0.001, steps=1000)
+    assert relaxed.converged
+    assert relaxed.reason is None
+    assert relaxed.energy_per_atom == pytest.approx(atoms.get_potential_energy() / 4, abs=1e-5)
+    assert relaxed.structure.volume ** (1 / 3) == pytest.approx(atoms.get_volume() ** (1 / 3), abs=2e-3)
+    assert relaxed.initial_energy_per_atom > relaxed.energy_per_atom
+    np.testing.assert_allclose(relaxed.structure.lattice.abc, atoms.cell.lengths(), atol=5e-3)
+
+
+def test_pressure_shrinks_the_cell_to_that_stress() -> None:
+    free, pressed = (relax([copper(3.6)], potential=EMT, fmax=0.001, pressure=p)[0] for p in (0.0, 20.0))
+    assert pressed.converged
+    assert pressed.structure.volume < 0.97 * free.structure.volume
+    from chggen.crystals import from_structures
+
+    stress = load_potential(EMT)(from_structures([pressed.structure])).stress[0].numpy() * 160.21766208
+    np.testing.assert_allclose(stress, -20.0 * np.eye(3), atol=0.1)
+
+
+def test_salt_reaches_the_energy_of_chgnets_own_optimizer(chgnet: Potential) -> None:
+    from chgnet.model import StructOptimizer
+
+    start = rattled(salt(), 0.15)
+    relaxed = relax([start], potential=chgnet, fmax=0.03)[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        own = StructOptimizer(use_device="cpu").relax(start, fmax=0.03, steps=300, verbose=False)
+    assert relaxed.converged
+    assert relaxed.fmax < 0.03
+    assert relaxed.energy_per_atom == pytest.approx(own["trajectory"].energies[-1] / 8, abs=2e-3)
+
+
+def test_batch_mates_change_nothing(chgnet: Potential) -> None:
+    structures = [rattled(salt(), 0.1, seed=1), copper(3.7), rattled(copper(3.5), 0.1, seed=2)]
+    together = relax(structures, potential=chgnet, batch_size=2)
+    for structure, relaxed in zip(structures, together, strict=True):
+        alone = relax([structure], potential=chgnet)[0]
+        assert alone.converged
+        assert relaxed.energy_per_atom == pytest.approx(alone.energy_per_atom, abs=1e-4)
+        assert relaxed.structure.composition == structure.composition
+
+
+def test_fixed_cell_and_fixed_atoms_keep_their_bits() -> None:
+    start = rattled(copper(3.65), 0.1)
+    start.translate_sites([1], [0, 0, 1], to_unit_cell=False)
+    mask = np.array([True, True, False, False])
+    relaxed = relax([start], potential=EMT, fix_cell=True, fixed_atoms=[mask], fmax=0.01)[0]
+    assert relaxed.converged
+    assert np.array_equal(relaxed.structure.lattice.matrix, start.lattice.matrix)
+    assert np.array_equal(relaxed.structure.frac_coords[mask], start.frac_coords[mask])
+    assert not np.allclose(relaxed.structure.frac_coords[~mask], start.frac_coords[~mask])
+    strained = relax([start], potential=EMT, fixed_atoms=[[True] * 4], fmax=0.01)[0]
+    assert np.array_equal(strained.structure.frac_coords, start.frac_coords)
+    assert strained.structure.volume != start.volume
+
+
+def test_bad_structures_are_marked_and_the_good_one_is_not_touched(chgnet: Potential) -> None:
+    good = rattled(salt(), 0.1)
+    overlap = Structure(Lattice.cubic(4), ["Na", "Cl"], [[0, 0, 0], [0.1 / 4, 0, 0]])
+    missing = Structure(Lattice.cubic(4), ["Na", "Cl"], [[0, 0, 0], [np.nan, 0, 0]])
+    mixed = Structure(Lattice.cubic(4), [{"Na": 0.5}, "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    far = Structure(Lattice.cubic(9), ["Ar"], [[0, 0, 0]])
+    done: list[tuple[int, Relaxed]] = []
+    results = relax(
+        [overlap, missing, good, mixed, far], potential=chgnet, on_done=lambda k, relaxed: done.append((k, relaxed))
+    )
+    assert [r.converged for r in results] == [False, False, True, False, False]
+    assert all(r.reason and "\n" not in r.reason and r.energy_per_atom is None for k, r in enumerate(results) if k != 2)
+    assert results[0].structure == overlap
+    assert results[2].energy_per_atom == pytest.approx(relax([good], potential=chgnet)[0].energy_per_atom, abs=1e-4)
+    assert sorted(k for k, _ in done) == [0, 1, 2, 3, 4]
+    assert all(results[k] is relaxed for k, relaxed in done)
+
+
+def test_out_of_steps_gives_the_last_structure_and_says_so() -> None:
+    relaxed = relax([rattled(copper(), 0.1)], potential=EMT, fmax=1e-4, max_steps=3)[0]
+    assert not relaxed.converged
+    assert relaxed.n_steps == 3
+    assert "3 steps" in relaxed.reason
+    assert relaxed.energy_per_atom < relaxed.initial_energy_per_atom
+
+
+def test_an_exploding_cell_is_marked() -> None:
+    relaxed = relax([copper(3.6)], potential=EMT, pressure=-500.0)[0]
+    assert not relaxed.converged
+    assert "volume" in relaxed.reason or "finite" in relaxed.reason
+
+
+def test_rmsd_ignores_a_shift_of_all_atoms() -> None:
+    at_minimum = relax([copper(3.6)], potential=EMT, fmax=0.001)[0].structure
+    still = relax([at_minimum], potential=EMT, fmax=0.01)[0]
+    assert still.n_steps == 0
+    assert still.rmsd == pytest.approx(0, abs=1e-9)
+    moved = at_minimum.copy()
+    moved.translate_sites([0], [0.03, 0, 0])
+    back = relax([moved], potential=EMT, fmax=0.001, fix_cell=True)[0]
+    step = 0.03 * at_minimum.lattice.a  # one atom of four moved: the mean shift takes a quarter
+    assert back.rmsd == pytest.approx(step * np.sqrt(3 / 16), rel=0.02)
+
+
+def test_empty_list_and_wrong_options() -> None:
+    assert relax([], potential=EMT) == []
+    with pytest.raises(InputError, match="fixed_atoms"):
+        relax([copper()], potential=EMT, fixed_atoms=[np.zeros(3, dtype=bool)])
+    with pytest.raises(InputError, match="fixed_atoms"):
+        relax([copper()], potential=EMT, fixed_atoms=[])
+    with pytest.raises(InputError, match="fmax"):
+        relax([copper()], potential=EMT, fmax=0.0)

@@ -1,0 +1,84 @@
+"""Reading crystals to learn from, and the order in which they are drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice
+
+from chggen.config import InputError
+from chggen.training.dataset import epoch_batches, read_dataset
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Four crystals of 2, 1, 3 and 2 atoms; the last one held out."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "crystals.npz"
+    np.savez(
+        path,
+        cell=np.array([[3, 4, 5, 90, 90, 90], [3, 3, 3, 60, 60, 60], [4, 4, 6, 90, 90, 120], [5, 5, 5, 80, 80, 80.0]]),
+        offsets=np.array([0, 2, 3, 6, 8]),
+        Z=np.array([11, 17, 14, 3, 8, 8, 30, 16]),
+        frac=np.concatenate([rng.random((6, 3)), [[-0.25, 1.5, 1.0], [0, 0, 0]]]),
+        split=np.array(["train", "train", "train", "val"]),
+    )
+    return path
+
+
+def test_the_crystals_of_a_split(archive: Path) -> None:
+    train, held_out = (read_dataset([str(archive)], split, 50) for split in ("train", "val"))
+    assert train.n_atoms.tolist() == [2, 1, 3]
+    assert held_out.atomic_numbers.tolist() == [30, 16]
+    assert np.allclose(Lattice(train.lattice[2]).parameters, [4, 4, 6, 90, 90, 120])
+    assert len(read_dataset([str(archive), str(archive)], "train", 50)) == 6
+    assert read_dataset([str(archive)], "train", 2).atomic_numbers.tolist() == [11, 17, 14]
+
+
+def test_taken_crystals_are_wrapped_and_in_the_order_asked_for(archive: Path) -> None:
+    data = read_dataset([str(archive)], "train", 50)
+    taken = data.take([2, 0])
+    assert taken.atomic_numbers.tolist() == [3, 8, 8, 11, 17]
+    assert taken.crystal_index.tolist() == [0, 0, 0, 1, 1]
+    assert np.allclose(taken.frac_coords.numpy(), np.concatenate([data.frac_coords[3:6], data.frac_coords[0:2]]))
+    assert np.allclose(taken.lattice.numpy(), data.lattice[[2, 0]])
+    held_out = read_dataset([str(archive)], "val", 50).take([0])
+    assert held_out.frac_coords.tolist() == [[0.75, 0.5, 0.0], [0.0, 0.0, 0.0]]
+
+
+def test_data_that_cannot_be_used_are_refused(archive: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no training data at"):
+        read_dataset([str(tmp_path / "absent.npz")], "train", 50)
+    with pytest.raises(InputError, match="no crystal of split 'test' with at most 50 atoms"):
+        read_dataset([str(archive)], "test", 50)
+    np.savez(tmp_path / "odd.npz", cell=np.zeros((1, 6)), Z=np.zeros(1), frac=np.zeros((1, 3)))
+    with pytest.raises(InputError, match="lacks the array 'offsets'"):
+        read_dataset([str(tmp_path / "odd.npz")], "train", 50)
+
+
+def test_an_epoch_takes_every_crystal_once_within_the_limits() -> None:
+    n_atoms = np.random.default_rng(0).integers(1, 40, 500)
+    batches = epoch_batches(n_atoms, seed=3, epoch=0, atoms_per_batch=64, crystals_per_batch=8)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(500))
+    assert max(n_atoms[b].sum() for b in batches) <= 64
+    assert max(len(b) for b in batches) <= 8
+    spread = np.mean([np.ptp(n_atoms[b]) for b in batches])
+    assert spread < 3  # crystals of like size together
+
+
+def test_a_crystal_above_the_limit_makes_a_batch_alone() -> None:
+    batches = epoch_batches(np.array([100, 3, 3]), seed=0, epoch=0, atoms_per_batch=10, crystals_per_batch=8)
+    assert sorted(sorted(b.tolist()) for b in batches) == [[0], [1, 2]]
+
+
+def test_order_follows_from_seed_and_epoch() -> None:
+    n_atoms = np.random.default_rng(0).integers(1, 40, 200)
+
+    def drawn(seed: int, epoch: int) -> list[int]:
+        return np.concatenate(epoch_batches(n_atoms, seed, epoch, 64, 8)).tolist()
+
+    assert drawn(0, 1) == drawn(0, 1)
+    assert drawn(0, 1) != drawn(0, 2)
+    assert drawn(0, 1) != drawn(1, 1)

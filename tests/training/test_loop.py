@@ -1,0 +1,197 @@
+"""Training: it learns, it goes on exactly where it stopped, and it refuses what would lose a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from chggen.config import InputError, from_table
+from chggen.score import checkpoint
+from chggen.training import loop
+from chggen.training.loop import learning_rate, train
+from chggen.training.options import OptimizerOptions, TrainingOptions
+
+_MODELS: dict[str, dict[str, Any]] = {
+    "painn": {"architecture": "painn", "features": 16, "layers": 1, "cutoff": 4.0, "n_basis": 6, "n_radial": 4},
+    "nequip": {
+        "architecture": "nequip", "hidden": "12x0e+6x1o+3x2e", "layers": 1, "cutoff": 4.0, "n_basis": 6,
+        "radial_mlp": [8, 4],
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Rock salt of slightly varying size, 8 atoms each."""
+    n = 12
+    path = tmp_path / "data.npz"
+    corners = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    size = np.linspace(4.0, 4.4, n)
+    np.savez(
+        path,
+        cell=np.stack([size, size, size, *np.full((3, n), 90.0)], axis=1),
+        offsets=8 * np.arange(n + 1),
+        Z=np.tile([11] * 4 + [17] * 4, n),
+        frac=np.tile(np.concatenate([corners, corners + 0.5]) % 1.0, (n, 1)),
+        split=np.array(["train"] * 10 + ["val"] * 2),
+    )
+    return path
+
+
+def _options(archive: Path, out: str, model: str = "painn", steps: int = 20, **changes: Any) -> TrainingOptions:
+    table = {
+        "data": {"train": [str(archive)], "atoms_per_batch": 32, "max_atoms": 20} | changes.get("data", {}),
+        "model": _MODELS[model],
+        "optimizer": {"steps": steps, "learning_rate": 5e-3, "warmup_steps": 5} | changes.get("optimizer", {}),
+        "run": {"out": str(archive.parent / out), "seed": 4, "validate_every": 0} | changes.get("run", {}),
+        "noise": changes.get("noise", {}),
+    }
+    return from_table(TrainingOptions, table, "training")
+
+
+class _KilledError(Exception):
+    pass
+
+
+def _killed_at(step: int) -> Any:
+    def progress(now: int, loss: float) -> None:
+        if now == step:
+            raise _KilledError
+
+    return progress
+
+
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.read(path)["weights"]
+
+
+@pytest.mark.parametrize("model", _MODELS)
+def test_loss_falls_on_crystals_it_can_learn(archive: Path, model: str) -> None:
+    losses: list[float] = []
+    options = _options(
+        archive, "run", model, steps=120, noise={"largest": 0.3, "smallest": 0.05}, optimizer={"learning_rate": 1e-2}
+    )
+    path = train(options, progress=lambda step, loss: losses.append(loss))
+    assert len(losses) == 120
+    assert np.mean(losses[:10]) > 2.0  # an ignorant network pays 1 for each component that moves
+    assert np.mean(losses[-20:]) < 0.6 * np.mean(losses[:10])
+    loaded = checkpoint.load_score_model(path)
+    assert loaded.options.cutoff == 4.0
+    assert checkpoint.read(path)["provenance"]["steps"] == 120
+
+
+@pytest.mark.parametrize("model", _MODELS)
+def test_a_killed_run_goes_on_exactly(archive: Path, model: str) -> None:
+    straight = train(_options(archive, "straight", model))
+    options = _options(archive, "killed", model, run={"checkpoint_minutes": 0.0})
+    with pytest.raises(_KilledError):
+        train(options, progress=_killed_at(11))  # in its 11th step: what lies on disk is of the 10th
+    assert torch.load(Path(options.run.out) / "resume" / "state.pt", weights_only=True)["step"] == 10
+    steps: list[int] = []
+    resumed = train(options, resume=True, progress=lambda step, loss: steps.append(step))
+    assert steps == list(range(11, 21))
+    expected, found = _tensors(straight), _tensors(resumed)
+    assert expected.keys() == found.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(tensor, found[name]), name
+    ends = [torch.load(p.parent / "resume" / "20-0.pt", weights_only=True) for p in (straight, resumed)]
+    for name, tensor in ends[0].items():  # raw weights and optimizer moments as well as the average
+        assert torch.equal(tensor, ends[1][name]), name
+    assert any(name.startswith("moment.") for name in ends[0])
+
+
+def test_a_run_that_stops_by_the_clock_can_be_resumed(archive: Path) -> None:
+    options = _options(archive, "run", run={"max_minutes": 1e-9})
+    train(options)
+    state = Path(options.run.out) / "resume" / "state.pt"
+    assert torch.load(state, weights_only=True)["step"] == 1
+    train(dataclasses.replace(options, run=dataclasses.replace(options.run, max_minutes=0.0)), resume=True)
+    assert torch.load(state, weights_only=True)["step"] == 20
+
+
+def test_the_seed_decides(archive: Path) -> None:
+    weights = [
+        _tensors(train(_options(archive, f"run{k}", steps=3, run={"seed": seed}))) for k, seed in enumerate((4, 4, 5))
+    ]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert not all(torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
+
+
+def test_a_run_is_neither_overwritten_nor_made_up(archive: Path) -> None:
+    options = _options(archive, "run", steps=1)
+    with pytest.raises(InputError, match=r"no training run to resume in .*; start without --resume"):
+        train(options, resume=True)
+    model = train(options)
+    before = model.read_bytes()
+    with pytest.raises(InputError, match="holds a training run; continue it with --resume or choose another folder"):
+        train(options)
+    assert model.read_bytes() == before
+
+
+def test_the_state_lies_in_files_below_the_limit(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = 20_000
+    monkeypatch.setattr(loop, "_SHARD", limit)
+    options = _options(archive, "run", steps=2, run={"checkpoint_minutes": 0.0})
+    train(options)
+    shards = sorted((Path(options.run.out) / "resume").glob("*-*.pt"))
+    assert len(shards) > 2
+    assert all(p.name.startswith("2-") for p in shards)  # those of step 1 are gone
+    for shard in shards:
+        tensors = torch.load(shard, weights_only=True)
+        assert sum(t.nbytes for t in tensors.values()) <= limit or len(tensors) == 1
+    train(dataclasses.replace(options, optimizer=dataclasses.replace(options.optimizer, steps=3)), resume=True)
+
+
+def test_a_start_from_other_weights(archive: Path) -> None:
+    first = train(_options(archive, "first", steps=2))
+    second = train(_options(archive, "second", steps=1, optimizer={"learning_rate": 0.0}), start_from=first)
+    expected, found = _tensors(first), _tensors(second)
+    assert all(torch.allclose(found[name], expected[name], atol=1e-7) for name in expected)
+    assert checkpoint.read(second)["provenance"]["started_from"] == "model.pt"
+
+
+def test_validation_is_recorded_by_noise_band(archive: Path) -> None:
+    options = _options(archive, "run", steps=4, data={"validation": [str(archive)]}, run={"validate_every": 2})
+    train(options)
+    history = json.loads((Path(options.run.out) / "history.json").read_text())
+    assert [record["step"] for record in history][:2] == [2, 4]
+    assert 0.1 < history[0]["loss"] < 10
+    assert any(key.startswith("loss ") for key in history[0])
+
+
+def test_a_broken_batch_leaves_the_weights_whole(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = loop._losses
+    monkeypatch.setattr(loop, "_losses", lambda model, task: whole(model, task) * float("nan"))
+    path = train(_options(archive, "run", steps=2))
+    assert all(bool(torch.isfinite(t).all()) for t in _tensors(path).values())
+
+
+@pytest.mark.parametrize(
+    ("section", "key"), [("data", "trian"), ("optimizer", "lr"), ("run", "folder"), ("noise", "sigma")]
+)
+def test_unknown_keys_are_refused(archive: Path, section: str, key: str) -> None:
+    with pytest.raises(InputError, match=rf"unknown key '{key}' in \[training.{section}\]; expected one of"):
+        _options(archive, "run", **{section: {key: 1}})
+
+
+def test_unknown_model_options_are_refused(archive: Path) -> None:
+    options = dataclasses.replace(_options(archive, "run"), model={"architecture": "nequip", "heads": 3})
+    with pytest.raises(InputError, match=r"unknown key 'heads' in \[model\]"):
+        train(options)
+
+
+def test_learning_rate_warms_up_stays_and_decays() -> None:
+    options = OptimizerOptions(steps=100, learning_rate=2.0, warmup_steps=10, decay_share=0.4)
+    rates = [learning_rate(step, options) for step in range(101)]
+    assert rates[0] == pytest.approx(0.2)
+    assert rates[9:61] == pytest.approx([2.0] * 52)
+    assert rates[80] == pytest.approx(1.0)
+    assert rates[100] == pytest.approx(0.0)
+    assert all(a >= b for a, b in itertools.pairwise(rates[60:]))
