@@ -22,7 +22,7 @@ from pymatgen.core import Structure
 
 from chggen.crystals import to_structures
 from chggen.host import Host, batched_hosts
-from chggen.relax import relax
+from chggen.relaxation import relax
 from chggen.sampling.recipes import Recipe, recipe
 from chggen.score.checkpoint import load_score_model
 

@@ -93,3 +93,11 @@ def test_change_of_precision_reaches_coordinates_and_lattice_alone(random_crysta
     assert single.frac_coords.dtype == single.lattice.dtype == torch.float32
     assert single.atomic_numbers.dtype == torch.long
     assert single.guest.dtype == torch.bool
+
+
+def test_atoms_that_stay_are_not_even_wrapped(random_crystal: Callable[..., Crystals]) -> None:
+    crystal = random_crystal(4 * np.eye(3), 2)
+    outside = dataclasses.replace(crystal, frac_coords=torch.tensor([[1.25, -0.1, 0.5], [1.25, -0.1, 0.5]]).double())
+    moved = outside.moved(torch.tensor([[0.0, 0, 0], [4.0, 0, 0]]).double())
+    assert torch.equal(moved.frac_coords[0], outside.frac_coords[0])
+    assert torch.allclose(moved.frac_coords[1], torch.tensor([0.25, 0.9, 0.5]).double())

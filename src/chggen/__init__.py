@@ -14,7 +14,7 @@ _HOME = {
     "generate": "chggen.api",
     "inpaint": "chggen.api",
     "relax": "chggen.api",
-    "hull": "chggen.hull",
+    "hull": "chggen.decomposition",
     "load_score_model": "chggen.score.checkpoint",
     "Candidate": "chggen.candidate",
     "InputError": "chggen.config",

@@ -32,8 +32,8 @@ from chggen.pipeline import (
     run_predict,
     silent,
 )
-from chggen.relax import Relaxed
-from chggen.relax import relax as relax_structures
+from chggen.relaxation import Relaxed
+from chggen.relaxation import relax as relax_structures
 from chggen.store import Store
 
 
@@ -146,7 +146,7 @@ def relax(
     max_steps: int = 500,
     device: str = "cpu",
 ) -> list[Relaxed]:
-    """Relax structures (pymatgen, ASE Atoms or files) with a potential, in the order given; see chggen.relax.relax."""
+    """Relax structures (pymatgen, ASE Atoms or files) with a potential, in the order given; see chggen.relaxation.relax."""
     return relax_structures(
         [as_structure(s) for s in structures],
         potential=potential,

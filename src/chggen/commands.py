@@ -105,12 +105,12 @@ def hull_lines(
     out: Path | None,
 ) -> list[str]:
     """One line a structure (relaxed first) or for the formula with its energy: E_d, E_hull and products."""
-    from chggen.hull import hull
+    from chggen.decomposition import hull
 
     if bool(paths) == (formula is not None or energy is not None):
         raise InputError("hull takes structures, or --formula with --energy; give one of the two")
     if paths:
-        from chggen.relax import relax
+        from chggen.relaxation import relax
 
         if level not in _POTENTIAL_OF:
             raise InputError(f"unknown level '{level}'; expected {' or '.join(_POTENTIAL_OF)}")
@@ -198,7 +198,7 @@ def build_references(
 
 def reference_rows(batch: Sequence[tuple[str, Structure]], tools: Tools) -> list[dict[str, Any]]:
     """Rows of the reference table for named structures; one that does not relax says why under `failed`."""
-    from chggen.relax import relax
+    from chggen.relaxation import relax
     from chggen.symmetry import space_group
 
     assert tools.relax is not None

@@ -42,7 +42,8 @@ def edges_within(crystals: Crystals, cutoff: float) -> Edges:
     """All edges not longer than cutoff (Å), in the dtype and on the device of the crystals."""
     counts = crystals.n_atoms
     starts = torch.cumsum(counts, 0) - counts
-    frac = crystals.frac_coords.double()
+    cell = torch.floor(crystals.frac_coords.double())  # the search needs wrapped coordinates, the caller may not
+    frac = crystals.frac_coords.double() - cell
     lattice = crystals.lattice.double()
     reach = torch.ceil(cutoff * inverse_spacings(lattice) - 1e-9).long().clamp(min=1)
     cost = counts**2 * (2 * reach + 1).prod(dim=-1)
@@ -53,12 +54,14 @@ def edges_within(crystals: Crystals, cutoff: float) -> Edges:
             c = group[0]
             found.append(_from_cell_lists(frac[starts[c] : starts[c] + counts[c]], lattice[c], cutoff, int(starts[c])))
         else:
-            index = torch.tensor(group, device=frac.device)
+            # Sorted, so that a lone group comes out in order of the receivers.
+            index = torch.tensor(sorted(group), device=frac.device)
             found.append(_dense(frac, lattice[index], starts[index], counts[index], reach[index], cutoff))
     receiver, sender, image = (torch.cat(column) for column in zip(*found, strict=True))
     if len(found) > 1:
         order = torch.argsort(receiver, stable=True)
         receiver, sender, image = receiver[order], sender[order], image[order]
+    image = image + cell[receiver] - cell[sender]
     return Edges(sender=sender, receiver=receiver, image=image.to(crystals.frac_coords.dtype))
 
 

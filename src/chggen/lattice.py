@@ -41,10 +41,12 @@ def mixing_length(lattice: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch
 
     Noise on the torus forgets its start as exp(-2π²σ²/d²) with d this length, whatever basis the cell is given in.
     """
-    grid = torch.tensor(
-        [h for h in itertools.product(range(-2, 3), repeat=3) if any(h)], dtype=lattice.dtype, device=lattice.device
-    )
     reciprocal = torch.linalg.inv(lattice).transpose(-1, -2)
+    # The shortest reciprocal vector g = h @ reciprocal has h_i = a_i · g, so |h_i| is at most |a_i| times any |b_j|.
+    limit = torch.linalg.norm(reciprocal, dim=-1).amin(dim=-1, keepdim=True)
+    bound = torch.floor(torch.linalg.norm(lattice, dim=-1) * limit + 1e-6).reshape(-1, 3).amax(dim=0)
+    axes = [range(-int(n), int(n) + 1) for n in bound.clamp(min=1).tolist()]
+    grid = torch.tensor([h for h in itertools.product(*axes) if any(h)], dtype=lattice.dtype, device=lattice.device)
     shortest: Tensor = torch.linalg.norm(grid @ reciprocal, dim=-1).amin(dim=-1)
     return 1.0 / shortest
 

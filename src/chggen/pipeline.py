@@ -15,7 +15,7 @@ from chggen.composition import parse_formula, volume_per_atom
 from chggen.config import InputError
 from chggen.files import MAX_ATOMS
 from chggen.host import Host, default_guests, empty_host, strip_guests
-from chggen.hull import hull
+from chggen.decomposition import hull
 from chggen.lattice import random_bravais_cell
 from chggen.options import GenerateOptions, InpaintOptions, MachineOptions, PredictOptions, RunOptions
 from chggen.references import References

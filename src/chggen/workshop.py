@@ -21,7 +21,7 @@ from chggen.crystals import ScoreModel, to_structures
 from chggen.host import Host, batched_hosts
 from chggen.options import MachineOptions, RelaxOptions, SamplerOptions
 from chggen.potential import Potential, load_potential
-from chggen.relax import Relaxed, relax
+from chggen.relaxation import Relaxed, relax
 from chggen.sampling.recipes import Recipe, recipe
 from chggen.score.checkpoint import load_score_model
 from chggen.screening import reject_reason

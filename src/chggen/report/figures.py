@@ -23,7 +23,9 @@ def attrition(candidates: Sequence[Candidate]) -> Any:
             left.append(left[-1] - sum(c.failed_at == step for c in members))
         distinct = sum(c.status == "ok" and c.duplicate_of is None for c in members)
         labels = ["asked for", "sampled", "screened", "relaxed", "refined", "distinct"]
-        figure.add_bar(name=stage, x=labels, y=[*left, distinct], marker_color=_COLORS.get(stage), text=[*left, distinct])
+        figure.add_bar(
+            name=stage, x=labels, y=[*left, distinct], marker_color=_COLORS.get(stage), text=[*left, distinct]
+        )
     figure.update_layout(barmode="group", yaxis_title="candidates", title="What was left after each step")
     return _plain(figure)
 

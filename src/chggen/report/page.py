@@ -82,7 +82,8 @@ def _failures(candidates: Sequence[Candidate]) -> str:
         f"<tr><td>{html.escape(c.id)}</td><td>{c.failed_at}</td><td>{html.escape(c.reason or '')}</td></tr>"
         for c in candidates
     )
-    return f"<table><thead><tr><th>candidate</th><th>failed at</th><th>reason</th></tr></thead><tbody>{rows}</tbody></table>"
+    head = "<tr><th>candidate</th><th>failed at</th><th>reason</th></tr>"
+    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
 
 def _number(value: float | None) -> str:

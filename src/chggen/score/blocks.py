@@ -24,9 +24,11 @@ class RadialBasis(nn.Module):
         self.frequency: Tensor
 
     def forward(self, distance: Float[Tensor, "edges"]) -> Float[Tensor, "edges basis"]:
-        x = (distance / self.cutoff).clamp(max=1.0)[:, None]
-        bessel = math.sqrt(2.0) * self.frequency * torch.sinc(self.frequency / math.pi * x)
-        envelope = 1 - 35 * x**4 + 84 * x**5 - 70 * x**6 + 20 * x**7
+        x = (distance / self.cutoff).clamp(min=1e-6, max=1.0)[:, None]
+        # Neither torch.sinc nor powers: their last digits depend on where an edge stands in the batch.
+        bessel = math.sqrt(2.0) * torch.sin(self.frequency * x) / x
+        squared = x * x
+        envelope = 1 - squared * squared * (35 - x * (84 - x * (70 - 20 * x)))
         return bessel * envelope
 
 

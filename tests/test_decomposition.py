@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chggen.config import InputError
-from chggen.hull import hull, known_ids
+from chggen.decomposition import hull, known_ids
 from chggen.references import ReferenceEntry, References
 
 
@@ -127,7 +127,8 @@ def test_no_reference_lies_below_the_hull(n_li, n_si, shift):
 
 def test_does_not_import_torch():
     code = (
-        "import sys; from chggen.hull import hull; from chggen.references import ReferenceEntry as E, References as R;"
+        "import sys; from chggen.decomposition import hull;"
+        "from chggen.references import ReferenceEntry as E, References as R;"
         "r = R.from_entries([E(id='a', formula='Li', level='pbe', energy_per_atom=-2.0)]);"
         "assert hull('Li', -1.0, references=r).e_decomposition == 1.0; sys.exit('torch' in sys.modules)"
     )

@@ -10,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 
 from chggen.config import InputError
 from chggen.potential import Potential, load_potential
-from chggen.relax import Relaxed, relax
+from chggen.relaxation import Relaxed, relax
 
 EMT = "ase:ase.calculators.emt:EMT"
 
