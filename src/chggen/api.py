@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +33,8 @@ from chggen.pipeline import (
 )
 from chggen.relaxation import Relaxed
 from chggen.relaxation import relax as relax_structures
-from chggen.store import Store
+from chggen.store import Store, fingerprint
+from chggen.workshop import Tools, machine_of
 
 
 def predict(
@@ -122,7 +122,7 @@ def inpaint(
     """
     structure = as_structure(host)
     options = InpaintOptions.of(
-        host=hashlib.sha256(repr((structure.lattice.matrix.tolist(), str(structure))).encode()).hexdigest()[:16],
+        host=fingerprint(structure),
         guests=dict(guests),
         n=n,
         seed=seed,
@@ -132,6 +132,7 @@ def inpaint(
     )
     machine = _machine(settings)
     inpaint_jobs(structure, options)  # refuses a bad host before anything is written
+    _check_tools(options)
     with _results(out, options) as results:
         return run_inpaint(structure, options, machine, results, progress)
 
@@ -146,7 +147,7 @@ def relax(
     max_steps: int = 500,
     device: str = "cpu",
 ) -> list[Relaxed]:
-    """Relax structures (pymatgen, ASE Atoms or files) with a potential, in the order given; see chggen.relaxation.relax."""
+    """Relax structures (pymatgen, ASE Atoms or files) with a potential, in the order given (see chggen.relaxation)."""
     return relax_structures(
         [as_structure(s) for s in structures],
         potential=potential,
@@ -177,22 +178,18 @@ def _run_settings(settings: Mapping[str, Any], relax: bool) -> dict[str, Any]:
 
 
 def _machine(settings: Mapping[str, Any]) -> MachineOptions:
-    machine = MachineOptions.of(**{k: settings[k] for k in _MACHINE if settings.get(k) is not None})
-    if machine.device != "cpu":
-        import torch
-
-        if not machine.device.startswith("cuda") or not torch.cuda.is_available():
-            raise InputError(f"device '{machine.device}' is not available here; expected cpu, or cuda with a GPU")
-    return machine
+    return machine_of(**{k: settings[k] for k in _MACHINE if settings.get(k) is not None})
 
 
 def _first_species(options: GenerateOptions) -> dict[str, int]:
     """Species of the formula, once the jobs of the options can be made: bad input stops here, before any folder."""
-    from chggen.score.checkpoint import load_score_model
-
     jobs = generate_jobs(options.model_copy(update={"n": 1}))
-    load_score_model(options.sampler.model)
+    _check_tools(options)
     return jobs[0].species
+
+
+def _check_tools(options: RunOptions) -> None:
+    Tools(sampler=options.sampler, relax=options.relax).check()
 
 
 @contextmanager

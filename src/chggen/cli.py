@@ -6,10 +6,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+_Number = TypeVar("_Number", int, float)
 app = typer.Typer(
     name="chggen",
     help="Crystal structure prediction by host-guided inpainting.",
@@ -275,19 +276,22 @@ def report(
 ) -> None:
     """Write the page of a results folder anew."""
     from chggen.report import write_report
+    from chggen.store import writable_folder
 
+    if out is not None:
+        writable_folder(out)
     typer.echo(f"report in {write_report(folder, out)}")
 
 
 def _integers(text: str, option: str) -> tuple[int, ...]:
-    return tuple(int(v) for v in _parts(text, option, int))
+    return tuple(_parts(text, option, int))
 
 
 def _floats(text: str, option: str) -> tuple[float, ...]:
-    return tuple(float(v) for v in _parts(text, option, float))
+    return tuple(_parts(text, option, float))
 
 
-def _parts(text: str, option: str, kind: Callable[[str], float]) -> list[float]:
+def _parts(text: str, option: str, kind: Callable[[str], _Number]) -> list[_Number]:
     from chggen.config import InputError
 
     try:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chggen.candidate import Candidate
 from chggen.config import InputError, from_table, read_toml
 from chggen.files import cif_text, read_structures, write_extxyz, write_text
-from chggen.options import MachineOptions, RelaxOptions, SamplerOptions
+from chggen.options import RelaxOptions, SamplerOptions
 from chggen.references import ReferenceEntry, References, write_references
-from chggen.store import Store, read_candidates, write_cifs
+from chggen.store import Store, fingerprint, read_candidates, writable_folder, write_cifs
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -37,6 +38,8 @@ def named_structures(paths: Sequence[Path]) -> dict[str, Structure]:
             name = file.stem if len(structures) == 1 else f"{file.stem}-{k}"
             while name in found:
                 name += "x"
+            if not structure.is_ordered:
+                raise InputError(f"{file} has partially occupied sites; choose an ordered model of it first")
             found[name] = structure
     return found
 
@@ -45,23 +48,25 @@ def relax_files(
     paths: Sequence[Path], options: Mapping[str, Any], device: str, workers: int, out: Path, progress: Progress
 ) -> list[Candidate]:
     """Relax the structures of files into a results folder, resumable; in the order of the files."""
-    from chggen.workshop import Tools, batches_of, relax_candidates, run_batches
+    from chggen.workshop import Tools, batches_of, check_potential, machine_of, relax_candidates, run_batches
 
     structures = named_structures(paths)
     settings = RelaxOptions.of(**options)
-    machine = MachineOptions.of(device=device, workers=workers)
+    machine = machine_of(device=device, workers=workers)
+    check_potential(settings)
     tools = Tools(sampler=SamplerOptions(), relax=settings, device=device)
-    table = {"command": "relax", **settings.model_dump(), "structures": sorted(structures)}
+    given = sorted(f"{name} {fingerprint(s)}" for name, s in structures.items())
+    table = {"command": "relax", **settings.model_dump(), "structures": given}
     with Store(out, table) as store:
         made = store.candidates()
-        missing = [
+        raw = [
             Candidate(id=name, stage="relax", formula=s.composition.reduced_formula, seed=0, structure=s, raw=s)
             for name, s in structures.items()
-            if name not in made
         ]
+        batches = batches_of(raw, machine, made=lambda c: c.id in made)
         done, bad = len(made), sum(c.status == "failed" for c in made.values())
         progress("relax", done, len(structures), bad)
-        for found in run_batches(relax_candidates, batches_of(missing, machine), tools, machine):
+        for found in run_batches(relax_candidates, batches, tools, machine):
             store.put(found)
             done, bad = done + len(found), bad + sum(c.status == "failed" for c in found)
             progress("relax", done, len(structures), bad)
@@ -76,6 +81,8 @@ def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | N
     from chggen.symmetry import above_trivial
     from chggen.symmetry import refine as refined_at
 
+    if not symprecs or any(not 0 < s < 10 for s in symprecs):
+        raise InputError(f"--symprec must be tolerances above 0 Å, got {', '.join(f'{s:g}' for s in symprecs)}")
     lines = []
     for name, structure in named_structures(paths).items():
         found = [r for r in (refined_at(structure, s) for s in symprecs) if r is not None]
@@ -88,7 +95,7 @@ def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | N
             f"atoms moved {best.rms:.4f} Å rms, {best.largest:.4f} Å at most"
         )
         if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
+            writable_folder(out)
             note = f"symmetrised with symprec {best.symprec:g} Å"
             write_text(out / f"{name}.cif", cif_text(best.structure, 0.01, note))
     return lines
@@ -111,7 +118,9 @@ def hull_lines(
         raise InputError("hull takes structures, or --formula with --energy; give one of the two")
     if paths:
         from chggen.relaxation import relax
+        from chggen.workshop import machine_of
 
+        machine_of(device=device)
         if level not in _POTENTIAL_OF:
             raise InputError(f"unknown level '{level}'; expected {' or '.join(_POTENTIAL_OF)}")
         structures = named_structures(paths)
@@ -129,7 +138,7 @@ def hull_lines(
         for name, f, e, reason in asked
     ]
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        writable_folder(out)
         write_text(out / "hull.txt", "\n".join(lines) + "\n")
     return lines
 
@@ -168,24 +177,25 @@ def build_references(
     progress: Progress,
 ) -> Path:
     """Relax structures (named by their ids) at each level; rows as they come, then OUT/references.npz. Resumable."""
-    from chggen.workshop import Tools, batches_of, run_batches
+    from chggen.workshop import Tools, batches_of, machine_of, run_batches
 
     structures = named_structures(paths)
     for level in levels:
         if level not in _POTENTIAL_OF:
             raise InputError(f"unknown level '{level}'; expected {' or '.join(_POTENTIAL_OF)}")
-    out.mkdir(parents=True, exist_ok=True)
-    rows = out / "rows.jsonl"
-    made = [json.loads(line) for line in rows.read_text().splitlines()] if rows.exists() else []
-    machine = MachineOptions.of(device=device, workers=workers)
+    machine = machine_of(device=device, workers=workers)
+    relaxed_to = RelaxOptions.of(fmax=fmax)
+    rows = writable_folder(out) / "rows.jsonl"
+    made = _whole_rows(rows)
     for level in levels:
-        relax = RelaxOptions(potential=_POTENTIAL_OF[level], fmax=fmax)
+        relax = relaxed_to.model_copy(update={"potential": _POTENTIAL_OF[level]})
         tools = Tools(sampler=SamplerOptions(), relax=relax, device=device)
         there = {row["id"] for row in made if row["level"] == level}
-        missing = sorted(((name, s) for name, s in structures.items() if name not in there), key=lambda x: len(x[1]))
-        done, bad = len(structures) - len(missing), 0
+        smallest_first = sorted(structures.items(), key=lambda item: len(item[1]))
+        batches = batches_of(smallest_first, machine, made=partial(_is_in, there))
+        done, bad = len(structures.keys() & there), 0
         progress(level, done, len(structures), bad)
-        for found in run_batches(reference_rows, batches_of(missing, machine), tools, machine):
+        for found in run_batches(reference_rows, batches, tools, machine):
             with rows.open("a") as handle:
                 handle.writelines(json.dumps(row) + "\n" for row in found)
             made += found
@@ -194,6 +204,21 @@ def build_references(
     good = [ReferenceEntry(**row) for row in made if "failed" not in row]
     write_references(good, out / "references.npz")
     return out / "references.npz"
+
+
+def _is_in(names: Collection[str], named: tuple[str, Structure]) -> bool:
+    return named[0] in names
+
+
+def _whole_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows written so far; a last line that a kill cut short is taken out of the file."""
+    if not path.exists():
+        return []
+    text = path.read_text()
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        write_text(path, whole)
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def reference_rows(batch: Sequence[tuple[str, Structure]], tools: Tools) -> list[dict[str, Any]]:
@@ -265,9 +290,9 @@ def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | N
         and (max_e_d is None or (c.e_decomposition is not None and c.e_decomposition <= max_e_d))
     ]
     if not chosen:
-        raise InputError(f"no candidate of {folder} is good with E_d up to {max_e_d} eV/atom; raise --max-e-d")
-    target = (out or folder / "export") / to
-    target.mkdir(parents=True, exist_ok=True)
+        limit = "" if max_e_d is None else f" with E_d up to {max_e_d} eV/atom; raise --max-e-d"
+        raise InputError(f"{folder} holds no good candidate{limit}")
+    target = writable_folder((out or folder / "export") / to)
     structures = [c.structure for c in chosen if c.structure is not None]
     if to == "extxyz":
         write_extxyz(structures, target / "candidates.extxyz")

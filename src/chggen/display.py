@@ -13,6 +13,7 @@ from rich.table import Table
 from chggen.candidate import Candidate
 
 _MOST_ROWS = 20
+_WIDTH_OF_FILES = 140  # characters, where no terminal sets the width
 
 
 @contextmanager
@@ -25,15 +26,20 @@ def watched() -> Iterator[Callable[[str, int, int, int], None]]:
         TextColumn("{task.fields[failed]} failed"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
+    bars = Progress(*columns, console=Console(stderr=True))
+    tasks: dict[str, TaskID] = {}
 
-        def progress(stage: str, done: int, total: int, failures: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total, failed=failures)
-            bars.update(tasks[stage], completed=done, total=total, failed=failures)
+    def progress(stage: str, done: int, total: int, failures: int) -> None:
+        bars.start()
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stage, total=total, failed=failures)
+        bars.update(tasks[stage], completed=done, total=total, failed=failures)
 
+    try:
         yield progress
+    finally:
+        if tasks:  # input refused at the start leaves stderr to its one sentence
+            bars.stop()
 
 
 def show(candidates: Sequence[Candidate], folder: Path) -> None:
@@ -54,6 +60,8 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
             str(c.n_found or ""),
         )
     console = Console()
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_FILES
     console.print(table)
     bad = [c for c in candidates if c.status == "failed"]
     if bad:

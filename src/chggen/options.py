@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from chggen.config import InputError
 
+_Kind = TypeVar("_Kind", bound="_Options")
+
 
 class _Options(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
-    def of(cls, **values: Any) -> Self:
+    def of(cls: type[_Kind], **values: Any) -> _Kind:
         """Validated options. Raises InputError with one sentence for the first value at fault."""
         try:
             return cls(**values)
@@ -90,7 +92,7 @@ class InpaintOptions(RunOptions):
 
     host: str
     guests: dict[str, int]
-    supercell: tuple[int, int, int] = (1, 1, 1)
+    supercell: tuple[PositiveInt, PositiveInt, PositiveInt] = (1, 1, 1)
     symmetry: Literal["none"] = "none"
 
 

@@ -6,19 +6,19 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
 
 import numpy as np
 
 from chggen.candidate import Candidate
 from chggen.composition import parse_formula, volume_per_atom
 from chggen.config import InputError
+from chggen.decomposition import hull
 from chggen.files import MAX_ATOMS
 from chggen.host import Host, default_guests, empty_host, strip_guests
-from chggen.decomposition import hull
 from chggen.lattice import random_bravais_cell
-from chggen.options import GenerateOptions, InpaintOptions, MachineOptions, PredictOptions, RunOptions
-from chggen.references import References
+from chggen.options import GenerateOptions, InpaintOptions, MachineOptions, PredictOptions, RelaxOptions, RunOptions
+from chggen.references import LEVELS, References
 from chggen.screening import duplicate_groups
 from chggen.symmetry import symmetrised_framework
 from chggen.workshop import Job, Tools, batches_of, failed, make_candidates, run_batches
@@ -31,6 +31,7 @@ _USUAL_ATOMS: Final = 40  # cells of the default formula units stay below this
 _SAME_ENERGY: Final = 0.005  # eV/atom between a candidate and the known phase that it is
 
 
+@runtime_checkable
 class Results(Protocol):
     """Where candidates go as they come: a results folder or memory."""
 
@@ -206,11 +207,10 @@ class _Campaign:
 
     def make(self, stage: str, jobs: Sequence[Job]) -> None:
         made = self.results.candidates()
-        missing = [job for job in jobs if job.candidate.id not in made]
-        done = len(jobs) - len(missing)
+        done = sum(job.candidate.id in made for job in jobs)
         bad = sum(made[job.candidate.id].status == "failed" for job in jobs if job.candidate.id in made)
         self.progress(stage, done, len(jobs), bad)
-        batches = batches_of(missing, self.machine)
+        batches = batches_of(jobs, self.machine, made=lambda job: job.candidate.id in made)
         for candidates in run_batches(make_candidates, batches, self.tools, self.machine):
             self.results.put([self._placed(c) for c in candidates])
             done += len(candidates)
@@ -223,16 +223,24 @@ class _Campaign:
         """The candidate with its decomposition energy, where there are references."""
         if candidate.status != "ok" or candidate.energy_per_atom is None or candidate.level is None:
             return candidate
+        if candidate.level not in LEVELS:
+            self._say(f"no reference energies at the level of {cast(RelaxOptions, self.tools.relax).potential}")
+            return candidate
         position = hull(candidate.formula, candidate.energy_per_atom, level=candidate.level)
-        if position.e_decomposition is None and position.reason and position.reason not in self._said:
-            self._said.add(position.reason)
-            log.warning("no decomposition energy: %s", position.reason)
+        if position.e_decomposition is None and position.reason:
+            self._say(position.reason)
         return replace(
             candidate,
             e_decomposition=position.e_decomposition,
             decomposition_products=position.products or None,
             known_as=known_as(candidate),
         )
+
+    def _say(self, reason: str) -> None:
+        """Log, once a run, why decomposition energies are missing."""
+        if reason not in self._said:
+            self._said.add(reason)
+            log.warning("no decomposition energy: %s", reason)
 
     def finish(self) -> list[Candidate]:
         """Duplicates found, candidates ranked and written: best first, failures last."""

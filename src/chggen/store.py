@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import hashlib
 import io
 import json
 import logging
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 from chggen.candidate import SCALAR_FIELDS, SUMMARY_COLUMNS, Candidate
 from chggen.config import InputError, read_toml, to_toml
 from chggen.files import cif_text, write_text
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 log = logging.getLogger(__name__)
 
@@ -30,16 +35,10 @@ class Store:
         self.folder = folder
         self._options = dict(options)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Store:
         from ase.db import connect
 
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.folder / ".lock").open("w")
-        except OSError as error:
-            raise InputError(
-                f"cannot write results to {self.folder} ({error.strerror}); choose another folder with --out"
-            ) from None
+        self._lock = (writable_folder(self.folder) / ".lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -52,14 +51,20 @@ class Store:
             raise
         self._log = logging.FileHandler(self.folder / "log.txt")
         self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        logging.getLogger("chggen").addHandler(self._log)
-        self._db = connect(self.folder / "candidates.db")
+        logger = logging.getLogger("chggen")
+        logger.addHandler(self._log)
+        self._level = logger.level
+        logger.setLevel(logging.INFO)
+        # ase's own lock file would outlive a killed run and block the next one for ever
+        self._db = connect(self.folder / "candidates.db", use_lock_file=False)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        logging.getLogger("chggen").removeHandler(self._log)
+        logger = logging.getLogger("chggen")
+        logger.removeHandler(self._log)
+        logger.setLevel(self._level)
         self._log.close()
         self._lock.close()
 
@@ -89,16 +94,19 @@ class Store:
             for candidate in candidates:
                 shown = candidate.structure if candidate.structure is not None else candidate.raw
                 atoms = AseAtomsAdaptor.get_atoms(shown, msonable=False) if shown is not None else Atoms()
-                keys = {"candidate": candidate.id, "stage": candidate.stage, "status": candidate.status}
+                keys: dict[str, Any] = {
+                    "candidate": _label(candidate.id),
+                    "stage": candidate.stage,
+                    "status": candidate.status,
+                }
                 for name in ("energy_per_atom", "e_decomposition", "space_group"):
                     value = getattr(candidate, name)
                     if value is not None:
                         keys[name] = value
                 if candidate.parent is not None:
-                    keys["parent"] = candidate.parent
-                if candidate.id in known:
-                    del self._db[known[candidate.id]]
-                self._db.write(atoms, key_value_pairs=keys, data={"record": _to_record(candidate)})
+                    keys["parent"] = _label(candidate.parent)
+                row = known.get(_label(candidate.id))
+                self._db.write(atoms, key_value_pairs=keys, data={"record": _to_record(candidate)}, id=row)
 
     def candidates(self) -> dict[str, Candidate]:
         """All candidates by id, in the order of their ids."""
@@ -106,6 +114,7 @@ class Store:
         return dict(sorted((c.id, c) for c in found))
 
     def _rows_by_id(self) -> dict[str, int]:
+        """Label → number of the row."""
         return {row.candidate: row.id for row in self._db.select(include_data=False)}
 
     def export(self, candidates: Sequence[Candidate]) -> None:
@@ -116,6 +125,22 @@ class Store:
         for candidate in candidates:
             if candidate.structure is not None:
                 write_cifs(candidate, folder)
+
+
+def writable_folder(folder: Path) -> Path:
+    """The folder, made where it is not there. Raises InputError when nothing can be written into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write results to {folder} ({error.strerror}); choose another --out") from None
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"cannot write results to {folder} (no permission); choose another --out")
+    return folder
+
+
+def fingerprint(structure: Structure) -> str:
+    """What stands for a given structure in the options of a run."""
+    return hashlib.sha256(repr((structure.lattice.matrix.tolist(), str(structure))).encode()).hexdigest()[:16]
 
 
 def write_cifs(candidate: Candidate, folder: Path) -> None:
@@ -152,6 +177,13 @@ def read_candidates(folder: Path) -> list[Candidate]:
         raise InputError(f"no candidates.db in {folder}; expected a results folder of chggen")
     found = [_from_record(row.data["record"]) for row in connect(path).select()]
     return sorted(found, key=lambda c: c.id)
+
+
+def _label(name: str) -> str:
+    """The name as ASE's database takes it: text that reads as a number or a truth value is refused there."""
+    from ase.db.core import str_represents
+
+    return f"id {name}" if any(str_represents(name, kind) for kind in (bool, int, float)) else name
 
 
 def _to_record(candidate: Candidate) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # (symprec Å, angle tolerance °) of the paper's framework refinement, in the order they are tried.
 PAPER_LADDER: Final = ((0.1, 10.0), (0.2, 15.0), (0.5, 15.0), (0.8, 15.0), (1.0, 20.0), (1.5, 30.0), (2.0, 30.0))
 _TRIVIAL: Final = (1, 2)  # P1 and P-1
+_Cell = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ class Refined:
 
 def space_group(structure: Structure, symprec: float = 0.01, angle_tolerance: float = -1.0) -> int | None:
     """International number of the space group at symprec (Å); None where spglib finds none."""
-    dataset = _dataset(structure, symprec, angle_tolerance)
+    dataset = _dataset(_cell(structure), symprec, angle_tolerance)
     return None if dataset is None else int(dataset.number)
 
 
@@ -44,30 +45,26 @@ def above_trivial(number: int | None) -> bool:
 def refine(structure: Structure, symprec: float = 0.1, angle_tolerance: float = -1.0) -> Refined | None:
     """Symmetrise by the space group found at symprec (Å); None where spglib finds none or averaging loses it.
 
-    The exact operations of the group's standard setting are carried into the cell at hand, the metric is averaged
-    over its rotations and every position over its orbit. Loose tolerances can pair atoms that the exact operations
-    do not map on each other; that is what None stands for besides failure of spglib.
+    The exact operations of the group's standard setting are carried into the primitive cell, the metric is averaged
+    over their rotations and every position over its orbit; the cell at hand is then filled again. Loose tolerances can
+    pair atoms that the exact operations do not map on each other; that is what None stands for besides failure of
+    spglib.
     """
-    dataset = _dataset(structure, symprec, angle_tolerance)
-    if dataset is None:
+    symmetric = _symmetric(_cell(structure), symprec, angle_tolerance)
+    if symmetric is None:
         return None
-    rotations, translations = _operations(dataset)
-    lattice = _symmetric_lattice(structure.lattice.matrix, rotations)
-    numbers = np.array([site.specie.Z for site in structure])
-    frac = _symmetric_positions(structure.frac_coords, numbers, rotations, translations, lattice)
-    if frac is None:
-        return None
+    lattice, frac = symmetric
+    shift = frac - structure.frac_coords
+    shift -= np.round(shift)
+    shift -= shift.mean(axis=0)  # spglib's origin is only good to symprec, and the group does not mind where it is
     result = structure.copy()
     result.lattice = type(structure.lattice)(lattice)
-    for i, f in enumerate(frac):
-        result[i] = (structure[i].species, f)
+    for i, (site, moved) in enumerate(zip(structure, shift, strict=True)):
+        result[i] = (site.species, site.frac_coords + moved)
     found = space_group(result, 0.01)
-    if found is None or found < 1:
+    if found is None:
         return None
-    delta = frac - structure.frac_coords
-    delta = (delta - np.round(delta)) @ lattice
-    delta -= delta.mean(axis=0)
-    length = np.linalg.norm(delta, axis=1)
+    length = np.linalg.norm(shift @ lattice, axis=1)
     return Refined(
         structure=result,
         symprec=symprec,
@@ -88,25 +85,64 @@ def symmetrised_framework(
     return None
 
 
-def _cell(structure: Structure) -> Any:
-    """spglib's own form of a structure."""
-    return structure.lattice.matrix, structure.frac_coords, [site.specie.Z for site in structure]
+def _cell(structure: Structure) -> _Cell:
+    """spglib's own form of a structure: lattice rows (Å), fractional positions, atomic numbers."""
+    return structure.lattice.matrix, structure.frac_coords, np.array([site.specie.Z for site in structure])
 
 
-def _dataset(structure: Structure, symprec: float, angle_tolerance: float) -> Any:
+def _dataset(cell: _Cell, symprec: float, angle_tolerance: float) -> Any:
     import spglib
 
     try:
-        return spglib.get_symmetry_dataset(_cell(structure), symprec=symprec, angle_tolerance=angle_tolerance)
+        return spglib.get_symmetry_dataset(cell, symprec=symprec, angle_tolerance=angle_tolerance)
     except Exception:  # spglib 2.6+ raises its own error classes where older ones return None
         return None
 
 
-def _operations(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Rotations (ops, 3, 3) and translations (ops, 3) of the exact group in the input cell: x → R x + t.
+def _symmetric(cell: _Cell, symprec: float, angle_tolerance: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """Lattice and positions with the symmetry found at symprec (Å) made exact; None where that fails."""
+    dataset = _dataset(cell, symprec, angle_tolerance)
+    if dataset is None:
+        return None
+    _, frac, numbers = cell
+    owner = np.asarray(dataset.mapping_to_primitive)
+    if owner.max() + 1 < len(numbers):
+        return _symmetric_in_primitive(cell, dataset, symprec, angle_tolerance)
+    rotations, translations = _operations(dataset)
+    lattice = _symmetric_lattice(cell[0], rotations)
+    positions = _symmetric_positions(frac, numbers, rotations, translations, lattice)
+    return None if positions is None else (lattice, positions)
 
-    Standard coordinates are P x + p; the database's operations (R', t') become P⁻¹R'P and P⁻¹(R'p + t' − p), with
-    the translations of the standard cell that are none of the input cell added.
+
+def _symmetric_in_primitive(
+    cell: _Cell, dataset: Any, symprec: float, angle_tolerance: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The same by way of the primitive cell: a supercell's shape can break rotations that the crystal has."""
+    lattice, frac, numbers = cell
+    owner = np.asarray(dataset.mapping_to_primitive)  # atom → its atom of the primitive cell
+    multiple = np.round(lattice @ np.linalg.inv(dataset.primitive_lattice))  # lattice = multiple @ primitive lattice
+    expand = np.linalg.inv(multiple)
+    count = np.bincount(owner)
+    if (count != round(abs(np.linalg.det(multiple)))).any():
+        return None  # translations that hold for some atoms only
+    first = np.unique(owner, return_index=True)[1]
+    origin = (frac @ multiple)[first]
+    offset = frac @ multiple - origin[owner]
+    cells = np.round(offset)
+    mean = np.zeros_like(origin)
+    np.add.at(mean, owner, offset - cells)
+    primitive = (expand @ lattice, origin + mean / count[:, None], numbers[first])
+    symmetric = _symmetric(primitive, symprec, angle_tolerance)
+    if symmetric is None:
+        return None
+    return multiple @ symmetric[0], (symmetric[1][owner] + cells) @ expand
+
+
+def _operations(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Rotations (ops, 3, 3) and translations (ops, 3) of the exact group in a primitive cell: x → R x + t.
+
+    Standard coordinates are P x + p; the database's operations (R', t') become P⁻¹R'P and P⁻¹(R'p + t' − p), those
+    that differ by a centring of the standard cell being one.
     """
     import spglib
 
@@ -114,26 +150,12 @@ def _operations(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
     p_matrix = np.asarray(dataset.transformation_matrix, dtype=float)
     p_shift = np.asarray(dataset.origin_shift, dtype=float)
     inverse = np.linalg.inv(p_matrix)
-    reach = int(np.ceil(np.abs(p_matrix).sum(axis=1).max()))
-    grid = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 3, indexing="ij"), -1).reshape(-1, 3)
-    extra = _distinct(grid @ inverse.T)
-    seen: dict[tuple[float, ...], tuple[np.ndarray, np.ndarray]] = {}
+    seen: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
     for r_std, t_std in zip(database["rotations"], database["translations"], strict=True):
-        rotation = inverse @ r_std @ p_matrix
-        if np.abs(rotation - np.round(rotation)).max() > 1e-3:
-            continue  # an operation of the lattice that the input (super)cell does not have
-        shift = inverse @ (r_std @ p_shift + t_std - p_shift)
-        for t in extra:
-            total = (shift + t) % 1.0
-            key = (*np.round(rotation).astype(int).ravel(), *(np.round(total, 4) % 1.0))
-            seen.setdefault(key, (np.round(rotation), total))
+        rotation = np.round(inverse @ r_std @ p_matrix)
+        seen.setdefault(rotation.astype(int).tobytes(), (rotation, inverse @ (r_std @ p_shift + t_std - p_shift)))
     rotations, translations = zip(*seen.values(), strict=True)
     return np.array(rotations), np.array(translations)
-
-
-def _distinct(translations: np.ndarray) -> np.ndarray:
-    wrapped = np.round(translations % 1.0, 6) % 1.0
-    return np.unique(wrapped, axis=0)
 
 
 def _symmetric_lattice(lattice: np.ndarray, rotations: np.ndarray) -> np.ndarray:

@@ -9,18 +9,22 @@ import logging
 import math
 import multiprocessing
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from chggen.candidate import Candidate
+from chggen.config import InputError
 from chggen.crystals import ScoreModel, to_structures
 from chggen.host import Host, batched_hosts
 from chggen.options import MachineOptions, RelaxOptions, SamplerOptions
-from chggen.potential import Potential, load_potential
+from chggen.potential import POTENTIALS, Potential, load_potential
 from chggen.relaxation import Relaxed, relax
 from chggen.sampling.recipes import Recipe, recipe
 from chggen.score.checkpoint import load_score_model
@@ -57,6 +61,11 @@ class Tools:
     relax: RelaxOptions | None
     device: str = "cpu"
     loaded: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def check(self) -> None:
+        """Raise InputError for a score model or a potential that cannot be loaded, before anything is written."""
+        self.score()
+        check_potential(self.relax)
 
     def score(self) -> ScoreModel:
         if "score" not in self.loaded:
@@ -162,6 +171,20 @@ def with_symmetry(candidate: Candidate, potential: Potential) -> Candidate:
     return replace(candidate, space_group=space_group(structure, 0.01), space_group_loose=space_group(structure, 0.1))
 
 
+def check_potential(options: RelaxOptions | None) -> None:
+    """Raise InputError for a potential that is not known or cannot be made."""
+    if options is not None and options.potential not in POTENTIALS:
+        load_potential(options.potential)
+
+
+def machine_of(**values: Any) -> MachineOptions:
+    """Validated machine options. Raises InputError, also for a device that is not here."""
+    machine = MachineOptions.of(**values)
+    if machine.device != "cpu" and not (machine.device.startswith("cuda") and torch.cuda.is_available()):
+        raise InputError(f"device '{machine.device}' is not available here; expected cpu, or cuda with a GPU")
+    return machine
+
+
 def worker_count(machine: MachineOptions, n_batches: int) -> int:
     """Processes to use: one for each core unless told, no more than batches; one for a GPU."""
     if machine.device != "cpu":
@@ -184,8 +207,9 @@ def run_batches(
         return
     plain = replace(tools, loaded={})
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
-        waiting = [pool.submit(_in_worker, work, batch, plain) for batch in batches]
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
+        with _hidden_main():
+            waiting = [pool.submit(_in_worker, work, batch, plain) for batch in batches]
         try:
             for future in as_completed(waiting):
                 yield future.result()
@@ -202,13 +226,39 @@ def _in_worker(work: Callable[[Sequence[Any], Tools], list[Any]], batch: Sequenc
     return work(batch, _tools_of_worker.setdefault(repr(tools), tools))
 
 
-def _one_thread() -> None:
-    """One process a core: threads inside would fight over the cores."""
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Hide the calling script while workers start: they need nothing of it, and would run it again."""
+    main = vars(sys.modules["__main__"])
+    kept: dict[str, Any] = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(kept)
+
+
+def _begin_worker() -> None:
+    """One process a core: threads inside would fight over the cores. A worker ends when its parent was killed."""
     torch.set_num_threads(1)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
-def batches_of(items: Sequence[Any], machine: MachineOptions) -> list[list[Any]]:
-    """Items in their order, cut to batches of at most the machine's batch size, even over its workers."""
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def batches_of(
+    items: Sequence[Any], machine: MachineOptions, made: Callable[[Any], bool] = lambda item: False
+) -> list[list[Any]]:
+    """Items in their order, cut to batches of at most the machine's batch size, even over its workers.
+
+    Those made already are left out after cutting, so that a resumed run computes the very batches of the first.
+    """
     share = math.ceil(len(items) / worker_count(machine, len(items))) if items else 1
     size = min(machine.batch_size, share)
-    return [list(items[k : k + size]) for k in range(0, len(items), size)]
+    batches = ([x for x in items[k : k + size] if not made(x)] for k in range(0, len(items), size))
+    return [batch for batch in batches if batch]

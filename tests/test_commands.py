@@ -1,0 +1,129 @@
+"""Commands on files: refine, relax, and building reference energies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+import runtime_protocols  # noqa: F401
+from chggen import commands
+from chggen.config import InputError
+from chggen.pipeline import silent
+from chggen.references import References
+
+_EMT = {"potential": "ase:ase.calculators.emt:EMT", "fmax": 0.05}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two elements' crystals, slightly off their minima."""
+    place = tmp_path / "phases"
+    place.mkdir()
+    Structure(Lattice.cubic(3.5), ["Li", "Li"], [[0, 0, 0], [0.5, 0.5, 0.5]]).to(str(place / "lithium.cif"))
+    diamond = [[0, 0, 0], [0.25, 0.25, 0.25]]
+    silicon = Structure(Lattice([[0, 2.75, 2.75], [2.75, 0, 2.75], [2.75, 2.75, 0]]), ["Si", "Si"], diamond)
+    silicon.to(str(place / "silicon.cif"))
+    (place / ".hidden").write_text("not looked at")
+    return place
+
+
+def _copper(a: float, shift: float = 0.0) -> Structure:
+    return Structure(Lattice.cubic(a), ["Cu"] * 4, [[shift, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+
+
+def test_names_are_those_of_the_files_and_unique(folder: Path) -> None:
+    again = folder.parent / "lithium.cif"
+    again.write_text((folder / "lithium.cif").read_text())
+    assert list(commands.named_structures([folder, again])) == ["lithium", "silicon", "lithiumx"]
+
+
+def test_references_are_built_resumed_and_shown(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "references"
+    seen: list[tuple[str, int, int, int]] = []
+    path = commands.build_references([folder], ["pbe"], 0.1, "cpu", 1, out, progress=lambda *told: seen.append(told))
+    assert path == out / "references.npz"
+    assert seen[0] == ("pbe", 0, 2, 0)
+    assert seen[-1] == ("pbe", 2, 2, 0)
+    built = {e.id: e for e in References.load(path).system(["Li", "Si"], "pbe")}
+    assert {e.id: (e.formula, e.space_group) for e in built.values()} == {
+        "lithium": ("Li", 229),
+        "silicon": ("Si", 227),
+    }
+    assert built["lithium"].energy_per_atom == pytest.approx(-1.9, abs=0.1)
+    assert built["silicon"].energy_per_atom == pytest.approx(-5.3, abs=0.2)
+
+    rows = (out / "rows.jsonl").read_text()
+    lines = rows.splitlines(keepends=True)
+    (out / "rows.jsonl").write_text(lines[0] + lines[1][:30])  # killed while writing
+    path.unlink()
+    seen.clear()
+    commands.build_references([folder], ["pbe"], 0.1, "cpu", 1, out, progress=lambda *told: seen.append(told))
+    assert seen[0] == ("pbe", 1, 2, 0)
+    again = {e.id: e.energy_per_atom for e in References.load(path).system(["Li", "Si"], "pbe")}
+    assert again == pytest.approx({e.id: e.energy_per_atom for e in built.values()}, abs=1e-5)
+
+    def refuse(*args: Any) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(commands, "reference_rows", refuse)
+    commands.build_references([folder], ["pbe"], 0.1, "cpu", 1, out, silent)
+    shown = commands.reference_lines("Li-Si", "pbe", path)
+    assert [line.split()[:2] for line in shown] == [["lithium", "Li"], ["silicon", "Si"]]
+    assert commands.reference_lines("Li-Si", "r2scan", path) == ["no r2scan reference energies for Li-Si"]
+
+
+def test_a_phase_that_does_not_relax_is_a_row_with_its_reason(tmp_path: Path) -> None:
+    far = tmp_path / "far.cif"
+    Structure(Lattice.cubic(40), ["Li"], [[0, 0, 0]]).to(str(far))
+    path = commands.build_references([far], ["pbe"], 0.1, "cpu", 1, tmp_path / "out", silent)
+    row = json.loads((tmp_path / "out" / "rows.jsonl").read_text())
+    assert row["id"] == "far"
+    assert "no finite energy" in row["failed"]
+    assert len(References.load(path)) == 0
+
+
+def test_refining_goes_up_the_tolerances_and_writes_what_it_finds(tmp_path: Path) -> None:
+    copper = _copper(3.6)
+    copper.translate_sites([0], [0.008, 0.005, 0.003])
+    copper.to(str(tmp_path / "copper.cif"))
+    lines = commands.refine_files([tmp_path / "copper.cif"], [1e-5, 0.1], tmp_path / "refined")
+    assert len(lines) == 1
+    assert lines[0].startswith("copper: space group 225 at symprec 0.1 Å, atoms moved 0.0")
+    assert "_symmetry_Int_Tables_number   225" in (tmp_path / "refined" / "copper.cif").read_text()
+    assert [p.name for p in (tmp_path / "refined").iterdir()] == ["copper.cif"]
+    assert commands.refine_files([tmp_path / "copper.cif"], [1e-5], None)[0].startswith("copper: space group 1 at ")
+
+
+def test_relaxing_files_keeps_their_order_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [tmp_path / "2.cif", tmp_path / "1.cif"]  # names that read as numbers
+    _copper(3.8).to(str(files[0]))
+    _copper(3.5, shift=0.03).to(str(files[1]))
+    found = commands.relax_files(files, _EMT, "cpu", 1, tmp_path / "out", silent)
+    assert [c.id for c in found] == ["2", "1"]
+    for c in found:
+        assert (c.status, c.stage, c.space_group_loose) == ("ok", "relax", 225)
+        assert c.structure is not None
+        assert c.structure.lattice.a == pytest.approx(3.59, abs=0.03)
+
+    def refuse(*args: Any) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr("chggen.workshop.relax_candidates", refuse)
+    again = commands.relax_files(files, _EMT, "cpu", 1, tmp_path / "out", silent)
+    assert [c.energy_per_atom for c in again] == [c.energy_per_atom for c in found]
+    _copper(3.7).to(str(files[0]))
+    with pytest.raises(InputError, match="was made with structures"):
+        commands.relax_files(files, _EMT, "cpu", 1, tmp_path / "out", silent)
+
+
+def test_hull_of_files_relaxes_them_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(References, "load", staticmethod(lambda path=None: References.from_entries([])))
+    far = folder / "far.cif"
+    Structure(Lattice.cubic(40), ["Li"], [[0, 0, 0]]).to(str(far))
+    lines = commands.hull_lines([folder / "lithium.cif", far], None, None, "pbe", [], 0.1, "cpu", None)
+    assert lines[0] == "lithium: no decomposition energy (the reference table holds no entries)"
+    assert lines[1].startswith("far: no energy (the potential gives no finite energy")

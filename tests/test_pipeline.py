@@ -1,0 +1,387 @@
+"""Whole runs with a cheap potential: lineage, failures as rows, and the same candidates however they are computed."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ase.calculators.emt import EMT
+from pymatgen.core import Lattice, Structure
+
+import chggen
+import runtime_protocols  # noqa: F401
+from chggen import pipeline, workshop
+from chggen.candidate import Candidate
+from chggen.config import InputError
+from chggen.options import GenerateOptions, MachineOptions
+from chggen.pipeline import formula_units, generate_jobs, guests_of, rank, with_duplicates
+from chggen.potential.ase import AsePotential
+from chggen.references import ReferenceEntry, References
+from chggen.workshop import batches_of
+
+_EMT = "ase:ase.calculators.emt:EMT"
+_QUICK: dict[str, Any] = {"levels": 6, "n_resample": 1, "potential": _EMT, "workers": 1, "fmax": 0.2}
+
+
+def _predict(**changes: Any) -> list[Candidate]:
+    options = {"guests": ["Cu"], "n": 4, "formula_units": [1], **_QUICK, **changes}
+    return chggen.predict("Cu3Au", **options)
+
+
+class _Moody(EMT):
+    """EMT, but eight atoms are too many for it."""
+
+    def calculate(self, *args: Any, **kwargs: Any) -> None:
+        super().calculate(*args, **kwargs)
+        if len(self.atoms) == 8:
+            self.results["energy"] = math.nan
+
+
+def moody() -> EMT:
+    return _Moody()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Candidate], Path]:
+    """One uninterrupted run that several tests look at."""
+    folder = tmp_path_factory.mktemp("run")
+    return _predict(out=folder, batch_size=2), folder
+
+
+def test_every_candidate_is_a_row_with_its_lineage(run: tuple[list[Candidate], Path]) -> None:
+    candidates, folder = run
+    made = {c.id: c for c in candidates}
+    generated = [c for c in candidates if c.stage == "generate"]
+    inpainted = [c for c in candidates if c.stage == "inpaint"]
+    assert sorted(c.id for c in generated) == [f"Cu3Au-z1-000{k}" for k in range(4)]
+    assert all(c.parent is None and c.seed_source == "bravais" for c in generated)
+    good = {c.id for c in generated if c.status == "ok"}
+    assert good  # else this run tests nothing
+    assert {c.parent for c in inpainted} == good
+    assert len({c.seed for c in candidates}) == len(candidates)
+    for c in inpainted:
+        assert c.id == f"{c.parent}-i"
+        if c.failed_at != "refine":
+            assert c.framework_symprec in (0.1, 0.2, 0.5, 0.8, 1.0, 1.5, 2.0)
+            assert made[str(c.parent)].formula == c.formula == "Cu3Au"
+    with (folder / "summary.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [row["id"] for row in rows] == [c.id for c in candidates]
+    assert [row["seed"] for row in rows] == [str(c.seed) for c in candidates]
+
+
+def test_a_row_is_good_with_an_energy_or_failed_with_stage_and_reason(run: tuple[list[Candidate], Path]) -> None:
+    for c in run[0]:
+        if c.status == "ok":
+            assert c.failed_at is None
+            assert c.reason is None
+            assert c.converged
+            assert c.structure is not None
+            assert c.structure.composition.reduced_formula == "Cu3Au"
+            assert c.energy_per_atom is not None
+            assert c.relax_energy_change is not None
+            assert c.relax_energy_change <= 1e-9
+            assert c.space_group is not None
+            assert c.space_group_loose is not None
+            assert c.level == "other"
+        else:
+            assert c.failed_at in ("sample", "screen", "relax", "refine", "hull")
+            assert c.reason
+            assert c.energy_per_atom is None or c.failed_at == "relax"
+
+
+def test_the_energy_is_that_of_the_structure(run: tuple[list[Candidate], Path]) -> None:
+    good = [c for c in run[0] if c.status == "ok"]
+    for c in good:
+        assert c.structure is not None
+        atoms = c.structure.to_ase_atoms(msonable=False)
+        atoms.calc = EMT()
+        assert c.energy_per_atom == pytest.approx(atoms.get_potential_energy() / len(atoms), abs=1e-4)
+
+
+def test_good_candidates_come_first_and_lowest_energies_before_higher(run: tuple[list[Candidate], Path]) -> None:
+    statuses = [c.status for c in run[0]]
+    assert statuses == sorted(statuses, reverse=True)
+    energies = [round(c.energy_per_atom or 0, 6) for c in run[0] if c.status == "ok"]
+    assert energies == sorted(energies)
+
+
+def _alloy(name: str, energy: float, order: int = 1, a: float = 3.75) -> Candidate:
+    sites = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]][::order]
+    structure = Structure(Lattice.cubic(a), ["Au", "Cu", "Cu", "Cu"][::order], sites)
+    return Candidate(id=name, stage="generate", formula="Cu3Au", seed=0, structure=structure, energy_per_atom=energy)
+
+
+def test_duplicates_point_to_the_best_of_their_group_which_counts_them() -> None:
+    other = Structure(Lattice.tetragonal(3.0, 8.0), ["Au", "Cu", "Cu", "Cu"], [[0, 0, z / 4] for z in range(4)])
+    lone = Candidate(id="d", stage="generate", formula="Cu3Au", seed=0, structure=other, energy_per_atom=-1.0)
+    bad = Candidate(id="e", stage="generate", formula="Cu3Au", seed=0, status="failed")
+    given = [bad, _alloy("b", -0.99, -1), _alloy("a", -1.0), lone, _alloy("c", -0.5)]
+    found = {c.id: c for c in with_duplicates(sorted(given, key=rank))}
+    assert list(found) == ["a", "d", "b", "c", "e"]
+    assert (found["a"].duplicate_of, found["a"].n_found) == (None, 2)
+    assert (found["b"].duplicate_of, found["b"].n_found) == ("a", None)
+    assert (found["c"].duplicate_of, found["c"].n_found) == (None, 1)  # same shape, another energy
+    assert (found["d"].n_found, found["e"].n_found) == (1, None)
+
+
+def test_duplicate_columns_of_a_run_add_up(run: tuple[list[Candidate], Path]) -> None:
+    good = {c.id: c for c in run[0] if c.status == "ok"}
+    assert sum(c.n_found or 0 for c in good.values()) == len(good)
+    for c in good.values():
+        assert (c.duplicate_of is None) == (c.n_found is not None)
+        assert c.duplicate_of is None or good[c.duplicate_of].duplicate_of is None
+
+
+class _StoppedError(Exception):
+    pass
+
+
+def test_an_interrupted_run_resumes_to_the_same_summary(run: tuple[list[Candidate], Path], tmp_path: Path) -> None:
+    def stop_at_two(stage: str, done: int, total: int, failures: int) -> None:
+        if stage == "generate" and done == 2:
+            raise _StoppedError
+
+    with pytest.raises(_StoppedError):
+        _predict(out=tmp_path, batch_size=2, progress=stop_at_two)
+    assert not (tmp_path / "summary.csv").exists()
+    seen: list[tuple[str, int, int, int]] = []
+    _predict(out=tmp_path, batch_size=2, progress=lambda *told: seen.append(told))
+    assert seen[0][:3] == ("generate", 2, 4)  # the first batch is not made again
+    assert (tmp_path / "summary.csv").read_text() == (run[1] / "summary.csv").read_text()
+    resumed, whole = ({p.name: p.read_text() for p in (f / "structures").iterdir()} for f in (tmp_path, run[1]))
+    assert resumed == whole
+
+
+_SCRIPT = """
+import chggen, sys
+chggen.predict("Cu3Au", guests=["Cu"], n=4, formula_units=[1], out=sys.argv[1], batch_size=2, levels=6, n_resample=1,
+               potential="ase:ase.calculators.emt:EMT", workers=1, fmax=0.2)
+"""
+
+
+def test_a_killed_run_resumes_to_the_same_summary(run: tuple[list[Candidate], Path], tmp_path: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen([sys.executable, "-c", _SCRIPT, str(tmp_path)], env=environment)
+    log, deadline = tmp_path / "log.txt", time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if log.exists() and "Cu3Au-z1-0001" in log.read_text():
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert "Cu3Au-z1-0001" in log.read_text()
+    _predict(out=tmp_path, batch_size=2)
+    assert (tmp_path / "summary.csv").read_text() == (run[1] / "summary.csv").read_text()
+
+
+def test_a_finished_run_computes_nothing_again(run: tuple[list[Candidate], Path], monkeypatch: Any) -> None:
+    def refuse(*args: Any) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(pipeline, "make_candidates", refuse)
+    assert [c.id for c in _predict(out=run[1], batch_size=2)] == [c.id for c in run[0]]
+
+
+def _raw_distance(a: Structure, b: Structure) -> float:
+    """Largest displacement between two cells with the same atoms in the same order, Å."""
+    assert [s.specie for s in a] == [s.specie for s in b]
+    assert np.abs(a.lattice.matrix - b.lattice.matrix).max() < 1e-5
+    delta = a.frac_coords - b.frac_coords
+    return float(np.linalg.norm((delta - np.round(delta)) @ a.lattice.matrix, axis=1).max())
+
+
+def _same(some: Sequence[Candidate], others: Sequence[Candidate]) -> None:
+    by_id = {c.id: c for c in others}
+    assert {c.id for c in some} == set(by_id)
+    for c in some:
+        other = by_id[c.id]
+        assert c.seed == other.seed
+        assert c.raw is not None
+        assert other.raw is not None
+        assert _raw_distance(c.raw, other.raw) < 1e-3
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_candidates_do_not_depend_on_the_batch_size(batch_size: int) -> None:
+    def made(size: int) -> list[Candidate]:
+        return chggen.generate("MgO", n=4, formula_units=[1, 2], levels=12, relax=False, workers=1, batch_size=size)
+
+    _same(made(8), made(batch_size))
+
+
+def test_inpainting_does_not_depend_on_the_batch_size() -> None:
+    sites = [[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]]
+    host = Structure(Lattice.cubic(3.9), ["Ti", "O", "O", "O"], sites)
+
+    def made(size: int) -> list[Candidate]:
+        return chggen.inpaint(
+            host, {"Sr": 1}, n=3, levels=8, n_resample=2, relax=False, workers=1, batch_size=size, anchor="renoise"
+        )
+
+    _same(made(3), made(2))
+
+
+def test_another_seed_gives_other_candidates_and_more_candidates_keep_the_first() -> None:
+    def made(seed: int, n: int) -> list[Candidate]:
+        return chggen.generate("MgO", n=n, seed=seed, levels=4, relax=False, workers=1)
+
+    first = made(0, 2)
+    _same(first, made(0, 3)[:2])
+    other = made(1, 2)[0]
+    assert first[0].raw is not None
+    assert other.raw is not None
+    assert np.abs(first[0].raw.lattice.matrix - other.raw.lattice.matrix).max() > 0.1
+
+
+# The script stands unguarded at the top of a file, as a user writes it: workers must not run it again.
+_UNGUARDED = """
+import chggen, sys
+print("begin", flush=True)
+found = chggen.generate("Cu", n=2, levels=6, out=sys.argv[1], potential="ase:ase.calculators.emt:EMT", workers=2)
+"""
+
+
+def test_two_workers_make_what_one_makes(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(_UNGUARDED)
+    shown = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "two")], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert shown.stdout == "begin\n"
+    quick = {"levels": 6, "potential": _EMT, "workers": 1}
+    chggen.generate("Cu", n=2, out=tmp_path / "one", batch_size=1, **quick)
+    assert (tmp_path / "two" / "summary.csv").read_text() == (tmp_path / "one" / "summary.csv").read_text()
+
+
+def test_without_relaxation_the_raw_structures_come_back() -> None:
+    for c in chggen.generate("Cu", n=2, levels=4, relax=False, workers=1):
+        assert c.raw is not None
+        assert c.structure == c.raw
+        assert c.energy_per_atom is c.level is c.relax_steps is c.converged is c.n_found is None
+
+
+def test_a_potential_that_breaks_for_some_fails_them_alone() -> None:
+    quick = {**_QUICK, "n": 3, "formula_units": [1, 2]}
+    sound = {c.id: c for c in chggen.generate("Cu3Au", **quick)}
+    shaken = {c.id: c for c in chggen.generate("Cu3Au", **{**quick, "potential": "ase:test_pipeline:moody"})}
+    assert any("-z2-" in c.id and c.failed_at != "screen" for c in sound.values())
+    for name, c in shaken.items():
+        if "-z2-" in name and sound[name].failed_at != "screen":
+            assert (c.status, c.failed_at) == ("failed", "relax")
+            assert "no finite energy" in str(c.reason)
+            assert c.structure is not None
+        else:
+            assert (c.status, c.reason) == (sound[name].status, sound[name].reason)
+            assert c.energy_per_atom == sound[name].energy_per_atom
+
+
+def test_what_sampling_cannot_do_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = workshop.Recipe.run
+
+    def stumbling(self: Any, score: Any, crystals: Any, seeds: Sequence[int], **kwargs: Any) -> Any:
+        if bad in seeds:
+            raise RuntimeError("out of memory\nmore")
+        return whole(self, score, crystals, seeds, **kwargs)
+
+    quick = {"n": 3, "levels": 4, "relax": False, "workers": 1}
+    sound = {c.id: c for c in chggen.generate("Cu", **quick)}
+    bad = sound["Cu-z1-0001"].seed
+    monkeypatch.setattr(workshop.Recipe, "run", stumbling)
+    found = {c.id: c for c in chggen.generate("Cu", **quick)}
+    failed = found.pop("Cu-z1-0001")
+    assert (failed.status, failed.failed_at, failed.reason) == ("failed", "sample", "sampling failed: out of memory")
+    _same(list(found.values()), [sound[name] for name in found])
+
+
+@pytest.fixture
+def pbe_emt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """EMT in the place of CHGNet: its energies count as PBE ones."""
+    monkeypatch.setattr(workshop, "load_potential", lambda *_: AsePotential(EMT(), name="chgnet", level="pbe"))
+
+
+def _generate_alloys(folder: Path) -> list[Candidate]:
+    return chggen.generate("Cu3Au", n=4, out=folder, **{**_QUICK, "potential": "chgnet"}, batch_size=2)
+
+
+@pytest.mark.usefixtures("pbe_emt")
+def test_without_references_candidates_come_and_the_log_says_why_once(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(References, "load", staticmethod(lambda path=None: References.from_entries([])))
+    found = _generate_alloys(tmp_path)
+    good = [c for c in found if c.status == "ok"]
+    assert good
+    assert all(c.level == "pbe" and c.e_decomposition is None and c.known_as is None for c in found)
+    log = (tmp_path / "log.txt").read_text()
+    assert log.count("no decomposition energy") == 1
+    assert "holds no entries" in log
+
+
+@pytest.mark.usefixtures("pbe_emt")
+def test_with_references_candidates_are_placed_and_known_ones_named(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(References, "load", staticmethod(lambda path=None: References.from_entries([])))
+    best = _generate_alloys(tmp_path / "first")[0]
+    assert best.energy_per_atom is not None
+    assert best.space_group_loose is not None
+    table = References.from_entries(
+        ReferenceEntry(id=name, formula=formula, level="pbe", energy_per_atom=energy, space_group=group)
+        for name, formula, energy, group in (
+            ("copper", "Cu", 0.5, 225),
+            ("gold", "Au", 0.5, 225),
+            ("alloy", "Cu3Au", best.energy_per_atom - 0.004, best.space_group_loose),
+            ("far", "Cu3Au", best.energy_per_atom + 0.1, best.space_group_loose),
+        )
+    )
+    monkeypatch.setattr(References, "load", staticmethod(lambda path=None: table))
+    found = _generate_alloys(tmp_path / "second")
+    assert found[0].id == best.id
+    assert found[0].e_decomposition == pytest.approx(0.004, abs=1e-6)
+    assert found[0].known_as == "alloy"
+    assert all(c.decomposition_products for c in found if c.status == "ok")
+
+
+def test_batches_are_cut_before_what_is_made_is_left_out() -> None:
+    machine = MachineOptions(workers=1, batch_size=3)
+    assert batches_of(range(7), machine) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert batches_of(range(7), machine, made=lambda k: k in (0, 1, 2, 4)) == [[3, 5], [6]]
+    assert batches_of([], machine) == []
+    assert batches_of(range(4), MachineOptions(workers=2, batch_size=8)) == [[0, 1], [2, 3]]
+
+
+def test_cells_hold_the_formula_at_its_volume() -> None:
+    options = GenerateOptions(formula="ZnP2S6", formula_units=(1, 2), n=2, volume=20.0)
+    jobs = generate_jobs(options)
+    assert [sum(job.host.guests.values()) for job in jobs] == [9, 9, 18, 18]
+    assert [job.host.framework.volume for job in jobs] == pytest.approx([180, 180, 360, 360])
+    assert jobs[0].species == {"Zn": 1, "P": 2, "S": 6}
+    assert [j.candidate.seed for j in jobs] == [j.candidate.seed for j in generate_jobs(options)]
+
+
+def test_formula_units_are_chosen_by_size() -> None:
+    assert formula_units(9, ()) == (1, 2)
+    assert formula_units(21, ()) == (1,)
+    assert formula_units(9, (4, 1, 4)) == (4, 1)
+    for z in (0, -1, 1000):
+        with pytest.raises(InputError, match="formula units give"):
+            formula_units(9, (z,))
+
+
+def test_guests_are_those_named_or_the_mobile_ones() -> None:
+    species = {"Zn": 1, "P": 2, "S": 6}
+    assert guests_of(species, ()) == ("Zn",)
+    assert guests_of(species, ("S",)) == ("S",)
+    with pytest.raises(InputError, match="guest 'Li' is not in the formula; expected one of Zn, P, S"):
+        guests_of(species, ("Li",))
+    with pytest.raises(InputError, match="all species"):
+        guests_of(species, ("S", "P", "Zn"))
+    with pytest.raises(InputError, match="no mobile species"):
+        guests_of({"Si": 1, "O": 2}, ())
