@@ -1,6 +1,6 @@
 """The picture of the README from a results folder: what was left after each step, and the decomposition energies.
 
-    python benchmarks/demo_figure.py runs/demo docs/demo.png      (matplotlib comes with pymatgen)
+python benchmarks/demo_figure.py runs/demo docs/demo.png      (matplotlib comes with pymatgen)
 """
 
 from __future__ import annotations

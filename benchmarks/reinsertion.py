@@ -1,6 +1,6 @@
 """Re-insertion: take guests out of known crystals, put them back, count hits; random placement beside.
 
-    python benchmarks/reinsertion.py DATA [--rows li-small ...] [--hosts 200] [--samples 3] [--raw]
+    python benchmarks/reinsertion.py DATA [--rows li-small ...] [--hosts 200] [--samples 3] [--raw] [--arms model random]
 
 DATA is the folder of the development data (Materials Project, CC BY 4.0); hosts are those of benchmarks/ids/, none of
 which the model was trained on. A hit and random placement are defined in benchmarks/hosts.py. Raw: no call of a
@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=300)
     parser.add_argument("--samples", type=int, default=3)
     parser.add_argument("--raw", action="store_true", help="no relaxation")
+    parser.add_argument("--arms", nargs="+", choices=("model", "random"), default=["model", "random"])
     parser.add_argument("--model", type=Path)
     parser.add_argument("--sampler", default="clamp")
     parser.add_argument("--levels", type=int)
@@ -136,7 +137,8 @@ def main() -> None:
         found = cases(row, args.data, args.hosts)
         all_atoms = row == "all-atoms"
         how = recipe("de-novo" if all_atoms else args.sampler, levels=args.levels, n_resample=args.resample)
-        for arm in (sampled(found, args.samples, model, how), placed(found, args.samples)):
+        for name in args.arms:
+            arm = sampled(found, args.samples, model, how) if name == "model" else placed(found, args.samples)
             if not args.raw:
                 relax_arm(arm)
             print(report(row, found, arm, all_atoms), flush=True)

@@ -13,7 +13,6 @@ from ase.build import bulk
 from pymatgen.core import Lattice, Structure
 
 import chggen
-import runtime_protocols  # noqa: F401
 from chggen.references import ReferenceEntry, References
 
 _EMT = "ase:ase.calculators.emt:EMT"

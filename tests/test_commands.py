@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from pymatgen.core import Lattice, Structure
 
-import runtime_protocols  # noqa: F401
 from chggen import commands
 from chggen.config import InputError
 from chggen.pipeline import silent

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -118,9 +119,13 @@ def test_names_that_read_as_numbers_are_kept(tmp_path: Path, name: str) -> None:
 
 
 def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    def broken() -> Iterator[Candidate]:
+        yield _candidate()
+        raise RuntimeError("killed here")
+
     with Store(tmp_path, _OPTIONS) as store:
-        with pytest.raises(AttributeError):
-            store.put([_candidate(), None])  # type: ignore[list-item]
+        with pytest.raises(RuntimeError, match="killed here"):
+            store.put(broken())
         assert store.candidates() == {}
 
 

@@ -22,6 +22,7 @@ def first_hall_numbers() -> dict[int, int]:
     return found
 
 
+@cache
 def crystal(number: int) -> Structure:
     """A crystal of exactly this space group, in its conventional cell: an orbit through the origin, a general one."""
     database = spglib.get_symmetry_from_database(first_hall_numbers()[number])
@@ -82,9 +83,13 @@ def test_every_space_group_is_restored_and_then_stays(number: int) -> None:
     assert np.allclose(again.structure.lattice.matrix, refined.structure.lattice.matrix, atol=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(2, 1, 1), (1, 1, 3), [[1, 1, 0], [0, 1, 0], [0, 0, 2]], [[0, 2, 1], [1, 0, 0], [0, 1, 3]]])
+@pytest.mark.parametrize(
+    "shape", [(2, 1, 1), (1, 1, 3), [[1, 1, 0], [0, 1, 0], [0, 0, 2]], [[0, 2, 1], [1, 0, 0], [0, 1, 3]]]
+)
 @pytest.mark.parametrize("number", [1, 14, 62, 136, 167, 186, 194, 205, 216, 225])
-def test_the_group_of_the_crystal_is_restored_in_a_supercell_that_breaks_it(number: int, shape: list[list[int]]) -> None:
+def test_the_group_of_the_crystal_is_restored_in_a_supercell_that_breaks_it(
+    number: int, shape: list[list[int]]
+) -> None:
     exact = crystal(number).get_primitive_structure(tolerance=0.01)
     start = disturbed(exact * shape, 7, noise=0.005)
     refined = refine(start, 0.1)

@@ -46,6 +46,7 @@ def predict(
     formula_units: Sequence[int] = (),
     volume: float | None = None,
     seeds: Sequence[str] = ("bravais",),
+    per_framework: int = 2,
     out: Path | str | None = None,
     progress: Progress = silent,
     **settings: Any,
@@ -53,7 +54,7 @@ def predict(
     """Predict crystals of a formula by the whole workflow, best candidates first, failed ones last.
 
     guests: species to take out and inpaint (default: the most mobile one); n: de novo candidates of each cell size;
-    volume: Å³/atom; out: results folder, resumed if it is there. Further settings: model, anchor, levels, n_resample,
+    per_framework: fillings of each symmetrised framework; volume: Å³/atom; out: results folder, resumed if it is there. Further settings: model, anchor, levels, n_resample,
     jump_length, potential, fmax (eV/Å), max_steps, device, workers, batch_size. Raises InputError for bad input.
     """
     options = PredictOptions.of(
@@ -64,6 +65,7 @@ def predict(
         formula_units=tuple(formula_units),
         volume=volume,
         seeds=tuple(seeds),
+        per_framework=per_framework,
         **_run_settings(settings, relax=True),
     )
     machine = _machine(settings)

@@ -47,6 +47,7 @@ def predict(
     formula_units: Units = "",
     volume: Volume = None,
     seeds: Annotated[str, typer.Option(help="Sources of seed cells: bravais.")] = "bravais",
+    per_framework: Annotated[int, typer.Option(help="Fillings of each symmetrised framework.")] = 2,
     model: Model = None,
     anchor: AnchorName = "clamp",
     levels: Levels = None,
@@ -66,7 +67,7 @@ def predict(
     with _watched() as progress:
         found = api.predict(
             formula, guest or (), n=n, seed=seed, formula_units=_integers(formula_units, "--formula-units"),
-            volume=volume, seeds=seeds.split(","), out=folder, progress=progress, model=model, anchor=anchor,
+            volume=volume, seeds=seeds.split(","), per_framework=per_framework, out=folder, progress=progress, model=model, anchor=anchor,
             levels=levels, n_resample=n_resample, jump_length=jump_length, potential=potential, fmax=fmax,
             device=device, workers=workers,
         )  # fmt: skip

@@ -115,7 +115,12 @@ def _placed(blank: Position, diagram: Any, species: dict[str, int]) -> Position:
     return replace(
         blank,
         e_decomposition=float(blank.energy_per_atom - energy),
-        products=" + ".join(f"{amount:.2f} {phase.composition.reduced_formula}" for amount, phase in moles),
+        products=" + ".join(f"{amount:.2f} {_label(phase.composition)}" for amount, phase in moles),
         product_ids=tuple(str(phase.name) for _, phase in moles),
         product_fractions=tuple(float(amount) for amount, _ in moles),
     )
+
+
+def _label(composition: Any) -> str:
+    """Reduced formula of a phase; of an element its symbol, as amounts count atoms (pymatgen writes Cl2)."""
+    return str(composition.elements[0]) if composition.is_element else str(composition.reduced_formula)

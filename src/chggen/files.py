@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from chggen.config import InputError
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 MAX_ATOMS: Final = 500
+_DENSEST: Final = 1.0  # Å³/atom; no crystal is denser
 
 
 def as_structure(thing: Any) -> Structure:
@@ -23,9 +26,12 @@ def as_structure(thing: Any) -> Structure:
     from pymatgen.core import Structure
 
     if isinstance(thing, Structure):
+        check_structure(thing, "the structure")
         return thing
     if isinstance(thing, Atoms):
-        return _from_atoms(thing, "the ASE Atoms")
+        structure = _from_atoms(thing, "the ASE Atoms")
+        check_structure(structure, "the ASE Atoms")
+        return structure
     if isinstance(thing, (str, os.PathLike)):
         found = read_structures(Path(thing))
         if len(found) > 1:
@@ -36,12 +42,13 @@ def as_structure(thing: Any) -> Structure:
 
 def read_structures(path: Path) -> list[Structure]:
     """All structures of a CIF, POSCAR, (ext)xyz or pymatgen JSON file. Raises InputError when there is none to read."""
-    if not path.is_file():
-        raise InputError(f"no structure file at {path}; give a CIF, POSCAR, extxyz or pymatgen JSON file")
+    if not _is_file(path):
+        raise InputError(f"no structure file at {str(path)[:200]}; give a CIF, POSCAR, extxyz or pymatgen JSON file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            structures = _extxyz(path) if path.suffix in (".xyz", ".extxyz") else _with_pymatgen(path)
+            warnings.filterwarnings("error", "Elements in POSCAR cannot be determined")  # pymatgen makes some up
+            structures = _extxyz(path) if path.suffix.lower() in (".xyz", ".extxyz") else _with_pymatgen(path)
     except InputError:
         raise
     except Exception as error:  # parsers raise whatever they like
@@ -50,16 +57,33 @@ def read_structures(path: Path) -> list[Structure]:
             f"{path} holds no structure that can be read ({reason}); expected CIF, POSCAR, extxyz or pymatgen JSON"
         ) from None
     for structure in structures:
-        check_size(structure, str(path))
+        check_structure(structure, str(path))
     return structures
 
 
-def check_size(structure: Structure, where: str) -> None:
-    """Raise InputError for a structure without atoms, with more than MAX_ATOMS, or in a cell without volume."""
+def check_structure(structure: Structure, where: str) -> None:
+    """Raise InputError unless it has 1 to MAX_ATOMS atoms of known elements at finite positions in a cell with room."""
+    from pymatgen.core import Element
+
     if not 1 <= len(structure) <= MAX_ATOMS:
         raise InputError(f"{where} has {len(structure)} atoms; expected 1 to {MAX_ATOMS}")
-    if structure.volume < 1e-3:
-        raise InputError(f"{where} has a cell of volume {structure.volume:.3g} Å³; expected a periodic crystal")
+    unknown = sorted({str(s) for s in structure.composition if not Element.is_valid_symbol(s.symbol)})
+    if unknown:
+        raise InputError(f"{where} has the unknown element {unknown[0]}; expected chemical symbols such as Li")
+    if not (np.isfinite(structure.frac_coords).all() and np.isfinite(structure.lattice.matrix).all()):
+        raise InputError(f"{where} has positions or a cell that are not finite; expected numbers")
+    if structure.volume < _DENSEST * len(structure):
+        raise InputError(
+            f"{where} has a cell of volume {structure.volume:.3g} Å³ for {len(structure)} atoms; expected a "
+            "periodic crystal, lengths in Å"
+        )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file system takes, such as the text of a file
+        return False
 
 
 def _with_pymatgen(path: Path) -> list[Structure]:
@@ -92,8 +116,10 @@ def _extxyz(path: Path) -> list[Structure]:
 def _from_atoms(atoms: Any, where: str) -> Structure:
     from pymatgen.core import Structure
 
-    if not all(atoms.pbc):
+    if not all(atoms.pbc) or atoms.cell.rank < 3:
         raise InputError(f"{where} is not periodic in three directions; expected a crystal with a cell")
+    if (atoms.numbers < 1).any():
+        raise InputError(f"{where} has atoms of no element (X); expected chemical symbols such as Li")
     return Structure(atoms.cell.array, atoms.numbers, atoms.positions, coords_are_cartesian=True)
 
 
@@ -103,6 +129,8 @@ def read_training_structures(path: Path) -> list[Structure]:
         return read_structures(path)
     from pymatgen.core import Structure
 
+    if not _is_file(path):
+        raise InputError(f"no table of structures at {path}; give a .csv with a column 'cif' or an .extxyz file")
     structures = []
     csv.field_size_limit(10**8)
     with path.open(newline="") as handle:

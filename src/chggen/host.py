@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Final
 
 import torch
 
 from chggen.config import InputError
 from chggen.crystals import Crystals, batch, from_structures
+from chggen.files import MAX_ATOMS
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -37,8 +40,11 @@ class Host:
         for symbol, count in self.guests.items():
             if not Element.is_valid_symbol(symbol):
                 raise InputError(f"unknown guest element '{symbol}'; expected a chemical symbol such as Li")
-            if count < 1:
+            if not isinstance(count, Integral) or count < 1:
                 raise InputError(f"guest count of {symbol} must be a positive integer, got {count}")
+        n_atoms = len(self.framework) + sum(self.guests.values())
+        if n_atoms > MAX_ATOMS:
+            raise InputError(f"host and guests are {n_atoms} atoms; expected at most {MAX_ATOMS}, so ask for fewer")
         _check_framework(self.framework)
 
     def crystals(self) -> Crystals:
@@ -79,14 +85,19 @@ def empty_host(lattice: Sequence[Sequence[float]], species: Mapping[str, int]) -
 
 
 def strip_guests(structure: Structure, species: Sequence[str]) -> Host:
-    """Take all atoms of the given species out. Raises InputError when none is there or nothing else would be left."""
-    counts = {s: int(structure.composition[s]) for s in species if structure.composition[s]}
+    """Take all atoms of the given species out of an ordered structure.
+
+    Raises InputError when none is there or nothing else would be left, and for disorder or overlap.
+    """
+    _check_framework(structure)
+    present = Counter(site.specie.symbol for site in structure)  # symbols, whatever the oxidation states
+    counts = {s: present[s] for s in species if s in present}
     if not counts:
         raise InputError(f"no {', '.join(species)} in {structure.formula}; name species that it contains")
     if sum(counts.values()) == len(structure):
         raise InputError(f"taking {', '.join(counts)} out of {structure.formula} leaves no host; name fewer guests")
     framework = structure.copy()
-    framework.remove_species(list(counts))
+    framework.remove_sites([i for i, site in enumerate(structure) if site.specie.symbol in counts])
     return Host(framework=framework, guests=counts)
 
 

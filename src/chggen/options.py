@@ -82,9 +82,10 @@ class GenerateOptions(RunOptions):
 
 
 class PredictOptions(GenerateOptions):
-    """The whole workflow. guests empty: the most mobile species of the formula."""
+    """The whole workflow. guests empty: the most mobile species of the formula; per_framework: fillings of each."""
 
     guests: tuple[str, ...] = ()
+    per_framework: int = Field(default=2, ge=1)
 
 
 class InpaintOptions(RunOptions):

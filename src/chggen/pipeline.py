@@ -83,9 +83,9 @@ def run_predict(
     campaign.make("generate", generate_jobs(options))
     parents = [c for c in results.candidates().values() if c.stage == "generate" and c.status == "ok"]
     made = results.candidates()
-    jobs = [framework_job(parent, guests, options.seed) for parent in parents]
-    results.put(c for c in jobs if isinstance(c, Candidate) and c.id not in made)
-    campaign.make("inpaint", [job for job in jobs if isinstance(job, Job)])
+    found = [framework_jobs(parent, guests, options) for parent in parents]
+    results.put(c for c in found if isinstance(c, Candidate) and c.id not in made)
+    campaign.make("inpaint", [job for jobs in found if isinstance(jobs, list) for job in jobs])
     return campaign.finish()
 
 
@@ -141,15 +141,14 @@ def generate_jobs(options: GenerateOptions) -> list[Job]:
     return jobs
 
 
-def framework_job(parent: Candidate, guests: Sequence[str], seed: int) -> Job | Candidate:
-    """The inpainting job for a parent's symmetrised framework, or the failed candidate where there is none."""
-    rng = np.random.default_rng([seed, parent.seed])
+def framework_jobs(parent: Candidate, guests: Sequence[str], options: PredictOptions) -> list[Job] | Candidate:
+    """The inpainting jobs for a parent's symmetrised framework, or the one failed candidate where there is none."""
     candidate = Candidate(
-        id=f"{parent.id}-i",
+        id=f"{parent.id}-i0",
         parent=parent.id,
         stage="inpaint",
         formula=parent.formula,
-        seed=int(rng.integers(2**62)),
+        seed=_framework_seed(parent, options, 0),
         seed_source=parent.seed_source,
     )
     host = strip_guests(cast("Structure", parent.structure), guests)
@@ -162,7 +161,15 @@ def framework_job(parent: Candidate, guests: Sequence[str], seed: int) -> Job | 
         framework_rms=refined.rms,
         framework_max=refined.largest,
     )
-    return Job(candidate=candidate, host=Host(framework=refined.structure, guests=host.guests))
+    filled = Host(framework=refined.structure, guests=host.guests)
+    return [
+        Job(candidate=replace(candidate, id=f"{parent.id}-i{k}", seed=_framework_seed(parent, options, k)), host=filled)
+        for k in range(options.per_framework)
+    ]
+
+
+def _framework_seed(parent: Candidate, options: PredictOptions, k: int) -> int:
+    return int(np.random.default_rng([options.seed, parent.seed, k]).integers(2**62))
 
 
 def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:

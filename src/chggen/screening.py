@@ -24,7 +24,8 @@ def closest_contact(structure: Structure) -> tuple[float, str]:
     radii = np.array([covalent_radii[site.specie.Z] for site in structure])
     ratio = distances / (radii[centers] + radii[others])
     k = int(np.argmin(ratio))
-    pair = f"{structure[int(centers[k])].species_string}–{structure[int(others[k])].species_string}"
+    first, second = sorted((int(centers[k]), int(others[k])))
+    pair = f"{structure[first].species_string}–{structure[second].species_string}"
     return float(ratio[k]), f"{pair} {distances[k]:.2f} Å"
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # (symprec Å, angle tolerance °) of the paper's framework refinement, in the order they are tried.
 PAPER_LADDER: Final = ((0.1, 10.0), (0.2, 15.0), (0.5, 15.0), (0.8, 15.0), (1.0, 20.0), (1.5, 30.0), (2.0, 30.0))
 _TRIVIAL: Final = (1, 2)  # P1 and P-1
-_Cell = tuple[np.ndarray, np.ndarray, np.ndarray]
+_Cell = Any  # as spglib takes it: lattice rows (Å), fractional positions, atomic numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ def symmetrised_framework(
 
 
 def _cell(structure: Structure) -> _Cell:
-    """spglib's own form of a structure: lattice rows (Å), fractional positions, atomic numbers."""
+    """spglib's own form of a structure."""
     return structure.lattice.matrix, structure.frac_coords, np.array([site.specie.Z for site in structure])
 
 

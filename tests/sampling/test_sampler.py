@@ -5,6 +5,7 @@ The toy: atoms of a joint Gaussian in a periodic cell, with its exact score at a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -80,3 +81,224 @@ def _guest_moments(crystals: Crystals) -> tuple[float, float]:
     """Mean and sd of the guests' components from the centre, Å."""
     off = (crystals.cart_coords - CENTER)[crystals.guest]
     return float(off.mean()), float(off.std())
+
+
+def _sampled(crystals: Crystals, schedule: Schedule, score: ExactScore = PAIR, **options: object) -> Crystals:
+    generators = generators_from(range(crystals.n_crystals))
+    return sample(score, crystals, schedule, generators=generators, **options)
+
+
+ALONE = ExactScore(((0.5,),))
+FINE = Schedule(n_levels=100, smallest=0.05)
+
+
+def _sd_of_the_chain(sd: float) -> float:
+    """What the ancestral steps down FINE make of a Gaussian of this sd: a finite ladder narrows it a little."""
+    levels = FINE.sigmas(EDGE * torch.eye(3, dtype=torch.float64)[None])[:, 0].tolist()
+    variance = EDGE**2 / 12
+    for high, low in itertools.pairwise(levels):
+        gap = high**2 - low**2
+        variance = (1 - gap / (sd**2 + high**2)) ** 2 * variance + low**2 * gap / high**2
+    return variance**0.5
+
+
+@pytest.mark.parametrize("predictor", [Ancestral(), ProbabilityFlow()])
+def test_an_exact_score_gives_the_moments_of_its_law(predictor: Predictor) -> None:
+    out = _sampled(_lone_atoms(2000), FINE, ALONE, predictor=predictor)
+    mean, sd = _guest_moments(out)
+    assert mean == pytest.approx(0, abs=0.03)
+    assert sd == pytest.approx(0.5**0.5, rel=0.05)
+    if isinstance(predictor, Ancestral):
+        assert sd == pytest.approx(_sd_of_the_chain(0.5**0.5), rel=0.02)
+
+
+@pytest.mark.parametrize("snr", [0.1, 0.4])
+def test_the_corrector_keeps_the_moments(snr: float) -> None:
+    crystals = _pairs(20, 50)
+    everything = replace(crystals, guest=torch.ones_like(crystals.guest))
+    mean, sd = _guest_moments(_sampled(everything, FINE, ALONE, corrector=Langevin(n_steps=2, snr=snr)))
+    assert mean == pytest.approx(0, abs=0.03)
+    assert sd == pytest.approx(0.5**0.5, rel=0.04)
+
+
+def test_moving_pairs_keep_their_correlation() -> None:
+    crystals = _pairs(10, 100)
+    out = _sampled(replace(crystals, guest=torch.ones_like(crystals.guest)), FINE)
+    off = (out.cart_coords - CENTER).reshape(-1, 2, 3)
+    assert float(off.std()) == pytest.approx(1, rel=0.05)
+    assert float((off[:, 0] * off[:, 1]).mean()) == pytest.approx(0.9, abs=0.08)
+
+
+@pytest.mark.parametrize("corrector", [NO_CORRECTOR, Langevin(n_steps=1, snr=0.2)])
+def test_a_clamped_host_with_the_conditional_score_gives_the_exact_conditional(corrector: Langevin) -> None:
+    mean, sd = _guest_moments(_sampled(_pairs(20, 50), FINE, anchor=Clamp(), corrector=corrector))
+    assert mean == pytest.approx(CONDITIONAL[0], abs=0.03)
+    corrected = corrector is not NO_CORRECTOR
+    assert sd == pytest.approx(CONDITIONAL[1] if corrected else _sd_of_the_chain(CONDITIONAL[1]), rel=0.03)
+    assert sd == pytest.approx(CONDITIONAL[1], rel=0.06)
+
+
+def test_a_renoised_host_with_resampling_comes_close_to_the_conditional() -> None:
+    walk = Walk(n_resample=10, jump_length=10)
+    mean, sd = _guest_moments(_sampled(_pairs(10, 50), Schedule(n_levels=60), anchor=Renoise(), walk=walk))
+    assert mean == pytest.approx(CONDITIONAL[0], abs=0.08)
+    assert sd == pytest.approx(CONDITIONAL[1], rel=0.06)
+
+
+@dataclass(frozen=True)
+class Overwritten:
+    """What is wrong: the clean host put in place while the network is asked for the joint score."""
+
+    def hold(self, crystals: Crystals, host: Crystals, sigma: torch.Tensor, noise: object) -> Crystals:
+        return crystals
+
+    def levels(self, crystals: Crystals, sigma: torch.Tensor) -> torch.Tensor:
+        return sigma
+
+
+@pytest.mark.parametrize("anchor", [Overwritten(), Renoise()])
+def test_control_without_resampling_a_joint_score_misses_the_conditional(anchor: Anchor) -> None:
+    mean, sd = _guest_moments(_sampled(_pairs(20, 50), FINE, anchor=anchor))
+    assert mean < 1.15
+    assert sd > 0.48
+
+
+@pytest.mark.parametrize("name", ["de-novo", "clamp", "renoise", "paper"])
+def test_the_host_comes_back_bit_for_bit_and_nothing_else_changes(name: str) -> None:
+    crystals = _pairs(3, 4)
+    out = recipe(name, levels=6).run(PAIR, crystals, [5, 6, 7])
+    host = ~crystals.guest
+    assert torch.equal(out.frac_coords[host], crystals.frac_coords[host])
+    for kept in ("lattice", "atomic_numbers", "crystal_index", "guest"):
+        assert torch.equal(getattr(out, kept), getattr(crystals, kept))
+    assert out.frac_coords.dtype == torch.float64
+    assert ((out.frac_coords >= 0) & (out.frac_coords < 1)).all()
+    assert (out.frac_coords[crystals.guest] != crystals.frac_coords[crystals.guest]).all()
+
+
+def test_the_input_positions_of_guests_do_not_matter() -> None:
+    crystals = _pairs(2, 3)
+    elsewhere = replace(crystals, frac_coords=torch.where(crystals.guest[:, None], 0.3, crystals.frac_coords))
+    run = recipe("renoise", levels=5).run
+    assert torch.equal(run(PAIR, crystals, [1, 2]).frac_coords, run(PAIR, elsewhere, [1, 2]).frac_coords)
+
+
+def test_guests_start_uniform_in_the_cell() -> None:
+    seen: list[torch.Tensor] = []
+
+    def spy(crystals: Crystals, noise: Noise) -> Score:
+        seen.append(crystals.frac_coords)
+        return Score(atoms=torch.zeros_like(crystals.frac_coords))
+
+    _sampled(_lone_atoms(3000), Schedule(n_levels=2), spy)
+    counts = torch.stack([torch.histc(seen[0][:, k], bins=10, min=0, max=1) for k in range(3)])
+    assert (counts - 300).abs().max() < 5 * 300**0.5
+
+
+@dataclass
+class Counting:
+    """A score model that counts how often it is asked, and keeps the levels it is told of."""
+
+    model: Callable[[Crystals, Noise], Score]
+    sigmas: list[torch.Tensor]
+
+    def __call__(self, crystals: Crystals, noise: Noise) -> Score:
+        self.sigmas.append(noise.sigma)
+        return self.model(crystals, noise)
+
+
+@pytest.mark.parametrize("name", ["de-novo", "clamp", "renoise", "paper"])
+def test_evaluations_are_what_the_recipe_says(name: str) -> None:
+    made = recipe(name, levels=12)
+    counting = Counting(PAIR, [])
+    made.run(counting, _pairs(1, 1), [0])
+    down = [target for level, target in made.walk.steps(12) if target > level]
+    into_clean = sum(target == 12 for target in down)  # nothing is left to correct there
+    assert len(counting.sigmas) == len(down) * (1 + made.corrector.n_steps) - into_clean * made.corrector.n_steps
+    assert all((sigma[1::2] > 0).all() for sigma in counting.sigmas)
+    if isinstance(made.anchor, Clamp):
+        assert all((sigma[::2] == 0).all() for sigma in counting.sigmas)
+    else:
+        assert all(torch.equal(sigma[::2], sigma[1::2]) for sigma in counting.sigmas)
+
+
+def test_a_renoised_host_carries_the_level_the_network_is_asked_at() -> None:
+    spread: list[tuple[float, float]] = []
+
+    def spy(crystals: Crystals, noise: Noise) -> Score:
+        host = crystals.cart_coords[::2] - (CENTER + HOST)
+        spread.append((float(noise.sigma[0]), float((host - EDGE * (host / EDGE).round()).std())))
+        return Score(atoms=torch.zeros_like(crystals.frac_coords))
+
+    schedule = Schedule(n_levels=8, largest=2.0)
+    _sampled(_pairs(2, 1000), schedule, spy, anchor=Renoise(), walk=Walk(n_resample=2, jump_length=3))
+    assert len(spread) == 16
+    assert min(told for told, _ in spread) == pytest.approx(0.01, rel=1e-5)
+    for told, measured in spread:
+        assert measured == pytest.approx(told, rel=0.04)
+
+
+def test_a_jump_up_adds_what_the_variances_lack() -> None:
+    # The score pulls every guest on to its point at once, so that only noise of the levels in between is left.
+    def to_the_centre(crystals: Crystals, noise: Noise) -> Score:
+        off = crystals.cart_coords - CENTER
+        seen.append((float(noise.sigma[0]), float((off - EDGE * (off / EDGE).round()).std())))
+        return Score(atoms=-(off - EDGE * (off / EDGE).round()) / noise.sigma[:, None] ** 2)
+
+    seen: list[tuple[float, float]] = []
+    schedule = Schedule(n_levels=4, largest=2.0)
+    out = _sampled(_lone_atoms(3000), schedule, to_the_centre, walk=Walk(n_resample=3, jump_length=2))
+    assert len(seen) == 12
+    for told, measured in seen[2:]:  # the first two remember the uniform start, which is wider than the top level
+        assert measured == pytest.approx(told, rel=0.05)
+    assert _guest_moments(out)[1] < 1e-4
+
+
+def _small_hosts() -> list[Crystals]:
+    """Three hosts of other sizes and cells, with Li guests."""
+    made = []
+    for n_host, n_guest, edge in ((4, 1, 5.0), (7, 3, 6.5), (2, 2, 4.2)):
+        rng = np.random.default_rng(n_host)
+        n = n_host + n_guest
+        made.append(
+            Crystals(
+                frac_coords=torch.from_numpy(rng.random((n, 3))),
+                lattice=torch.from_numpy(edge * np.eye(3) + rng.normal(0, 0.3, (3, 3)))[None],
+                atomic_numbers=torch.tensor([8] * n_host + [3] * n_guest),
+                crystal_index=torch.zeros(n, dtype=torch.long),
+                guest=torch.arange(n) >= n_host,
+            )
+        )
+    return made
+
+
+@pytest.mark.parametrize("name", ["clamp", "renoise", "de-novo"])
+def test_a_raw_structure_depends_on_its_seed_only_and_not_on_its_batch_mates(name: str) -> None:
+    from chggen.score.checkpoint import load_score_model
+
+    model = load_score_model()
+    run = recipe(name, levels=6, n_resample=2).run
+    first, second, third = _small_hosts()
+    alone = run(model, second, [11]).frac_coords
+    together = run(model, batch([first, second, third]), [10, 11, 12]).split()[1].frac_coords
+    elsewhere = run(model, batch([second, second, third, first]), [11, 8, 9, 7]).split()
+    assert torch.equal(together, alone)
+    assert torch.equal(elsewhere[0].frac_coords, alone)
+    assert not torch.allclose(elsewhere[1].frac_coords, alone)
+
+
+def test_progress_is_told_and_ends_full() -> None:
+    told: list[tuple[int, int]] = []
+    made = Recipe(schedule=Schedule(n_levels=3), walk=Walk(n_resample=2))
+    made.run(PAIR, _pairs(1, 1), [0], on_move=lambda done, total: told.append((done, total)))
+    assert told == [(k, 9) for k in range(1, 10)]
+
+
+def test_one_generator_for_each_crystal() -> None:
+    with pytest.raises(ValueError, match="one generator for each of 2 crystals, got 1"):
+        recipe("clamp").run(PAIR, _pairs(2, 1), [0])
+
+
+def test_an_unknown_recipe_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown sampler 'magic'; expected de-novo, clamp"):
+        recipe("magic")

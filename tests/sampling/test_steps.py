@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -37,7 +39,7 @@ def test_probability_flow_steps_converge_to_the_scaling_it_solves() -> None:
     d, n = 0.7, 4000
     x = torch.ones(1, 3, dtype=torch.float64)
     levels = torch.linspace(3.0, 0.0, n + 1, dtype=torch.float64)
-    for high, low in zip(levels[:-1], levels[1:], strict=True):
+    for high, low in itertools.pairwise(levels):
         noise = torch.full((1, 3), torch.nan, dtype=torch.float64)
         x = x + ProbabilityFlow()(-x / (d**2 + high**2), noise, high[None], low[None])
     assert x[0, 0] == pytest.approx(d / (d**2 + 9) ** 0.5, rel=2e-3)

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from chggen.candidate import Candidate
 
 _COLORS: Final = {"generate": "#4c78a8", "inpaint": "#f58518", "relax": "#54a24b"}
-_STEPS: Final = ("sample", "screen", "relax", "refine", "hull")
+
+
+def remaining(candidates: Sequence[Candidate]) -> tuple[list[str], list[int]]:
+    """How many candidates of one stage were left after each step, failures taken off where they happened.
+
+    A candidate that fails at `refine` before anything was generated is one whose framework found no symmetry.
+    """
+    lost_at: dict[str, Callable[[Candidate], bool]] = {
+        "framework": lambda c: c.failed_at == "refine" and c.raw is None,
+        "sampled": lambda c: c.failed_at == "sample",
+        "screened": lambda c: c.failed_at == "screen",
+        "relaxed": lambda c: c.failed_at == "relax",
+        "refined": lambda c: c.failed_at == "refine" and c.raw is not None,
+        "distinct": lambda c: c.failed_at == "hull" or (c.status == "ok" and c.duplicate_of is not None),
+    }
+    labels, left = ["asked for"], [len(candidates)]
+    for label, lost in lost_at.items():
+        labels.append(label)
+        left.append(left[-1] - sum(lost(c) for c in candidates))
+    return labels, left
 
 
 def attrition(candidates: Sequence[Candidate]) -> Any:
-    """How many candidates of each stage were left after each step, failures taken off where they happened."""
+    """How many candidates of each stage were left after each step, as bars."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
     for stage in dict.fromkeys(c.stage for c in candidates):
-        members = [c for c in candidates if c.stage == stage]
-        left = [len(members)]
-        for step in _STEPS[:-1]:
-            left.append(left[-1] - sum(c.failed_at == step for c in members))
-        distinct = sum(c.status == "ok" and c.duplicate_of is None for c in members)
-        labels = ["asked for", "sampled", "screened", "relaxed", "refined", "distinct"]
-        figure.add_bar(
-            name=stage, x=labels, y=[*left, distinct], marker_color=_COLORS.get(stage), text=[*left, distinct]
-        )
+        labels, left = remaining([c for c in candidates if c.stage == stage])
+        figure.add_bar(name=stage, x=labels, y=left, marker_color=_COLORS.get(stage), text=left)
     figure.update_layout(barmode="group", yaxis_title="candidates", title="What was left after each step")
     return _plain(figure)
 

@@ -31,7 +31,7 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
     candidates = read_candidates(folder)
     target = (out or folder) / "report.html"
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_text(target, _page(folder.name, candidates))
+    write_text(target, _page(folder.resolve().name, candidates))
     return target
 
 
@@ -79,7 +79,7 @@ def _table(candidates: Sequence[Candidate]) -> str:
 
 def _failures(candidates: Sequence[Candidate]) -> str:
     rows = "".join(
-        f"<tr><td>{html.escape(c.id)}</td><td>{c.failed_at}</td><td>{html.escape(c.reason or '')}</td></tr>"
+        "<tr>" + "".join(f"<td>{html.escape(text or '')}</td>" for text in (c.id, c.failed_at, c.reason)) + "</tr>"
         for c in candidates
     )
     head = "<tr><th>candidate</th><th>failed at</th><th>reason</th></tr>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,7 @@ from torch import Tensor
 from chggen.crystals import Crystals
 
 
+@runtime_checkable
 class Anchor(Protocol):
     """Where the host atoms stand at a level, and which noise level the network is told they have."""
 

@@ -6,13 +6,14 @@ All act on Cartesian positions; sigma is each crystal's level in Å, given per a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
+@runtime_checkable
 class Predictor(Protocol):
     """One step from level `sigma` to the lower `target`, given the score at `sigma` and standard normal noise."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from chggen.crystals import Crystals
 
 
+@runtime_checkable
 class Symmetry(Protocol):
     """A projection of displacements, and the rebuilding of positions that rounding has moved off the group."""
 

@@ -1,0 +1,171 @@
+"""The page of a results folder: self-contained, complete, escaped; and the numbers its figures show."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from chggen.candidate import Candidate
+from chggen.config import InputError
+from chggen.report import write_report
+from chggen.report.figures import attrition, decomposition_histogram
+from chggen.store import Store
+
+SALT = Structure(Lattice.cubic(3.4), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+def _candidate(name: str, **values: object) -> Candidate:
+    return Candidate(**{"id": name, "stage": "generate", "formula": "NaCl", "seed": 0, "raw": SALT, **values})
+
+
+def _good(name: str, energy: float, **values: object) -> Candidate:
+    return _candidate(name, structure=SALT, e_decomposition=energy, energy_per_atom=energy - 3.5, **values)
+
+
+CANDIDATES = [
+    _good("g0001", 0.0512, n_found=2),
+    _good("g0002", 0.0519, duplicate_of="g0001"),
+    _good("g0003", -0.0123, level="pbe", space_group_loose=225, decomposition_products="0.5 Na + 0.5 Cl2"),
+    _candidate("g0004", status="failed", failed_at="screen", reason="overlap: Na–Cl 0.92 Å"),
+    _candidate("g0005", status="failed", failed_at="relax", reason="fmax <b>rose</b> & stayed > 1 eV/Å"),
+    _candidate("g0006", status="failed", failed_at="sample", reason="NaN", raw=None),
+    _good("i0001", 0.3, stage="inpaint", parent="g0001", known_as="<script>alert(1)</script>"),
+    _candidate("i0002", stage="inpaint", structure=SALT, energy_per_atom=-3.4),
+    _candidate("i0003", stage="inpaint", status="failed", failed_at="hull", reason="no reference for Cl"),
+]
+
+
+class Loads(HTMLParser):
+    """What a page loads from elsewhere, its tags, and the texts of its table cells."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.tags: list[str] = []
+        self.rows: list[list[str]] = []
+        self.stable: list[bool] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.loads += [v or "" for k, v in attrs if k in ("src", "href", "srcset", "data", "action")]
+        if tag == "tr":
+            self.rows.append([])
+            self.stable.append(("class", "stable") in attrs)
+        if tag == "td":
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.rows and self.rows[-1] and self.tags[-1] == "td":
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "salt & <pepper>"
+    with Store(folder, {"seed": 0}) as store:
+        store.put(CANDIDATES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> str:
+    return write_report(folder).read_text()
+
+
+@pytest.fixture(scope="module")
+def parsed(page: str) -> Loads:
+    parser = Loads()
+    parser.feed(page)
+    return parser
+
+
+def test_the_page_lies_where_it_is_asked_for(folder: Path, tmp_path: Path) -> None:
+    assert write_report(folder) == folder / "report.html"
+    assert write_report(folder, tmp_path / "elsewhere") == tmp_path / "elsewhere" / "report.html"
+    assert (tmp_path / "elsewhere" / "report.html").read_text().startswith("<!doctype html>")
+    assert not list(folder.glob("*.part"))
+
+
+def test_nothing_is_loaded_from_elsewhere(page: str, parsed: Loads) -> None:
+    assert parsed.loads == []
+    assert not {"link", "iframe", "img", "object", "embed"} & set(parsed.tags)
+    assert "@import" not in page
+    assert not re.search(r"url\(\s*['\"]?https?:", page)
+    assert "Plotly.newPlot" in page
+    assert len(page) > 1_000_000  # plotly itself is in the page
+
+
+def test_every_distinct_candidate_is_ranked(parsed: Loads) -> None:
+    ranked = [row for row in parsed.rows if len(row) == 11]
+    assert [row[0] for row in ranked] == ["g0003", "g0001", "i0001", "i0002"]
+    best = dict(zip(["id", "stage", "formula", "atoms", "E_d", "E", "level", "group"], ranked[0], strict=False))
+    assert best == {
+        "id": "g0003", "stage": "generate", "formula": "NaCl", "atoms": "2", "E_d": "-0.0123", "E": "-3.5123",
+        "level": "pbe", "group": "225",
+    }  # fmt: skip
+    assert ranked[1][9] == "2"
+    assert ranked[0][10] == "0.5 Na + 0.5 Cl2"
+    assert ranked[3][4] == ""
+    assert sum(parsed.stable) == 1
+    assert parsed.rows[parsed.stable.index(True)][0] == "g0003"
+
+
+def test_every_failure_is_listed_with_step_and_reason(parsed: Loads) -> None:
+    failed = [tuple(cell.strip() for cell in row) for row in parsed.rows if len(row) == 3]
+    assert failed == [(c.id, c.failed_at, c.reason) for c in CANDIDATES if c.status == "failed"]
+
+
+def test_the_counts_add_up(page: str) -> None:
+    assert "9 candidates, 4 distinct and good, 4 failed." in page
+
+
+def test_text_of_candidates_and_folders_is_escaped(page: str) -> None:
+    assert "<h1>salt &amp; &lt;pepper&gt;</h1>" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script>alert(1)" not in page
+    assert "<b>rose" not in page
+
+
+def test_the_folder_one_stands_in_has_a_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert "<h1>salt &amp; &lt;pepper&gt;</h1>" in write_report(Path()).read_text()
+
+
+def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no candidates.db in"):
+        write_report(tmp_path)
+
+
+def test_a_run_in_which_everything_failed_has_a_page(tmp_path: Path) -> None:
+    with Store(tmp_path / "run", {}) as store:
+        store.put([c for c in CANDIDATES if c.status == "failed"])
+    page = write_report(tmp_path / "run").read_text()
+    assert "4 candidates, 0 distinct and good, 4 failed." in page
+    assert "Stability" not in page
+
+
+def test_attrition_takes_failures_off_where_they_happened() -> None:
+    generate, inpaint = attrition(CANDIDATES).data
+    assert generate.name == "generate"
+    assert dict(zip(generate.x, generate.y, strict=True)) == {
+        "asked for": 6, "framework": 6, "sampled": 5, "screened": 4, "relaxed": 3, "refined": 3, "distinct": 2,
+    }  # fmt: skip
+    assert inpaint.name == "inpaint"
+    assert list(inpaint.y) == [3, 3, 3, 3, 3, 3, 2]
+    lost_framework = _candidate("i0004", stage="inpaint", status="failed", failed_at="refine", raw=None)
+    lost_later = _candidate("i0005", stage="inpaint", status="failed", failed_at="refine")
+    assert list(attrition([lost_framework, lost_later]).data[0].y) == [2, 1, 1, 1, 1, 0, 0]
+
+
+def test_the_histogram_holds_the_energies_of_good_candidates() -> None:
+    generate, inpaint = decomposition_histogram(CANDIDATES).data
+    assert list(generate.x) == [0.0512, 0.0519, -0.0123]
+    assert list(inpaint.x) == [0.3]
+    assert decomposition_histogram([replace(c, e_decomposition=None) for c in CANDIDATES]) is None
+    failed = [replace(c, status="failed") for c in CANDIDATES]
+    assert decomposition_histogram(failed) is None
