@@ -1,6 +1,6 @@
 """Re-insertion: take guests out of known crystals, put them back, count hits; random placement beside.
 
-    python benchmarks/reinsertion.py DATA [--rows li-small ...] [--hosts 200] [--samples 3] [--raw] [--arms model random]
+    python benchmarks/reinsertion.py DATA [--rows li-small ...] [--hosts 300] [--samples 3] [--raw] [--arms random]
 
 DATA is the folder of the development data (Materials Project, CC BY 4.0); hosts are those of benchmarks/ids/, none of
 which the model was trained on. A hit and random placement are defined in benchmarks/hosts.py. Raw: no call of a

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from chggen import commands
+from chggen import commands, files, reference_building
 from chggen.config import InputError
 from chggen.pipeline import silent
 from chggen.references import References
@@ -37,13 +37,15 @@ def _copper(a: float, shift: float = 0.0) -> Structure:
 def test_names_are_those_of_the_files_and_unique(folder: Path) -> None:
     again = folder.parent / "lithium.cif"
     again.write_text((folder / "lithium.cif").read_text())
-    assert list(commands.named_structures([folder, again])) == ["lithium", "silicon", "lithiumx"]
+    assert list(files.named_structures([folder, again])) == ["lithium", "silicon", "lithiumx"]
 
 
 def test_references_are_built_resumed_and_shown(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "references"
     seen: list[tuple[str, int, int, int]] = []
-    path = commands.build_references([folder], ["pbe"], 0.1, "cpu", 1, out, progress=lambda *told: seen.append(told))
+    path = reference_building.build_references(
+        [folder], ["pbe"], 0.1, "cpu", 1, out, progress=lambda *told: seen.append(told)
+    )
     assert path == out / "references.npz"
     assert seen[0] == ("pbe", 0, 2, 0)
     assert seen[-1] == ("pbe", 2, 2, 0)
@@ -60,7 +62,7 @@ def test_references_are_built_resumed_and_shown(folder: Path, tmp_path: Path, mo
     (out / "rows.jsonl").write_text(lines[0] + lines[1][:30])  # killed while writing
     path.unlink()
     seen.clear()
-    commands.build_references([folder], ["pbe"], 0.1, "cpu", 1, out, progress=lambda *told: seen.append(told))
+    reference_building.build_references([folder], ["pbe"], 0.1, "cpu", 1, out, progress=lambda *told: seen.append(told))
     assert seen[0] == ("pbe", 1, 2, 0)
     again = {e.id: e.energy_per_atom for e in References.load(path).system(["Li", "Si"], "pbe")}
     assert again == pytest.approx({e.id: e.energy_per_atom for e in built.values()}, abs=1e-5)
@@ -69,16 +71,16 @@ def test_references_are_built_resumed_and_shown(folder: Path, tmp_path: Path, mo
         raise AssertionError("computed again")
 
     monkeypatch.setattr(commands, "reference_rows", refuse)
-    commands.build_references([folder], ["pbe"], 0.1, "cpu", 1, out, silent)
-    shown = commands.reference_lines("Li-Si", "pbe", path)
+    reference_building.build_references([folder], ["pbe"], 0.1, "cpu", 1, out, silent)
+    shown = reference_building.reference_lines("Li-Si", "pbe", path)
     assert [line.split()[:2] for line in shown] == [["lithium", "Li"], ["silicon", "Si"]]
-    assert commands.reference_lines("Li-Si", "r2scan", path) == ["no r2scan reference energies for Li-Si"]
+    assert reference_building.reference_lines("Li-Si", "r2scan", path) == ["no r2scan reference energies for Li-Si"]
 
 
 def test_a_phase_that_does_not_relax_is_a_row_with_its_reason(tmp_path: Path) -> None:
     far = tmp_path / "far.cif"
     Structure(Lattice.cubic(40), ["Li"], [[0, 0, 0]]).to(str(far))
-    path = commands.build_references([far], ["pbe"], 0.1, "cpu", 1, tmp_path / "out", silent)
+    path = reference_building.build_references([far], ["pbe"], 0.1, "cpu", 1, tmp_path / "out", silent)
     row = json.loads((tmp_path / "out" / "rows.jsonl").read_text())
     assert row["id"] == "far"
     assert "no finite energy" in row["failed"]

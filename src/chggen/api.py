@@ -54,8 +54,9 @@ def predict(
     """Predict crystals of a formula by the whole workflow, best candidates first, failed ones last.
 
     guests: species to take out and inpaint (default: the most mobile one); n: de novo candidates of each cell size;
-    per_framework: fillings of each symmetrised framework; volume: Å³/atom; out: results folder, resumed if it is there. Further settings: model, anchor, levels, n_resample,
-    jump_length, potential, fmax (eV/Å), max_steps, device, workers, batch_size. Raises InputError for bad input.
+    per_framework: fillings of each symmetrised framework; volume: Å³/atom; out: results folder, resumed if it is
+    there. Further settings: model, anchor, levels, n_resample, jump_length, potential, fmax (eV/Å), max_steps, device,
+    workers, batch_size. Raises InputError for bad input.
     """
     options = PredictOptions.of(
         formula=formula,

@@ -67,8 +67,9 @@ def predict(
     with _watched() as progress:
         found = api.predict(
             formula, guest or (), n=n, seed=seed, formula_units=_integers(formula_units, "--formula-units"),
-            volume=volume, seeds=seeds.split(","), per_framework=per_framework, out=folder, progress=progress, model=model, anchor=anchor,
-            levels=levels, n_resample=n_resample, jump_length=jump_length, potential=potential, fmax=fmax,
+            volume=volume, seeds=seeds.split(","), per_framework=per_framework, out=folder,
+            progress=progress, model=model, anchor=anchor, levels=levels, n_resample=n_resample,
+            jump_length=jump_length, potential=potential, fmax=fmax,
             device=device, workers=workers,
         )  # fmt: skip
     _show(found, folder)
@@ -210,10 +211,10 @@ def references_build(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for references.npz; resumed.")] = Path("references"),
 ) -> None:
     """Relax known phases and write their energies as a reference file."""
-    from chggen import commands
+    from chggen import reference_building
 
     with _watched() as progress:
-        path = commands.build_references(structures, levels.split(","), fmax, device, workers, out, progress)
+        path = reference_building.build_references(structures, levels.split(","), fmax, device, workers, out, progress)
     typer.echo(f"reference energies in {path}")
 
 
@@ -227,9 +228,9 @@ def references_show(
     out: Out = None,
 ) -> None:
     """List the reference phases of a system such as Zn-P-S."""
-    from chggen import commands
+    from chggen import reference_building
 
-    for line in commands.reference_lines(system, level, out):
+    for line in reference_building.reference_lines(system, level, out):
         typer.echo(line)
 
 

@@ -1,47 +1,21 @@
-"""The commands that work on files: relax, refine, hull, references, train, export. Each returns what to show."""
+"""The commands that work on files: relax, refine, hull, train, export. Each returns what to show."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chggen.candidate import Candidate
 from chggen.config import InputError, from_table, read_toml
-from chggen.files import cif_text, read_structures, write_extxyz, write_text
-from chggen.options import RelaxOptions, SamplerOptions
-from chggen.references import ReferenceEntry, References, write_references
+from chggen.files import cif_text, named_structures, write_extxyz, write_text
+from chggen.options import POTENTIAL_OF, RelaxOptions, SamplerOptions
 from chggen.store import Store, fingerprint, read_candidates, writable_folder, write_cifs
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
-
     from chggen.pipeline import Progress
-    from chggen.workshop import Tools
-
-_POTENTIAL_OF = {"pbe": "chgnet", "r2scan": "chgnet-r2scan"}
-
-
-def named_structures(paths: Sequence[Path]) -> dict[str, Structure]:
-    """Name → structure of all files, folders taken as the files in them; names are unique. Raises InputError."""
-    files = [f for p in paths for f in (sorted(p.iterdir()) if p.is_dir() else [p]) if f.name[0] != "."]
-    if not files:
-        raise InputError("no structure files given; expected CIF, POSCAR, extxyz or pymatgen JSON files")
-    found: dict[str, Structure] = {}
-    for file in files:
-        structures = read_structures(file)
-        for k, structure in enumerate(structures):
-            name = file.stem if len(structures) == 1 else f"{file.stem}-{k}"
-            while name in found:
-                name += "x"
-            if not structure.is_ordered:
-                raise InputError(f"{file} has partially occupied sites; choose an ordered model of it first")
-            found[name] = structure
-    return found
 
 
 def relax_files(
@@ -121,10 +95,10 @@ def hull_lines(
         from chggen.workshop import machine_of
 
         machine_of(device=device)
-        if level not in _POTENTIAL_OF:
-            raise InputError(f"unknown level '{level}'; expected {' or '.join(_POTENTIAL_OF)}")
+        if level not in POTENTIAL_OF:
+            raise InputError(f"unknown level '{level}'; expected {' or '.join(POTENTIAL_OF)}")
         structures = named_structures(paths)
-        done = relax(list(structures.values()), potential=_POTENTIAL_OF[level], fmax=fmax, device=device)
+        done = relax(list(structures.values()), potential=POTENTIAL_OF[level], fmax=fmax, device=device)
         asked = [
             (name, s.composition.formula.replace(" ", ""), r.energy_per_atom, r.reason)
             for (name, s), r in zip(structures.items(), done, strict=True)
@@ -150,99 +124,6 @@ def _position_line(name: str, position: Any) -> str:
         f"{name}: E_d {position.e_decomposition:+.4f} eV/atom, E_hull {position.e_hull:.4f} eV/atom "
         f"({position.level}; CHGNet errs by about 0.03), products {position.products}"
     )
-
-
-def reference_lines(system: str, level: str, path: Path | None) -> list[str]:
-    """The reference phases of a system such as Zn-P-S at a level, by formula and energy."""
-    elements = [part.strip() for part in system.split("-") if part.strip()]
-    table = References.load(path)
-    entries = table.system(elements, level)
-    if not entries:
-        return [f"no {level} reference energies for {system}" + (f": {table.reason}" if table.reason else "")]
-    entries = sorted(entries, key=lambda e: (e.formula, e.energy_per_atom))
-    return [
-        f"{e.id:14} {e.formula:16} {e.energy_per_atom:10.4f} eV/atom  space group {e.space_group or '?':>3}  "
-        f"{'relaxed' if e.relaxed else 'static'}"
-        for e in entries
-    ]
-
-
-def build_references(
-    paths: Sequence[Path],
-    levels: Sequence[str],
-    fmax: float,
-    device: str,
-    workers: int,
-    out: Path,
-    progress: Progress,
-) -> Path:
-    """Relax structures (named by their ids) at each level; rows as they come, then OUT/references.npz. Resumable."""
-    from chggen.workshop import Tools, batches_of, machine_of, run_batches
-
-    structures = named_structures(paths)
-    for level in levels:
-        if level not in _POTENTIAL_OF:
-            raise InputError(f"unknown level '{level}'; expected {' or '.join(_POTENTIAL_OF)}")
-    machine = machine_of(device=device, workers=workers)
-    relaxed_to = RelaxOptions.of(fmax=fmax)
-    rows = writable_folder(out) / "rows.jsonl"
-    made = _whole_rows(rows)
-    for level in levels:
-        relax = relaxed_to.model_copy(update={"potential": _POTENTIAL_OF[level]})
-        tools = Tools(sampler=SamplerOptions(), relax=relax, device=device)
-        there = {row["id"] for row in made if row["level"] == level}
-        smallest_first = sorted(structures.items(), key=lambda item: len(item[1]))
-        batches = batches_of(smallest_first, machine, made=partial(_is_in, there))
-        done, bad = len(structures.keys() & there), 0
-        progress(level, done, len(structures), bad)
-        for found in run_batches(reference_rows, batches, tools, machine):
-            with rows.open("a") as handle:
-                handle.writelines(json.dumps(row) + "\n" for row in found)
-            made += found
-            done, bad = done + len(found), bad + sum("failed" in row for row in found)
-            progress(level, done, len(structures), bad)
-    good = [ReferenceEntry(**row) for row in made if "failed" not in row]
-    write_references(good, out / "references.npz")
-    return out / "references.npz"
-
-
-def _is_in(names: Collection[str], named: tuple[str, Structure]) -> bool:
-    return named[0] in names
-
-
-def _whole_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows written so far; a last line that a kill cut short is taken out of the file."""
-    if not path.exists():
-        return []
-    text = path.read_text()
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        write_text(path, whole)
-    return [json.loads(line) for line in whole.splitlines()]
-
-
-def reference_rows(batch: Sequence[tuple[str, Structure]], tools: Tools) -> list[dict[str, Any]]:
-    """Rows of the reference table for named structures; one that does not relax says why under `failed`."""
-    from chggen.relaxation import relax
-    from chggen.symmetry import space_group
-
-    assert tools.relax is not None
-    done = relax([s for _, s in batch], potential=tools.potential(), fmax=tools.relax.fmax, max_steps=1000)
-    rows = []
-    for (name, structure), relaxed in zip(batch, done, strict=True):
-        row: dict[str, Any] = {"id": name, "level": tools.potential().level}
-        if relaxed.energy_per_atom is None or not relaxed.converged:
-            rows.append({**row, "failed": relaxed.reason or "not converged"})
-            continue
-        entry = ReferenceEntry(
-            **row,
-            formula=structure.composition.reduced_formula,
-            energy_per_atom=relaxed.energy_per_atom,
-            space_group=space_group(relaxed.structure, 0.1) or 0,
-            n_atoms=len(structure),
-        )
-        rows.append(dataclasses.asdict(entry))
-    return rows
 
 
 def train_from(

@@ -86,6 +86,24 @@ def _is_file(path: Path) -> bool:
         return False
 
 
+def named_structures(paths: Sequence[Path]) -> dict[str, Structure]:
+    """Name → structure of all files, folders taken as the files in them; names are unique. Raises InputError."""
+    files = [f for p in paths for f in (sorted(p.iterdir()) if p.is_dir() else [p]) if f.name[0] != "."]
+    if not files:
+        raise InputError("no structure files given; expected CIF, POSCAR, extxyz or pymatgen JSON files")
+    found: dict[str, Structure] = {}
+    for file in files:
+        structures = read_structures(file)
+        for k, structure in enumerate(structures):
+            name = file.stem if len(structures) == 1 else f"{file.stem}-{k}"
+            while name in found:
+                name += "x"
+            if not structure.is_ordered:
+                raise InputError(f"{file} has partially occupied sites; choose an ordered model of it first")
+            found[name] = structure
+    return found
+
+
 def _with_pymatgen(path: Path) -> list[Structure]:
     from pymatgen.core import Structure
     from pymatgen.io.cif import CifParser

@@ -98,3 +98,4 @@ class InpaintOptions(RunOptions):
 
 
 COMMANDS: Final = {"GenerateOptions": "generate", "PredictOptions": "predict", "InpaintOptions": "inpaint"}
+POTENTIAL_OF: Final = {"pbe": "chgnet", "r2scan": "chgnet-r2scan"}  # level of theory → weights that reproduce it

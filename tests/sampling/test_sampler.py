@@ -176,6 +176,21 @@ def test_the_host_comes_back_bit_for_bit_and_nothing_else_changes(name: str) -> 
     assert (out.frac_coords[crystals.guest] != crystals.frac_coords[crystals.guest]).all()
 
 
+@dataclass(frozen=True)
+class Careless(Clamp):
+    """An anchor that lets the host drift, at the clean level too."""
+
+    def hold(self, crystals: Crystals, host: Crystals, sigma: torch.Tensor, noise: object) -> Crystals:
+        drift = torch.where(crystals.guest, 0.0, 0.1)[:, None].expand(-1, 3)
+        return crystals.moved(drift.to(crystals.frac_coords))
+
+
+def test_no_anchor_can_spoil_the_host_that_comes_back() -> None:
+    crystals = _pairs(2, 3)
+    out = _sampled(crystals, Schedule(n_levels=3), anchor=Careless())
+    assert torch.equal(out.frac_coords[~crystals.guest], crystals.frac_coords[~crystals.guest])
+
+
 def test_the_input_positions_of_guests_do_not_matter() -> None:
     crystals = _pairs(2, 3)
     elsewhere = replace(crystals, frac_coords=torch.where(crystals.guest[:, None], 0.3, crystals.frac_coords))
