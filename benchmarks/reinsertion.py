@@ -48,7 +48,7 @@ def sampled(found: list[Case], n: int, model: torch.nn.Module, how: Recipe) -> A
     """n samples a host; a sample's seed depends on its host's place in the list and its number alone."""
     work = sorted(((len(case.crystal), h, k) for h, case in enumerate(found) for k in range(n)))
     raw: list[list[Structure]] = [[None] * n for _ in found]  # type: ignore[list-item]
-    began = time.perf_counter()
+    began = time.process_time()
     while work:
         size = max(1, _ATOMS_PER_BATCH // work[-1][0])
         part, work = work[-size:], work[:-size]
@@ -56,20 +56,20 @@ def sampled(found: list[Case], n: int, model: torch.nn.Module, how: Recipe) -> A
         made = to_structures(how.run(model, batched_hosts(hosts), [1000 * h + k for _, h, k in part]))
         for (_, h, k), structure in zip(part, made, strict=True):
             raw[h][k] = structure
-    return Arm("model", raw, time.perf_counter() - began)
+    return Arm("model", raw, time.process_time() - began)
 
 
 def placed(found: list[Case], n: int) -> Arm:
-    began = time.perf_counter()
+    began = time.process_time()
     raw = [[random_placement(case, np.random.default_rng([h, k])) for k in range(n)] for h, case in enumerate(found)]
-    return Arm("random", raw, time.perf_counter() - began)
+    return Arm("random", raw, time.process_time() - began)
 
 
 def relax_arm(arm: Arm) -> None:
     flat = [s for row in arm.raw for s in row]
-    began = time.perf_counter()
+    began = time.process_time()
     done = relax(flat, potential="chgnet", fix_cell=True, fmax=0.1, max_steps=150)
-    arm.relax_seconds = time.perf_counter() - began
+    arm.relax_seconds = time.process_time() - began
     n = len(arm.raw[0])
     arm.relaxed = [[r.structure for r in done[k : k + n]] for k in range(0, len(done), n)]
     arm.steps = [r.n_steps for r in done]

@@ -70,7 +70,7 @@ def test_references_are_built_resumed_and_shown(folder: Path, tmp_path: Path, mo
     def refuse(*args: Any) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(commands, "reference_rows", refuse)
+    monkeypatch.setattr(reference_building, "reference_rows", refuse)
     reference_building.build_references([folder], ["pbe"], 0.1, "cpu", 1, out, silent)
     shown = reference_building.reference_lines("Li-Si", "pbe", path)
     assert [line.split()[:2] for line in shown] == [["lithium", "Li"], ["silicon", "Si"]]

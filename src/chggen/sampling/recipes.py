@@ -17,7 +17,10 @@ from chggen.sampling.walk import Walk
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to sample. The evaluations of the score network are walk steps down × (1 + corrector steps)."""
+    """How to sample. Evaluations of the score network: walk steps down × (1 + corrector steps).
+
+    Less the corrector steps at the clean level, which has nothing to correct.
+    """
 
     schedule: Schedule
     walk: Walk = Walk()
