@@ -178,9 +178,6 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
     if options.supercell != (1, 1, 1):
         framework.make_supercell(options.supercell)
     filled = Host(framework=framework, guests=options.guests)
-    total = len(framework) + sum(options.guests.values())
-    if total > MAX_ATOMS:
-        raise InputError(f"host and guests make {total} atoms; expected at most {MAX_ATOMS}")
     formula = _formula(framework, options.guests)
     jobs = []
     for index in range(options.n):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,11 +93,25 @@ def _cell(structure: Structure) -> _Cell:
     return structure.lattice.matrix, structure.frac_coords, np.array([site.specie.Z for site in structure])
 
 
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Spglib's C code reports every failed tolerance on stderr; trying tolerances is what the ladder is for."""
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def _dataset(cell: _Cell, symprec: float, angle_tolerance: float) -> Any:
     import spglib
 
     try:
-        return spglib.get_symmetry_dataset(cell, symprec=symprec, angle_tolerance=angle_tolerance)
+        with _without_stderr():
+            return spglib.get_symmetry_dataset(cell, symprec=symprec, angle_tolerance=angle_tolerance)
     except Exception:  # spglib 2.6+ raises its own error classes where older ones return None
         return None
 

@@ -157,6 +157,14 @@ def test_a_start_from_other_weights(archive: Path) -> None:
     assert checkpoint.read(second)["provenance"]["started_from"] == "model.pt"
 
 
+def test_weights_of_another_architecture_are_refused(archive: Path) -> None:
+    model = train(_options(archive, "small", steps=1))
+    with pytest.raises(InputError, match="another architecture"):
+        train(_options(archive, "other", "nequip", steps=1), start_from=model)
+    with pytest.raises(InputError, match="another architecture"):
+        train(_options(archive, "small", "nequip", steps=2), resume=True)
+
+
 def test_validation_is_recorded_by_noise_band(archive: Path) -> None:
     options = _options(archive, "run", steps=4, data={"validation": [str(archive)]}, run={"validate_every": 2})
     train(options)

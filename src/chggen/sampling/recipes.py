@@ -17,9 +17,10 @@ from chggen.sampling.walk import Walk
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to sample. Evaluations of the score network: walk steps down × (1 + corrector steps).
+    """How to sample.
 
-    Less the corrector steps at the clean level, which has nothing to correct.
+    Evaluations of the score network: walk steps down × (1 + corrector steps), less the corrector steps at the clean
+    level, which has nothing to correct.
     """
 
     schedule: Schedule

@@ -79,7 +79,7 @@ class _Run:
         self.name = str(architecture.pop("architecture", "painn"))
         self.model = checkpoint.build(self.name, architecture).to(device)
         if start_from is not None:
-            self.model.load_state_dict(checkpoint.read(start_from)["weights"])
+            _load(self.model, checkpoint.read(start_from)["weights"], str(start_from))
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), weight_decay=options.optimizer.weight_decay)
         self.step = 0
@@ -105,7 +105,8 @@ class _Run:
                 log.info("stopping after %.1f minutes at step %d; resume to go on", run.max_minutes, self.step)
                 break
         else:
-            self._validate()
+            if not self.history or self.history[-1]["step"] != self.step:
+                self._validate()
         self.write(out)
 
     def _batches(self) -> Iterator[np.ndarray]:
@@ -179,8 +180,8 @@ class _Run:
         tensors: dict[str, torch.Tensor] = {}
         for k in range(state["shards"]):
             tensors |= torch.load(folder / f"{state['step']}-{k}.pt", weights_only=True, map_location=self.device)
-        self.model.load_state_dict(_part(tensors, "model"))
-        self.average.load_state_dict(_part(tensors, "average"))
+        _load(self.model, _part(tensors, "model"), str(folder))
+        _load(self.average, _part(tensors, "average"), str(folder))
         moments: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in _part(tensors, "moment").items():
             parameter, kind = key.split(".")
@@ -189,6 +190,15 @@ class _Run:
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.step = state["step"]
         self.history = json.loads(state["history"])
+
+
+def _load(model: nn.Module, weights: dict[str, torch.Tensor], source: str) -> None:
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError:
+        raise InputError(
+            f"the weights in {source} are of another architecture; expected the one in [model] of the configuration"
+        ) from None
 
 
 def _part(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
