@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pymatgen.core import Lattice
+from pymatgen.core import Lattice, Structure
 
 from chggen.config import InputError
+from chggen.crystals import to_structures
+from chggen.files import cif_text, write_extxyz
 from chggen.training.dataset import epoch_batches, read_dataset
 
 
@@ -82,3 +85,35 @@ def test_order_follows_from_seed_and_epoch() -> None:
     assert drawn(0, 1) == drawn(0, 1)
     assert drawn(0, 1) != drawn(0, 2)
     assert drawn(0, 1) != drawn(1, 1)
+
+
+def test_extxyz_and_tables_of_cifs_hold_the_same_crystals(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    structures = [
+        Structure(np.eye(3) * (4 + k) + 0.3 * rng.random((3, 3)), ["Li", "O", "O"][: k + 1], rng.random((k + 1, 3)))
+        for k in range(3)
+    ]
+    write_extxyz(structures, tmp_path / "data.extxyz")
+    with (tmp_path / "data.csv").open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, ["id", "cif"])
+        writer.writeheader()
+        for k, structure in enumerate(structures):
+            text = cif_text(structure, None)
+            if k == 1:  # a path beside the table instead of the text
+                (tmp_path / "one.cif").write_text(text)
+                text = "one.cif"
+            writer.writerow({"id": k, "cif": text})
+    for name in ("data.extxyz", "data.csv"):
+        data = read_dataset([str(tmp_path / name)], "train", 20)
+        assert data.n_atoms.tolist() == [1, 2, 3]
+        for k, structure in enumerate(structures):
+            found = to_structures(data.take([k]))[0]
+            assert found.species == structure.species
+            assert np.allclose(found.distance_matrix, structure.distance_matrix, atol=1e-3)
+            assert found.volume == pytest.approx(structure.volume, rel=1e-4)
+
+
+def test_a_broken_row_of_a_table_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("id,cif\n1,data_nothing\n")
+    with pytest.raises(InputError, match="line 2"):
+        read_dataset([str(tmp_path / "data.csv")], "train", 20)
