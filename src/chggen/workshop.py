@@ -91,7 +91,9 @@ def make_candidates(jobs: Sequence[Job], tools: Tools) -> list[Candidate]:
     """All stages for one batch of jobs, in their order. A stage that fails marks the candidates it fails for."""
     raw = _sampled(jobs, tools)
     candidates = [_screened(job, structure) for job, structure in zip(jobs, raw, strict=True)]
-    return candidates if tools.relax is None else relax_candidates(candidates, tools)
+    if tools.relax is None:
+        return [with_space_groups(c) if c.status == "ok" else c for c in candidates]
+    return relax_candidates(candidates, tools)
 
 
 def _sampled(jobs: Sequence[Job], tools: Tools) -> list[Structure | str]:
@@ -167,6 +169,11 @@ def with_symmetry(candidate: Candidate, potential: Potential) -> Candidate:
         energy = relax([refined.structure], potential=potential, fix_cell=True, max_steps=0)[0].energy_per_atom
         if energy is not None and energy < cast(float, candidate.energy_per_atom) + _REFINE_COST:
             candidate = replace(candidate, structure=refined.structure, energy_per_atom=energy)
+    return with_space_groups(candidate)
+
+
+def with_space_groups(candidate: Candidate) -> Candidate:
+    """The candidate with the space groups of its structure at 0.01 and 0.1 Å."""
     structure = cast("Structure", candidate.structure)
     return replace(candidate, space_group=space_group(structure, 0.01), space_group_loose=space_group(structure, 0.1))
 

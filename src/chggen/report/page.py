@@ -17,6 +17,7 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:.3em .7em;border-bottom:1px solid #ddd}
 th{border-bottom:2px solid #888}
 td.n,th.n{text-align:right}
+td:first-child{white-space:nowrap}
 tr.stable td{background:#eaf6ea}
 p.note{color:#555}
 """
