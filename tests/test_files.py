@@ -12,13 +12,14 @@ from ase.build import bulk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymatgen.analysis.structure_matcher import StructureMatcher
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Composition, Lattice, Structure
 
 from chggen.config import InputError
 from chggen.files import (
     MAX_ATOMS,
     as_structure,
     cif_text,
+    plain_formula,
     read_structures,
     read_training_structures,
     write_extxyz,
@@ -229,3 +230,10 @@ def test_a_text_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(OSError, match="disk full"):
         write_text(path, "new")
     assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"), [("Zn2P4S12", "ZnP2S6"), ("Li10", "Li"), ("H2O", "H2O"), ("Ca(OH)2", "CaH2O2"), ("Cl4", "Cl2")]
+)
+def test_formulas_in_names_are_plain(given: str, plain: str) -> None:
+    assert plain_formula(Composition(given)) == plain

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chggen.candidate import Candidate
 from chggen.config import InputError, from_table, read_toml
-from chggen.files import cif_text, named_structures, write_extxyz, write_text
+from chggen.files import cif_text, named_structures, plain_formula, write_extxyz, write_text
 from chggen.options import POTENTIAL_OF, RelaxOptions, SamplerOptions
 from chggen.store import Store, fingerprint, read_candidates, writable_folder, write_cifs
 
@@ -34,7 +34,7 @@ def relax_files(
     with Store(out, table) as store:
         made = store.candidates()
         raw = [
-            Candidate(id=name, stage="relax", formula=s.composition.reduced_formula, seed=0, structure=s, raw=s)
+            Candidate(id=name, stage="relax", formula=plain_formula(s.composition), seed=0, structure=s, raw=s)
             for name, s in structures.items()
         ]
         batches = batches_of(raw, machine, made=lambda c: c.id in made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from chggen.config import InputError
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from pymatgen.core import Composition, Structure
 
 MAX_ATOMS: Final = 500
 _DENSEST: Final = 1.0  # Å³/atom; no crystal is denser
@@ -161,6 +162,11 @@ def read_training_structures(path: Path) -> list[Structure]:
             except Exception as error:  # name the line: a table of thousands has to be mendable
                 raise InputError(f"line {number} of {path} is no readable CIF: {error}") from None
     return structures
+
+
+def plain_formula(composition: Composition) -> str:
+    """Reduced formula without brackets, ZnP2S6 for Zn(PS3)2: it becomes part of file names."""
+    return re.sub(r"(?<=[A-Za-z])1(?= |$)", "", composition.reduced_composition.formula).replace(" ", "")
 
 
 def cif_text(structure: Structure, symprec: float | None, comment: str = "") -> str:

@@ -14,7 +14,7 @@ from chggen.candidate import Candidate
 from chggen.composition import parse_formula, volume_per_atom
 from chggen.config import InputError
 from chggen.decomposition import hull
-from chggen.files import MAX_ATOMS
+from chggen.files import MAX_ATOMS, plain_formula
 from chggen.host import Host, default_guests, empty_host, strip_guests
 from chggen.lattice import random_bravais_cell
 from chggen.options import GenerateOptions, InpaintOptions, MachineOptions, PredictOptions, RelaxOptions, RunOptions
@@ -196,7 +196,7 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
 def _formula(framework: Structure, guests: Mapping[str, int]) -> str:
     from pymatgen.core import Composition
 
-    return str((framework.composition + Composition(dict(guests))).reduced_formula)
+    return plain_formula(framework.composition + Composition(dict(guests)))
 
 
 class _Campaign:
