@@ -1,4 +1,4 @@
-"""Put a trained model into the package, its provenance completed.
+"""Put a trained model into the package, or elsewhere, its provenance completed.
 
 python benchmarks/ship_model.py runs/training/model.pt
 """
