@@ -1,6 +1,6 @@
 """Put a trained model into the package, or elsewhere, its provenance completed.
 
-python benchmarks/ship_model.py runs/training/model.pt
+python benchmarks/ship_model.py runs/training/model.pt [benchmarks/weights/NAME.pt]
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ def main() -> None:
     content = checkpoint.read(Path(sys.argv[1]))
     provenance = {**content["provenance"], "data": SOURCE}
     provenance["options"] = provenance["options"].replace(".local/", "data/")
-    checkpoint.write_atomically(TARGET, {**content, "provenance": provenance})
-    print(f"{TARGET.name}: {TARGET.stat().st_size / 2**20:.1f} MiB, {provenance['steps']} steps")
+    target = Path(sys.argv[2]) if len(sys.argv) > 2 else TARGET
+    checkpoint.write_atomically(target, {**content, "provenance": provenance})
+    print(f"{target.name}: {target.stat().st_size / 2**20:.1f} MiB, {provenance['steps']} steps")
 
 
 if __name__ == "__main__":
