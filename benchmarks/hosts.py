@@ -76,10 +76,11 @@ def is_hit(case: Case, sample: Structure, match_only: bool = False) -> bool:
         return False
     if not StructureMatcher().fit(case.crystal, sample):
         return False
-    return match_only or not len(case.framework) or _guests_near(case, sample)
+    return match_only or not len(case.framework) or guests_near(case, sample)
 
 
-def _guests_near(case: Case, sample: Structure) -> bool:
+def guests_near(case: Case, sample: Structure, near: float = _NEAR) -> bool:
+    """Every guest within `near` Å of its true site, by the rule of is_hit."""
     framework = case.framework
     n = len(framework)
     drift = sample.frac_coords[:n] - framework.frac_coords
@@ -90,7 +91,7 @@ def _guests_near(case: Case, sample: Structure) -> bool:
     true_z = np.array([case.crystal[i].specie.Z for i in case.guests])
     for rotation, translation in zip(*operations(framework), strict=True):
         distance = sample.lattice.get_all_distances(true @ rotation.T + translation, placed)
-        far = (distance > _NEAR) | (true_z[:, None] != placed_z[None, :])
+        far = (distance > near) | (true_z[:, None] != placed_z[None, :])
         rows, columns = linear_sum_assignment(far)
         if not far[rows, columns].any():
             return True

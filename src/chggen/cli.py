@@ -34,6 +34,7 @@ Units = Annotated[str, typer.Option(help="Formula units in the cell, such as 1,2
 Volume = Annotated[float | None, typer.Option(help="Volume, Å³/atom; default: from a composition model.")]
 NoRelax = Annotated[bool, typer.Option("--no-relax", help="Keep the structures as generated.")]
 AnchorName = Annotated[str, typer.Option(help="How the host is held: clamp, renoise or paper.")]
+Quality = Annotated[str, typer.Option(help="fast: 50 evaluations of the score network a sample; best: 160.")]
 Levels = Annotated[int | None, typer.Option(help="Noise levels of the sampler.")]
 Resample = Annotated[int | None, typer.Option(help="How often each stretch of levels is walked.")]
 Jump = Annotated[int | None, typer.Option(help="Levels in a stretch.")]
@@ -50,6 +51,7 @@ def predict(
     per_framework: Annotated[int, typer.Option(help="Fillings of each symmetrised framework.")] = 2,
     model: Model = None,
     anchor: AnchorName = "clamp",
+    quality: Quality = "best",
     levels: Levels = None,
     n_resample: Resample = None,
     jump_length: Jump = None,
@@ -68,9 +70,8 @@ def predict(
         found = api.predict(
             formula, guest or (), n=n, seed=seed, formula_units=_integers(formula_units, "--formula-units"),
             volume=volume, seeds=seeds.split(","), per_framework=per_framework, out=folder,
-            progress=progress, model=model, anchor=anchor, levels=levels, n_resample=n_resample,
-            jump_length=jump_length, potential=potential, fmax=fmax,
-            device=device, workers=workers,
+            progress=progress, model=model, anchor=anchor, quality=quality, levels=levels, n_resample=n_resample,
+            jump_length=jump_length, potential=potential, fmax=fmax, device=device, workers=workers,
         )  # fmt: skip
     _show(found, folder)
 
@@ -84,6 +85,7 @@ def generate(
     space_group: Annotated[str, typer.Option(help="none: no symmetry is imposed.")] = "none",
     no_relax: NoRelax = False,
     model: Model = None,
+    quality: Quality = "best",
     levels: Levels = None,
     potential: PotentialName = "chgnet",
     fmax: Fmax = 0.1,
@@ -99,8 +101,8 @@ def generate(
     with _watched() as progress:
         found = api.generate(
             formula, n=n, seed=seed, formula_units=_integers(formula_units, "--formula-units"), volume=volume,
-            space_group=space_group, relax=not no_relax, out=folder, progress=progress, model=model, levels=levels,
-            potential=potential, fmax=fmax, device=device, workers=workers,
+            space_group=space_group, relax=not no_relax, out=folder, progress=progress, model=model,
+            quality=quality, levels=levels, potential=potential, fmax=fmax, device=device, workers=workers,
         )  # fmt: skip
     _show(found, folder)
 
@@ -115,6 +117,7 @@ def inpaint(
     supercell: Annotated[str, typer.Option(help="Repeat the host, such as 1,1,2; counts are of the whole.")] = "1,1,1",
     no_relax: NoRelax = False,
     model: Model = None,
+    quality: Quality = "best",
     levels: Levels = None,
     n_resample: Resample = None,
     jump_length: Jump = None,
@@ -133,8 +136,8 @@ def inpaint(
         found = api.inpaint(
             host, _guests(guest), n=n, seed=seed, anchor=anchor, symmetry=symmetry,
             supercell=_integers(supercell, "--supercell"), relax=not no_relax, out=folder, progress=progress,
-            model=model, levels=levels, n_resample=n_resample, jump_length=jump_length, potential=potential,
-            fmax=fmax, device=device, workers=workers,
+            model=model, quality=quality, levels=levels, n_resample=n_resample, jump_length=jump_length,
+            potential=potential, fmax=fmax, device=device, workers=workers,
         )  # fmt: skip
     _show(found, folder)
 

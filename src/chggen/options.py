@@ -45,10 +45,11 @@ class RelaxOptions(_Options):
 
 
 class SamplerOptions(_Options):
-    """How to sample: None takes the recipe's own value. anchor: how a host is held."""
+    """How to sample: None takes the recipe's own value. anchor: how a host is held; quality: evaluations to spend."""
 
     model: Path | None = None
     anchor: Literal["clamp", "renoise", "paper"] = "clamp"
+    quality: Literal["fast", "best"] = "best"
     levels: int | None = Field(default=None, ge=2)
     n_resample: int | None = Field(default=None, ge=1)
     jump_length: int | None = Field(default=None, ge=1)

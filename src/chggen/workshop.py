@@ -83,8 +83,8 @@ class Tools:
         s = self.sampler
         name = "de-novo" if de_novo else s.anchor
         if de_novo:
-            return recipe(name, levels=s.levels)
-        return recipe(name, levels=s.levels, n_resample=s.n_resample, jump_length=s.jump_length)
+            return recipe(name, quality=s.quality, levels=s.levels)
+        return recipe(name, quality=s.quality, levels=s.levels, n_resample=s.n_resample, jump_length=s.jump_length)
 
 
 def make_candidates(jobs: Sequence[Job], tools: Tools) -> list[Candidate]:

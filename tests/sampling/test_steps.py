@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import pytest
 import torch
 
-from chggen.sampling.steps import Ancestral, Langevin, ProbabilityFlow
+from chggen.sampling.steps import Ancestral, Heun, Langevin, Memory, Multistep, Predictor, ProbabilityFlow, Refresh
 
 SIGMA, TARGET = 2.0, 1.6
 
@@ -16,33 +18,125 @@ def _full(value: float, n: int) -> torch.Tensor:
     return torch.full((n,), value, dtype=torch.float64)
 
 
+@dataclass
+class Cloud:
+    """Atoms in open space under a given score, in place of a running sample."""
+
+    x: torch.Tensor
+    law: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # positions, sigma → score
+    draws: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
+    asked: int = 0
+    held_at: float = -1.0
+
+    def score(self, sigma: torch.Tensor) -> torch.Tensor:
+        self.asked += 1
+        return self.law(self.x, sigma[:, None])
+
+    def noise(self) -> torch.Tensor:
+        return torch.randn(self.x.shape, generator=self.draws, dtype=torch.float64)
+
+    def move(self, step: torch.Tensor, sigma: torch.Tensor) -> None:
+        self.x = self.x + step
+        self.held_at = float(sigma[0])
+
+
+WIDTH = 0.7  # of the data in the Gaussian law, Å
+
+
+def _gaussian(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+    return -x / (WIDTH**2 + sigma**2)
+
+
+def _point(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+    return -(x - torch.tensor([0.3, 0.2, 0.1], dtype=torch.float64)) / sigma**2
+
+
+def _from(x: list[float], n: int, law: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Cloud:
+    return Cloud(torch.tensor(x, dtype=torch.float64).repeat(n, 1), law)
+
+
+def _walk(predictor: Predictor, cloud: Cloud, levels: torch.Tensor) -> Cloud:
+    memory: Memory | None = None
+    for high, low in itertools.pairwise(levels):
+        memory = predictor(cloud, high.expand(len(cloud.x)), low.expand(len(cloud.x)), memory)
+    return cloud
+
+
 def test_the_ancestral_step_draws_from_the_exact_posterior_of_a_known_point() -> None:
     # With x₀ known, p(x_target | x_sigma, x₀) is normal with mean x₀ + (x − x₀) t²/s² and variance t²(s² − t²)/s².
     n = 200_000
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(n, 3, generator=generator, dtype=torch.float64)
-    x = torch.tensor([1.0, -3.0, 0.5], dtype=torch.float64).expand(n, 3)  # x₀ at the origin
-    stepped = x + Ancestral()(-x / SIGMA**2, noise, _full(SIGMA, n), _full(TARGET, n))
-    assert torch.allclose(stepped.mean(0), x[0] * TARGET**2 / SIGMA**2, atol=0.01)
-    assert stepped.std(0).mean() == pytest.approx(TARGET * (1 - TARGET**2 / SIGMA**2) ** 0.5, rel=0.01)
+    cloud = _from([1.0, -3.0, 0.5], n, lambda x, sigma: -x / sigma**2)
+    before = cloud.x[0]
+    Ancestral()(cloud, _full(SIGMA, n), _full(TARGET, n), None)
+    assert torch.allclose(cloud.x.mean(0), before * TARGET**2 / SIGMA**2, atol=0.01)
+    assert cloud.x.std(0).mean() == pytest.approx(TARGET * (1 - TARGET**2 / SIGMA**2) ** 0.5, rel=0.01)
 
 
-def test_the_last_ancestral_step_is_tweedies_mean() -> None:
-    x = torch.tensor([[1.0, -3.0, 0.5]], dtype=torch.float64)
-    x0 = torch.tensor([[0.3, 0.2, 0.1]], dtype=torch.float64)
-    step = Ancestral()(-(x - x0) / SIGMA**2, torch.randn(1, 3, dtype=torch.float64), _full(SIGMA, 1), _full(0.0, 1))
-    assert torch.allclose(x + step, x0)
+def test_a_refreshing_step_forgets_the_noise_it_came_with() -> None:
+    n = 200_000
+    cloud = _from([1.0, -3.0, 0.5], n, _point)
+    Refresh()(cloud, _full(SIGMA, n), _full(TARGET, n), None)
+    assert torch.allclose(cloud.x.mean(0), torch.tensor([0.3, 0.2, 0.1], dtype=torch.float64), atol=0.02)
+    assert cloud.x.std(0).mean() == pytest.approx(TARGET, rel=0.01)
 
 
-def test_probability_flow_steps_converge_to_the_scaling_it_solves() -> None:
-    # For data N(0, d²) the flow is x(σ) ∝ √(d² + σ²); the noise handed in takes no part.
-    d, n = 0.7, 4000
-    x = torch.ones(1, 3, dtype=torch.float64)
-    levels = torch.linspace(3.0, 0.0, n + 1, dtype=torch.float64)
-    for high, low in itertools.pairwise(levels):
-        noise = torch.full((1, 3), torch.nan, dtype=torch.float64)
-        x = x + ProbabilityFlow()(-x / (d**2 + high**2), noise, high[None], low[None])
-    assert x[0, 0] == pytest.approx(d / (d**2 + 9) ** 0.5, rel=2e-3)
+def test_refreshing_over_and_over_settles_at_half_the_temperature() -> None:
+    levels = torch.full((400,), 0.1 * WIDTH, dtype=torch.float64)
+    cloud = _walk(Refresh(), _from([0.0, 0.0, 0.0], 20_000, _gaussian), levels)
+    assert cloud.x.std() == pytest.approx(WIDTH / 2**0.5, rel=0.02)
+
+
+ALL = [Ancestral(), Refresh(), ProbabilityFlow(), Heun(), Heun(churn=0.2), Multistep()]
+
+
+@pytest.mark.parametrize("predictor", ALL)
+def test_the_last_step_of_each_is_tweedies_mean_and_ends_clean(predictor: Predictor) -> None:
+    cloud = _from([1.0, -3.0, 0.5], 2, _point)
+    predictor(cloud, _full(SIGMA, 2), _full(0.0, 2), None)
+    assert torch.allclose(cloud.x, torch.tensor([0.3, 0.2, 0.1], dtype=torch.float64).expand(2, 3))
+    assert cloud.asked == 1
+    assert cloud.held_at == 0
+
+
+def _ladder(n: int) -> torch.Tensor:
+    return torch.cat([torch.logspace(0.5, -1.5, n, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)])
+
+
+def _error_of_flow(predictor: Predictor, n: int) -> float:
+    """Distance from where the flow leads: x(σ) ∝ √(d² + σ²) for data N(0, d²)."""
+    levels = _ladder(n)[:-1]
+    cloud = _walk(predictor, _from([1.0, 1.0, 1.0], 1, _gaussian), levels)
+    exact = ((WIDTH**2 + levels[-1] ** 2) / (WIDTH**2 + levels[0] ** 2)) ** 0.5
+    return abs(float(cloud.x[0, 0] / exact) - 1)
+
+
+@pytest.mark.parametrize(("predictor", "order"), [(ProbabilityFlow(), 1), (Heun(), 2), (Multistep(), 2)])
+def test_flow_predictors_converge_with_their_order(predictor: Predictor, order: int) -> None:
+    coarse, fine = _error_of_flow(predictor, 41), _error_of_flow(predictor, 81)
+    assert fine < 0.02
+    assert coarse / fine == pytest.approx(2**order, rel=0.25)
+
+
+def test_second_order_beats_the_euler_step_at_equal_evaluations() -> None:
+    euler = _error_of_flow(ProbabilityFlow(), 41)
+    assert _error_of_flow(Multistep(), 41) < euler / 5
+    assert _error_of_flow(Heun(), 21) < euler / 2
+
+
+def test_flow_predictors_draw_no_noise() -> None:
+    for predictor in (ProbabilityFlow(), Heun(), Multistep()):
+        cloud = _from([1.0, 2.0, 3.0], 1, _gaussian)
+        state = cloud.draws.get_state()
+        _walk(predictor, cloud, _ladder(5))
+        assert torch.equal(cloud.draws.get_state(), state)
+
+
+def test_churned_heun_keeps_the_moments_of_its_law() -> None:
+    n = 20_000
+    start = _from([0.0, 0.0, 0.0], n, _gaussian)
+    levels = _ladder(60)
+    start.x = (WIDTH**2 + levels[0] ** 2) ** 0.5 * start.noise()
+    assert _walk(Heun(churn=0.1), start, levels).x.std() == pytest.approx(WIDTH, rel=0.02)
 
 
 def _random_score(n: int, seed: int) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -112,7 +114,7 @@ def test_uncertain_hosts_have_their_share_and_their_levels() -> None:
 
 def test_joint_levels_are_log_uniform_up_to_each_crystals_own_top() -> None:
     crystals = _crystals(800)
-    task = make_task(crystals, _JOINT, np.random.default_rng(0))
+    task = make_task(crystals, replace(_JOINT, focus_share=0.0), np.random.default_rng(0))
     levels = task.noise.sigma.view(800, 12)
     assert bool((levels == levels[:, :1]).all())
     top = sigma_max(crystals.lattice, 10.0)
@@ -120,6 +122,17 @@ def test_joint_levels_are_log_uniform_up_to_each_crystals_own_top() -> None:
     counts = torch.histc(position, 4, 0.0, 1.0)
     assert int(counts.sum()) == 800  # none outside
     assert float(counts.min()) > 150  # 200 expected, standard deviation 12
+
+
+def test_a_share_of_the_levels_lies_in_the_band_of_interest() -> None:
+    crystals = _crystals(800)
+    task = make_task(crystals, replace(_JOINT, focus_share=1.0), np.random.default_rng(0))
+    levels = task.noise.sigma.view(800, 12)[:, 0]
+    top = sigma_max(crystals.lattice, 10.0).clamp(max=2.0)
+    assert bool((levels >= 0.15).all())
+    assert bool((levels <= top).all())
+    position = (levels / 0.15).log() / (top / 0.15).log()
+    assert float(torch.histc(position, 4, 0.0, 1.0).min()) > 150  # 200 expected, standard deviation 12
 
 
 def test_the_target_is_the_score_of_the_step_taken_without_its_common_shift() -> None:

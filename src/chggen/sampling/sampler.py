@@ -13,7 +13,7 @@ from chggen.crystals import Crystals, Noise, ScoreModel
 from chggen.diffusion.schedule import Schedule
 from chggen.sampling.anchor import Anchor, Clamp
 from chggen.sampling.noise_source import normal, uniform
-from chggen.sampling.steps import NO_CORRECTOR, Ancestral, Langevin, Predictor
+from chggen.sampling.steps import NO_CORRECTOR, Ancestral, Langevin, Memory, Predictor
 from chggen.sampling.symmetry import NoSymmetry, Symmetry
 from chggen.sampling.walk import Walk
 
@@ -37,15 +37,15 @@ def sample(
     generators: one a crystal. Positions are kept in the dtype of `crystals` (float64 advised), the network is asked
     in float32. Returned host atoms are those handed in, bit for bit. on_move is told steps done and in all.
     """
-    loop = _Loop(score, crystals, schedule, anchor, generators)
+    loop = _Loop(score, crystals, schedule, anchor, symmetry, generators)
     loop.start()
     steps = walk.steps(schedule.n_levels)
     for done, (level, target) in enumerate(steps, 1):
         if target < level:
-            loop.jump(level, target, symmetry)
+            loop.jump(level, target)
         else:
-            loop.predict(level, target, predictor, symmetry)
-            loop.correct(target, corrector, symmetry)
+            loop.predict(level, target, predictor)
+            loop.correct(target, corrector)
         loop.now = symmetry.rebuild(loop.now)
         on_move(done, len(steps))
     held = torch.where(crystals.guest[:, None], loop.now.frac_coords, crystals.frac_coords)
@@ -53,7 +53,7 @@ def sample(
 
 
 class _Loop:
-    """The moving crystals and what stays the same while they move."""
+    """The moving crystals (steps.Moving) and what stays the same while they move."""
 
     def __init__(
         self,
@@ -61,12 +61,15 @@ class _Loop:
         crystals: Crystals,
         schedule: Schedule,
         anchor: Anchor,
+        symmetry: Symmetry,
         generators: Sequence[torch.Generator],
     ) -> None:
-        self.score = score
+        self.model = score
         self.host = crystals
         self.now = crystals
         self.anchor = anchor
+        self.symmetry = symmetry
+        self.memory: Memory | None = None
         self.generators = generators
         self.levels = schedule.sigmas(crystals.lattice)[:, crystals.crystal_index]
         self.tau = torch.zeros(crystals.n_crystals, dtype=torch.float32, device=crystals.lattice.device)
@@ -77,37 +80,39 @@ class _Loop:
         frac = torch.where(guest, uniform(self.host, self.generators), self.host.frac_coords)
         self._hold(replace(self.host, frac_coords=frac), self.levels[0])
 
-    def predict(self, level: int, target: int, predictor: Predictor, symmetry: Symmetry) -> None:
-        sigma, lower = self.levels[level], self.levels[target]
-        step = predictor(self._score(sigma), symmetry.project(self._normal()), sigma, lower)
-        self._move(step, lower)
+    def predict(self, level: int, target: int, predictor: Predictor) -> None:
+        self.memory = predictor(self, self.levels[level], self.levels[target], self.memory)
 
-    def correct(self, level: int, corrector: Langevin, symmetry: Symmetry) -> None:
+    def correct(self, level: int, corrector: Langevin) -> None:
         sigma = self.levels[level]
         if not bool((sigma > 0).any()):
             return  # the clean crystal has no level to be corrected at
         for _ in range(corrector.n_steps):
-            score = self._score(sigma)
+            self.memory = None
+            score = self.score(sigma)
             size = corrector.step_size(score, self.now.guest, sigma, self.now.crystal_index, self.now.n_crystals)
-            noise = symmetry.project(self._normal())
-            self._move(size[:, None] * score + torch.sqrt(2 * size)[:, None] * noise, sigma)
+            self.move(size[:, None] * score + torch.sqrt(2 * size)[:, None] * self.noise(), sigma)
 
-    def jump(self, level: int, target: int, symmetry: Symmetry) -> None:
+    def jump(self, level: int, target: int) -> None:
         """Up again: the variances add, so the added noise has √(σ_high² − σ_low²)."""
         low, high = self.levels[level], self.levels[target]
         spread = torch.sqrt(high**2 - low**2)
-        self._move(spread[:, None] * symmetry.project(self._normal()), high)
+        self.memory = None
+        self.move(spread[:, None] * self.noise(), high)
 
-    def _normal(self) -> Float[Tensor, "atoms 3"]:
-        return normal(self.host, self.generators)
+    def score(self, sigma: Float[Tensor, "atoms"]) -> Float[Tensor, "atoms 3"]:
+        seen = self.anchor.levels(self.now, sigma)
+        noise = Noise(sigma=seen.float(), tau=self.tau)
+        return self.model(self.now.to(self.now.lattice.device, torch.float32), noise).atoms.to(sigma.dtype)
 
-    def _move(self, step: Float[Tensor, "atoms 3"], sigma: Float[Tensor, "atoms"]) -> None:
+    def noise(self) -> Float[Tensor, "atoms 3"]:
+        return self.symmetry.project(self._normal())
+
+    def move(self, step: Float[Tensor, "atoms 3"], sigma: Float[Tensor, "atoms"]) -> None:
         self._hold(self.now.moved(step * self.now.guest[:, None]), sigma)
 
     def _hold(self, crystals: Crystals, sigma: Float[Tensor, "atoms"]) -> None:
         self.now = self.anchor.hold(crystals, self.host, sigma, self._normal)
 
-    def _score(self, sigma: Float[Tensor, "atoms"]) -> Float[Tensor, "atoms 3"]:
-        seen = self.anchor.levels(self.now, sigma)
-        noise = Noise(sigma=seen.float(), tau=self.tau)
-        return self.score(self.now.to(self.now.lattice.device, torch.float32), noise).atoms.to(sigma.dtype)
+    def _normal(self) -> Float[Tensor, "atoms 3"]:
+        return normal(self.host, self.generators)

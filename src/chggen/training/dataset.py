@@ -109,9 +109,13 @@ def _from_structures(path: Path) -> Dataset:
 
 
 def epoch_batches(
-    n_atoms: np.ndarray, seed: int, epoch: int, atoms_per_batch: int, crystals_per_batch: int
+    n_atoms: np.ndarray, seed: int, epoch: int, atoms_per_batch: int, crystals_per_batch: int, together: int = 1
 ) -> list[np.ndarray]:
-    """Index arrays of one pass over the data, each of similar-sized crystals within the two limits."""
+    """Index arrays of one pass over the data, each of similar-sized crystals within the two limits.
+
+    From the first on, every `together` batches in a row are of similar size as well: processes that wait for each
+    other have the same to do.
+    """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(n_atoms))
     pool = _POOL * crystals_per_batch
@@ -121,7 +125,8 @@ def epoch_batches(
         batches.extend(
             _cut(chunk[np.argsort(n_atoms[chunk], kind="stable")], n_atoms, atoms_per_batch, crystals_per_batch)
         )
-    return [batches[k] for k in rng.permutation(len(batches))]
+    starts = range(0, len(batches) - together + 1, together)
+    return [batch for k in rng.permutation(len(starts)) for batch in batches[starts[k] : starts[k] + together]]
 
 
 def _cut(order: np.ndarray, n_atoms: np.ndarray, most_atoms: int, most_crystals: int) -> Iterator[np.ndarray]:

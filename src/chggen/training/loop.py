@@ -25,6 +25,7 @@ from chggen.score import checkpoint
 from chggen.training.dataset import Dataset, epoch_batches, read_dataset
 from chggen.training.options import OptimizerOptions, TrainingOptions
 from chggen.training.task import Task, make_task
+from chggen.training.team import Team, team
 
 log = logging.getLogger(__name__)
 _BANDS: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, math.inf)  # Å
@@ -60,19 +61,36 @@ def train(
             if resume
             else f"{out} holds a training run; continue it with --resume or choose another folder"
         )
-    keep_memory()
-    run = _Run(options, device, start_from)
-    if resume:
-        run.restore(out / "resume")
-    run.advance(out, progress)
+    with team(options.run.processes, device, _follow, options, resume, start_from) as leader:
+        _take_part(leader, device, options, resume, start_from, progress)
     return out / "model.pt"
 
 
-class _Run:
-    """The state of one training run: model, EMA twin, optimizer, step."""
+def _follow(member: Team, device: str, options: TrainingOptions, resume: bool, start_from: Path | None) -> None:
+    _take_part(member, device, options, resume, start_from, lambda step, loss: None)
 
-    def __init__(self, options: TrainingOptions, device: str, start_from: Path | None) -> None:
+
+def _take_part(
+    member: Team,
+    device: str,
+    options: TrainingOptions,
+    resume: bool,
+    start_from: Path | None,
+    progress: Callable[[int, float], None],
+) -> None:
+    keep_memory()
+    run = _Run(options, device, start_from, member)
+    if resume:
+        run.restore(Path(options.run.out) / "resume")
+    run.advance(Path(options.run.out), progress)
+
+
+class _Run:
+    """The state of one training run: model, EMA twin, optimizer, step; the same in every process of the team."""
+
+    def __init__(self, options: TrainingOptions, device: str, start_from: Path | None, member: Team) -> None:
         torch.manual_seed(options.run.seed)
+        self.team = member
         self.options = options
         self.device = device
         architecture = dict(options.model)
@@ -92,16 +110,16 @@ class _Run:
         began = written = time.monotonic()
         batches = self._batches()
         while self.step < self.options.optimizer.steps:
-            loss = self._update(next(batches))
+            overdue = bool(run.max_minutes) and time.monotonic() - began > 60 * run.max_minutes
+            loss, stop = self._update(next(batches), overdue)
             self.step += 1
             progress(self.step, loss)
-            now = time.monotonic()
             if run.validate_every and self.step % run.validate_every == 0:
                 self._validate()
-            if now - written > 60 * run.checkpoint_minutes:
+            if time.monotonic() - written > 60 * run.checkpoint_minutes:
                 self.write(out)
-                written = now
-            if run.max_minutes and now - began > 60 * run.max_minutes:
+                written = time.monotonic()
+            if stop:
                 log.info("stopping after %.1f minutes at step %d; resume to go on", run.max_minutes, self.step)
                 break
         else:
@@ -110,27 +128,37 @@ class _Run:
         self.write(out)
 
     def _batches(self) -> Iterator[np.ndarray]:
-        """The batches from the present step on; epochs follow from the seed alone, so a resumed run sees the same."""
+        """This process's batches from the present step on: every size-th one of epochs that follow from the seed
+        alone, so a run resumed with as many processes sees the same."""
         data = self.options.data
-        position = self.step
+        position = self.step * self.team.size + self.team.rank
         epoch = 0
         while True:
             batches = epoch_batches(
-                self.data.n_atoms, self.options.run.seed, epoch, data.atoms_per_batch, data.crystals_per_batch
+                self.data.n_atoms,
+                self.options.run.seed,
+                epoch,
+                data.atoms_per_batch,
+                data.crystals_per_batch,
+                self.team.size,
             )
-            yield from batches[position:]
-            position = max(position - len(batches), 0)
+            while position < len(batches):
+                yield batches[position]
+                position += self.team.size
+            position -= len(batches)
             epoch += 1
 
-    def _update(self, indices: np.ndarray) -> float:
+    def _update(self, indices: np.ndarray, stop: bool) -> tuple[float, bool]:
+        """One optimizer step on a batch; the loss, and whether the team's leader wants to stop."""
         options = self.options.optimizer
-        rng = np.random.default_rng([self.options.run.seed, 1, self.step])
+        rng = np.random.default_rng([self.options.run.seed, 1, self.step * self.team.size + self.team.rank])
         task = _on(make_task(self.data.take(indices), self.options.noise, rng), self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.step, options)
         loss = _losses(self.model, task).mean()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        stop = self.team.average([p.grad for p in self.model.parameters() if p.grad is not None], stop)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), options.clip_norm)
         if torch.isfinite(norm):  # one broken batch must not ruin the weights
             self.optimizer.step()
@@ -140,11 +168,11 @@ class _Run:
         with torch.no_grad():
             for mean, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 mean.lerp_(new, 1 - decay)
-        return float(loss.detach())
+        return float(loss.detach()), stop
 
     def _validate(self) -> None:
         data = self.options.data
-        if not data.validation:
+        if not data.validation or not self.team.leads:
             return
         held_out = read_dataset(data.validation, "val", data.max_atoms)
         record = {"step": self.step, **validation_loss(self.average, held_out, self.options, self.device)}
@@ -153,6 +181,8 @@ class _Run:
 
     def write(self, out: Path) -> None:
         """The shippable model, the state to resume from in files of at most 16 MiB, and the validation history."""
+        if not self.team.leads:
+            return
         provenance = {
             "options": json.dumps(dataclasses.asdict(self.options)),
             "crystals": len(self.data),
@@ -231,12 +261,16 @@ def _losses(model: nn.Module, task: Task) -> torch.Tensor:
 
 @torch.no_grad()
 def validation_loss(model: nn.Module, data: Dataset, options: TrainingOptions, device: str) -> dict[str, float]:
-    """Mean loss over fixed crystals and fixed noise, whole and by band of the crystals' largest sigma (Å)."""
+    """Mean loss over fixed crystals and fixed noise, whole and by band of the crystals' largest sigma (Å).
+
+    The levels are log-uniform whatever the focus of the training, so that runs of different focus compare.
+    """
     n = min(options.data.validation_crystals, len(data))
     chosen = np.random.default_rng(7).permutation(len(data))[:n]
+    noise = dataclasses.replace(options.noise, focus_share=0.0)
     losses, levels = [], []
     for k, indices in enumerate(np.array_split(chosen, math.ceil(n / 32))):
-        task = _on(make_task(data.take(indices), options.noise, np.random.default_rng([7, k])), device)
+        task = _on(make_task(data.take(indices), noise, np.random.default_rng([7, k])), device)
         losses.append(_losses(model, task))
         widest = torch.zeros(task.crystals.n_crystals, device=device)
         levels.append(widest.scatter_reduce(0, task.crystals.crystal_index, task.noise.sigma, "amax"))

@@ -23,9 +23,14 @@ class NoiseOptions:
 
     smallest: float = 0.005  # Å
     largest: float = 10.0  # Å; each crystal's own sigma_max applies below it
-    species_share: float = 0.55  # guests: all atoms of some species
+    focus_share: float = (
+        0.5  # of the crystals: a level from the band below, where it is decided which site a guest takes
+    )
+    focus_smallest: float = 0.15  # Å
+    focus_largest: float = 2.0  # Å
+    species_share: float = 0.45  # guests: all atoms of some species
     partial_share: float = 0.1  # guests: some atoms of one species
-    atoms_share: float = 0.15  # guests: a random subset of the atoms
+    atoms_share: float = 0.2  # guests: a random subset of the atoms
     uncertain_host_share: float = 0.25  # of the host/guest crystals: host atoms carry a small noise of their own
     uncertain_host_smallest: float = 0.01  # Å
     uncertain_host_largest: float = 0.5  # Å
@@ -53,6 +58,7 @@ class RunOptions:
     checkpoint_minutes: float = 5.0
     max_minutes: float = 0.0  # 0: until the steps are done; else stop by itself, resumable
     validate_every: int = 2000
+    processes: int = 1  # that share the run, each with batches of its own: one a core, or one a GPU
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,12 +47,20 @@ def _levels(crystals: Crystals, options: NoiseOptions, rng: np.random.Generator)
     for c, end in enumerate(ends):
         atoms = slice(0 if c == 0 else ends[c - 1], end)
         guest = draw_guests(species[atoms], options, rng)
-        level = _log_uniform(rng, options.smallest, max(top[c], 2 * options.smallest))
+        level = _draw_level(options, float(top[c]), rng)
         held = 0.0
         if not guest.all() and rng.random() < options.uncertain_host_share:
             held = _log_uniform(rng, options.uncertain_host_smallest, options.uncertain_host_largest)
         levels[atoms] = np.where(guest, level, held)
     return levels
+
+
+def _draw_level(options: NoiseOptions, top: float, rng: np.random.Generator) -> float:
+    """Log-uniform up to the crystal's own sigma_max (Å), for a share of the crystals within the band of interest."""
+    low, high = options.smallest, top
+    if options.focus_share and rng.random() < options.focus_share and top > options.focus_smallest:
+        low, high = options.focus_smallest, min(top, options.focus_largest)
+    return _log_uniform(rng, low, max(high, 2 * low))
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:

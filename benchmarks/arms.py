@@ -1,0 +1,153 @@
+"""The arms of a comparison: the model and random placement on the same hosts, relaxed by the same potential."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from hosts import Case, cases, is_hit, random_placement
+from pymatgen.core import Structure
+
+from chggen.crystals import to_structures
+from chggen.host import Host, batched_hosts
+from chggen.relaxation import Relaxed, relax
+from chggen.sampling.recipes import Recipe
+from chggen.score.checkpoint import load_score_model
+
+ROWS = ("li-small", "h-small", "mobile-large", "any-species", "half", "all-atoms")
+_ATOMS_PER_BATCH = 320
+_HOSTS_PER_TASK = 12
+
+
+@dataclass
+class Arm:
+    """Samples of one method, [host][sample], and what they cost in CPU seconds."""
+
+    name: str
+    found: list[Case]
+    raw: list[list[Structure]]
+    seconds: float
+    relaxed: list[list[Relaxed]] = field(default_factory=list)
+    relax_seconds: float = 0.0
+
+    def hits(self, relaxed: bool, match_only: bool) -> np.ndarray:
+        """(hosts, samples) of True for a hit."""
+        made = [[r.structure for r in row] for row in self.relaxed] if relaxed else self.raw
+        return np.array([[is_hit(c, s, match_only) for s in row] for c, row in zip(self.found, made, strict=True)])
+
+    def guest_moves(self) -> list[float]:
+        """Root mean square displacement of each sample's guests on relaxation in a fixed cell, Å."""
+        moves = []
+        for case, before, after in zip(self.found, self.raw, self.relaxed, strict=True):
+            n = len(case.framework)
+            for old, new in zip(before, after, strict=True):
+                step = new.structure.frac_coords[n:] - old.frac_coords[n:]
+                cart = old.lattice.get_cartesian_coords(step - np.round(step))
+                moves.append(float(np.sqrt((cart**2).sum(axis=1).mean())))
+        return moves
+
+    def drops(self) -> list[float]:
+        """Energy lost by each sample on relaxation, eV/atom."""
+        flat = [r for row in self.relaxed for r in row]
+        return [
+            r.initial_energy_per_atom - r.energy_per_atom
+            for r in flat
+            if r.energy_per_atom is not None and r.initial_energy_per_atom is not None
+        ]
+
+
+def sampled(
+    found: Sequence[Case], numbers: Sequence[int], n: int, model: torch.nn.Module, how: Recipe
+) -> list[list[Structure]]:
+    """n samples a host; a sample's seed depends on its host's number in the row's list and its own alone."""
+    work = sorted(((len(case.crystal), h, k) for h, case in enumerate(found) for k in range(n)))
+    raw: list[list[Structure]] = [[None] * n for _ in found]  # type: ignore[list-item]
+    while work:
+        size = max(1, _ATOMS_PER_BATCH // work[-1][0])
+        part, work = work[-size:], work[:-size]
+        hosts = [Host(framework=found[h].framework, guests=found[h].counts) for _, h, _ in part]
+        made = to_structures(how.run(model, batched_hosts(hosts), [1000 * numbers[h] + k for _, h, k in part]))
+        for (_, h, k), structure in zip(part, made, strict=True):
+            raw[h][k] = structure
+    return raw
+
+
+def placed(found: Sequence[Case], numbers: Sequence[int], n: int) -> list[list[Structure]]:
+    """n random placements a host, seeded like the samples."""
+    return [
+        [random_placement(case, np.random.default_rng([h, k])) for k in range(n)]
+        for h, case in zip(numbers, found, strict=True)
+    ]
+
+
+def run_arm(
+    name: str,
+    row: str,
+    data: Path,
+    *,
+    hosts: int,
+    samples: int,
+    how: Recipe,
+    model: Path | None = None,
+    relaxed: bool = False,
+    workers: int = 1,
+) -> Arm:
+    """All samples of an arm (`model` or `random`) in a row, spread over processes of one thread each."""
+    total = len(cases(row, data, hosts))
+    numbers = [list(range(k, min(k + _HOSTS_PER_TASK, total))) for k in range(0, total, _HOSTS_PER_TASK)]
+    work = functools.partial(_part_of_arm, name, row, data, hosts, samples, how, model, relaxed)
+    if workers == 1:
+        parts = [work(n) for n in numbers]
+    else:
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            parts = list(pool.map(work, numbers))
+    arm = parts[0]
+    for part in parts[1:]:
+        arm.found += part.found
+        arm.raw += part.raw
+        arm.relaxed += part.relaxed
+        arm.seconds += part.seconds
+        arm.relax_seconds += part.relax_seconds
+    return arm
+
+
+def _part_of_arm(
+    name: str,
+    row: str,
+    data: Path,
+    hosts: int,
+    n: int,
+    how: Recipe,
+    path: Path | None,
+    relaxed: bool,
+    numbers: list[int],
+) -> Arm:
+    torch.set_num_threads(1)
+    found = [cases_of(row, data, hosts)[h] for h in numbers]
+    model = model_of(path) if name == "model" else None
+    began = time.process_time()
+    raw = placed(found, numbers, n) if model is None else sampled(found, numbers, n, model, how)
+    arm = Arm(name, found, raw, time.process_time() - began)
+    if relaxed:
+        began = time.process_time()
+        done = relax([s for row in raw for s in row], potential="chgnet", fix_cell=True, fmax=0.1, max_steps=150)
+        arm.relax_seconds = time.process_time() - began
+        arm.relaxed = [done[k : k + n] for k in range(0, len(done), n)]
+    return arm
+
+
+cases_of = functools.cache(cases)
+model_of = functools.cache(load_score_model)
+
+
+def rate(hit: np.ndarray) -> str:
+    """Share of hosts hit with one sample (mean over the samples) and with any of them, %."""
+    one = 100 * hit.mean()
+    return f"{one:.1f} / {100 * hit.any(axis=1).mean():.1f}" if hit.shape[1] > 1 else f"{one:.1f}"

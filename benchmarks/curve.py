@@ -1,0 +1,89 @@
+"""Quality against evaluations of the score network, for each predictor, corrector and walk; no potential.
+
+    python benchmarks/curve.py DATA [--rows li-small any-species] [--hosts 100] [--evaluations 10 20 50 100 200]
+
+One raw sample a host, clean host; random placement, which costs none, beside. Prints a Markdown table of hits in %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from arms import ROWS, rate, run_arm
+
+from chggen.diffusion.schedule import Schedule
+from chggen.sampling.anchor import Renoise
+from chggen.sampling.recipes import Recipe
+from chggen.sampling.steps import Ancestral, Heun, Langevin, Multistep, ProbabilityFlow, Refresh
+from chggen.sampling.walk import Walk
+
+# Evaluations a level, and the rest of the recipe.
+WAYS: dict[str, tuple[float, Recipe]] = {
+    "refresh": (1, Recipe(schedule=Schedule(n_levels=2), predictor=Refresh())),
+    "refresh, levels walked 5 times": (
+        5,
+        Recipe(schedule=Schedule(n_levels=2), predictor=Refresh(), walk=Walk(n_resample=5)),
+    ),
+    "ancestral": (1, Recipe(schedule=Schedule(n_levels=2), predictor=Ancestral())),
+    "ancestral, levels walked 5 times": (5, Recipe(schedule=Schedule(n_levels=2), walk=Walk(n_resample=5))),
+    "ancestral + 1 corrector step": (2, Recipe(schedule=Schedule(n_levels=2), corrector=Langevin(n_steps=1))),
+    "probability flow, Euler": (1, Recipe(schedule=Schedule(n_levels=2), predictor=ProbabilityFlow())),
+    "probability flow, Heun": (2, Recipe(schedule=Schedule(n_levels=2), predictor=Heun())),
+    "Heun, churn 0.2": (2, Recipe(schedule=Schedule(n_levels=2), predictor=Heun(churn=0.2))),
+    "DPM-Solver++(2M)": (1, Recipe(schedule=Schedule(n_levels=2), predictor=Multistep())),
+    "DPM-Solver++(2M) + 1 corrector step": (
+        2,
+        Recipe(schedule=Schedule(n_levels=2), predictor=Multistep(), corrector=Langevin(n_steps=1)),
+    ),
+    "re-noised host, refresh, walked 5 times": (
+        5,
+        Recipe(schedule=Schedule(n_levels=2), predictor=Refresh(), walk=Walk(n_resample=5), anchor=Renoise()),
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=["li-small", "any-species"])
+    parser.add_argument("--hosts", type=int, default=100)
+    parser.add_argument("--evaluations", type=int, nargs="+", default=[10, 20, 50, 100, 200])
+    parser.add_argument("--ways", nargs="+", choices=tuple(WAYS), default=list(WAYS))
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    args = parser.parse_args()
+
+    print("| row | way | " + " | ".join(map(str, args.evaluations)) + " |")
+    print("|---" * (len(args.evaluations) + 2) + "|", flush=True)
+    for row in args.rows:
+        for name in args.ways:
+            cost, way = WAYS[name]
+            cells = []
+            for evaluations in args.evaluations:
+                levels = round(evaluations / cost)
+                if levels < 2:
+                    cells.append("")
+                    continue
+                how = replace(way, schedule=Schedule(n_levels=levels))
+                arm = run_arm(
+                    "model",
+                    row,
+                    args.data,
+                    hosts=args.hosts,
+                    samples=1,
+                    how=how,
+                    model=args.model,
+                    workers=args.workers,
+                )
+                cells.append(rate(arm.hits(False, row == "all-atoms")))
+            print(f"| {row} | {name} | " + " | ".join(cells) + " |", flush=True)
+        beside = run_arm("random", row, args.data, hosts=args.hosts, samples=1, how=way, workers=args.workers)
+        hit = rate(beside.hits(False, row == "all-atoms"))
+        print(f"| {row} | random placement | " + " | ".join([hit] * len(args.evaluations)) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

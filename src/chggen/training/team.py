@@ -1,0 +1,85 @@
+"""Processes that share a training run: each works through its own batches, and the gradients are averaged."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.multiprocessing.spawn import spawn
+
+
+@dataclass(frozen=True)
+class Team:
+    """One process of `size`; rank 0 leads: it alone validates, writes and decides when to stop."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        return self.rank == 0
+
+    def average(self, gradients: list[torch.Tensor], stop: bool) -> bool:
+        """Average the gradients over the team, in place; returns whether the leader wants to stop."""
+        if self.size == 1:
+            return stop
+        wish = gradients[0].new_tensor([float(stop and self.leads)])
+        flat = torch.cat([g.flatten() for g in gradients] + [wish])
+        dist.all_reduce(flat)
+        for gradient, mean in zip(gradients, flat[:-1].split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(mean.view_as(gradient) / self.size)
+        return bool(flat[-1] > 0)
+
+
+@contextmanager
+def team(size: int, device: str, follow: Callable[..., None], *args: Any) -> Iterator[Team]:
+    """The leader's place in a team whose other processes run `follow(team, device, *args)`.
+
+    device: `cpu` or `cuda`; process k of several takes GPU k. Followers are stopped when the leader leaves early.
+    """
+    if size == 1:
+        yield Team()
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = f"file://{Path(folder) / 'meeting'}"
+        threads = max(1, torch.get_num_threads() // size)
+        arguments = (size, threads, meeting, device, follow, args)
+        others = spawn(_start, arguments, nprocs=size - 1, join=False)
+        assert others is not None
+        try:
+            torch.set_num_threads(threads)
+            _join(meeting, 0, size, device)
+            yield Team(0, size)
+            others.join()
+        finally:
+            for process in others.processes:
+                process.terminate()
+            if dist.is_initialized():
+                dist.destroy_process_group()
+
+
+def _start(
+    place: int,
+    size: int,
+    threads: int,
+    meeting: str,
+    device: str,
+    follow: Callable[..., None],
+    args: tuple[Any, ...],
+) -> None:
+    rank = place + 1
+    torch.set_num_threads(threads)
+    _join(meeting, rank, size, device)
+    follow(Team(rank, size), f"cuda:{rank}" if device == "cuda" else device, *args)
+    dist.destroy_process_group()
+
+
+def _join(meeting: str, rank: int, size: int, device: str) -> None:
+    backend = "nccl" if device.startswith("cuda") else "gloo"
+    dist.init_process_group(backend, init_method=meeting, rank=rank, world_size=size)
