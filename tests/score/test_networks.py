@@ -19,7 +19,8 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "painn": ("painn", {"features": 16, "layers": 2, "cutoff": 4.0, "n_basis": 8, "n_radial": 4}),
     "nequip": (
         "nequip",
-        {"hidden": "8x0e+4x0o+6x1o+3x1e+4x2e", "layers": 2, "cutoff": 4.0, "n_basis": 8, "radial_mlp": [8, 4]},
+        {"hidden": "8x0e+4x0o+6x1o+3x1e+4x2e", "layers": 2, "cutoff": 4.0, "n_basis": 8, "radial_mlp": [8, 4],
+         "lengths": True},
     ),
     "paper": (
         "nequip",

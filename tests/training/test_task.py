@@ -74,6 +74,14 @@ def test_one_species_is_the_usual_guest_and_never_all_of_them() -> None:
     assert counts.count(1) / 2000 == pytest.approx(0.7 + 0.3 / 2, abs=0.04)
 
 
+def test_mobile_species_are_guests_as_much_oftener_as_their_weight_says() -> None:
+    options = NoiseOptions(species_share=0.0, partial_share=1.0, atoms_share=0.0, mobile_weight=3.0)
+    rng = np.random.default_rng(0)
+    species = np.array([3, 8])
+    lithium = sum(bool(draw_guests(species, options, rng)[0]) for _ in range(2000))
+    assert lithium == pytest.approx(1500, abs=80)  # standard deviation 19
+
+
 def test_random_subsets_have_every_size() -> None:
     rng = np.random.default_rng(0)
     options = NoiseOptions(species_share=0.0, partial_share=0.0, atoms_share=1.0)

@@ -27,7 +27,9 @@ class NequipOptions:
 
     radial_mlp are the widths of the radial network behind the n_basis Bessel functions. max_neighbours keeps the
     nearest edges of each atom only, and 0 all of them: with a cap the score jumps as neighbours change places.
-    sigma_input is `embedding`, or `none`: the output is then divided by σ and that is all (paper).
+    sigma_input is `embedding`, or `none`: the output is then divided by σ and that is all (paper). lengths lets the
+    update of an atom see the lengths of the vectors and tensors that arrived as well as the scalars: angles between its
+    neighbours within one layer, not two.
     """
 
     hidden: str = "64x0e+32x1o+16x2e"
@@ -38,6 +40,7 @@ class NequipOptions:
     radial_mlp: tuple[int, ...] = (32, 8)
     max_neighbours: int = 0
     sigma_input: str = "embedding"
+    lengths: bool = False
 
 
 class NequipScore(nn.Module):
@@ -114,7 +117,9 @@ class _Layer(nn.Module):
         self.send = nn.ModuleList(nn.Linear(i.channels, i.channels, bias=False) for i in inputs)
         self.convolution = Convolution(inputs, hidden, harmonics, (options.n_basis, *options.radial_mlp))
         gates = sum(i.channels for i in hidden[1:])
-        self.gate = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width + gates))
+        self._lengths = options.lengths
+        seen = 2 * width + (gates if options.lengths else 0)
+        self.gate = nn.Sequential(nn.Linear(seen, width), nn.SiLU(), nn.Linear(width, width + gates))
         self._hidden = hidden
 
     def forward(
@@ -123,11 +128,17 @@ class _Layer(nn.Module):
         seen = (self.norm(features[0]) + self.level(level)[:, None, :], *features[1:])
         sent = [linear(x) for linear, x in zip(self.send, seen, strict=True)]
         arrived = self.convolution(sent, basis, harmonics, pairs)
-        scalars = torch.cat([features[0], arrived[0]], dim=-1)
+        lengths = [_length(x) for x in arrived[1:]] if self._lengths else []
+        scalars = torch.cat([features[0], arrived[0], *lengths], dim=-1)
         update, *gates = self.gate(scalars).split([i.channels for i in self._hidden], dim=-1)
         gated = [update, *(torch.sigmoid(g) * x for g, x in zip(gates, arrived[1:], strict=True))]
         known = len(features)  # the first layer starts from scalars alone
         return [x + features[k] if k < known else x for k, x in enumerate(gated)]
+
+
+def _length(x: Float[Tensor, "atoms components channels"]) -> Float[Tensor, "atoms 1 channels"]:
+    """Root mean square over the components, smooth at 0."""
+    return torch.sqrt((x * x).mean(dim=1, keepdim=True) + 1e-4)
 
 
 def _nearest(edges: Edges, vector: Tensor, most: int) -> Bool[Tensor, "edges"]:

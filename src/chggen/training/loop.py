@@ -263,11 +263,11 @@ def _losses(model: nn.Module, task: Task) -> torch.Tensor:
 def validation_loss(model: nn.Module, data: Dataset, options: TrainingOptions, device: str) -> dict[str, float]:
     """Mean loss over fixed crystals and fixed noise, whole and by band of the crystals' largest sigma (Å).
 
-    The levels are log-uniform whatever the focus of the training, so that runs of different focus compare.
+    Levels are log-uniform and species alike whatever the focus of the training, so that runs of other focus compare.
     """
     n = min(options.data.validation_crystals, len(data))
     chosen = np.random.default_rng(7).permutation(len(data))[:n]
-    noise = dataclasses.replace(options.noise, focus_share=0.0)
+    noise = dataclasses.replace(options.noise, focus_share=0.0, mobile_weight=1.0)
     losses, levels = [], []
     for k, indices in enumerate(np.array_split(chosen, math.ceil(n / 32))):
         task = _on(make_task(data.take(indices), noise, np.random.default_rng([7, k])), device)

@@ -30,6 +30,7 @@ class NoiseOptions:
     focus_largest: float = 2.0  # Å
     species_share: float = 0.45  # guests: all atoms of some species
     partial_share: float = 0.1  # guests: some atoms of one species
+    mobile_weight: float = 1.0  # how much likelier H, alkali, alkaline earth, Cu, Zn and Ag are to be those species
     atoms_share: float = 0.2  # guests: a random subset of the atoms
     uncertain_host_share: float = 0.25  # of the host/guest crystals: host atoms carry a small noise of their own
     uncertain_host_smallest: float = 0.01  # Å

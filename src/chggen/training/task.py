@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from chggen.crystals import Crystals, Noise
 from chggen.diffusion.noise import without_translation, wrapped_normal_score
 from chggen.diffusion.schedule import sigma_max
 from chggen.training.options import NoiseOptions
+
+_MOBILE: Final = (1, 3, 4, 11, 12, 19, 20, 29, 30, 37, 38, 47, 55, 56)  # H, alkali, alkaline earth, Cu, Zn, Ag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +76,19 @@ def draw_guests(species: np.ndarray, options: NoiseOptions, rng: np.random.Gener
     u = rng.random()
     if u < options.species_share and len(kinds) > 1:
         n = 1 if rng.random() < 0.7 else int(rng.integers(1, len(kinds)))
-        return np.isin(species, rng.choice(kinds, size=n, replace=False))
+        return np.isin(species, rng.choice(kinds, size=n, replace=False, p=_weights(kinds, options)))
     u -= options.species_share
     if 0 <= u < options.partial_share:
-        return _some(species == rng.choice(kinds), rng)
+        return _some(species == rng.choice(kinds, p=_weights(kinds, options)), rng)
     if options.partial_share <= u < options.partial_share + options.atoms_share:
         return _some(np.ones(len(species), dtype=bool), rng)
     return np.ones(len(species), dtype=bool)
+
+
+def _weights(kinds: np.ndarray, options: NoiseOptions) -> np.ndarray:
+    """Probabilities of the species (kinds,) to be guests."""
+    weights = np.where(np.isin(kinds, _MOBILE), options.mobile_weight, 1.0)
+    return np.asarray(weights / weights.sum())
 
 
 def _some(eligible: np.ndarray, rng: np.random.Generator) -> np.ndarray:
