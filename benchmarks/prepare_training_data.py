@@ -1,10 +1,11 @@
 """Merge the training rows of the development data into one file for `chggen train`.
 
-    python benchmarks/prepare_training_data.py DATA OUT.npz [--max-atoms 40] [--max-e-hull 0.15]
+    python benchmarks/prepare_training_data.py DATA OUT.npz [--max-atoms 40] [--max-e-hull 0.15] [--element H]
 
 DATA is the folder with mp20.npz, mp_structures.npz and mp_table.csv.gz (Materials Project, CC BY 4.0). Written are
 the `train` rows of mp20.npz, the rows with `may_train` of mp_structures.npz that are not among them, and the `val`
-rows for the validation loss; nothing else.
+rows for the validation loss; nothing else. --element: only crystals that hold it, for a file that a configuration
+lists beside the whole one so that they are seen oftener.
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pymatgen.core import Element
+
+
+def holds(data: dict[str, np.ndarray], element: Element) -> np.ndarray:
+    """(crystals,) True where the element occurs."""
+    return np.add.reduceat(data["Z"] == element.Z, data["offsets"][:-1]) > 0
 
 
 def main() -> None:
@@ -22,6 +29,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--max-atoms", type=int, default=40)
     parser.add_argument("--max-e-hull", type=float, default=0.15, help="eV/atom")
+    parser.add_argument("--element", type=Element, help="only crystals with this element")
     args = parser.parse_args()
 
     small = dict(np.load(args.data / "mp20.npz"))
@@ -35,6 +43,9 @@ def main() -> None:
         & (np.diff(large["offsets"]) <= args.max_atoms)
         & ~np.isin(large["ids"], small["ids"])
     )
+    if args.element is not None:
+        keep_small &= holds(small, args.element)
+        keep_large &= holds(large, args.element)
     parts = [(small, np.flatnonzero(keep_small)), (large, np.flatnonzero(keep_large))]
     counts = np.concatenate([np.diff(d["offsets"])[k] for d, k in parts])
     atoms = [np.concatenate([np.arange(d["offsets"][i], d["offsets"][i + 1]) for i in k]) for d, k in parts]
@@ -48,7 +59,8 @@ def main() -> None:
         frac=np.concatenate([d["frac"][a] for (d, _), a in zip(parts, atoms, strict=True)]),
         split=np.concatenate([small["split"][keep_small], np.full(int(keep_large.sum()), "train")]),
     )
-    print(f"{int((small['split'] == 'train').sum())} + {int(keep_large.sum())} training crystals in {args.out}")
+    n_small = int((small["split"][keep_small] == "train").sum())
+    print(f"{n_small} + {int(keep_large.sum())} training crystals in {args.out}")
 
 
 if __name__ == "__main__":

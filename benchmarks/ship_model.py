@@ -1,11 +1,11 @@
 """Put a trained model into the package, or elsewhere, its provenance completed.
 
-python benchmarks/ship_model.py runs/training/model.pt [benchmarks/weights/NAME.pt]
+python benchmarks/ship_model.py runs/training/model.pt [benchmarks/weights/NAME.pt] [--history TEXT]
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from chggen.score import checkpoint
@@ -17,10 +17,15 @@ TARGET = Path(__file__).parent.parent / "src" / "chggen" / "score" / checkpoint.
 
 
 def main() -> None:
-    content = checkpoint.read(Path(sys.argv[1]))
-    provenance = {**content["provenance"], "data": SOURCE}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("target", type=Path, nargs="?", default=TARGET)
+    parser.add_argument("--history", default="", help="how it was trained, where the last run's options do not tell")
+    args = parser.parse_args()
+    content = checkpoint.read(args.model)
+    provenance = {**content["provenance"], "data": SOURCE, "history": args.history}
     provenance["options"] = provenance["options"].replace(".local/", "data/")
-    target = Path(sys.argv[2]) if len(sys.argv) > 2 else TARGET
+    target = args.target
     checkpoint.write_atomically(target, {**content, "provenance": provenance})
     print(f"{target.name}: {target.stat().st_size / 2**20:.1f} MiB, {provenance['steps']} steps")
 

@@ -155,6 +155,8 @@ def test_a_start_from_other_weights(archive: Path) -> None:
     expected, found = _tensors(first), _tensors(second)
     assert all(torch.allclose(found[name], expected[name], atol=1e-7) for name in expected)
     assert checkpoint.read(second)["provenance"]["started_from"] == "model.pt"
+    on = train(_options(archive, "second", steps=2, optimizer={"learning_rate": 0.0}), resume=True)
+    assert checkpoint.read(on)["provenance"]["started_from"] == "model.pt"
 
 
 def test_weights_of_another_architecture_are_refused(archive: Path) -> None:

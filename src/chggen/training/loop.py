@@ -103,7 +103,7 @@ class _Run:
         self.step = 0
         self.history: list[dict[str, Any]] = []
         self.data = read_dataset(options.data.train, "train", options.data.max_atoms)
-        self.started_from = str(start_from.name) if start_from is not None else None
+        self.started_from = start_from.name if start_from is not None else ""
 
     def advance(self, out: Path, progress: Callable[[int, float], None]) -> None:
         run = self.options.run
@@ -187,7 +187,7 @@ class _Run:
             "options": json.dumps(dataclasses.asdict(self.options)),
             "crystals": len(self.data),
             "steps": self.step,
-            "started_from": self.started_from or "",
+            "started_from": self.started_from,
             "validation": json.dumps(self.history[-1:] or ""),
         }
         checkpoint.save(out / "model.pt", self.name, self.average, provenance)
@@ -199,6 +199,7 @@ class _Run:
         for k, shard in enumerate(shards):
             checkpoint.write_atomically(out / "resume" / f"{self.step}-{k}.pt", shard)
         state = {"step": self.step, "shards": len(shards), "history": json.dumps(self.history)}
+        state["started_from"] = self.started_from
         checkpoint.write_atomically(out / "resume" / "state.pt", state)  # last: it names the shards that count
         for old in (out / "resume").glob("*-*.pt"):
             if not old.name.startswith(f"{self.step}-"):
@@ -220,6 +221,7 @@ class _Run:
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.step = state["step"]
         self.history = json.loads(state["history"])
+        self.started_from = state.get("started_from", "")
 
 
 def _load(model: nn.Module, weights: dict[str, torch.Tensor], source: str) -> None:
