@@ -237,6 +237,21 @@ def test_evaluations_are_what_the_recipe_says(name: str) -> None:
         assert all(torch.equal(sigma[::2], sigma[1::2]) for sigma in counting.sigmas)
 
 
+@pytest.mark.parametrize(("quality", "evaluations"), [("fast", 50), ("best", 160)])
+@pytest.mark.parametrize("name", ["de-novo", "clamp", "renoise"])
+def test_a_quality_is_a_number_of_evaluations(name: str, quality: str, evaluations: int) -> None:
+    counting = Counting(PAIR, [])
+    recipe(name, quality=quality).run(counting, _pairs(1, 1), [0])
+    assert len(counting.sigmas) == evaluations
+
+
+def test_a_refreshed_guest_seeks_the_mode_of_the_conditional() -> None:
+    out = recipe("clamp").run(PAIR, _pairs(20, 50), range(20))
+    mean, sd = _guest_moments(out)
+    assert mean == pytest.approx(CONDITIONAL[0], abs=0.03)
+    assert CONDITIONAL[1] / 2 < sd < 0.8 * CONDITIONAL[1]  # narrower than the law, as it says; not a single point
+
+
 def test_a_renoised_host_carries_the_level_the_network_is_asked_at() -> None:
     spread: list[tuple[float, float]] = []
 
@@ -317,3 +332,5 @@ def test_one_generator_for_each_crystal() -> None:
 def test_an_unknown_recipe_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown sampler 'magic'; expected de-novo, clamp"):
         recipe("magic")
+    with pytest.raises(ValueError, match="unknown quality 'great'; expected fast or best"):
+        recipe("clamp", quality="great")
