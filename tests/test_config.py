@@ -83,7 +83,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         read_toml(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["default", "nequip", "paper"])
+@pytest.mark.parametrize("name", ["default", "painn", "paper"])
 def test_the_shipped_configurations_hold(name: str) -> None:
     options = from_table(TrainingOptions, read_toml(CONFIGS / f"{name}.toml"), "training")
     architecture = dict(options.model)
