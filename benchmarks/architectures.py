@@ -13,17 +13,19 @@ import argparse
 import multiprocessing
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from arms import rate, run_arm
 
-from chggen.config import from_table
+from chggen.config import from_table, read_toml
 from chggen.sampling.recipes import recipe
-from chggen.score.checkpoint import read
-from chggen.training.loop import train
-from chggen.training.options import TrainingOptions
+from chggen.score.checkpoint import load_score_model, read
+from chggen.training.dataset import read_dataset
+from chggen.training.loop import train, validation_loss
+from chggen.training.options import NoiseOptions, TrainingOptions
 
 _NEQUIP: dict[str, Any] = {
     "architecture": "nequip",
@@ -42,17 +44,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "l2-wide": _NEQUIP | {"hidden": "128x0e+64x1o+32x2e"},
     "l2-deep": _NEQUIP | {"layers": 4},
     "painn": {"architecture": "painn", "features": 128, "layers": 4, "cutoff": 5.5},
-    "paper": {
-        "architecture": "nequip",
-        "hidden": "64x0e+32x1e+16x2e",
-        "layers": 3,
-        "cutoff": 7.0,
-        "l_max": 2,
-        "n_basis": 32,
-        "radial_mlp": [32, 64],
-        "max_neighbours": 60,
-        "sigma_input": "none",
-    },
+    "paper": read_toml(Path(__file__).parent.parent / "configs" / "paper.toml")["model"],
 }
 _JOINT = {"species_share": 0.0, "partial_share": 0.0, "atoms_share": 0.0}  # all that a network blind to σ can learn
 
@@ -89,13 +81,6 @@ def measured(name: str, data: Path, crystals: str, minutes: float, learning_rate
 
 def validation_of(path: Path, options: TrainingOptions) -> list[str]:
     """Loss by band of σ over the same crystals, noise and host/guest tasks for every architecture."""
-    from dataclasses import replace
-
-    from chggen.score.checkpoint import load_score_model
-    from chggen.training.dataset import read_dataset
-    from chggen.training.loop import validation_loss
-    from chggen.training.options import NoiseOptions
-
     held_out = read_dataset(options.data.validation, "val", options.data.max_atoms)
     noise = options.noise if options.model.get("sigma_input") == "none" else NoiseOptions()
     loss = validation_loss(load_score_model(path), held_out, replace(options, noise=noise), "cpu")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from chggen.relaxation import Relaxed, relax
 from chggen.sampling.recipes import Recipe
 from chggen.score.checkpoint import load_score_model
 
+Part = TypeVar("Part")
 ROWS = ("li-small", "h-small", "mobile-large", "any-species", "half", "all-atoms")
 _ATOMS_PER_BATCH = 320
 _HOSTS_PER_TASK = 12
@@ -101,13 +103,8 @@ def run_arm(
 ) -> Arm:
     """All samples of an arm (`model` or `random`) in a row, spread over processes of one thread each."""
     total = len(cases(row, data, hosts))
-    numbers = [list(range(k, min(k + _HOSTS_PER_TASK, total))) for k in range(0, total, _HOSTS_PER_TASK)]
     work = functools.partial(_part_of_arm, name, row, data, hosts, samples, how, model, relaxed)
-    if workers == 1:
-        parts = [work(n) for n in numbers]
-    else:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            parts = list(pool.map(work, numbers))
+    parts = spread(work, total, _HOSTS_PER_TASK, workers)
     arm = parts[0]
     for part in parts[1:]:
         arm.found += part.found
@@ -116,6 +113,15 @@ def run_arm(
         arm.seconds += part.seconds
         arm.relax_seconds += part.relax_seconds
     return arm
+
+
+def spread(work: Callable[[list[int]], Part], total: int, size: int, workers: int) -> list[Part]:
+    """What `work` makes of the host numbers 0 … total − 1, `size` at a time and in their order."""
+    numbers = [list(range(k, min(k + size, total))) for k in range(0, total, size)]
+    if workers == 1:
+        return [work(n) for n in numbers]
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(work, numbers))
 
 
 def _part_of_arm(

@@ -9,38 +9,32 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from arms import ROWS, rate, run_arm
 
 from chggen.diffusion.schedule import Schedule
 from chggen.sampling.anchor import Renoise
-from chggen.sampling.recipes import Recipe
+from chggen.sampling.recipes import Recipe, recipe
 from chggen.sampling.steps import Ancestral, Heun, Langevin, Multistep, ProbabilityFlow, Refresh
 from chggen.sampling.walk import Walk
 
 # Evaluations a level, and the rest of the recipe.
-WAYS: dict[str, tuple[float, Recipe]] = {
-    "refresh": (1, Recipe(schedule=Schedule(n_levels=2), predictor=Refresh())),
-    "refresh, levels walked 5 times": (
-        5,
-        Recipe(schedule=Schedule(n_levels=2), predictor=Refresh(), walk=Walk(n_resample=5)),
-    ),
-    "ancestral": (1, Recipe(schedule=Schedule(n_levels=2), predictor=Ancestral())),
-    "ancestral, levels walked 5 times": (5, Recipe(schedule=Schedule(n_levels=2), walk=Walk(n_resample=5))),
-    "ancestral + 1 corrector step": (2, Recipe(schedule=Schedule(n_levels=2), corrector=Langevin(n_steps=1))),
-    "probability flow, Euler": (1, Recipe(schedule=Schedule(n_levels=2), predictor=ProbabilityFlow())),
-    "probability flow, Heun": (2, Recipe(schedule=Schedule(n_levels=2), predictor=Heun())),
-    "Heun, churn 0.2": (2, Recipe(schedule=Schedule(n_levels=2), predictor=Heun(churn=0.2))),
-    "DPM-Solver++(2M)": (1, Recipe(schedule=Schedule(n_levels=2), predictor=Multistep())),
-    "DPM-Solver++(2M) + 1 corrector step": (
-        2,
-        Recipe(schedule=Schedule(n_levels=2), predictor=Multistep(), corrector=Langevin(n_steps=1)),
-    ),
+WAYS: dict[str, tuple[int, dict[str, Any]]] = {
+    "refresh": (1, {"predictor": Refresh()}),
+    "refresh, levels walked 5 times": (5, {"predictor": Refresh(), "walk": Walk(n_resample=5)}),
+    "ancestral": (1, {"predictor": Ancestral()}),
+    "ancestral, levels walked 5 times": (5, {"predictor": Ancestral(), "walk": Walk(n_resample=5)}),
+    "ancestral + 1 corrector step": (2, {"predictor": Ancestral(), "corrector": Langevin(n_steps=1)}),
+    "probability flow, Euler": (1, {"predictor": ProbabilityFlow()}),
+    "probability flow, Heun": (2, {"predictor": Heun()}),
+    "Heun, churn 0.2": (2, {"predictor": Heun(churn=0.2)}),
+    "DPM-Solver++(2M)": (1, {"predictor": Multistep()}),
+    "DPM-Solver++(2M) + 1 corrector step": (2, {"predictor": Multistep(), "corrector": Langevin(n_steps=1)}),
     "re-noised host, refresh, walked 5 times": (
         5,
-        Recipe(schedule=Schedule(n_levels=2), predictor=Refresh(), walk=Walk(n_resample=5), anchor=Renoise()),
+        {"predictor": Refresh(), "walk": Walk(n_resample=5), "anchor": Renoise()},
     ),
 }
 
@@ -67,7 +61,7 @@ def main() -> None:
                 if levels < 2:
                     cells.append("")
                     continue
-                how = replace(way, schedule=Schedule(n_levels=levels))
+                how = Recipe(schedule=Schedule(n_levels=levels), **way)
                 arm = run_arm(
                     "model",
                     row,
@@ -80,7 +74,9 @@ def main() -> None:
                 )
                 cells.append(rate(arm.hits(False, row == "all-atoms")))
             print(f"| {row} | {name} | " + " | ".join(cells) + " |", flush=True)
-        beside = run_arm("random", row, args.data, hosts=args.hosts, samples=1, how=way, workers=args.workers)
+        beside = run_arm(
+            "random", row, args.data, hosts=args.hosts, samples=1, how=recipe("clamp"), workers=args.workers
+        )
         hit = rate(beside.hits(False, row == "all-atoms"))
         print(f"| {row} | random placement | " + " | ".join([hit] * len(args.evaluations)) + " |", flush=True)
 

@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import argparse
 import functools
-import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from arms import ROWS, cases_of, model_of, placed, rate, sampled
+from arms import ROWS, cases_of, model_of, placed, rate, sampled, spread
 from hosts import Case, is_hit
 
 from chggen.relaxation import Relaxed, relax
@@ -87,10 +85,8 @@ def main() -> None:
     args = parser.parse_args()
 
     total = len(cases_of(args.row, args.data, args.hosts))
-    numbers = [list(range(k, min(k + _HOSTS_PER_TASK, total))) for k in range(0, total, _HOSTS_PER_TASK)]
     work = functools.partial(fill, args.row, args.data, args.hosts, args.samples, args.uncertainty, args.model)
-    with ProcessPoolExecutor(args.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        parts = list(pool.map(work, numbers))
+    parts = spread(work, total, _HOSTS_PER_TASK, args.workers)
     print("| row | hosts | arm | hits 1 / n, % | match 1 / n, % | as low 1 / n, % | hit or as low 1 / n, % |")
     print("|---|---|---|---|---|---|---|")
     for arm in ("model", "random"):

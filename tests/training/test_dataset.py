@@ -76,6 +76,18 @@ def test_a_crystal_above_the_limit_makes_a_batch_alone() -> None:
     assert sorted(sorted(b.tolist()) for b in batches) == [[0], [1, 2]]
 
 
+def test_processes_that_wait_for_each_other_get_batches_of_similar_size() -> None:
+    n_atoms = np.random.default_rng(0).integers(1, 30, 400)
+    batches = epoch_batches(n_atoms, 0, 0, 60, 8, together=2)
+    sizes = np.array([n_atoms[b].mean() for b in batches]).reshape(-1, 2)
+    assert np.abs(sizes[:, 0] - sizes[:, 1]).mean() < 0.2 * sizes.std()
+
+
+def test_an_epoch_is_never_empty_however_many_share_it() -> None:
+    batches = epoch_batches(np.array([4, 4]), 0, 0, 60, 8, together=3)
+    assert [sorted(b.tolist()) for b in batches] == [[0, 1]]
+
+
 def test_order_follows_from_seed_and_epoch() -> None:
     n_atoms = np.random.default_rng(0).integers(1, 40, 200)
 

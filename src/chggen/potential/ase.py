@@ -55,7 +55,6 @@ class AsePotential(Potential):
 
     def _single(self, crystal: Crystals) -> tuple[float, np.ndarray, np.ndarray]:
         from ase import Atoms
-        from ase.calculators.calculator import PropertyNotImplementedError
 
         stress = np.full((3, 3), np.nan)
         numbers = crystal.atomic_numbers.cpu().numpy()
@@ -67,7 +66,7 @@ class AsePotential(Potential):
             energy, forces = float(atoms.get_potential_energy()), np.array(atoms.get_forces(), dtype=np.float64)
             try:
                 stress = np.array(atoms.get_stress(voigt=False), dtype=np.float64)
-            except (PropertyNotImplementedError, NotImplementedError):
+            except NotImplementedError:  # PropertyNotImplementedError of ASE is one
                 _LOG.debug("%s has no stress", self.name)
         except Exception as error:  # calculators raise anything on a bad crystal; it must cost no other crystal
             _LOG.info("%s failed on a crystal of %d atoms: %s", self.name, len(numbers), error)

@@ -114,7 +114,7 @@ def epoch_batches(
     """Index arrays of one pass over the data, each of similar-sized crystals within the two limits.
 
     From the first on, every `together` batches in a row are of similar size as well: processes that wait for each
-    other have the same to do.
+    other have the same to do. Batches left over from the last full row are left out of this pass.
     """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(n_atoms))
@@ -125,6 +125,7 @@ def epoch_batches(
         batches.extend(
             _cut(chunk[np.argsort(n_atoms[chunk], kind="stable")], n_atoms, atoms_per_batch, crystals_per_batch)
         )
+    together = min(together, len(batches))  # more processes than batches: an epoch must not be empty
     starts = range(0, len(batches) - together + 1, together)
     return [batch for k in rng.permutation(len(starts)) for batch in batches[starts[k] : starts[k] + together]]
 

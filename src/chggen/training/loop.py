@@ -61,13 +61,9 @@ def train(
             if resume
             else f"{out} holds a training run; continue it with --resume or choose another folder"
         )
-    with team(options.run.processes, device, _follow, options, resume, start_from) as leader:
+    with team(options.run.processes, device, _take_part, options, resume, start_from) as leader:
         _take_part(leader, device, options, resume, start_from, progress)
     return out / "model.pt"
-
-
-def _follow(member: Team, device: str, options: TrainingOptions, resume: bool, start_from: Path | None) -> None:
-    _take_part(member, device, options, resume, start_from, lambda step, loss: None)
 
 
 def _take_part(
@@ -76,8 +72,9 @@ def _take_part(
     options: TrainingOptions,
     resume: bool,
     start_from: Path | None,
-    progress: Callable[[int, float], None],
+    progress: Callable[[int, float], None] = lambda step, loss: None,
 ) -> None:
+    """One process's share of a run; followers report no progress."""
     keep_memory()
     run = _Run(options, device, start_from, member)
     if resume:
