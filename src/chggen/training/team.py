@@ -56,6 +56,7 @@ def team(size: int, device: str, follow: Callable[..., None], *args: Any) -> Ite
             torch.set_num_threads(threads)
             _join(meeting, 0, size, device)
             yield Team(0, size)
+            dist.barrier()  # nobody leaves while another still talks to it
             others.join()
         finally:
             for process in others.processes:
@@ -77,6 +78,7 @@ def _start(
     torch.set_num_threads(threads)
     _join(meeting, rank, size, device)
     follow(Team(rank, size), f"cuda:{rank}" if device == "cuda" else device, *args)
+    dist.barrier()
     dist.destroy_process_group()
 
 
