@@ -69,9 +69,9 @@ def measured(name: str, data: Path, crystals: str, minutes: float, learning_rate
         bands = validation_of(path, options)
         sampler = "renoise" if name == "paper" else "clamp"
         hits = [
-            run_arm("model", row, data, hosts=100, samples=1, how=recipe(sampler, quality="fast"), model=path).hits(
-                False, False
-            )
+            run_arm(
+                "model", row, data, hosts=100, samples=1, how=recipe(sampler, quality="fast", best_of=1), model=path
+            ).hits(False, False)
             for row in ("li-small", "any-species")
         ]
     weights = sum(w.numel() for w in found["weights"].values())

@@ -7,7 +7,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,9 +18,11 @@ from pymatgen.core import Structure
 
 from chggen.crystals import to_structures
 from chggen.host import Host, batched_hosts
+from chggen.potential import load_potential
 from chggen.relaxation import Relaxed, relax
 from chggen.sampling.recipes import Recipe
 from chggen.score.checkpoint import load_score_model
+from chggen.workshop import LowestEnergy
 
 Part = TypeVar("Part")
 ROWS = ("li-small", "h-small", "mobile-large", "any-species", "half", "all-atoms")
@@ -101,7 +103,10 @@ def run_arm(
     relaxed: bool = False,
     workers: int = 1,
 ) -> Arm:
-    """All samples of an arm (`model` or `random`) in a row, spread over processes of one thread each."""
+    """All samples of an arm in a row, spread over processes of one thread each.
+
+    `model`: the recipe; `energy`: the recipe, CHGNet's energy the judge of its tries; `random`: random placement.
+    """
     total = len(cases(row, data, hosts))
     work = functools.partial(_part_of_arm, name, row, data, hosts, samples, how, model, relaxed)
     parts = spread(work, total, _HOSTS_PER_TASK, workers)
@@ -137,7 +142,9 @@ def _part_of_arm(
 ) -> Arm:
     torch.set_num_threads(1)
     found = [cases_of(row, data, hosts)[h] for h in numbers]
-    model = model_of(path) if name == "model" else None
+    model = None if name == "random" else model_of(path)
+    if name == "energy":
+        how = replace(how, choice=replace(how.choice, judge=LowestEnergy(load_potential("chgnet"))))
     began = time.process_time()
     raw = placed(found, numbers, n) if model is None else sampled(found, numbers, n, model, how)
     arm = Arm(name, found, raw, time.process_time() - began)

@@ -16,6 +16,7 @@ from arms import ROWS, rate, run_arm
 
 from chggen.diffusion.schedule import Schedule
 from chggen.sampling.anchor import Renoise
+from chggen.sampling.choice import ONE, BestOf
 from chggen.sampling.recipes import Recipe, recipe
 from chggen.sampling.steps import Ancestral, Heun, Langevin, Multistep, ProbabilityFlow, Refresh
 from chggen.sampling.walk import Walk
@@ -23,6 +24,9 @@ from chggen.sampling.walk import Walk
 # Evaluations a level, and the rest of the recipe.
 WAYS: dict[str, tuple[int, dict[str, Any]]] = {
     "refresh": (1, {"predictor": Refresh()}),
+    "refresh, best of 2 tries": (1, {"predictor": Refresh(), "choice": BestOf(n=2)}),
+    "refresh, best of 4 tries": (1, {"predictor": Refresh(), "choice": BestOf(n=4)}),
+    "refresh, best of 8 tries": (1, {"predictor": Refresh(), "choice": BestOf(n=8)}),
     "refresh, levels walked 5 times": (5, {"predictor": Refresh(), "walk": Walk(n_resample=5)}),
     "ancestral": (1, {"predictor": Ancestral()}),
     "ancestral, levels walked 5 times": (5, {"predictor": Ancestral(), "walk": Walk(n_resample=5)}),
@@ -57,11 +61,12 @@ def main() -> None:
             cost, way = WAYS[name]
             cells = []
             for evaluations in args.evaluations:
-                levels = round(evaluations / cost)
+                choice = way.get("choice", ONE)
+                levels = round((evaluations / choice.n - choice.evaluations) / cost)
                 if levels < 2:
                     cells.append("")
                     continue
-                how = Recipe(schedule=Schedule(n_levels=levels), **way)
+                how = Recipe(schedule=Schedule(n_levels=levels, largest=3.0), **way)
                 arm = run_arm(
                     "model",
                     row,

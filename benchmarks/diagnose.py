@@ -66,7 +66,7 @@ def main() -> None:
             args.data,
             hosts=args.hosts,
             samples=args.samples,
-            how=recipe("clamp", quality=args.quality),
+            how=recipe("clamp", quality=args.quality, best_of=1),
             model=args.model,
             workers=args.workers,
         )

@@ -3,9 +3,11 @@
     python benchmarks/reinsertion.py DATA [--quick] [--rows li-small ...] [--hosts 300] [--samples 3] [--raw]
 
 DATA is the folder of the development data (Materials Project, CC BY 4.0); hosts are those of benchmarks/ids/, none of
-which the model was trained on. A hit and random placement are defined in benchmarks/hosts.py. Raw: no call of a
-potential. Relaxed: CHGNet, fixed cell, fmax 0.1 eV/Å, at most 150 steps. Prints a Markdown table. --quick: 20 hosts a
-row, at most 10 minutes on two cores.
+which the model was trained on. A hit and random placement are defined in benchmarks/hosts.py. Arms: `single`, one
+trajectory a sample; `choice`, the shipped recipe, several trajectories of which the score network itself keeps one;
+`energy`, the same with CHGNet's energy of each as sampled in its place; `random` placement. All but the last spend the
+same evaluations of the network a sample. Raw: no relaxation. Relaxed: CHGNet, fixed cell, fmax 0.1 eV/Å, at most 150
+steps. Prints a Markdown table. --quick: 20 hosts a row, at most 10 minutes on two cores.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from arms import ROWS, Arm, rate, run_arm
 
 from chggen.sampling.recipes import recipe
 
+ARMS = ("single", "choice", "energy", "random")
 HEAD = ["row", "hosts", "arm", "raw hits 1 / n, %"]
 HEAD_RELAXED = [
     "relaxed hits 1 / n, %",
@@ -57,11 +60,11 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=300)
     parser.add_argument("--samples", type=int, default=3)
     parser.add_argument("--raw", action="store_true", help="no relaxation")
-    parser.add_argument("--arms", nargs="+", choices=("model", "random"), default=["model", "random"])
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--model", type=Path)
     parser.add_argument("--sampler", default="clamp")
     parser.add_argument("--quality", default="best", help="best: 160 evaluations; fast: 50")
-    parser.add_argument("--levels", type=int)
+    parser.add_argument("--levels", type=int, help="of a try")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--save", type=Path, help="append the hits as JSON lines")
     args = parser.parse_args()
@@ -72,16 +75,17 @@ def main() -> None:
         sampler = "de-novo" if row == "all-atoms" else args.sampler
         for name in args.arms:
             arm = run_arm(
-                name,
+                name if name in ("energy", "random") else "model",
                 row,
                 args.data,
                 hosts=20 if args.quick else args.hosts,
                 samples=args.samples,
-                how=recipe(sampler, quality=args.quality, levels=args.levels),
+                how=recipe(sampler, quality=args.quality, levels=args.levels, best_of=1 if name == "single" else None),
                 model=args.model,
                 relaxed=not args.raw,
                 workers=args.workers,
             )
+            arm.name = name
             print(report(row, arm), flush=True)
             if args.save:
                 record = {"row": row, "arm": name, "raw": arm.hits(False, row == "all-atoms").tolist()}

@@ -4,7 +4,8 @@
 
 Nothing of the true crystal but its composition and the relaxed empty host is known to the sampler. Hits compare with
 the true crystal; `as low` counts samples whose energy is no more than 1 meV/atom above that of the true crystal,
-relaxed by the same potential. Random placement beside. fmax 0.1 eV/Å, at most 300 steps. Prints a Markdown table.
+relaxed by the same potential. Arms as in benchmarks/reinsertion.py. fmax 0.1 eV/Å, at most 300 steps. Prints a Markdown
+table.
 """
 
 from __future__ import annotations
@@ -51,9 +52,10 @@ def fill(
         Filled(id=c.id, crystal=c.crystal, guests=c.guests, relaxed_framework=e.structure)
         for c, e in zip(found, emptied, strict=True)
     ]
-    how = recipe("clamp", uncertainty=uncertainty)
+    score = model_of(model)
     arms = {
-        "model": sampled(filled, numbers, n, model_of(model), how),
+        "single": sampled(filled, numbers, n, score, recipe("clamp", uncertainty=uncertainty, best_of=1)),
+        "choice": sampled(filled, numbers, n, score, recipe("clamp", uncertainty=uncertainty)),
         "random": placed(filled, numbers, n),
     }
     result = {}
@@ -89,7 +91,7 @@ def main() -> None:
     parts = spread(work, total, _HOSTS_PER_TASK, args.workers)
     print("| row | hosts | arm | hits 1 / n, % | match 1 / n, % | as low 1 / n, % | hit or as low 1 / n, % |")
     print("|---|---|---|---|---|---|---|")
-    for arm in ("model", "random"):
+    for arm in parts[0]:
         hit, match, above = (np.concatenate([part[arm][k] for part in parts]) for k in range(3))
         low = above <= _AS_LOW
         cells = [rate(hit), rate(match), rate(low), rate(hit | low)]

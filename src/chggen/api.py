@@ -55,8 +55,9 @@ def predict(
 
     guests: species to take out and inpaint (default: the most mobile one); n: de novo candidates of each cell size;
     per_framework: fillings of each symmetrised framework; volume: Å³/atom; out: results folder, resumed if it is
-    there. Further settings: model, anchor, quality (`fast` or `best`), levels, n_resample, jump_length, potential,
-    fmax (eV/Å), max_steps, device, workers, batch_size. Raises InputError for bad input.
+    there. Further settings: model, anchor, quality (`fast` or `best`), levels, n_resample, jump_length, best_of,
+    judge (`score` or `energy`), potential, fmax (eV/Å), max_steps, device, workers, batch_size. Raises InputError for
+    bad input.
     """
     options = PredictOptions.of(
         formula=formula,
@@ -162,7 +163,7 @@ def relax(
     )
 
 
-_SAMPLER = ("model", "anchor", "quality", "levels", "n_resample", "jump_length")
+_SAMPLER = ("model", "anchor", "quality", "levels", "n_resample", "jump_length", "best_of", "judge")
 _RELAX = ("potential", "fmax", "max_steps", "fix_cell", "pressure")
 _MACHINE = ("device", "workers", "batch_size")
 

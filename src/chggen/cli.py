@@ -34,10 +34,12 @@ Units = Annotated[str, typer.Option(help="Formula units in the cell, such as 1,2
 Volume = Annotated[float | None, typer.Option(help="Volume, Å³/atom; default: from a composition model.")]
 NoRelax = Annotated[bool, typer.Option("--no-relax", help="Keep the structures as generated.")]
 AnchorName = Annotated[str, typer.Option(help="How the host is held: clamp, renoise or paper.")]
-Quality = Annotated[str, typer.Option(help="fast: 50 evaluations of the score network a sample; best: 160.")]
-Levels = Annotated[int | None, typer.Option(help="Noise levels of the sampler.")]
+Quality = Annotated[str, typer.Option(help="fast: 50 evaluations of the score network a candidate; best: 160.")]
+Levels = Annotated[int | None, typer.Option(help="Noise levels of a try.")]
 Resample = Annotated[int | None, typer.Option(help="How often each stretch of levels is walked.")]
 Jump = Annotated[int | None, typer.Option(help="Levels in a stretch.")]
+BestOf = Annotated[int | None, typer.Option(help="Tries for each candidate, of which the judge keeps one.")]
+JudgeName = Annotated[str, typer.Option(help="Of the tries: score, by the score network; energy, by the potential.")]
 
 
 @app.command()
@@ -55,6 +57,8 @@ def predict(
     levels: Levels = None,
     n_resample: Resample = None,
     jump_length: Jump = None,
+    best_of: BestOf = None,
+    judge: JudgeName = "score",
     potential: PotentialName = "chgnet",
     fmax: Fmax = 0.1,
     seed: Seed = 0,
@@ -71,7 +75,8 @@ def predict(
             formula, guest or (), n=n, seed=seed, formula_units=_integers(formula_units, "--formula-units"),
             volume=volume, seeds=seeds.split(","), per_framework=per_framework, out=folder,
             progress=progress, model=model, anchor=anchor, quality=quality, levels=levels, n_resample=n_resample,
-            jump_length=jump_length, potential=potential, fmax=fmax, device=device, workers=workers,
+            jump_length=jump_length, best_of=best_of, judge=judge, potential=potential, fmax=fmax, device=device,
+            workers=workers,
         )  # fmt: skip
     _show(found, folder)
 
@@ -87,6 +92,8 @@ def generate(
     model: Model = None,
     quality: Quality = "best",
     levels: Levels = None,
+    best_of: BestOf = None,
+    judge: JudgeName = "score",
     potential: PotentialName = "chgnet",
     fmax: Fmax = 0.1,
     seed: Seed = 0,
@@ -102,7 +109,8 @@ def generate(
         found = api.generate(
             formula, n=n, seed=seed, formula_units=_integers(formula_units, "--formula-units"), volume=volume,
             space_group=space_group, relax=not no_relax, out=folder, progress=progress, model=model,
-            quality=quality, levels=levels, potential=potential, fmax=fmax, device=device, workers=workers,
+            quality=quality, levels=levels, best_of=best_of, judge=judge, potential=potential, fmax=fmax,
+            device=device, workers=workers,
         )  # fmt: skip
     _show(found, folder)
 
@@ -121,6 +129,8 @@ def inpaint(
     levels: Levels = None,
     n_resample: Resample = None,
     jump_length: Jump = None,
+    best_of: BestOf = None,
+    judge: JudgeName = "score",
     potential: PotentialName = "chgnet",
     fmax: Fmax = 0.1,
     seed: Seed = 0,
@@ -137,7 +147,7 @@ def inpaint(
             host, _guests(guest), n=n, seed=seed, anchor=anchor, symmetry=symmetry,
             supercell=_integers(supercell, "--supercell"), relax=not no_relax, out=folder, progress=progress,
             model=model, quality=quality, levels=levels, n_resample=n_resample, jump_length=jump_length,
-            potential=potential, fmax=fmax, device=device, workers=workers,
+            best_of=best_of, judge=judge, potential=potential, fmax=fmax, device=device, workers=workers,
         )  # fmt: skip
     _show(found, folder)
 

@@ -45,7 +45,11 @@ class RelaxOptions(_Options):
 
 
 class SamplerOptions(_Options):
-    """How to sample: None takes the recipe's own value. anchor: how a host is held; quality: evaluations to spend."""
+    """How to sample: None takes the recipe's own value.
+
+    anchor: how a host is held; quality: evaluations to spend; best_of: tries for each candidate, of which the judge
+    keeps one: `score`, the least denoising error of the score network, or `energy`, the lowest by the potential.
+    """
 
     model: Path | None = None
     anchor: Literal["clamp", "renoise", "paper"] = "clamp"
@@ -53,6 +57,8 @@ class SamplerOptions(_Options):
     levels: int | None = Field(default=None, ge=2)
     n_resample: int | None = Field(default=None, ge=1)
     jump_length: int | None = Field(default=None, ge=1)
+    best_of: int | None = Field(default=None, ge=1)
+    judge: Literal["score", "energy"] = "score"
 
 
 class RunOptions(_Options):

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-_CLOSEST: Final = 0.5  # of the sum of covalent radii; below, a potential meets what it has never seen
+CLOSEST: Final = 0.5  # of the sum of covalent radii; below, a potential meets what it has never seen
 _ENERGY_WINDOW: Final = 0.02  # eV/atom between structures that are compared as duplicates
 
 
@@ -37,7 +37,7 @@ def reject_reason(structure: Structure, species: Mapping[str, int]) -> str | Non
     if found != dict(species):
         return f"composition {found} is not the {dict(species)} asked for"
     ratio, pair = closest_contact(structure)
-    return f"overlap: {pair}" if ratio < _CLOSEST else None
+    return f"overlap: {pair}" if ratio < CLOSEST else None
 
 
 def duplicate_groups(structures: Sequence[Structure], energies: Sequence[float]) -> list[int]:

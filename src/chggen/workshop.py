@@ -21,14 +21,15 @@ import torch
 
 from chggen.candidate import Candidate
 from chggen.config import InputError
-from chggen.crystals import ScoreModel, to_structures
+from chggen.crystals import Crystals, ScoreModel, to_structures
 from chggen.host import Host, batched_hosts
 from chggen.options import MachineOptions, RelaxOptions, SamplerOptions
 from chggen.potential import POTENTIALS, Potential, load_potential
 from chggen.relaxation import Relaxed, relax
+from chggen.sampling.choice import DenoisingError, Judge
 from chggen.sampling.recipes import Recipe, recipe
 from chggen.score.checkpoint import load_score_model
-from chggen.screening import reject_reason
+from chggen.screening import CLOSEST, closest_contact, reject_reason
 from chggen.symmetry import refine, space_group
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class Tools:
         """Raise InputError for a score model or a potential that cannot be loaded, before anything is written."""
         self.score()
         check_potential(self.relax)
+        if self.sampler.judge == "energy" and self.relax is None:
+            raise InputError("judge energy needs a potential, which an unrelaxed run has none of; use judge score")
 
     def score(self) -> ScoreModel:
         if "score" not in self.loaded:
@@ -81,10 +84,31 @@ class Tools:
 
     def recipe(self, de_novo: bool) -> Recipe:
         s = self.sampler
-        name = "de-novo" if de_novo else s.anchor
+        judge: Judge = LowestEnergy(self.potential()) if s.judge == "energy" else DenoisingError()
         if de_novo:
-            return recipe(name, quality=s.quality, levels=s.levels)
-        return recipe(name, quality=s.quality, levels=s.levels, n_resample=s.n_resample, jump_length=s.jump_length)
+            return recipe("de-novo", quality=s.quality, levels=s.levels, best_of=s.best_of, judge=judge)
+        return recipe(
+            s.anchor,
+            quality=s.quality,
+            levels=s.levels,
+            n_resample=s.n_resample,
+            jump_length=s.jump_length,
+            best_of=s.best_of,
+            judge=judge,
+        )
+
+
+@dataclass(frozen=True)
+class LowestEnergy:
+    """Judge of a choice among tries: their energy as sampled, without any relaxation; overlapping atoms are last."""
+
+    potential: Potential
+    evaluations: int = 0
+
+    def __call__(self, score: ScoreModel, crystals: Crystals, generators: Sequence[torch.Generator]) -> torch.Tensor:
+        contacts = [closest_contact(structure)[0] for structure in to_structures(crystals)]
+        energy = self.potential(crystals).energy
+        return torch.where(torch.tensor(contacts, device=energy.device) < CLOSEST, torch.inf, energy)
 
 
 def make_candidates(jobs: Sequence[Job], tools: Tools) -> list[Candidate]:

@@ -224,7 +224,7 @@ class Counting:
 
 @pytest.mark.parametrize("name", ["de-novo", "clamp", "renoise", "paper"])
 def test_evaluations_are_what_the_recipe_says(name: str) -> None:
-    made = recipe(name, levels=12)
+    made = recipe(name, levels=12, best_of=1)
     counting = Counting(PAIR, [])
     made.run(counting, _pairs(1, 1), [0])
     down = [target for level, target in made.walk.steps(12) if target > level]
@@ -239,14 +239,15 @@ def test_evaluations_are_what_the_recipe_says(name: str) -> None:
 
 @pytest.mark.parametrize(("quality", "evaluations"), [("fast", 50), ("best", 160)])
 @pytest.mark.parametrize("name", ["de-novo", "clamp", "renoise"])
-def test_a_quality_is_a_number_of_evaluations(name: str, quality: str, evaluations: int) -> None:
+@pytest.mark.parametrize("best_of", [None, 1])
+def test_a_quality_is_a_number_of_evaluations(name: str, quality: str, evaluations: int, best_of: int | None) -> None:
     counting = Counting(PAIR, [])
-    recipe(name, quality=quality).run(counting, _pairs(1, 1), [0])
+    recipe(name, quality=quality, best_of=best_of).run(counting, _pairs(1, 1), [0])
     assert len(counting.sigmas) == evaluations
 
 
 def test_a_refreshed_guest_seeks_the_mode_of_the_conditional() -> None:
-    out = recipe("clamp").run(PAIR, _pairs(20, 50), range(20))
+    out = recipe("clamp", best_of=1).run(PAIR, _pairs(20, 50), range(20))
     mean, sd = _guest_moments(out)
     assert mean == pytest.approx(CONDITIONAL[0], abs=0.03)
     assert CONDITIONAL[1] / 2 < sd < 0.8 * CONDITIONAL[1]  # narrower than the law, as it says; not a single point

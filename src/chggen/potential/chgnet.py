@@ -64,6 +64,7 @@ class ChgnetPotential(Potential):
         like = crystals.frac_coords
         return EnergyForcesStress(energy=energy.to(like), forces=torch.cat(forces).to(like), stress=stress.to(like))
 
+    @torch.enable_grad()
     def _evaluate(self, graphs: list[Any]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """Energies (eV), forces (eV/Å) and stresses (eV/Å³) by one backward pass through all graphs."""
         lattices = [g.lattice for g in graphs]

@@ -10,20 +10,24 @@ from chggen.config import InputError
 from chggen.crystals import Crystals, ScoreModel
 from chggen.diffusion.schedule import Schedule
 from chggen.sampling.anchor import Anchor, Clamp, Renoise
+from chggen.sampling.choice import ONE, BestOf, Judge
 from chggen.sampling.noise_source import generators_from
 from chggen.sampling.sampler import sample
 from chggen.sampling.steps import NO_CORRECTOR, Ancestral, Langevin, Predictor, Refresh
 from chggen.sampling.walk import Walk
 
-EVALUATIONS: Final = {"fast": 50, "best": 160}  # of the score network a sample, by quality
+QUALITIES: Final = {"fast": (50, 2), "best": (160, 4)}  # evaluations of the score network a sample, at most; tries
+
+
+_TOP: Final = 3.0  # Å; guests start uniform, and from farther out the network tells them nothing of their sites
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How to sample.
 
-    Evaluations of the score network: walk steps down × (those of the predictor, 1 or Heun's 2, + corrector steps),
-    less at the clean level, which has nothing to correct and no slope.
+    Evaluations of the score network for each try: walk steps down × (those of the predictor, 1 or Heun's 2, +
+    corrector steps), less at the clean level, which has nothing to correct and no slope; then the choice's own.
     """
 
     schedule: Schedule
@@ -31,6 +35,7 @@ class Recipe:
     predictor: Predictor = Ancestral()
     corrector: Langevin = NO_CORRECTOR
     anchor: Anchor = Clamp()
+    choice: BestOf = ONE
 
     def run(
         self,
@@ -40,17 +45,21 @@ class Recipe:
         on_move: Callable[[int, int], None] = lambda done, total: None,
     ) -> Crystals:
         """Sample the guests of a batch; one seed for each crystal."""
-        return sample(
-            score,
-            crystals,
-            self.schedule,
-            predictor=self.predictor,
-            corrector=self.corrector,
-            anchor=self.anchor,
-            walk=self.walk,
-            generators=generators_from(seeds),
-            on_move=on_move,
-        )
+
+        def once(seeds: Sequence[int], k: int) -> Crystals:
+            return sample(
+                score,
+                crystals,
+                self.schedule,
+                predictor=self.predictor,
+                corrector=self.corrector,
+                anchor=self.anchor,
+                walk=self.walk,
+                generators=generators_from(seeds),
+                on_move=lambda done, total: on_move(k * total + done, self.choice.n * total),
+            )
+
+        return self.choice.run(once, score, seeds)
 
 
 def recipe(
@@ -60,17 +69,20 @@ def recipe(
     levels: int | None = None,
     n_resample: int | None = None,
     jump_length: int | None = None,
+    best_of: int | None = None,
+    judge: Judge = ONE.judge,
     uncertainty: float = 0.0,
 ) -> Recipe:
-    """The recipe of a name, with levels and resampling changed where given.
+    """The recipe of a name; levels (of one try), n_resample, jump_length and best_of changed where given.
 
-    `de-novo`: every atom moves. `clamp`: clean host. `renoise`: the host noised afresh at every level, each level
-    walked several times, as the paper does; these three refresh the noise at each step and take 50 (quality `fast`)
-    or 160 (`best`) evaluations. `paper`: its published settings, 3,474 evaluations (200 levels, ancestral predictor,
-    5 corrector steps, jumps of 10 levels walked 3 times). uncertainty: error of a clamped host that the network is
-    told, Å. Raises InputError for an unknown name or quality.
+    `de-novo`: every atom moves. `clamp`: clean host. Both refresh the noise at each step, and keep the best of 2 tries
+    (quality `fast`) or 4 (`best`) by the judge. `renoise`: the host noised afresh at every level, each level walked 5
+    times, as the paper does; one try. All take 50 (`fast`) or 160 evaluations (`best`), unless changed. `paper`: its
+    published settings, 3,474 evaluations (200 levels, ancestral predictor, 5 corrector steps, jumps of 10 levels
+    walked 3 times). uncertainty: error of a clamped host that the network is told, Å. Raises InputError for an unknown
+    name or quality.
     """
-    if quality not in EVALUATIONS:
+    if quality not in QUALITIES:
         raise InputError(f"unknown quality '{quality}'; expected fast or best")
     if name == "paper":
         return Recipe(
@@ -78,14 +90,19 @@ def recipe(
             walk=Walk(n_resample=n_resample or 3, jump_length=jump_length or 10),
             corrector=Langevin(n_steps=5),
             anchor=Renoise(),
+            choice=BestOf(n=best_of or 1, judge=judge),
         )
     anchors: dict[str, Anchor] = {"de-novo": Clamp(), "clamp": Clamp(uncertainty), "renoise": Renoise()}
     if name not in anchors:
         raise InputError(f"unknown sampler '{name}'; expected de-novo, clamp, renoise or paper")
+    evaluations, tries = QUALITIES[quality]
     walked = n_resample or (5 if name == "renoise" else 1)
+    choice = BestOf(n=best_of or (1 if name == "renoise" else tries), judge=judge)
+    afforded = max(2, (evaluations // choice.n - choice.evaluations) // walked)
     return Recipe(
-        schedule=Schedule(n_levels=levels or EVALUATIONS[quality] // walked),
+        schedule=Schedule(n_levels=levels or afforded, largest=_TOP),
         walk=Walk(n_resample=walked, jump_length=jump_length or 1),
         predictor=Refresh(),
         anchor=anchors[name],
+        choice=choice,
     )
