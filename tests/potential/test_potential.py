@@ -13,14 +13,15 @@ from chggen.potential import GPA, EnergyForcesStress, Potential, load_potential
 
 
 def crystals() -> list[Structure]:
-    """A rattled conventional cell, a two-atom cell met through many images, a skewed one without angles."""
+    """A rattled cell, two atoms met through many images, a skewed cell without angles, bonds of an atom to itself."""
     nacl = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.6), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     rng = np.random.default_rng(0)
     nacl.translate_sites(range(8), [0.3, 0.4, 0.9])
     rattled = Structure(nacl.lattice, nacl.species, nacl.frac_coords + 0.02 * rng.normal(size=(8, 3)))
     zinc_blende = Structure(Lattice.rhombohedral(3.85, 60), ["Zn", "S"], [[0, 0, 0], [0.24, 0.25, 0.27]])
     lithium = Structure(Lattice.from_parameters(3.1, 3.2, 9, 80, 70, 60), ["Li"], [[0.1, 0, 0]])
-    return [rattled, zinc_blende, lithium]
+    iron = Structure(Lattice.rhombohedral(2.5, 108), ["Fe"], [[0.2, 0, 0]])
+    return [rattled, zinc_blende, lithium, iron]
 
 
 def isolated() -> Structure:
@@ -48,11 +49,15 @@ def test_gives_what_chgnet_itself_predicts(name: str) -> None:
     model = CHGNet.load(model_name={"chgnet": "0.3.0"}.get(name, "r2scan"), use_device="cpu", verbose=False)
     structures = crystals()
     found = load_potential(name)(from_structures(structures))
-    for structure, (energy, forces, stress) in zip(structures, parts(found, [8, 2, 1]), strict=True):
-        own = model.predict_structure(structure, task="efs")
+    assert found.magnetic_moments is not None
+    counts = [len(s) for s in structures]
+    moments = iter(m.numpy() for m in found.magnetic_moments.split(counts))
+    for structure, (energy, forces, stress) in zip(structures, parts(found, counts), strict=True):
+        own = model.predict_structure(structure, task="efsm")
         assert energy / len(structure) == pytest.approx(float(own["e"]), abs=1e-5)
         np.testing.assert_allclose(forces, own["f"], atol=1e-4)
         np.testing.assert_allclose(stress, own["s"] * GPA, atol=1e-5)
+        np.testing.assert_allclose(next(moments), own["m"], atol=1e-4)
 
 
 def test_stress_is_the_slope_of_the_energy_with_strain(chgnet: Potential) -> None:
@@ -69,7 +74,7 @@ def test_stress_is_the_slope_of_the_energy_with_strain(chgnet: Potential) -> Non
 def test_batch_is_single_and_the_order_does_not_matter(chgnet: Potential) -> None:
     structures = crystals()
     for order in ([0, 1, 2], [2, 0, 1]):
-        together = parts(chgnet(from_structures([structures[k] for k in order])), [[8, 2, 1][k] for k in order])
+        together = parts(chgnet(from_structures([structures[k] for k in order])), [[8, 2, 1, 1][k] for k in order])
         for k, (energy, forces, stress) in zip(order, together, strict=True):
             alone = chgnet(from_structures([structures[k]]))
             assert energy == pytest.approx(float(alone.energy), abs=1e-5 * len(structures[k]))

@@ -24,11 +24,13 @@ class EnergyForcesStress:
 
     energy: total energy of each crystal, eV. forces: −dE/dx in Cartesian axes, eV/Å. stress: (dE/dε)/V, eV/Å³, in
     ASE's sign: positive where the crystal is stretched and pulls inwards, so the pressure is −trace/3.
+    magnetic_moments: size of each atom's, μ_B, where the potential knows them.
     """
 
     energy: Float[Tensor, "crystals"]
     forces: Float[Tensor, "atoms 3"]
     stress: Float[Tensor, "crystals 3 3"]
+    magnetic_moments: Float[Tensor, "atoms"] | None = None
 
 
 @runtime_checkable

@@ -1,41 +1,37 @@
-"""CHGNet as a Potential, batched in and out.
-
-Graphs are built for the whole batch by tensor operations on chggen's own edges, and energy is differentiated once for
-forces and stress together; both give chgnet's own predictions, several times faster than its converter does.
-"""
+"""CHGNet as a Potential, batched in and out."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import logging
+import math
 import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import torch
-from torch import Tensor
 
 from chggen.crystals import Crystals, batch
-from chggen.graph import Edges, edges_within
+from chggen.graph import edges_within
 from chggen.lattice import inverse_spacings, volume
 from chggen.potential import EnergyForcesStress, Potential
+from chggen.potential.chgnet_network import ChgnetNetwork, bond_graph
 
-_LOG = logging.getLogger(__name__)
 _OVERLAP: Final = 0.3  # Å; closer than any two nuclei, where the network's answer means nothing
 _FLATTEST: Final = 0.3  # Å between lattice planes; below it the images within the cutoff grow without bound
 _SMALLEST: Final = 0.5  # Å³/atom, ten times denser than diamond
 _HEAVIEST: Final = 94  # Pu, the last element CHGNet embeds
+_EDGES_AT_ONCE: Final = {"cpu": 20_000, "cuda": 400_000}  # fills the caches or the device; about 20 kB each
 
 
 class ChgnetPotential(Potential):
-    """A CHGNet model on a device; batch_size crystals go through the network at once, which bounds its memory."""
+    """A CHGNet model on a device. Its answers are those of chgnet itself; crystals go through in bounded batches."""
 
-    def __init__(self, model: Any, *, name: str, level: str, device: str = "cpu", batch_size: int = 16) -> None:
-        self.model = model.eval().requires_grad_(False)
+    def __init__(self, model: Any, *, name: str, level: str, device: str = "cpu") -> None:
+        self.network = ChgnetNetwork(model.eval().requires_grad_(False))
         self.name = name
         self.level = level
         self.device = device
-        self.batch_size = batch_size
 
     @classmethod
     def load(cls, weights: str, *, name: str, level: str, device: str = "cpu") -> ChgnetPotential:
@@ -49,43 +45,65 @@ class ChgnetPotential(Potential):
 
     def __call__(self, crystals: Crystals) -> EnergyForcesStress:
         parts = crystals.to(self.device, torch.float64).split()
-        energy = torch.full((len(parts),), torch.nan, dtype=torch.float64, device=self.device)
-        stress = energy[:, None, None].repeat(1, 3, 3)
-        forces = [torch.full_like(c.frac_coords, torch.nan) for c in parts]
-        sane = [k for k, c in enumerate(parts) if _is_sane(c)]
-        for start in range(0, len(sane), self.batch_size):
-            chunk = sane[start : start + self.batch_size]
-            graphs = _graphs(batch([parts[k] for k in chunk]), self.model.graph_converter)
-            usable = [(k, g) for k, g in zip(chunk, graphs, strict=True) if g is not None]
-            if usable:
-                found = self._evaluate([g for _, g in usable])
-                for (k, _), e, f, s in zip(usable, *found, strict=True):
-                    energy[k], forces[k], stress[k] = e, f, s
+        found = [_nothing(part) for part in parts]
+        sane = [k for k, part in enumerate(parts) if _is_sane(part)]
+        for numbers in _in_batches(sane, parts, _EDGES_AT_ONCE[torch.device(self.device).type], self.network):
+            whole = batch([parts[k] for k in numbers])
+            for k, one in zip(numbers, self._evaluate(whole), strict=True):
+                found[k] = one
         like = crystals.frac_coords
-        return EnergyForcesStress(energy=energy.to(like), forces=torch.cat(forces).to(like), stress=stress.to(like))
+        energy, forces, stress, moments = (torch.cat(column).to(like) for column in zip(*found, strict=True))
+        return EnergyForcesStress(energy=energy, forces=forces, stress=stress, magnetic_moments=moments)
 
-    @torch.enable_grad()
-    def _evaluate(self, graphs: list[Any]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """Energies (eV), forces (eV/Å) and stresses (eV/Å³) by one backward pass through all graphs."""
-        lattices = [g.lattice for g in graphs]
-        strains = [torch.zeros_like(lattice, requires_grad=True) for lattice in lattices]
-        for g, lattice, strain in zip(graphs, lattices, strains, strict=True):
-            g.lattice = lattice + lattice @ strain
-            g.atom_frac_coord.requires_grad_(True)
-        fracs = [g.atom_frac_coord for g in graphs]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            energy = self.model(graphs, task="e")["e"]
-        if self.model.is_intensive:
-            energy = energy * torch.tensor([len(f) for f in fracs], device=energy.device)
-        gradients = torch.autograd.grad(energy.sum(), [*fracs, *strains])
-        cells = [lattice.double() for lattice in lattices]
-        by_frac, by_strain = gradients[: len(graphs)], gradients[len(graphs) :]
-        return (
-            list(energy.detach().double()),
-            [-torch.linalg.solve(cell, g.double().T).T for cell, g in zip(cells, by_frac, strict=True)],
-            [g.double() / volume(cell) for cell, g in zip(cells, by_strain, strict=True)],
-        )
+    def _evaluate(self, crystals: Crystals) -> list[tuple[torch.Tensor, ...]]:
+        """Energy (eV), forces (eV/Å), stress (eV/Å³), moments (μ_B) of each; NaN where atoms are alone or overlap."""
+        edges = edges_within(crystals, self.network.atom_cutoff)
+        graph = bond_graph(crystals, edges, self.network.angle_cutoff)
+        owner, n = crystals.crystal_index, crystals.n_crystals
+        frac = crystals.frac_coords[graph.receiver] - crystals.frac_coords[graph.sender] - graph.image
+        vectors = torch.einsum("bi,bij->bj", frac, crystals.lattice[owner[graph.receiver]])
+        alone = torch.bincount(edges.receiver, minlength=len(owner)) == 0
+        overlapping = vectors.norm(dim=-1) < _OVERLAP
+        wrong = torch.cat([owner[alone], owner[graph.receiver[overlapping]]])
+        bad = torch.bincount(wrong, minlength=n) > 0
+        if n > 1 and bool(bad.any()):  # the others without them
+            return [one for part in crystals.split() for one in self._evaluate(part)]
+        if bool(bad.any()):
+            return [_nothing(crystals)]
+        made = self.network(vectors.float(), graph, crystals.atomic_numbers, owner, n)
+        pull = made.by_bond.double()
+        forces = torch.zeros_like(crystals.frac_coords)
+        forces = forces.index_add(0, graph.receiver, -pull).index_add(0, graph.sender, pull)
+        virial = torch.zeros_like(crystals.lattice)
+        virial = virial.index_add(0, owner[graph.receiver], vectors[:, :, None] * pull[:, None, :])
+        stress = virial / volume(crystals.lattice)[:, None, None]
+        counts = crystals.n_atoms.tolist()
+        columns = (made.energy.split(1), forces.split(counts), stress.split(1), made.magnetic_moments.split(counts))
+        return list(zip(*columns, strict=True))
+
+
+def _nothing(crystal: Crystals) -> tuple[torch.Tensor, ...]:
+    """Energy, forces, stress and magnetic moments of a crystal that has none."""
+    none = torch.full_like(crystal.frac_coords, torch.nan)
+    return none.new_full((1,), torch.nan), none, torch.full_like(crystal.lattice, torch.nan), none[:, 0]
+
+
+def _in_batches(
+    chosen: Sequence[int], parts: Sequence[Crystals], limit: int, network: ChgnetNetwork
+) -> Iterator[list[int]]:
+    """The chosen crystals in order, cut where their edges would be more than the limit; at least one in each batch."""
+    ball = 4 / 3 * math.pi * network.atom_cutoff**3
+    found: list[int] = []
+    edges = 0.0
+    for k in chosen:
+        cost = len(parts[k].frac_coords) ** 2 * ball / float(volume(parts[k].lattice))
+        if found and edges + cost > limit:
+            yield found
+            found, edges = [], 0.0
+        found.append(k)
+        edges += cost
+    if found:
+        yield found
 
 
 def _is_sane(crystal: Crystals) -> bool:
@@ -96,90 +114,3 @@ def _is_sane(crystal: Crystals) -> bool:
     if float(volume(lattice)) < _SMALLEST * len(numbers) or bool((inverse_spacings(lattice) > 1 / _FLATTEST).any()):
         return False
     return int(numbers.min()) >= 1 and int(numbers.max()) <= _HEAVIEST
-
-
-def _graphs(crystals: Crystals, converter: Any) -> list[Any | None]:
-    """One chgnet CrystalGraph for each crystal; None where an atom is isolated or two overlap."""
-    from chgnet.graph.crystalgraph import CrystalGraph
-
-    edges, undirected, first = _paired(edges_within(crystals, float(converter.atom_graph_cutoff)))
-    length = edges.vectors(crystals).norm(dim=-1)
-    angles = _angles(edges.receiver, length, undirected, float(converter.bond_graph_cutoff))
-    owner = crystals.crystal_index
-    n, counts = crystals.n_crystals, crystals.n_atoms.tolist()
-    of_edge, of_bond = owner[edges.receiver], owner[edges.receiver[first]]
-    n_edges, n_bonds = (torch.bincount(o, minlength=n).tolist() for o in (of_edge, of_bond))
-    n_angles = torch.bincount(owner[angles[:, 0]], minlength=n).tolist()
-    connected = torch.bincount(edges.receiver, minlength=len(owner)) > 0
-    bad = torch.bincount(owner[~connected], minlength=n) + torch.bincount(of_edge[length < _OVERLAP], minlength=n)
-
-    # chgnet counts atoms, directed edges and undirected bonds from zero in each graph
-    shifts = torch.tensor([[0, 0, 0], *zip(counts, n_edges, n_bonds, strict=True)], device=owner.device).cumsum(0)
-    pairs = torch.stack([edges.receiver, edges.sender], dim=1) - shifts[of_edge, :1]
-    shifted = angles - shifts[owner[angles[:, 0]]][:, [0, 2, 1, 2, 1]]
-    columns = zip(
-        bad.tolist(),
-        crystals.atomic_numbers.int().split(counts),
-        crystals.frac_coords.float().split(counts),
-        crystals.lattice.float(),
-        pairs.int().split(n_edges),
-        edges.image.float().split(n_edges),
-        (undirected - shifts[of_edge, 2]).int().split(n_edges),
-        (first - shifts[of_bond, 1]).int().split(n_bonds),
-        shifted.int().split(n_angles),
-        strict=True,
-    )
-    return [
-        None
-        if wrong
-        else CrystalGraph(
-            atomic_number=numbers,
-            atom_frac_coord=frac.clone(),
-            atom_graph=pair,
-            atom_graph_cutoff=converter.atom_graph_cutoff,
-            neighbor_image=image,
-            directed2undirected=to_bond,
-            undirected2directed=to_edge,
-            bond_graph=angle,
-            bond_graph_cutoff=converter.bond_graph_cutoff,
-            lattice=lattice,
-        )
-        for wrong, numbers, frac, lattice, pair, image, to_bond, to_edge, angle in columns
-    ]
-
-
-def _paired(edges: Edges) -> tuple[Edges, Tensor, Tensor]:
-    """Edges by receiver that have their reverse, the undirected bond of each, and the first edge of each bond.
-
-    Rounding may leave one direction of an edge outside the cutoff; its weight there is zero, so it is dropped.
-    """
-    order = torch.argsort(edges.receiver, stable=True)  # splitting by crystal below relies on it
-    edges = Edges(sender=edges.sender[order], receiver=edges.receiver[order], image=edges.image[order])
-    image = edges.image.long()
-    reach = int(image.abs().max()) if len(image) else 0
-    base, atoms = 2 * reach + 1, int(edges.receiver.max()) + 1 if len(image) else 1
-    powers = torch.tensor([base * base, base, 1], device=image.device)
-    ahead = (edges.receiver * atoms + edges.sender) * base**3 + ((image + reach) * powers).sum(-1)
-    back = (edges.sender * atoms + edges.receiver) * base**3 + ((reach - image) * powers).sum(-1)
-    _, bond, size = torch.minimum(ahead, back).unique(return_inverse=True, return_counts=True)
-    if bool((size != 2).any()):
-        whole = size[bond] == 2
-        edges = Edges(sender=edges.sender[whole], receiver=edges.receiver[whole], image=edges.image[whole])
-        bond = bond[whole].unique(return_inverse=True)[1]
-    first = torch.argsort(bond, stable=True)[::2]
-    return edges, bond, first
-
-
-def _angles(receiver: Tensor, length: Tensor, undirected: Tensor, cutoff: float) -> Tensor:
-    """Every ordered pair of short edges at one atom: atom, bond and edge of the first, bond and edge of the second."""
-    short = torch.nonzero(length < cutoff).squeeze(-1)
-    atom = receiver[short]
-    degree = torch.bincount(atom, minlength=1)
-    starts = torch.cumsum(degree, 0) - degree
-    repeats = degree[atom]
-    first = torch.repeat_interleave(torch.arange(len(short), device=short.device), repeats)
-    within = torch.arange(len(first), device=short.device) - (torch.cumsum(repeats, 0) - repeats)[first]
-    second = starts[atom[first]] + within
-    different = first != second
-    one, two = short[first[different]], short[second[different]]
-    return torch.stack([receiver[one], undirected[one], one, undirected[two], two], dim=1)
