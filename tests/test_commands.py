@@ -83,7 +83,7 @@ def test_a_phase_that_does_not_relax_is_a_row_with_its_reason(tmp_path: Path) ->
     path = reference_building.build_references([far], ["pbe"], 0.1, "cpu", 1, tmp_path / "out", silent)
     row = json.loads((tmp_path / "out" / "rows.jsonl").read_text())
     assert row["id"] == "far"
-    assert "no finite energy" in row["failed"]
+    assert "no neighbour within 6 Å" in row["failed"]
     assert len(References.load(path)) == 0
 
 
@@ -127,4 +127,4 @@ def test_hull_of_files_relaxes_them_first(folder: Path, monkeypatch: pytest.Monk
     Structure(Lattice.cubic(40), ["Li"], [[0, 0, 0]]).to(str(far))
     lines = commands.hull_lines([folder / "lithium.cif", far], None, None, "pbe", [], 0.1, "cpu", None)
     assert lines[0] == "lithium: no decomposition energy (the reference table holds no entries)"
-    assert lines[1].startswith("far: no energy (the potential gives no finite energy")
+    assert lines[1].startswith("far: no energy (an atom has no neighbour within 6 Å")

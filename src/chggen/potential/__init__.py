@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
 
 import torch
@@ -24,13 +25,15 @@ class EnergyForcesStress:
 
     energy: total energy of each crystal, eV. forces: −dE/dx in Cartesian axes, eV/Å. stress: (dE/dε)/V, eV/Å³, in
     ASE's sign: positive where the crystal is stretched and pulls inwards, so the pressure is −trace/3.
-    magnetic_moments: size of each atom's, μ_B, where the potential knows them.
+    magnetic_moments: size of each atom's, μ_B, where the potential knows them. failures: why a crystal is NaN, by its
+    place in the batch, where the potential can tell.
     """
 
     energy: Float[Tensor, "crystals"]
     forces: Float[Tensor, "atoms 3"]
     stress: Float[Tensor, "crystals 3 3"]
     magnetic_moments: Float[Tensor, "atoms"] | None = None
+    failures: Mapping[int, str] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -45,15 +45,17 @@ class AsePotential(Potential):
         return cls(calculator, name=name)
 
     def __call__(self, crystals: Crystals) -> EnergyForcesStress:
-        parts = [self._single(c) for c in crystals.split()]
+        failures: dict[int, str] = {}
+        parts = [self._single(k, c, failures) for k, c in enumerate(crystals.split())]
         like = crystals.frac_coords
         return EnergyForcesStress(
             energy=torch.tensor([e for e, _, _ in parts], dtype=like.dtype, device=like.device),
             forces=torch.from_numpy(np.concatenate([f for _, f, _ in parts])).to(like),
             stress=torch.from_numpy(np.stack([s for _, _, s in parts])).to(like),
+            failures=failures,
         )
 
-    def _single(self, crystal: Crystals) -> tuple[float, np.ndarray, np.ndarray]:
+    def _single(self, k: int, crystal: Crystals, failures: dict[int, str]) -> tuple[float, np.ndarray, np.ndarray]:
         from ase import Atoms
 
         stress = np.full((3, 3), np.nan)
@@ -70,5 +72,6 @@ class AsePotential(Potential):
                 _LOG.debug("%s has no stress", self.name)
         except Exception as error:  # calculators raise anything on a bad crystal; it must cost no other crystal
             _LOG.info("%s failed on a crystal of %d atoms: %s", self.name, len(numbers), error)
+            failures[k] = f"{self.name} failed: {next(iter(str(error).splitlines()), type(error).__name__)}"
             return float("nan"), np.full((len(numbers), 3), np.nan), stress
         return energy, forces, stress

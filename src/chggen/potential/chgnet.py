@@ -46,17 +46,23 @@ class ChgnetPotential(Potential):
     def __call__(self, crystals: Crystals) -> EnergyForcesStress:
         parts = crystals.to(self.device, torch.float64).split()
         found = [_nothing(part) for part in parts]
-        sane = [k for k, part in enumerate(parts) if _is_sane(part)]
+        failures = {k: reason for k, part in enumerate(parts) if (reason := _unfit(part)) is not None}
+        sane = [k for k in range(len(parts)) if k not in failures]
         for numbers in _in_batches(sane, parts, _EDGES_AT_ONCE[torch.device(self.device).type], self.network):
             whole = batch([parts[k] for k in numbers])
             for k, one in zip(numbers, self._evaluate(whole), strict=True):
-                found[k] = one
+                if isinstance(one, str):
+                    failures[k] = one
+                else:
+                    found[k] = one
         like = crystals.frac_coords
         energy, forces, stress, moments = (torch.cat(column).to(like) for column in zip(*found, strict=True))
-        return EnergyForcesStress(energy=energy, forces=forces, stress=stress, magnetic_moments=moments)
+        return EnergyForcesStress(
+            energy=energy, forces=forces, stress=stress, magnetic_moments=moments, failures=failures
+        )
 
-    def _evaluate(self, crystals: Crystals) -> list[tuple[torch.Tensor, ...]]:
-        """Energy (eV), forces (eV/Å), stress (eV/Å³), moments (μ_B) of each; NaN where atoms are alone or overlap."""
+    def _evaluate(self, crystals: Crystals) -> list[tuple[torch.Tensor, ...] | str]:
+        """Energy (eV), forces (eV/Å), stress (eV/Å³) and moments (μ_B) of each, or why there are none."""
         edges = edges_within(crystals, self.network.atom_cutoff)
         graph = bond_graph(crystals, edges, self.network.angle_cutoff)
         owner, n = crystals.crystal_index, crystals.n_crystals
@@ -64,12 +70,12 @@ class ChgnetPotential(Potential):
         vectors = torch.einsum("bi,bij->bj", frac, crystals.lattice[owner[graph.receiver]])
         alone = torch.bincount(edges.receiver, minlength=len(owner)) == 0
         overlapping = vectors.norm(dim=-1) < _OVERLAP
-        wrong = torch.cat([owner[alone], owner[graph.receiver[overlapping]]])
-        bad = torch.bincount(wrong, minlength=n) > 0
-        if n > 1 and bool(bad.any()):  # the others without them
-            return [one for part in crystals.split() for one in self._evaluate(part)]
-        if bool(bad.any()):
-            return [_nothing(crystals)]
+        if bool(alone.any()) or bool(overlapping.any()):
+            if n > 1:  # the others without the one at fault
+                return [one for part in crystals.split() for one in self._evaluate(part)]
+            if bool(alone.any()):
+                return [f"an atom has no neighbour within {self.network.atom_cutoff:g} Å"]
+            return [f"two atoms are closer than {_OVERLAP} Å"]
         made = self.network(vectors.float(), graph, crystals.atomic_numbers, owner, n)
         pull = made.by_bond.double()
         forces = torch.zeros_like(crystals.frac_coords)
@@ -106,11 +112,17 @@ def _in_batches(
         yield found
 
 
-def _is_sane(crystal: Crystals) -> bool:
-    """Whether a neighbour search is possible at all, and every element known to CHGNet."""
+def _unfit(crystal: Crystals) -> str | None:
+    """Why a neighbour search is not possible, or an element unknown to CHGNet; None: all is well."""
     lattice, numbers = crystal.lattice, crystal.atomic_numbers
-    if len(numbers) == 0 or not (crystal.frac_coords.isfinite().all() and lattice.isfinite().all()):
-        return False
-    if float(volume(lattice)) < _SMALLEST * len(numbers) or bool((inverse_spacings(lattice) > 1 / _FLATTEST).any()):
-        return False
-    return int(numbers.min()) >= 1 and int(numbers.max()) <= _HEAVIEST
+    if len(numbers) == 0:
+        return "there are no atoms"
+    if not (crystal.frac_coords.isfinite().all() and lattice.isfinite().all()):
+        return "coordinates or lattice are not finite"
+    if float(volume(lattice)) < _SMALLEST * len(numbers):
+        return f"the cell has less than {_SMALLEST} Å³/atom"
+    if bool((inverse_spacings(lattice) > 1 / _FLATTEST).any()):
+        return f"lattice planes are closer than {_FLATTEST} Å"
+    if int(numbers.min()) < 1 or int(numbers.max()) > _HEAVIEST:
+        return f"CHGNet knows elements up to Z = {_HEAVIEST} only"
+    return None
