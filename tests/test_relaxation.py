@@ -153,3 +153,45 @@ def test_empty_list_and_wrong_options() -> None:
         relax([copper()], potential=EMT, fixed_atoms=[])
     with pytest.raises(InputError, match="fmax"):
         relax([copper()], potential=EMT, fmax=0.0)
+
+
+def test_a_trajectory_is_kept_where_asked_for() -> None:
+    start = rattled(copper(), 0.1)
+    relaxed = relax([start, copper(3.7)], potential=EMT, trajectory=True)[0]
+    frames = relaxed.trajectory
+    assert len(frames) == relaxed.n_steps + 1
+    assert np.allclose(frames[0].structure.frac_coords, start.frac_coords)
+    assert frames[0].energy_per_atom == relaxed.initial_energy_per_atom
+    assert frames[-1].structure == relaxed.structure
+    assert frames[-1].energy_per_atom == relaxed.energy_per_atom
+    assert np.linalg.norm(frames[-1].forces, axis=1).max() == pytest.approx(relaxed.fmax)
+    assert all(f.stress.shape == (3, 3) for f in frames)
+    assert relax([start], potential=EMT)[0].trajectory == ()
+
+
+def test_results_are_the_same_bits_in_any_batch() -> None:
+    structures = [rattled(copper(3.5 + 0.05 * k), 0.1, seed=k) for k in range(5)]
+    alone = [relax([s], potential=EMT)[0] for s in structures]
+    for size in (2, 5):
+        for one, among in zip(alone, relax(structures, potential=EMT, batch_size=size), strict=True):
+            assert among.n_steps == one.n_steps
+            assert among.energy_per_atom == one.energy_per_atom
+            assert np.array_equal(among.structure.frac_coords, one.structure.frac_coords)
+            assert np.array_equal(among.structure.lattice.matrix, one.structure.lattice.matrix)
+
+
+@pytest.mark.parametrize(
+    ("structure", "reason"),
+    [
+        (Structure(Lattice.cubic(20), ["Ar"], [[0, 0, 0]]), "no neighbour within 6 Å"),
+        (Structure(Lattice.cubic(4), ["Na", "Cl"], [[0, 0, 0], [0.05, 0, 0]]), "closer than 0.3 Å"),
+        (Structure(Lattice.cubic(0.7), ["Na"], [[0, 0, 0]]), "less than 0.5 Å³/atom"),
+        (Structure(Lattice.tetragonal(9, 0.1), ["Na"], [[0, 0, 0]]), "planes are closer than 0.3 Å"),
+        (Structure(Lattice.cubic(4), ["Cm"], [[0, 0, 0]]), "up to Z = 94"),
+    ],
+)
+def test_a_failure_says_what_is_wrong(chgnet: Potential, structure: Structure, reason: str) -> None:
+    bad, good = relax([structure, salt(5.6)], potential=chgnet, max_steps=0, fix_cell=True)
+    assert bad.energy_per_atom is None
+    assert reason in str(bad.reason)
+    assert good.energy_per_atom is not None
