@@ -6,11 +6,13 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from pymatgen.core import Lattice, Structure
 
 from chggen.config import InputError
 from chggen.potential import Potential, load_potential
 from chggen.relaxation import Relaxed, relax
+from chggen.symmetry import Symmetrizer, space_group
 
 EMT = "ase:ase.calculators.emt:EMT"
 
@@ -195,3 +197,33 @@ def test_a_failure_says_what_is_wrong(chgnet: Potential, structure: Structure, r
     assert bad.energy_per_atom is None
     assert reason in str(bad.reason)
     assert good.energy_per_atom is not None
+
+
+def test_fixed_symmetry_is_kept_where_a_free_relaxation_leaves_it() -> None:
+    # bcc copper is a saddle of EMT: strained along one axis it slides to fcc, unless cubic at the tolerance.
+    bcc = Structure(Lattice.tetragonal(2.84, 2.95), ["Cu", "Cu"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    free = relax([bcc], potential=EMT, fmax=0.001)[0]
+    kept = relax([bcc], potential=EMT, fmax=0.001, fix_symmetry=0.2)[0]
+    assert kept.converged
+    assert kept.n_steps > 0
+    assert kept.structure.lattice.c / kept.structure.lattice.a == pytest.approx(2.95 / 2.84, rel=1e-6)
+    assert space_group(free.structure, 0.01) == 225
+    assert free.energy_per_atom < kept.energy_per_atom - 0.01
+
+
+def test_symmetrised_forces_and_stress_do_not_change_under_the_group() -> None:
+    places = [[0, 0, 0], [0.3, 0.3, 0]]
+    rutile = Structure.from_spacegroup("P4_2/mnm", Lattice.tetragonal(4.6, 2.96), ["Ti", "O"], places)
+    symmetrizer = Symmetrizer.of(rutile)
+    assert symmetrizer is not None
+    assert len(symmetrizer.rotations) == 16
+    rng = np.random.default_rng(0)
+    forces = symmetrizer.vectors(torch.from_numpy(rng.normal(size=(6, 3))))
+    stress = symmetrizer.tensor(torch.from_numpy(rng.normal(size=(3, 3))))
+    assert torch.allclose(symmetrizer.vectors(forces), forces)
+    assert torch.allclose(forces[:2], torch.zeros(2, 3).double(), atol=1e-12)  # Ti has no freedom
+    oxygen = forces[2:].abs()
+    assert torch.allclose(oxygen[:, 0], oxygen[:, 1])  # O moves along [110] only
+    assert torch.allclose(oxygen[:, 2], torch.zeros(4).double(), atol=1e-12)
+    assert float(oxygen.max()) > 0.01
+    assert torch.allclose(stress, torch.diag(torch.stack([stress[0, 0], stress[0, 0], stress[2, 2]])), atol=1e-12)

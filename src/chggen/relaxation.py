@@ -22,6 +22,7 @@ from chggen.crystals import Crystals, batch, from_structures
 from chggen.lattice import volume, wrap
 from chggen.lbfgs import Lbfgs, rms_displacement
 from chggen.potential import GPA, EnergyForcesStress, Potential, load_potential
+from chggen.symmetry import Symmetrizer
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -81,6 +82,7 @@ def relax(
     potential: str | Potential = "chgnet",
     fix_cell: bool = False,
     fixed_atoms: Sequence[np.ndarray | Sequence[bool] | None] | None = None,
+    fix_symmetry: float | None = None,
     pressure: float = 0.0,
     fmax: float = 0.1,
     max_steps: int = 500,
@@ -93,9 +95,10 @@ def relax(
 
     Converged: the forces (eV/Å) on all free atoms and, for a free cell, the rows of −V(stress + pressure)/n_atoms
     (eV) are below fmax, as for ASE's FrechetCellFilter. fixed_atoms: for each structure None or a mask, True: the
-    atom keeps its fractional coordinates bit for bit. pressure in GPa. batch_size: structures moved together (None:
-    16 on a CPU, 512 on a GPU). on_done(index, relaxed) is called as each structure is done, in the order they finish.
-    A structure that fails is returned marked, the others unaffected.
+    atom keeps its fractional coordinates bit for bit. fix_symmetry: symprec (Å) at which each structure's group is
+    found; every step then keeps it, forces and stress being averaged over it. pressure in GPa. batch_size: structures
+    moved together (None: 16 on a CPU, 512 on a GPU). on_done(index, relaxed) is called as each structure is done, in
+    the order they finish. A structure that fails is returned marked, the others unaffected.
 
     Raises InputError for an unknown potential, masks that do not fit, or options out of range.
     """
@@ -121,7 +124,11 @@ def relax(
             index = waiting.popleft()
             reason = _unusable(structures[index])
             if reason is None:
-                entering.append(_Descent(index=index, given=structures[index], free=masks[index]))
+                descent = _Descent(index=index, given=structures[index], free=masks[index])
+                if fix_symmetry is not None:
+                    symmetrizer = Symmetrizer.of(structures[index], fix_symmetry)
+                    descent.symmetrizer = None if symmetrizer is None else symmetrizer.to(device)
+                entering.append(descent)
             else:
                 finish(index, _failed(structures[index], reason, 0))
         moving.enter(entering)
@@ -180,6 +187,7 @@ class _Descent:
     index: int
     given: Structure
     free: Tensor
+    symmetrizer: Symmetrizer | None = None
     n_steps: int = 0
     initial: float | None = None  # eV/atom
     frames: list[Frame] = field(default_factory=list)
@@ -219,6 +227,11 @@ class _Batch:
         seen = model(now)
         forces = torch.where(self.free[:, None], seen.forces.double(), 0.0)
         virial = self._virial(seen.stress.double())
+        for k, descent in enumerate(self.descents):
+            if descent.symmetrizer is not None:
+                atoms = self.start.crystal_index == k
+                forces[atoms] = descent.symmetrizer.vectors(forces[atoms])
+                virial[k] = descent.symmetrizer.tensor(virial[k])
         outcomes = self._outcomes(seen, forces, virial)
         stay = [outcome is None for outcome in outcomes]
         done = [(d.index, o) for d, o in zip(self.descents, outcomes, strict=True) if o is not None]

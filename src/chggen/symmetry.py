@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -191,16 +194,23 @@ def _symmetric_positions(
     """Positions (atoms, 3) averaged over the group; None where an operation does not permute the atoms."""
     total = np.zeros_like(frac)
     for rotation, translation in zip(rotations, translations, strict=True):
-        moved = frac @ rotation.T + translation
-        delta = moved[:, None, :] - frac[None, :, :]
-        delta -= np.round(delta)
-        distance = np.linalg.norm(delta @ lattice, axis=-1)
-        distance[numbers[:, None] != numbers[None, :]] = np.inf
-        target = distance.argmin(axis=1)
+        target, off = _images(frac @ rotation.T + translation, frac, numbers, lattice)
         if len(set(target)) != len(target):
             return None
-        total[target] += frac[target] + delta[np.arange(len(frac)), target]
+        total[target] += frac[target] + off
     return total / len(rotations)
+
+
+def _images(
+    moved: np.ndarray, frac: np.ndarray, numbers: np.ndarray, lattice: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each moved atom the nearest atom of its species, and how far off that it is (fractional)."""
+    delta = moved[:, None, :] - frac[None, :, :]
+    delta -= np.round(delta)
+    distance = np.linalg.norm(delta @ lattice, axis=-1)
+    distance[numbers[:, None] != numbers[None, :]] = np.inf
+    target = distance.argmin(axis=1)
+    return target, delta[np.arange(len(frac)), target]
 
 
 def operations(structure: Structure, symprec: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
@@ -214,3 +224,39 @@ def operations(structure: Structure, symprec: float = 0.1) -> tuple[np.ndarray, 
     if found is None:
         return np.eye(3)[None], np.zeros((1, 3))
     return found["rotations"].astype(float), found["translations"]
+
+
+@dataclass(frozen=True)
+class Symmetrizer:
+    """Averages over the operations of a crystal; what it returns is unchanged by every one of them.
+
+    rotations act on Cartesian columns and stay what they are under strains of the same symmetry; operation g takes
+    atom a to atom images[g, a].
+    """
+
+    rotations: Float[Tensor, "operations 3 3"]
+    images: Int[Tensor, "operations atoms"]
+
+    @classmethod
+    def of(cls, structure: Structure, symprec: float = 0.01) -> Symmetrizer | None:
+        """That of the group found at symprec (Å); None where its operations do not permute the atoms."""
+        lattice, frac, numbers = _cell(structure)
+        rotations, translations = operations(structure, symprec)
+        moved = [frac @ r.T + t for r, t in zip(rotations, translations, strict=True)]
+        targets = [_images(m, frac, numbers, lattice)[0] for m in moved]
+        if any(len(set(target)) != len(target) for target in targets):
+            return None
+        u, _, vt = np.linalg.svd(lattice.T @ rotations @ np.linalg.inv(lattice.T))  # to the nearest true rotation
+        return cls(torch.from_numpy(u @ vt), torch.from_numpy(np.array(targets)))
+
+    def to(self, device: torch.device | str) -> Symmetrizer:
+        return Symmetrizer(self.rotations.to(device), self.images.to(device))
+
+    def vectors(self, vectors: Float[Tensor, "atoms 3"]) -> Float[Tensor, "atoms 3"]:
+        """Vectors of the atoms, such as forces."""
+        turned = torch.einsum("gij,aj->gai", self.rotations, vectors).reshape(-1, 3)
+        return torch.zeros_like(vectors).index_add(0, self.images.flatten(), turned) / len(self.rotations)
+
+    def tensor(self, tensor: Float[Tensor, "3 3"]) -> Float[Tensor, "3 3"]:
+        """A tensor of the whole crystal, such as its stress."""
+        return torch.einsum("gij,jk,glk->il", self.rotations, tensor, self.rotations) / len(self.rotations)
