@@ -128,3 +128,16 @@ def test_hull_of_files_relaxes_them_first(folder: Path, monkeypatch: pytest.Monk
     lines = commands.hull_lines([folder / "lithium.cif", far], None, None, "pbe", [], 0.1, "cpu", None)
     assert lines[0] == "lithium: no decomposition energy (the reference table holds no entries)"
     assert lines[1].startswith("far: no energy (an atom has no neighbour within 6 Å")
+
+
+def test_trajectories_and_symmetry_of_relaxed_files(tmp_path: Path) -> None:
+    from ase.io import read
+
+    start = tmp_path / "copper.cif"
+    _copper(3.7, 0.02).to(str(start))
+    options = {**_EMT, "fix_symmetry": 0.01}
+    found = commands.relax_files([start], options, "cpu", 1, tmp_path / "out", silent, trajectory=True)
+    frames = read(tmp_path / "out" / "trajectories" / "copper.extxyz", index=":")
+    assert len(frames) == (found[0].relax_steps or 0) + 1
+    assert frames[-1].get_potential_energy() / 4 == pytest.approx(found[0].energy_per_atom, abs=1e-3)  # refined after
+    assert abs(frames[-1].get_forces()).max() < 0.05

@@ -146,25 +146,31 @@ def relax(
     *,
     potential: str = "chgnet",
     fix_cell: bool = False,
+    fix_symmetry: float | None = None,
+    fixed_atoms: Sequence[Sequence[bool] | None] | None = None,
     fmax: float = 0.1,
     pressure: float = 0.0,
     max_steps: int = 500,
     device: str = "cpu",
+    trajectory: bool = False,
 ) -> list[Relaxed]:
     """Relax structures (pymatgen, ASE Atoms or files) with a potential, in the order given (see chggen.relaxation)."""
     return relax_structures(
         [as_structure(s) for s in structures],
         potential=potential,
         fix_cell=fix_cell,
+        fix_symmetry=fix_symmetry,
+        fixed_atoms=fixed_atoms,
         fmax=fmax,
         pressure=pressure,
         max_steps=max_steps,
         device=device,
+        trajectory=trajectory,
     )
 
 
 _SAMPLER = ("model", "anchor", "quality", "levels", "n_resample", "jump_length", "best_of", "judge")
-_RELAX = ("potential", "fmax", "max_steps", "fix_cell", "pressure")
+_RELAX = ("potential", "fmax", "max_steps", "fix_cell", "fix_symmetry", "pressure")
 _MACHINE = ("device", "workers", "batch_size")
 
 

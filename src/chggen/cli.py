@@ -160,6 +160,8 @@ def relax(
     potential: PotentialName = "chgnet",
     fmax: Fmax = 0.1,
     max_steps: Annotated[int, typer.Option(help="Most steps for a structure.")] = 500,
+    fix_symmetry: Annotated[float | None, typer.Option(help="Keep the group found at this symprec, Å.")] = None,
+    trajectory: Annotated[bool, typer.Option("--trajectory", help="Write every step, an extxyz a structure.")] = False,
     seed: Seed = 0,
     device: Device = "cpu",
     workers: Workers = 0,
@@ -170,10 +172,11 @@ def relax(
 
     options = {
         "potential": potential, "fmax": fmax, "max_steps": max_steps, "fix_cell": fix_cell, "pressure": pressure,
+        "fix_symmetry": fix_symmetry,
     }  # fmt: skip
     folder = out or Path("runs") / "relax"
     with _watched() as progress:
-        found = commands.relax_files(structures, options, device, workers, folder, progress)
+        found = commands.relax_files(structures, options, device, workers, folder, progress, trajectory)
     _show(found, folder)
 
 

@@ -19,19 +19,31 @@ if TYPE_CHECKING:
 
 
 def relax_files(
-    paths: Sequence[Path], options: Mapping[str, Any], device: str, workers: int, out: Path, progress: Progress
+    paths: Sequence[Path],
+    options: Mapping[str, Any],
+    device: str,
+    workers: int,
+    out: Path,
+    progress: Progress,
+    trajectory: bool = False,
 ) -> list[Candidate]:
-    """Relax the structures of files into a results folder, resumable; in the order of the files."""
+    """Relax the structures of files into a results folder, resumable; in the order of the files.
+
+    trajectory: every relaxation step by step as well, trajectories/NAME.extxyz there.
+    """
     from chggen.workshop import Tools, batches_of, check_potential, machine_of, relax_candidates, run_batches
 
     structures = named_structures(paths)
     settings = RelaxOptions.of(**options)
     machine = machine_of(device=device, workers=workers)
     check_potential(settings)
-    tools = Tools(sampler=SamplerOptions(), relax=settings, device=device)
+    folder = out / "trajectories" if trajectory else None
+    tools = Tools(sampler=SamplerOptions(), relax=settings, device=device, trajectories=folder)
     given = sorted(f"{name} {fingerprint(s)}" for name, s in structures.items())
     table = {"command": "relax", **settings.model_dump(), "structures": given}
     with Store(out, table) as store:
+        if folder is not None:
+            folder.mkdir(exist_ok=True)
         made = store.candidates()
         raw = [
             Candidate(id=name, stage="relax", formula=plain_formula(s.composition), seed=0, structure=s, raw=s)

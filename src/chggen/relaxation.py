@@ -7,9 +7,11 @@ ones enter.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -356,3 +358,20 @@ def _explosion(energy: float, descent: _Descent, swelling: float) -> str | None:
     if descent.initial is not None and energy < descent.initial - _DEEPEST_FALL:
         return f"the energy fell to {energy:.0f} eV/atom, outside what the potential knows"
     return None
+
+
+def write_trajectory(frames: Sequence[Frame], path: Path) -> None:
+    """The frames of a relaxation as one extxyz file with energies (eV), forces (eV/Å) and stresses (eV/Å³)."""
+    from ase.calculators.singlepoint import SinglePointCalculator
+    from ase.io import write
+    from pymatgen.io.ase import AseAtomsAdaptor
+
+    found = []
+    for frame in frames:
+        atoms = AseAtomsAdaptor.get_atoms(frame.structure, msonable=False)
+        energy = frame.energy_per_atom * len(atoms)
+        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=frame.forces, stress=frame.stress)
+        found.append(atoms)
+    temporary = path.with_name(path.name + ".part")
+    write(temporary, found, format="extxyz")
+    os.replace(temporary, path)

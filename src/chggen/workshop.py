@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -25,7 +26,7 @@ from chggen.crystals import Crystals, ScoreModel, to_structures
 from chggen.host import Host, batched_hosts
 from chggen.options import MachineOptions, RelaxOptions, SamplerOptions
 from chggen.potential import POTENTIALS, Potential, load_potential
-from chggen.relaxation import Relaxed, relax
+from chggen.relaxation import Relaxed, relax, write_trajectory
 from chggen.sampling.choice import DenoisingError, Judge
 from chggen.sampling.recipes import Recipe, recipe
 from chggen.score.checkpoint import load_score_model
@@ -61,6 +62,7 @@ class Tools:
     sampler: SamplerOptions
     relax: RelaxOptions | None
     device: str = "cpu"
+    trajectories: Path | None = None  # folder, where those of the relaxations are asked for
     loaded: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def check(self) -> None:
@@ -155,13 +157,17 @@ def relax_candidates(candidates: Sequence[Candidate], tools: Tools) -> list[Cand
         [cast("Structure", candidates[i].structure) for i in going],
         potential=tools.potential(),
         fix_cell=tools.relax.fix_cell,
+        fix_symmetry=tools.relax.fix_symmetry,
         pressure=tools.relax.pressure,
         fmax=tools.relax.fmax,
         max_steps=tools.relax.max_steps,
         device=tools.device,
+        trajectory=tools.trajectories is not None,
     )
     result = list(candidates)
     for i, relaxed in zip(going, done, strict=True):
+        if tools.trajectories is not None and relaxed.trajectory:
+            write_trajectory(relaxed.trajectory, tools.trajectories / f"{candidates[i].id}.extxyz")
         result[i] = with_relaxation(candidates[i], relaxed, tools.potential())
     return result
 
