@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from pymatgen.core import Lattice, Structure
 from chggen.config import InputError
 from chggen.crystals import batch, from_structures
 from chggen.potential import GPA, EnergyForcesStress, Potential, load_potential
+from chggen.relaxation import relax
 
 
 def crystals() -> list[Structure]:
@@ -127,8 +130,49 @@ def test_ase_calculator_is_asked_for_each_crystal() -> None:
     np.testing.assert_allclose(found.stress[1].numpy(), atoms.get_stress(voigt=False), atol=1e-8)
 
 
+def argon() -> Any:
+    """The torch-sim model of Lennard-Jones argon."""
+    from torch_sim.models.lennard_jones import LennardJonesModel
+
+    return LennardJonesModel(
+        sigma=3.405, epsilon=0.0104, cutoff=8.5, dtype=torch.float64, device=torch.device("cpu"), compute_stress=True
+    )
+
+
+def test_a_torch_sim_model_says_what_it_says_to_torch_sim() -> None:
+    torch_sim = pytest.importorskip("torch_sim")
+    places = np.array([[0, 0, 0], [0.5, 0.5, 0.02], [0.5, 0.03, 0.5], [0, 0.5, 0.5]])
+    structure = Structure(Lattice.from_parameters(5.3, 5.4, 5.6, 80, 95, 100), ["Ar"] * 4, places)
+    broken = Structure(structure.lattice, structure.species, np.full((4, 3), np.nan))
+    found = load_potential(f"torch-sim:{__name__}:argon")(from_structures([structure, broken, structure]))
+    own = argon()(torch_sim.io.structures_to_state([structure], torch.device("cpu"), torch.float64))
+    assert found.energy.isnan().tolist() == [False, True, False]
+    assert "not finite" in found.failures[1]
+    for k in (0, 2):
+        torch.testing.assert_close(found.energy[k : k + 1], own["energy"])
+        torch.testing.assert_close(found.forces[4 * k : 4 * k + 4], own["forces"])
+        torch.testing.assert_close(found.stress[k : k + 1], own["stress"])
+
+
+def test_argon_relaxes_to_its_lattice_constant() -> None:
+    # Lennard-Jones fcc: the sum over shells within 3 σ has its minimum at 1.5512 σ; one atom, σ = 1 Å, ε = 1 eV.
+    start = Structure(Lattice([[0, 0.8, 0.8], [0.8, 0, 0.8], [0.8, 0.8, 0]]), ["Ar"], [[0, 0, 0]])
+    relaxed = relax([start], potential="ase:ase.calculators.lj:LennardJones", fmax=1e-3)[0]
+    assert relaxed.converged
+    assert (4 * relaxed.structure.volume) ** (1 / 3) == pytest.approx(1.5512, abs=0.01)
+
+
 @pytest.mark.parametrize(
-    "name", ["chgnett", "ase:emt", "ase:no.such.module:EMT", "ase:ase.calculators.emt:Nothing", "ase:builtins:dict"]
+    "name",
+    [
+        "chgnett",
+        "ase:emt",
+        "torch-sim:x",
+        "torch-sim:no.such:thing",
+        "ase:no.such.module:EMT",
+        "ase:ase.calculators.emt:Nothing",
+        "ase:builtins:dict",
+    ],
 )
 def test_unknown_names_are_refused_in_one_sentence(name: str) -> None:
     with pytest.raises(InputError, match="expected") as caught:

@@ -51,10 +51,10 @@ class Potential(Protocol):
 
 
 def load_potential(name: str = "chgnet", device: str | torch.device = "cpu") -> Potential:
-    """The potential of this name: `chgnet`, `chgnet-r2scan`, or `ase:module:factory`.
+    """The potential of this name: `chgnet`, `chgnet-r2scan`, `ase:module:factory` or `torch-sim:module:factory`.
 
-    The last calls `factory()` of an importable module for an ASE calculator, e.g. `ase:ase.calculators.emt:EMT`; it
-    runs wherever the calculator runs, whatever the device. Raises InputError for an unknown name or factory.
+    The last two call `factory()` of an importable module for an ASE calculator, e.g. `ase:ase.calculators.emt:EMT`, or
+    a torch-sim model; it runs where that runs, whatever the device. Raises InputError for an unknown name or factory.
     """
     if name in _CHGNET:
         return _chgnet(name, str(device))
@@ -62,9 +62,13 @@ def load_potential(name: str = "chgnet", device: str | torch.device = "cpu") -> 
         from chggen.potential.ase import AsePotential
 
         return AsePotential.from_name(name)
+    if name.startswith("torch-sim:"):
+        from chggen.potential.torch_sim import TorchSimPotential
+
+        return TorchSimPotential.from_name(name)
     raise InputError(
-        f"unknown potential '{name}'; expected {', '.join(POTENTIALS)} or ase:module:factory; "
-        "pass one of these, or a Potential object"
+        f"unknown potential '{name}'; expected {', '.join(POTENTIALS)}, ase:module:factory or torch-sim:module:factory;"
+        " pass one of these, or a Potential object"
     )
 
 

@@ -1,0 +1,86 @@
+"""Any torch-sim model as a Potential, the whole batch at once on the model's device (optional extra `torch-sim`)."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Final
+
+import torch
+
+from chggen.config import InputError
+from chggen.crystals import Crystals
+from chggen.potential import EnergyForcesStress, Potential
+
+_FORM: Final = "torch-sim:module:factory, a function without arguments that gives a torch-sim model with stress"
+
+
+class TorchSimPotential(Potential):
+    """A torch-sim model (torch_sim.models.interface.ModelInterface) that computes forces and stress."""
+
+    def __init__(self, model: Any, name: str = "torch-sim", level: str = "other") -> None:
+        self.model = model
+        self.name = name
+        self.level = level
+
+    @classmethod
+    def from_name(cls, name: str) -> TorchSimPotential:
+        """From `torch-sim:module:factory`. Raises InputError when that cannot be imported, called, or lacks stress."""
+        parts = name.split(":")
+        if len(parts) != 3 or parts[0] != "torch-sim":
+            raise InputError(f"cannot read potential '{name}'; expected {_FORM}; write it in that form")
+        try:
+            importlib.import_module("torch_sim")
+            model = getattr(importlib.import_module(parts[1]), parts[2])()
+        except Exception as error:  # whatever a foreign factory raises is the user's to read
+            raise InputError(
+                f"potential '{name}' cannot be made ({type(error).__name__}: {error}); expected {_FORM}; "
+                "install chggen[torch-sim] and the module, or wrap the model's arguments in a function of your own"
+            ) from error
+        if not (getattr(model, "compute_forces", False) and getattr(model, "compute_stress", False)):
+            raise InputError(
+                f"potential '{name}' gave a {type(model).__name__} without forces or stress; expected {_FORM}; "
+                "switch both on in the factory"
+            )
+        return cls(model, name=name)
+
+    def __call__(self, crystals: Crystals) -> EnergyForcesStress:
+        failures: dict[int, str] = {}
+        try:
+            found = self._evaluate(crystals)
+        except Exception as error:  # models raise anything on a bad crystal; it must cost no other crystal
+            parts = crystals.split()
+            if len(parts) == 1:
+                failures[0] = f"{self.name} failed: {next(iter(str(error).splitlines()), type(error).__name__)}"
+                none = torch.full_like(crystals.frac_coords, torch.nan)
+                return EnergyForcesStress(
+                    energy=none.new_full((1,), torch.nan),
+                    forces=none,
+                    stress=torch.full_like(crystals.lattice, torch.nan),
+                    failures=failures,
+                )
+            alone = [self(part) for part in parts]
+            failures = {k: one.failures[0] for k, one in enumerate(alone) if one.failures}
+            found = tuple(
+                torch.cat(column) for column in zip(*((a.energy, a.forces, a.stress) for a in alone), strict=True)
+            )
+        like = crystals.frac_coords
+        energy, forces, stress = (x.to(like) for x in found)
+        return EnergyForcesStress(energy=energy, forces=forces, stress=stress, failures=failures)
+
+    def _evaluate(self, crystals: Crystals) -> tuple[torch.Tensor, ...]:
+        """Energies (eV), forces (eV/Å) and stresses (eV/Å³)."""
+        from torch_sim.state import SimState
+
+        if not (crystals.frac_coords.isfinite().all() and crystals.lattice.isfinite().all()):
+            raise ValueError("coordinates are not finite")
+        here = crystals.to(self.model.device, self.model.dtype)
+        state = SimState(
+            positions=here.cart_coords,
+            masses=torch.ones_like(here.frac_coords[:, 0]),
+            cell=here.lattice.transpose(1, 2).contiguous(),  # torch-sim's cells are columns
+            pbc=True,
+            atomic_numbers=here.atomic_numbers,
+            system_idx=here.crystal_index,
+        )
+        found = self.model(state)
+        return tuple(found[name].detach() for name in ("energy", "forces", "stress"))
