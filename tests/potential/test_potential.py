@@ -107,6 +107,14 @@ def test_dtype_follows_the_crystals_and_nothing_is_printed(capfd: pytest.Capture
     assert capfd.readouterr() == ("", "")
 
 
+def test_what_needs_more_memory_than_there_is_fails_alone(chgnet: Potential, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = crystals()[0] * (5, 5, 5)
+    monkeypatch.setattr("chggen.potential.chgnet.free_memory", lambda device: 2**20)
+    found = chgnet(from_structures([large, crystals()[1]]))
+    assert found.energy.isnan().tolist() == [True, False]
+    assert "GiB of memory, 0.0 GiB are free" in found.failures[0]
+
+
 def test_names_and_levels() -> None:
     assert (load_potential().name, load_potential().level) == ("chgnet", "pbe")
     assert load_potential("chgnet-r2scan").level == "r2scan"

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import torch
 
+from chggen.allocator import free_memory
 from chggen.crystals import Crystals, batch
 from chggen.graph import edges_within
 from chggen.lattice import inverse_spacings, volume
@@ -21,7 +22,8 @@ _OVERLAP: Final = 0.3  # Å; closer than any two nuclei, where the network's ans
 _FLATTEST: Final = 0.3  # Å between lattice planes; below it the images within the cutoff grow without bound
 _SMALLEST: Final = 0.5  # Å³/atom, ten times denser than diamond
 _HEAVIEST: Final = 94  # Pu, the last element CHGNet embeds
-_EDGES_AT_ONCE: Final = {"cpu": 20_000, "cuda": 400_000}  # fills the caches or the device; about 20 kB each
+_BYTES_OF_EDGE: Final = 50_000  # measured: 17 to 45 kB, most where many atoms are within the angle cutoff
+_EDGES_AT_ONCE: Final = {"cpu": 8_000, "cuda": 400_000}  # more is no faster on a CPU
 
 
 class ChgnetPotential(Potential):
@@ -46,9 +48,9 @@ class ChgnetPotential(Potential):
     def __call__(self, crystals: Crystals) -> EnergyForcesStress:
         parts = crystals.to(self.device, torch.float64).split()
         found = [_nothing(part) for part in parts]
-        failures = {k: reason for k, part in enumerate(parts) if (reason := _unfit(part)) is not None}
+        failures = {k: reason for k, part in enumerate(parts) if (reason := self._unfit(part)) is not None}
         sane = [k for k in range(len(parts)) if k not in failures]
-        for numbers in _in_batches(sane, parts, _EDGES_AT_ONCE[torch.device(self.device).type], self.network):
+        for numbers in self._in_batches(sane, parts):
             whole = batch([parts[k] for k in numbers])
             for k, one in zip(numbers, self._evaluate(whole), strict=True):
                 if isinstance(one, str):
@@ -87,42 +89,46 @@ class ChgnetPotential(Potential):
         columns = (made.energy.split(1), forces.split(counts), stress.split(1), made.magnetic_moments.split(counts))
         return list(zip(*columns, strict=True))
 
+    def _in_batches(self, chosen: Sequence[int], parts: Sequence[Crystals]) -> Iterator[list[int]]:
+        """The chosen crystals in order, cut where their edges would be more than the limit; at least one each."""
+        found: list[int] = []
+        edges = 0.0
+        for k in chosen:
+            more = self._edges(parts[k])
+            if found and edges + more > _EDGES_AT_ONCE[torch.device(self.device).type]:
+                yield found
+                found, edges = [], 0.0
+            found.append(k)
+            edges += more
+        if found:
+            yield found
+
+    def _edges(self, crystal: Crystals) -> float:
+        """How many edges a crystal has, by its density."""
+        ball = 4 / 3 * math.pi * self.network.atom_cutoff**3
+        return len(crystal.frac_coords) ** 2 * ball / float(volume(crystal.lattice))
+
+    def _unfit(self, crystal: Crystals) -> str | None:
+        """Why a neighbour search is not possible, or an element unknown to CHGNet; None: all is well."""
+        lattice, numbers = crystal.lattice, crystal.atomic_numbers
+        if len(numbers) == 0:
+            return "there are no atoms"
+        if not (crystal.frac_coords.isfinite().all() and lattice.isfinite().all()):
+            return "coordinates or lattice are not finite"
+        if float(volume(lattice)) < _SMALLEST * len(numbers):
+            return f"the cell has less than {_SMALLEST} Å³/atom"
+        if bool((inverse_spacings(lattice) > 1 / _FLATTEST).any()):
+            return f"lattice planes are closer than {_FLATTEST} Å"
+        if int(numbers.min()) < 1 or int(numbers.max()) > _HEAVIEST:
+            return f"CHGNet knows elements up to Z = {_HEAVIEST} only"
+        needed = _BYTES_OF_EDGE * self._edges(crystal)
+        free = free_memory(self.device) if needed > _BYTES_OF_EDGE * _EDGES_AT_ONCE["cpu"] else None
+        if free is not None and needed > free:
+            return f"it needs about {needed / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free"
+        return None
+
 
 def _nothing(crystal: Crystals) -> tuple[torch.Tensor, ...]:
     """Energy, forces, stress and magnetic moments of a crystal that has none."""
     none = torch.full_like(crystal.frac_coords, torch.nan)
     return none.new_full((1,), torch.nan), none, torch.full_like(crystal.lattice, torch.nan), none[:, 0]
-
-
-def _in_batches(
-    chosen: Sequence[int], parts: Sequence[Crystals], limit: int, network: ChgnetNetwork
-) -> Iterator[list[int]]:
-    """The chosen crystals in order, cut where their edges would be more than the limit; at least one in each batch."""
-    ball = 4 / 3 * math.pi * network.atom_cutoff**3
-    found: list[int] = []
-    edges = 0.0
-    for k in chosen:
-        cost = len(parts[k].frac_coords) ** 2 * ball / float(volume(parts[k].lattice))
-        if found and edges + cost > limit:
-            yield found
-            found, edges = [], 0.0
-        found.append(k)
-        edges += cost
-    if found:
-        yield found
-
-
-def _unfit(crystal: Crystals) -> str | None:
-    """Why a neighbour search is not possible, or an element unknown to CHGNet; None: all is well."""
-    lattice, numbers = crystal.lattice, crystal.atomic_numbers
-    if len(numbers) == 0:
-        return "there are no atoms"
-    if not (crystal.frac_coords.isfinite().all() and lattice.isfinite().all()):
-        return "coordinates or lattice are not finite"
-    if float(volume(lattice)) < _SMALLEST * len(numbers):
-        return f"the cell has less than {_SMALLEST} Å³/atom"
-    if bool((inverse_spacings(lattice) > 1 / _FLATTEST).any()):
-        return f"lattice planes are closer than {_FLATTEST} Å"
-    if int(numbers.min()) < 1 or int(numbers.max()) > _HEAVIEST:
-        return f"CHGNet knows elements up to Z = {_HEAVIEST} only"
-    return None
