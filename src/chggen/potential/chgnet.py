@@ -20,7 +20,7 @@ from chggen.potential.chgnet_network import ChgnetNetwork, bond_graph
 
 _OVERLAP: Final = 0.3  # Å; closer than any two nuclei, where the network's answer means nothing
 _FLATTEST: Final = 0.3  # Å between lattice planes; below it the images within the cutoff grow without bound
-_SMALLEST: Final = 0.5  # Å³/atom, ten times denser than diamond
+_SMALLEST: Final = 1.0  # Å³/atom; no crystal is denser
 _HEAVIEST: Final = 94  # Pu, the last element CHGNet embeds
 _BYTES_OF_EDGE: Final = 50_000  # measured: 17 to 45 kB, most where many atoms are within the angle cutoff
 _EDGES_AT_ONCE: Final = {"cpu": 8_000, "cuda": 400_000}  # more is no faster on a CPU
