@@ -26,6 +26,20 @@ def test_ladders_fall_geometrically_from_each_crystals_top_to_zero(lattices: tor
     assert bool((ratio < 1).all())
 
 
+def test_a_knee_gathers_levels_above_it(lattices: torch.Tensor) -> None:
+    ladder = Schedule(n_levels=41, largest=3.0, knee=0.3, share=0.75).sigmas(lattices)
+    assert ladder.shape == (42, 4)
+    assert bool((ladder[1:] < ladder[:-1]).all())
+    assert ladder[0].tolist() == pytest.approx([2.0, float(sigma_max(lattices, 3.0)[1]), 3.0, 0.02])
+    assert ladder[-2].tolist() == pytest.approx([0.01] * 4)
+    assert ladder[30, :3].tolist() == pytest.approx([0.3] * 3)
+    for part in (ladder[:31], ladder[30:-1]):
+        ratio = part[1:] / part[:-1]
+        assert torch.allclose(ratio, ratio[:1].expand_as(ratio))
+    with pytest.raises(ValueError, match="a knee lies between"):
+        Schedule(n_levels=9, largest=3.0, knee=4.0)
+
+
 @pytest.mark.parametrize("which", [0, 1])
 def test_noise_at_the_top_has_forgotten_its_start(lattices: torch.Tensor, which: int) -> None:
     lattice = lattices[which : which + 1]

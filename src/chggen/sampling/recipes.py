@@ -20,6 +20,8 @@ QUALITIES: Final = {"fast": (50, 2), "best": (160, 4)}  # evaluations of the sco
 
 
 _TOP: Final = 3.0  # Å; guests start uniform, and from farther out the network tells them nothing of their sites
+_KNEE: Final = 0.3  # Å; above it sites are chosen
+_COARSE: Final = 0.7  # share of the levels above the knee
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,7 @@ def recipe(
     choice = BestOf(n=best_of or (1 if name == "renoise" else tries), judge=judge)
     afforded = max(2, (evaluations // choice.n - choice.evaluations) // walked)
     return Recipe(
-        schedule=Schedule(n_levels=levels or afforded, largest=_TOP),
+        schedule=Schedule(n_levels=levels or afforded, largest=_TOP, knee=_KNEE, share=_COARSE),
         walk=Walk(n_resample=walked, jump_length=jump_length or 1),
         predictor=Refresh(),
         anchor=anchors[name],
