@@ -87,14 +87,12 @@ class Tools:
     def recipe(self, de_novo: bool) -> Recipe:
         s = self.sampler
         judge: Judge = LowestEnergy(self.potential()) if s.judge == "energy" else DenoisingError()
-        if de_novo:
-            return recipe("de-novo", quality=s.quality, levels=s.levels, best_of=s.best_of, judge=judge)
         return recipe(
-            s.anchor,
+            "de-novo" if de_novo else s.anchor,
             quality=s.quality,
             levels=s.levels,
-            n_resample=s.n_resample,
-            jump_length=s.jump_length,
+            n_resample=None if de_novo else s.n_resample,
+            jump_length=None if de_novo else s.jump_length,
             best_of=s.best_of,
             judge=judge,
         )

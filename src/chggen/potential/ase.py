@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import torch
 from chggen.config import InputError
 from chggen.crystals import Crystals
 from chggen.potential import EnergyForcesStress, Potential
+from chggen.potential.factory import failure, made_by_factory
 
 _LOG = logging.getLogger(__name__)
 _FORM: Final = "ase:module:factory, for example ase:ase.calculators.emt:EMT"
@@ -28,16 +28,8 @@ class AsePotential(Potential):
     @classmethod
     def from_name(cls, name: str) -> AsePotential:
         """From `ase:module:factory`. Raises InputError when that cannot be imported, called, or gives no calculator."""
-        parts = name.split(":")
-        if len(parts) != 3 or parts[0] != "ase":
-            raise InputError(f"cannot read potential '{name}'; expected {_FORM}; write it in that form")
-        try:
-            calculator = getattr(importlib.import_module(parts[1]), parts[2])()
-        except Exception as error:  # whatever a foreign factory raises is the user's to read
-            raise InputError(
-                f"potential '{name}' cannot be made ({type(error).__name__}: {error}); expected {_FORM}; "
-                "install the module, or wrap the calculator's arguments in a function of your own"
-            ) from error
+        remedy = "install the module, or wrap the calculator's arguments in a function of your own"
+        calculator = made_by_factory(name, "ase", _FORM, remedy)
         if not hasattr(calculator, "get_potential_energy"):
             raise InputError(
                 f"potential '{name}' gave a {type(calculator).__name__}; expected an ASE calculator; name its factory"
@@ -72,6 +64,6 @@ class AsePotential(Potential):
                 _LOG.debug("%s has no stress", self.name)
         except Exception as error:  # calculators raise anything on a bad crystal; it must cost no other crystal
             _LOG.info("%s failed on a crystal of %d atoms: %s", self.name, len(numbers), error)
-            failures[k] = f"{self.name} failed: {next(iter(str(error).splitlines()), type(error).__name__)}"
+            failures[k] = failure(self.name, error)
             return float("nan"), np.full((len(numbers), 3), np.nan), stress
         return energy, forces, stress

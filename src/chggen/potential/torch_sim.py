@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from typing import Any, Final
 
 import torch
@@ -10,6 +10,7 @@ import torch
 from chggen.config import InputError
 from chggen.crystals import Crystals
 from chggen.potential import EnergyForcesStress, Potential
+from chggen.potential.factory import failure, made_by_factory
 
 _FORM: Final = "torch-sim:module:factory, a function without arguments that gives a torch-sim model with stress"
 
@@ -25,17 +26,10 @@ class TorchSimPotential(Potential):
     @classmethod
     def from_name(cls, name: str) -> TorchSimPotential:
         """From `torch-sim:module:factory`. Raises InputError when that cannot be imported, called, or lacks stress."""
-        parts = name.split(":")
-        if len(parts) != 3 or parts[0] != "torch-sim":
-            raise InputError(f"cannot read potential '{name}'; expected {_FORM}; write it in that form")
-        try:
-            importlib.import_module("torch_sim")
-            model = getattr(importlib.import_module(parts[1]), parts[2])()
-        except Exception as error:  # whatever a foreign factory raises is the user's to read
-            raise InputError(
-                f"potential '{name}' cannot be made ({type(error).__name__}: {error}); expected {_FORM}; "
-                "install chggen[torch-sim] and the module, or wrap the model's arguments in a function of your own"
-            ) from error
+        remedy = "install chggen[torch-sim] and the module, or wrap the model's arguments in a function of your own"
+        model = made_by_factory(name, "torch-sim", _FORM, remedy)
+        if importlib.util.find_spec("torch_sim") is None:
+            raise InputError(f"potential '{name}' cannot be made (no torch_sim here); expected {_FORM}; {remedy}")
         if not (getattr(model, "compute_forces", False) and getattr(model, "compute_stress", False)):
             raise InputError(
                 f"potential '{name}' gave a {type(model).__name__} without forces or stress; expected {_FORM}; "
@@ -50,13 +44,12 @@ class TorchSimPotential(Potential):
         except Exception as error:  # models raise anything on a bad crystal; it must cost no other crystal
             parts = crystals.split()
             if len(parts) == 1:
-                failures[0] = f"{self.name} failed: {next(iter(str(error).splitlines()), type(error).__name__)}"
                 none = torch.full_like(crystals.frac_coords, torch.nan)
                 return EnergyForcesStress(
                     energy=none.new_full((1,), torch.nan),
                     forces=none,
                     stress=torch.full_like(crystals.lattice, torch.nan),
-                    failures=failures,
+                    failures={0: failure(self.name, error)},
                 )
             alone = [self(part) for part in parts]
             failures = {k: one.failures[0] for k, one in enumerate(alone) if one.failures}

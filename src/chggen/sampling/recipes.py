@@ -17,8 +17,6 @@ from chggen.sampling.steps import NO_CORRECTOR, Ancestral, Langevin, Predictor, 
 from chggen.sampling.walk import Walk
 
 QUALITIES: Final = {"fast": (50, 2), "best": (160, 4)}  # evaluations of the score network a sample, at most; tries
-
-
 _TOP: Final = 3.0  # Å; guests start uniform, and from farther out the network tells them nothing of their sites
 _KNEE: Final = 0.3  # Å; above it sites are chosen
 _COARSE: Final = 0.7  # share of the levels above the knee
