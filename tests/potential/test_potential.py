@@ -12,6 +12,7 @@ from pymatgen.core import Lattice, Structure
 from chggen.config import InputError
 from chggen.crystals import batch, from_structures
 from chggen.potential import GPA, EnergyForcesStress, Potential, load_potential
+from chggen.potential.ase import AsePotential
 from chggen.relaxation import relax
 
 
@@ -91,11 +92,15 @@ def test_a_crystal_without_a_graph_is_nan_alone(chgnet: Potential) -> None:
     broken.frac_coords[0, 0] = torch.nan
     lawrencium = Structure(Lattice.cubic(3), ["Lr"], [[0, 0, 0]])
     bad = from_structures([isolated(), overlapping(), lawrencium])
-    found = chgnet(batch([bad, broken, from_structures([good])]))
-    assert found.energy.isnan().tolist() == [True] * 4 + [False]
-    assert found.stress.isnan().all(dim=(1, 2)).tolist() == [True] * 4 + [False]
-    assert found.forces[:-8].isnan().all()
-    assert float(found.energy[-1]) == pytest.approx(float(chgnet(from_structures([good])).energy), abs=1e-4)
+    found = chgnet(batch([from_structures([good]), bad, broken, from_structures([good])]))
+    assert found.energy.isnan().tolist() == [False, *[True] * 4, False]
+    assert found.stress.isnan().all(dim=(1, 2)).tolist() == [False, *[True] * 4, False]
+    assert found.forces[8:-8].isnan().all()
+    alone = chgnet(from_structures([good]))
+    for energy in found.energy[[0, -1]]:
+        assert float(energy) == pytest.approx(float(alone.energy), abs=1e-4)
+    np.testing.assert_allclose(found.forces[-8:].numpy(), alone.forces.numpy(), atol=1e-4)
+    assert [found.failures[k].split()[0] for k in (1, 2, 3, 4)] == ["an", "two", "CHGNet", "coordinates"]
 
 
 def test_dtype_follows_the_crystals_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
@@ -136,6 +141,24 @@ def test_ase_calculator_is_asked_for_each_crystal() -> None:
     assert float(found.energy[1]) == pytest.approx(atoms.get_potential_energy(), abs=1e-8)
     np.testing.assert_allclose(found.forces[1:].numpy(), atoms.get_forces(), atol=1e-8)
     np.testing.assert_allclose(found.stress[1].numpy(), atoms.get_stress(voigt=False), atol=1e-8)
+
+
+def test_a_missing_stress_is_said_where_the_cell_is_free() -> None:
+    from ase.calculators.calculator import Calculator
+
+    class Stressless(Calculator):
+        implemented_properties = ("energy", "forces")
+
+        def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = None) -> None:
+            super().calculate(atoms, properties or ["energy"], system_changes or [])
+            self.results = {"energy": 0.0, "forces": np.zeros((len(atoms), 3))}
+
+    potential = AsePotential(Stressless(), name="stressless")
+    structure = Structure(Lattice.cubic(4), ["Cu"], [[0, 0, 0]])
+    (free,) = relax([structure], potential=potential)
+    (fixed,) = relax([structure], potential=potential, fix_cell=True)
+    assert free.reason == "stressless gives no stress (relax with the cell fixed) after 0 steps"
+    assert fixed.converged
 
 
 def argon() -> Any:

@@ -61,7 +61,7 @@ class AsePotential(Potential):
             try:
                 stress = np.array(atoms.get_stress(voigt=False), dtype=np.float64)
             except NotImplementedError:  # PropertyNotImplementedError of ASE is one
-                _LOG.debug("%s has no stress", self.name)
+                failures[k] = f"{self.name} gives no stress (relax with the cell fixed)"
         except Exception as error:  # calculators raise anything on a bad crystal; it must cost no other crystal
             _LOG.info("%s failed on a crystal of %d atoms: %s", self.name, len(numbers), error)
             failures[k] = failure(self.name, error)

@@ -70,14 +70,14 @@ class ChgnetPotential(Potential):
         owner, n = crystals.crystal_index, crystals.n_crystals
         frac = crystals.frac_coords[graph.receiver] - crystals.frac_coords[graph.sender] - graph.image
         vectors = torch.einsum("bi,bij->bj", frac, crystals.lattice[owner[graph.receiver]])
-        alone = torch.bincount(edges.receiver, minlength=len(owner)) == 0
-        overlapping = vectors.norm(dim=-1) < _OVERLAP
-        if bool(alone.any()) or bool(overlapping.any()):
-            if n > 1:  # the others without the one at fault
-                return [one for part in crystals.split() for one in self._evaluate(part)]
-            if bool(alone.any()):
-                return [f"an atom has no neighbour within {self.network.atom_cutoff:g} Å"]
-            return [f"two atoms are closer than {_OVERLAP} Å"]
+        alone = owner[torch.bincount(edges.receiver, minlength=len(owner)) == 0]
+        overlapping = owner[graph.receiver[vectors.norm(dim=-1) < _OVERLAP]]
+        faults = dict.fromkeys(overlapping.tolist(), f"two atoms are closer than {_OVERLAP} Å")
+        faults |= dict.fromkeys(alone.tolist(), f"an atom has no neighbour within {self.network.atom_cutoff:g} Å")
+        if faults:  # the others without those at fault
+            rest = [part for k, part in enumerate(crystals.split()) if k not in faults]
+            others = iter(self._evaluate(batch(rest)) if rest else [])
+            return [faults[k] if k in faults else next(others) for k in range(n)]
         made = self.network(vectors.float(), graph, crystals.atomic_numbers, owner, n)
         pull = made.by_bond.double()
         forces = torch.zeros_like(crystals.frac_coords)
