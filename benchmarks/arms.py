@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from hosts import Case, cases, is_hit, random_placement
+from hosts import Case, cases, random_placement, verdict
 from pymatgen.core import Structure
 
 from chggen.crystals import to_structures
@@ -40,11 +40,27 @@ class Arm:
     seconds: float
     relaxed: list[list[Relaxed]] = field(default_factory=list)
     relax_seconds: float = 0.0
+    verdicts: dict[bool, list[list[tuple[bool, bool]]]] = field(default_factory=dict)
 
     def hits(self, relaxed: bool, match_only: bool) -> np.ndarray:
         """(hosts, samples) of True for a hit."""
-        made = [[r.structure for r in row] for row in self.relaxed] if relaxed else self.raw
-        return np.array([[is_hit(c, s, match_only) for s in row] for c, row in zip(self.found, made, strict=True)])
+        verdicts = self._verdicts(relaxed)
+        return np.array([[match if match_only else hit for match, hit in row] for row in verdicts])
+
+    def _verdicts(self, relaxed: bool) -> list[list[tuple[bool, bool]]]:
+        """Match and hit of each sample, computed once; what relaxation left as it was is not compared again."""
+        if relaxed not in self.verdicts:
+            if relaxed:
+                before = self._verdicts(False)
+                self.verdicts[True] = [
+                    [old if r.n_steps == 0 else verdict(c, r.structure) for old, r in zip(olds, row, strict=True)]
+                    for c, olds, row in zip(self.found, before, self.relaxed, strict=True)
+                ]
+            else:
+                self.verdicts[False] = [
+                    [verdict(c, s) for s in row] for c, row in zip(self.found, self.raw, strict=True)
+                ]
+        return self.verdicts[relaxed]
 
     def guest_moves(self) -> list[float]:
         """Root mean square displacement of each sample's guests on relaxation in a fixed cell, Å."""
@@ -117,6 +133,8 @@ def run_arm(
         arm.relaxed += part.relaxed
         arm.seconds += part.seconds
         arm.relax_seconds += part.relax_seconds
+        for relaxed_too, found in part.verdicts.items():
+            arm.verdicts[relaxed_too] += found
     return arm
 
 
@@ -153,6 +171,7 @@ def _part_of_arm(
         done = relax([s for row in raw for s in row], potential="chgnet", fix_cell=True, fmax=0.1, max_steps=150)
         arm.relax_seconds = time.process_time() - began
         arm.relaxed = [done[k : k + n] for k in range(0, len(done), n)]
+    arm.hits(relaxed, match_only=False)  # here rather than later: comparing takes as long as sampling
     return arm
 
 

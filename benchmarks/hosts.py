@@ -66,21 +66,20 @@ def cases(row: str, data: Path, most: int) -> list[Case]:
     return [Case(key, found[key], guests) for key, guests in wanted.items()]
 
 
-def is_hit(case: Case, sample: Structure, match_only: bool = False) -> bool:
-    """Composition kept, default StructureMatcher fits, every guest within 0.5 Å of its true site.
+def verdict(case: Case, sample: Structure) -> tuple[bool, bool]:
+    """Match: composition kept and default StructureMatcher fits; hit: also every guest within 0.5 Å of its true site.
 
     The sample holds the framework's atoms in the crystal's order, then the guests. The guests are compared over the
     framework's symmetry operations and the best assignment; a common shift of the host atoms is taken off first.
     """
     if not np.isfinite(sample.frac_coords).all() or sample.composition != case.crystal.composition:
-        return False
-    if not StructureMatcher().fit(case.crystal, sample):
-        return False
-    return match_only or not len(case.framework) or guests_near(case, sample)
+        return False, False
+    match = bool(StructureMatcher().fit(case.crystal, sample))
+    return match, match and (not len(case.framework) or guests_near(case, sample))
 
 
 def guests_near(case: Case, sample: Structure, near: float = _NEAR) -> bool:
-    """Every guest within `near` Å of its true site, by the rule of is_hit."""
+    """Every guest within `near` Å of its true site, by the rule of verdict."""
     framework = case.framework
     n = len(framework)
     drift = sample.frac_coords[:n] - framework.frac_coords

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from arms import ROWS, cases_of, model_of, placed, rate, sampled, spread
-from hosts import Case, is_hit
+from hosts import Case, verdict
 
 from chggen.relaxation import Relaxed, relax
 from chggen.sampling.recipes import recipe
@@ -62,10 +62,9 @@ def fill(
     for name, raw in arms.items():
         done = relaxed([s for made in raw for s in made])
         rows = [done[k : k + n] for k in range(0, len(done), n)]
-        hit = [[is_hit(c, r.structure) for r in made] for c, made in zip(found, rows, strict=True)]
-        match = [[is_hit(c, r.structure, True) for r in made] for c, made in zip(found, rows, strict=True)]
+        verdicts = np.array([[verdict(c, r.structure) for r in made] for c, made in zip(found, rows, strict=True)])
         above = [[_above(r, t) for r in made] for t, made in zip(truth, rows, strict=True)]
-        result[name] = [np.array(hit), np.array(match), np.array(above)]
+        result[name] = [verdicts[..., 1], verdicts[..., 0], np.array(above)]
     return result
 
 
