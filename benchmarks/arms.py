@@ -168,7 +168,14 @@ def _part_of_arm(
     arm = Arm(name, found, raw, time.process_time() - began)
     if relaxed:
         began = time.process_time()
-        done = relax([s for row in raw for s in row], potential="chgnet", fix_cell=True, fmax=0.1, max_steps=150)
+        done = relax(
+            [s for row in raw for s in row],
+            potential="chgnet",
+            fix_cell=True,
+            fmax=0.1,
+            max_steps=150,
+            optimizer="lbfgs",  # fewer steps for all; what was sampled well is not led away from its minimum
+        )
         arm.relax_seconds = time.process_time() - began
         arm.relaxed = [done[k : k + n] for k in range(0, len(done), n)]
     arm.hits(relaxed, match_only=False)  # here rather than later: comparing takes as long as sampling

@@ -44,7 +44,7 @@ def fill(
 ) -> dict[str, list[np.ndarray]]:
     """Per arm: (hosts, samples) arrays of hits, of matches, and of energies above the true crystal's, eV/atom."""
     torch.set_num_threads(1)
-    relaxed = functools.partial(relax, potential="chgnet", fmax=0.1, max_steps=300)
+    relaxed = functools.partial(relax, potential="chgnet", fmax=0.1, max_steps=300, optimizer="lbfgs")
     found = [cases_of(row, data, most)[h] for h in numbers]
     emptied = relaxed([case.framework for case in found])
     truth = relaxed([case.crystal for case in found])

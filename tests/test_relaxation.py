@@ -155,6 +155,16 @@ def test_empty_list_and_wrong_options() -> None:
         relax([copper()], potential=EMT, fixed_atoms=[])
     with pytest.raises(InputError, match="fmax"):
         relax([copper()], potential=EMT, fmax=0.0)
+    with pytest.raises(InputError, match="unknown optimizer 'bfgs'; expected one of fire, lbfgs, fire-lbfgs"):
+        relax([copper()], potential=EMT, optimizer="bfgs")
+
+
+@pytest.mark.parametrize("optimizer", ["fire", "lbfgs", "fire-lbfgs"])
+def test_every_optimizer_finds_the_minimum(optimizer: str) -> None:
+    (done,) = relax([copper()], potential=EMT, optimizer=optimizer, fmax=1e-3)
+    (reference,) = relax([copper()], potential=EMT, fmax=1e-4)
+    assert done.converged
+    assert done.energy_per_atom == pytest.approx(reference.energy_per_atom, abs=1e-5)
 
 
 def test_a_trajectory_is_kept_where_asked_for() -> None:

@@ -151,6 +151,7 @@ def relax(
     fmax: float = 0.1,
     pressure: float = 0.0,
     max_steps: int = 500,
+    optimizer: str = "fire-lbfgs",
     device: str = "cpu",
     trajectory: bool = False,
 ) -> list[Relaxed]:
@@ -164,13 +165,14 @@ def relax(
         fmax=fmax,
         pressure=pressure,
         max_steps=max_steps,
+        optimizer=optimizer,
         device=device,
         trajectory=trajectory,
     )
 
 
 _SAMPLER = ("model", "anchor", "quality", "levels", "n_resample", "jump_length", "best_of", "judge")
-_RELAX = ("potential", "fmax", "max_steps", "fix_cell", "fix_symmetry", "pressure")
+_RELAX = ("potential", "fmax", "max_steps", "fix_cell", "fix_symmetry", "pressure", "optimizer")
 _MACHINE = ("device", "workers", "batch_size")
 
 

@@ -161,6 +161,7 @@ def relax(
     fmax: Fmax = 0.1,
     max_steps: Annotated[int, typer.Option(help="Most steps for a structure.")] = 500,
     fix_symmetry: Annotated[float | None, typer.Option(help="Keep the group found at this symprec, Å.")] = None,
+    optimizer: Annotated[str, typer.Option(help="fire-lbfgs, lbfgs or fire.")] = "fire-lbfgs",
     trajectory: Annotated[bool, typer.Option("--trajectory", help="Write every step, an extxyz a structure.")] = False,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -172,7 +173,7 @@ def relax(
 
     options = {
         "potential": potential, "fmax": fmax, "max_steps": max_steps, "fix_cell": fix_cell, "pressure": pressure,
-        "fix_symmetry": fix_symmetry,
+        "fix_symmetry": fix_symmetry, "optimizer": optimizer,
     }  # fmt: skip
     folder = out or Path("runs") / "relax"
     with _watched() as progress:

@@ -16,8 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from chggen.crystals import Crystals, batch, from_structures
-from chggen.lattice import volume, wrap
-from chggen.lbfgs import Lbfgs, rms_displacement
+from chggen.lattice import rms_displacement, volume, wrap
+from chggen.optimizer import Optimizer
 from chggen.potential import EnergyForcesStress, Potential
 from chggen.symmetry import Symmetrizer
 
@@ -70,6 +70,7 @@ class Goal:
     fmax: float
     max_steps: int
     trajectory: bool
+    optimizer: str
 
 
 def failed(given: Structure, reason: str, n_steps: int, initial: float | None = None) -> Relaxed:
@@ -106,7 +107,7 @@ class MovingBatch:
         self.goal = goal
         self.device = device
         self.descents: list[Descent] = []
-        self.optimizer = Lbfgs(device)
+        self.optimizer = Optimizer(device, goal.optimizer)
         self.start = _joined([]).to(device)
         self.frac = self.start.frac_coords
         self.lattice = self.start.lattice

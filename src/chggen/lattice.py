@@ -36,6 +36,15 @@ def inverse_spacings(lattice: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*ba
     return lengths
 
 
+def rms_displacement(shift: Float[Tensor, "atoms 3"], lattice: Float[Tensor, "3 3"]) -> float:
+    """Root mean square displacement, Å, of fractional shifts: minimum image, mean shift removed."""
+    images = torch.tensor(list(itertools.product((-1.0, 0.0, 1.0), repeat=3)), dtype=shift.dtype)
+    candidates = ((shift - shift.round())[:, None] + images) @ lattice
+    nearest = candidates.norm(dim=-1).argmin(dim=1)
+    displacement = candidates[torch.arange(len(shift)), nearest]
+    return float((displacement - displacement.mean(dim=0)).square().sum(dim=-1).mean().sqrt())
+
+
 def mixing_length(lattice: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
     """The largest spacing between lattice planes, Å.
 

@@ -43,6 +43,7 @@ class RelaxOptions(_Options):
     fix_cell: bool = False
     fix_symmetry: float | None = Field(default=None, gt=0)
     pressure: float = 0.0
+    optimizer: Literal["fire-lbfgs", "lbfgs", "fire"] = "fire-lbfgs"
 
 
 class SamplerOptions(_Options):

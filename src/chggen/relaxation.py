@@ -14,6 +14,7 @@ from torch import Tensor
 
 from chggen.config import InputError
 from chggen.descent import Descent, Frame, Goal, MovingBatch, Relaxed, failed
+from chggen.optimizer import OPTIMIZERS
 from chggen.potential import GPA, Potential, load_potential
 from chggen.symmetry import Symmetrizer
 
@@ -34,6 +35,7 @@ def relax(
     pressure: float = 0.0,
     fmax: float = 0.1,
     max_steps: int = 500,
+    optimizer: str = "fire-lbfgs",
     device: str = "cpu",
     batch_size: int | None = None,
     trajectory: bool = False,
@@ -44,9 +46,10 @@ def relax(
     Converged: the forces (eV/Å) on all free atoms and, for a free cell, the rows of −V(stress + pressure)/n_atoms
     (eV) are below fmax, as for ASE's FrechetCellFilter. fixed_atoms: for each structure None or a mask, True: the
     atom keeps its fractional coordinates bit for bit. fix_symmetry: symprec (Å) at which each structure's group is
-    found; every step then keeps it, forces and stress being averaged over it. pressure in GPa. batch_size: structures
-    moved together (None: 16 on a CPU, 512 on a GPU). on_done(index, relaxed) is called as each structure is done, in
-    the order they finish. A structure that fails is returned marked, the others unaffected.
+    found; every step then keeps it, forces and stress being averaged over it. pressure in GPa. optimizer: `fire`,
+    `lbfgs`, or `fire-lbfgs`, the first until forces are small, then the second. batch_size: structures moved together
+    (None: 16 on a CPU, 512 on a GPU). on_done(index, relaxed) is called as each structure is done, in the order they
+    finish. A structure that fails is returned marked, the others unaffected.
 
     Raises InputError for an unknown potential, masks that do not fit, or options out of range.
     """
@@ -54,9 +57,18 @@ def relax(
     if fmax <= 0 or max_steps < 0 or size < 1:
         expected = "fmax above 0 eV/Å, max_steps of 0 or more and batch_size of 1 or more"
         raise InputError(f"relaxation expects {expected}; got {fmax}, {max_steps} and {size}; change them")
+    if optimizer not in OPTIMIZERS:
+        raise InputError(f"unknown optimizer '{optimizer}'; expected one of {', '.join(OPTIMIZERS)}")
     masks = _masks(structures, fixed_atoms)
     model = load_potential(potential, device) if isinstance(potential, str) else potential
-    goal = Goal(fix_cell=fix_cell, pressure=pressure * GPA, fmax=fmax, max_steps=max_steps, trajectory=trajectory)
+    goal = Goal(
+        fix_cell=fix_cell,
+        pressure=pressure * GPA,
+        fmax=fmax,
+        max_steps=max_steps,
+        trajectory=trajectory,
+        optimizer=optimizer,
+    )
     results: dict[int, Relaxed] = {}
 
     def finish(index: int, relaxed: Relaxed) -> None:

@@ -159,6 +159,7 @@ def relax_candidates(candidates: Sequence[Candidate], tools: Tools) -> list[Cand
         pressure=tools.relax.pressure,
         fmax=tools.relax.fmax,
         max_steps=tools.relax.max_steps,
+        optimizer=tools.relax.optimizer,
         device=tools.device,
         trajectory=tools.trajectories is not None,
     )
