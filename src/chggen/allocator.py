@@ -32,7 +32,9 @@ def free_memory(device: str = "cpu") -> int | None:
     if device.startswith("cuda"):
         import torch
 
-        return int(torch.cuda.mem_get_info(torch.device(device))[0])
+        # Torch holds what it freed, for its next tensors.
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(torch.device(device))[0]) + held
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:

@@ -10,7 +10,7 @@ import torch
 from pymatgen.core import Lattice, Structure
 
 from chggen.config import InputError
-from chggen.crystals import batch, from_structures
+from chggen.crystals import Crystals, batch, from_structures
 from chggen.potential import GPA, EnergyForcesStress, Potential, load_potential
 from chggen.potential.ase import AsePotential
 from chggen.relaxation import relax
@@ -75,15 +75,18 @@ def test_stress_is_the_slope_of_the_energy_with_strain(chgnet: Potential) -> Non
     assert stress == pytest.approx((high - low) / 4e-3 / structure.volume, rel=0.05, abs=5e-4)
 
 
-def test_batch_is_single_and_the_order_does_not_matter(chgnet: Potential) -> None:
+@pytest.mark.parametrize("name", ["chgnet", "chgnet-r2scan"])
+def test_batch_is_single_to_the_last_bit_in_any_order(name: str) -> None:
+    potential = load_potential(name)
     structures = crystals()
-    for order in ([0, 1, 2], [2, 0, 1]):
-        together = parts(chgnet(from_structures([structures[k] for k in order])), [[8, 2, 1, 1][k] for k in order])
-        for k, (energy, forces, stress) in zip(order, together, strict=True):
-            alone = chgnet(from_structures([structures[k]]))
-            assert energy == pytest.approx(float(alone.energy), abs=1e-5 * len(structures[k]))
-            np.testing.assert_allclose(forces, alone.forces.numpy(), atol=1e-5)
-            np.testing.assert_allclose(stress, alone.stress[0].numpy(), atol=1e-5)
+    alone = [potential(from_structures([s])) for s in structures]
+    for order in ([0, 1, 2, 3], [3, 2, 0, 1]):
+        found = potential(from_structures([structures[k] for k in order]))
+        assert found.energy.tolist() == [float(alone[k].energy) for k in order]
+        assert torch.equal(found.forces, torch.cat([alone[k].forces for k in order]))
+        assert torch.equal(found.stress, torch.cat([alone[k].stress for k in order]))
+        moments = [alone[k].magnetic_moments for k in order]
+        assert torch.equal(found.magnetic_moments, torch.cat(moments))  # type: ignore[arg-type]
 
 
 def test_a_crystal_without_a_graph_is_nan_alone(chgnet: Potential) -> None:
@@ -118,6 +121,23 @@ def test_what_needs_more_memory_than_there_is_fails_alone(chgnet: Potential, mon
     found = chgnet(from_structures([large, crystals()[1]]))
     assert found.energy.isnan().tolist() == [True, False]
     assert "GiB of memory, 0.0 GiB are free" in found.failures[0]
+
+
+def test_little_memory_makes_small_batches(chgnet: Potential, monkeypatch: pytest.MonkeyPatch) -> None:
+    crystals_here = from_structures(crystals())
+    together = chgnet(crystals_here)
+    sizes: list[int] = []
+    evaluate = type(chgnet)._evaluate
+
+    def counted(self: Any, part: Crystals) -> Any:
+        sizes.append(part.n_crystals)
+        return evaluate(self, part)
+
+    monkeypatch.setattr(type(chgnet), "_evaluate", counted)
+    monkeypatch.setattr("chggen.potential.chgnet.free_memory", lambda device: 2**20)
+    found = chgnet(crystals_here)
+    assert sizes == [1, 1, 1, 1]
+    assert torch.equal(found.energy, together.energy)
 
 
 def test_names_and_levels() -> None:

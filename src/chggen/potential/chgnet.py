@@ -90,12 +90,15 @@ class ChgnetPotential(Potential):
         return list(zip(*columns, strict=True))
 
     def _in_batches(self, chosen: Sequence[int], parts: Sequence[Crystals]) -> Iterator[list[int]]:
-        """The chosen crystals in order, cut where their edges would be more than the limit; at least one each."""
+        """The chosen crystals in order, cut where their edges are too many or would fill the memory."""
+        free = free_memory(self.device)
+        limit: float = _EDGES_AT_ONCE[torch.device(self.device).type]
+        limit = limit if free is None else min(limit, free / _BYTES_OF_EDGE)
         found: list[int] = []
         edges = 0.0
         for k in chosen:
             more = self._edges(parts[k])
-            if found and edges + more > _EDGES_AT_ONCE[torch.device(self.device).type]:
+            if found and edges + more > limit:
                 yield found
                 found, edges = [], 0.0
             found.append(k)

@@ -9,13 +9,16 @@ The arithmetic is CHGNet's (Deng et al., Nat. Mach. Intell. 5, 1031, 2023), reor
 - Bonds beyond the angle cutoff keep their first features, which are linear in the radial basis: one product of that
   basis with all layers' weights serves them all.
 - Energies depend on the bond vectors alone; forces and stress are sums over their gradient.
+
+What it says of a crystal does not depend on the batch, to the last bit: powers are products, and no matrix has so few
+rows that a product of it would take another path (`_propped`).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -24,6 +27,8 @@ from torch.nn import functional
 
 from chggen.crystals import Crystals
 from chggen.graph import Edges
+
+_PROPS: Final = 16  # rows; from there on a product's last digits do not depend on their number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +56,27 @@ class Prediction(NamedTuple):
     energy: Float[Tensor, "crystals"]
     by_bond: Float[Tensor, "bonds 3"]
     magnetic_moments: Float[Tensor, "atoms"]
+
+
+class _Radial:
+    """√(2/c) sin(nπr/c)/r of bond lengths under a polynomial that ends at the cutoff c (DimeNet's basis)."""
+
+    def __init__(self, module: Any) -> None:
+        self.frequencies = module.frequencies
+        self.cutoff = 1 / module.inv_cutoff
+        envelope = module.smooth_cutoff
+        self.power = int(envelope.p)
+        self.coefficients = float(envelope.a), float(envelope.b), float(envelope.c)
+
+    def __call__(self, length: Float[Tensor, "bonds"]) -> Float[Tensor, "bonds basis"]:
+        x = length[:, None] / self.cutoff
+        power = x
+        for _ in range(self.power - 1):
+            power = power * x
+        a, b, c = self.coefficients
+        envelope = torch.where(x < 1, 1 + power * (a + x * (b + x * c)), 0.0)
+        waves = torch.sin(self.frequencies * x) / length[:, None]
+        return math.sqrt(2 / self.cutoff) * envelope * waves
 
 
 class _Gated:
@@ -86,8 +112,8 @@ class ChgnetNetwork:
         self.atom_cutoff = float(model.graph_converter.atom_graph_cutoff)
         self.angle_cutoff = float(model.graph_converter.bond_graph_cutoff)
         self.embedding = model.atom_embedding.embedding.weight
-        self.radial = model.bond_basis_expansion.rbf_expansion_ag
-        self.radial_short = model.bond_basis_expansion.rbf_expansion_bg
+        self.radial = _Radial(model.bond_basis_expansion.rbf_expansion_ag)
+        self.radial_short = _Radial(model.bond_basis_expansion.rbf_expansion_bg)
         self.frequencies = model.angle_basis_expansion.fourier_expansion.frequencies
         self.atoms = [(_Gated(m.twoBody_atom, 3), _out(m)) for m in model.atom_conv_layers]
         self.bonds = [(_Gated(m.twoBody_bond, 4), _out(m)) for m in model.bond_conv_layers]
@@ -109,8 +135,9 @@ class ChgnetNetwork:
         n_crystals: int,
     ) -> Prediction:
         """vectors: from sender to receiver, Å; owner: the crystal of each atom."""
+        n = len(numbers)
         vectors = vectors.detach().requires_grad_(True)
-        site, moments = self._sites(vectors, graph, numbers)
+        site, moments = (x[:n] for x in self._sites(*_propped(vectors, graph, numbers)))
         (by_bond,) = torch.autograd.grad(site.sum(), vectors)
         energy = site.detach().double() + self.reference[numbers - 1]
         total = energy.new_zeros(n_crystals).index_add(0, owner, energy)
@@ -141,7 +168,7 @@ class ChgnetNetwork:
         for k, (gated, out) in enumerate(self.atoms):
             of_center, of_bond, of_sender = gated.split
             per_bond = held[k]
-            if k and short:
+            if k:
                 per_bond = torch.cat([per_bond[:short] + change @ of_bond, per_bond[short:]])
             summed = _rows(atom @ of_center + gated.bias, receivers) + _rows(atom @ of_sender, senders)
             message = gated((summed.view(2, n, -1) + per_bond).view(2 * n, -1))
@@ -149,8 +176,8 @@ class ChgnetNetwork:
             atom = atom + torch.zeros_like(atom).index_add(0, receivers, message) @ out
             if k == len(self.atoms) - 2:
                 site_wise = self.model.site_wise
-                moments = torch.abs(atom @ site_wise.weight[0] + site_wise.bias)
-            if k == len(self.atoms) - 1 or not len(center):
+                moments = torch.abs((atom * site_wise.weight[0]).sum(dim=-1) + site_wise.bias)
+            if k == len(self.atoms) - 1:
                 continue
             gated, out = self.bonds[k]
             of_one, of_two, of_angle, of_center = gated.split
@@ -170,6 +197,27 @@ class ChgnetNetwork:
         phase = angle[:, None] * self.frequencies
         constant = torch.full_like(angle, 1 / math.sqrt(2))[:, None]
         return torch.cat([constant, torch.sin(phase), torch.cos(phase)], dim=1) / math.sqrt(math.pi)
+
+
+def _propped(vectors: Tensor, graph: BondGraph, numbers: Tensor) -> tuple[Tensor, BondGraph, Tensor]:
+    """With atoms behind, bonds in front and angles behind that belong to no crystal.
+
+    Products of few rows take kernels whose last digits differ; so there are never few, and never none.
+    """
+    more = torch.arange(_PROPS, device=numbers.device)
+    nowhere = vectors.new_tensor([1.5, 0, 0]).expand(_PROPS, 3)
+    atoms = more + len(numbers)
+    propped = BondGraph(
+        sender=torch.cat([atoms, graph.sender]),
+        receiver=torch.cat([atoms, graph.receiver]),
+        image=torch.cat([graph.image.new_zeros(_PROPS, 3), graph.image]),
+        n_short=graph.n_short + _PROPS,
+        center=torch.cat([graph.center, atoms]),
+        one=torch.cat([graph.one + _PROPS, more]),
+        two=torch.cat([graph.two + _PROPS, more]),
+        sign=torch.cat([graph.sign, graph.sign.new_ones(_PROPS)]),
+    )
+    return torch.cat([nowhere, vectors]), propped, torch.cat([numbers, torch.ones_like(more)])
 
 
 def _rows(table: Tensor, index: Tensor) -> Tensor:
