@@ -111,7 +111,7 @@ def random_placement(case: Case, rng: np.random.Generator) -> Structure:
 
 
 def _place(case: Case, rng: np.random.Generator, closest: float) -> Structure | None:
-    structure = case.framework
+    structure = case.framework.copy()
     for symbol, count in case.counts.items():
         for _ in range(count):
             for _ in range(30):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from hosts import Case, verdict
 from chggen.relaxation import Relaxed, relax
 from chggen.sampling.recipes import recipe
 
+ARMS = ("single", "choice", "random")
 _HOSTS_PER_TASK = 6
 _AS_LOW = 0.001  # eV/atom
 
@@ -40,7 +42,14 @@ class Filled(Case):
 
 
 def fill(
-    row: str, data: Path, most: int, n: int, uncertainty: float, model: Path | None, numbers: list[int]
+    row: str,
+    data: Path,
+    most: int,
+    n: int,
+    uncertainty: float,
+    model: Path | None,
+    arms: Sequence[str],
+    numbers: list[int],
 ) -> dict[str, list[np.ndarray]]:
     """Per arm: (hosts, samples) arrays of hits, of matches, and of energies above the true crystal's, eV/atom."""
     torch.set_num_threads(1)
@@ -52,14 +61,13 @@ def fill(
         Filled(id=c.id, crystal=c.crystal, guests=c.guests, relaxed_framework=e.structure)
         for c, e in zip(found, emptied, strict=True)
     ]
-    score = model_of(model)
-    arms = {
-        "single": sampled(filled, numbers, n, score, recipe("clamp", uncertainty=uncertainty, best_of=1)),
-        "choice": sampled(filled, numbers, n, score, recipe("clamp", uncertainty=uncertainty)),
-        "random": placed(filled, numbers, n),
-    }
     result = {}
-    for name, raw in arms.items():
+    for name in arms:
+        if name == "random":
+            raw = placed(filled, numbers, n)
+        else:
+            how = recipe("clamp", uncertainty=uncertainty, best_of=1 if name == "single" else None)
+            raw = sampled(filled, numbers, n, model_of(model), how)
         done = relaxed([s for made in raw for s in made])
         rows = [done[k : k + n] for k in range(0, len(done), n)]
         verdicts = np.array([[verdict(c, r.structure) for r in made] for c, made in zip(found, rows, strict=True)])
@@ -81,12 +89,15 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=60)
     parser.add_argument("--samples", type=int, default=3)
     parser.add_argument("--uncertainty", type=float, default=0.0, help="error of the host the network is told, Å")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--model", type=Path)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     args = parser.parse_args()
 
     total = len(cases_of(args.row, args.data, args.hosts))
-    work = functools.partial(fill, args.row, args.data, args.hosts, args.samples, args.uncertainty, args.model)
+    work = functools.partial(
+        fill, args.row, args.data, args.hosts, args.samples, args.uncertainty, args.model, args.arms
+    )
     parts = spread(work, total, _HOSTS_PER_TASK, args.workers)
     print("| row | hosts | arm | hits 1 / n, % | match 1 / n, % | as low 1 / n, % | hit or as low 1 / n, % |")
     print("|---|---|---|---|---|---|---|")
