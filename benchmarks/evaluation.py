@@ -15,6 +15,8 @@ Prints Markdown tables.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import math
 import multiprocessing
 import resource
@@ -82,7 +84,8 @@ def point(n_atoms: int, size: int, repeats: int, theirs: bool) -> tuple[float, f
         from chgnet.model.dynamics import CHGNetCalculator
         from pymatgen.io.ase import AseAtomsAdaptor
 
-        calculator = CHGNetCalculator(use_device="cpu", verbose=False)
+        with contextlib.redirect_stdout(io.StringIO()):
+            calculator = CHGNetCalculator(use_device="cpu", verbose=False)
         atoms = AseAtomsAdaptor.get_atoms(structures[0], msonable=False)
         works.append(lambda: calculator.calculate(atoms))
     best = [*fastest(works, repeats), math.nan]
