@@ -29,7 +29,18 @@ WAYS: dict[str, tuple[int, dict[str, Any]]] = {
     "refresh, best of 8 tries": (1, {"predictor": Refresh(), "choice": BestOf(n=8)}),
     "refresh, levels walked 5 times": (5, {"predictor": Refresh(), "walk": Walk(n_resample=5)}),
     "ancestral": (1, {"predictor": Ancestral()}),
+    "ancestral, levels walked 3 times": (3, {"predictor": Ancestral(), "walk": Walk(n_resample=3)}),
     "ancestral, levels walked 5 times": (5, {"predictor": Ancestral(), "walk": Walk(n_resample=5)}),
+    "ancestral, levels walked 8 times": (8, {"predictor": Ancestral(), "walk": Walk(n_resample=8)}),
+    "re-noised host, ancestral": (1, {"predictor": Ancestral(), "anchor": Renoise()}),
+    "re-noised host, ancestral, walked 3 times": (
+        3,
+        {"predictor": Ancestral(), "walk": Walk(n_resample=3), "anchor": Renoise()},
+    ),
+    "re-noised host, ancestral, walked 8 times": (
+        8,
+        {"predictor": Ancestral(), "walk": Walk(n_resample=8), "anchor": Renoise()},
+    ),
     "ancestral + 1 corrector step": (2, {"predictor": Ancestral(), "corrector": Langevin(n_steps=1)}),
     "probability flow, Euler": (1, {"predictor": ProbabilityFlow()}),
     "probability flow, Heun": (2, {"predictor": Heun()}),
