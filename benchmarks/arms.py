@@ -174,7 +174,7 @@ def _part_of_arm(
             fix_cell=True,
             fmax=0.1,
             max_steps=150,
-            optimizer="lbfgs",  # fewer steps for all; what was sampled well is not led away from its minimum
+            optimizer="lbfgs",  # the fewest steps, for the rival too
         )
         arm.relax_seconds = time.process_time() - began
         arm.relaxed = [done[k : k + n] for k in range(0, len(done), n)]

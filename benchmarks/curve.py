@@ -2,7 +2,8 @@
 
     python benchmarks/curve.py DATA [--rows li-small any-species] [--hosts 100] [--evaluations 10 20 50 100 200]
 
-One raw sample a host, clean host; random placement, which costs none, beside. Prints a Markdown table of hits in %.
+One raw sample a host, clean host, geometric ladder from 3 Å; random placement, which costs none, beside. Prints a
+Markdown table of hits in %.
 """
 
 from __future__ import annotations
@@ -21,36 +22,32 @@ from chggen.sampling.recipes import Recipe, recipe
 from chggen.sampling.steps import Ancestral, Heun, Langevin, Multistep, ProbabilityFlow, Refresh
 from chggen.sampling.walk import Walk
 
+
+def _walked(n: int, **rest: Any) -> tuple[int, dict[str, Any]]:
+    return n, {**rest, "walk": Walk(n_resample=n)}
+
+
 # Evaluations a level, and the rest of the recipe.
 WAYS: dict[str, tuple[int, dict[str, Any]]] = {
     "refresh": (1, {"predictor": Refresh()}),
     "refresh, best of 2 tries": (1, {"predictor": Refresh(), "choice": BestOf(n=2)}),
     "refresh, best of 4 tries": (1, {"predictor": Refresh(), "choice": BestOf(n=4)}),
     "refresh, best of 8 tries": (1, {"predictor": Refresh(), "choice": BestOf(n=8)}),
-    "refresh, levels walked 5 times": (5, {"predictor": Refresh(), "walk": Walk(n_resample=5)}),
+    "refresh, levels walked 5 times": _walked(5, predictor=Refresh()),
     "ancestral": (1, {"predictor": Ancestral()}),
-    "ancestral, levels walked 3 times": (3, {"predictor": Ancestral(), "walk": Walk(n_resample=3)}),
-    "ancestral, levels walked 5 times": (5, {"predictor": Ancestral(), "walk": Walk(n_resample=5)}),
-    "ancestral, levels walked 8 times": (8, {"predictor": Ancestral(), "walk": Walk(n_resample=8)}),
+    **{f"ancestral, levels walked {n} times": _walked(n, predictor=Ancestral()) for n in (3, 5, 8)},
     "re-noised host, ancestral": (1, {"predictor": Ancestral(), "anchor": Renoise()}),
-    "re-noised host, ancestral, walked 3 times": (
-        3,
-        {"predictor": Ancestral(), "walk": Walk(n_resample=3), "anchor": Renoise()},
-    ),
-    "re-noised host, ancestral, walked 8 times": (
-        8,
-        {"predictor": Ancestral(), "walk": Walk(n_resample=8), "anchor": Renoise()},
-    ),
+    **{
+        f"re-noised host, ancestral, walked {n} times": _walked(n, predictor=Ancestral(), anchor=Renoise())
+        for n in (3, 8)
+    },
     "ancestral + 1 corrector step": (2, {"predictor": Ancestral(), "corrector": Langevin(n_steps=1)}),
     "probability flow, Euler": (1, {"predictor": ProbabilityFlow()}),
     "probability flow, Heun": (2, {"predictor": Heun()}),
     "Heun, churn 0.2": (2, {"predictor": Heun(churn=0.2)}),
     "DPM-Solver++(2M)": (1, {"predictor": Multistep()}),
     "DPM-Solver++(2M) + 1 corrector step": (2, {"predictor": Multistep(), "corrector": Langevin(n_steps=1)}),
-    "re-noised host, refresh, walked 5 times": (
-        5,
-        {"predictor": Refresh(), "walk": Walk(n_resample=5), "anchor": Renoise()},
-    ),
+    "re-noised host, refresh, walked 5 times": _walked(5, predictor=Refresh(), anchor=Renoise()),
 }
 
 

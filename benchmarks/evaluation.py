@@ -19,7 +19,6 @@ import contextlib
 import io
 import math
 import multiprocessing
-import resource
 import time
 import warnings
 from collections import Counter
@@ -30,7 +29,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Structure
+from speed import peak_memory, perovskite
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from chggen.allocator import keep_memory
@@ -50,8 +50,7 @@ _MOVING = (
 
 
 def crystal(n_atoms: int, seed: int = 0) -> Structure:
-    places = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
-    found = Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.905), ["Sr", "Ti", "O"], places) * SIZES[n_atoms]
+    found = perovskite(SIZES[n_atoms])
     step = np.random.default_rng(seed).normal(scale=0.05, size=(len(found), 3))
     return Structure(found.lattice, found.species, found.frac_coords + found.lattice.get_fractional_coords(step))
 
@@ -76,9 +75,9 @@ def point(n_atoms: int, size: int, repeats: int, theirs: bool) -> tuple[float, f
     crystals = from_structures(structures)
     potential = load_potential("chgnet")
     potential(from_structures([crystal(10)]))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     potential(crystals)
-    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    memory = peak_memory() - before
     works = [lambda: potential(crystals)]
     if theirs:
         from chgnet.model.dynamics import CHGNetCalculator
@@ -176,7 +175,7 @@ def main() -> None:
     context = multiprocessing.get_context("spawn")
 
     def apart(work: Callable[..., Any], *arguments: Any) -> Any:
-        """In a fresh process: the largest resident set never shrinks."""
+        """In a fresh process, for the sake of its memory."""
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             return pool.submit(work, *arguments).result()
 

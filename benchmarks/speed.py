@@ -28,11 +28,20 @@ from chggen.score.checkpoint import load_score_model
 SIZES = {20: (2, 2, 1), 40: (2, 2, 2), 100: (5, 2, 2), 200: (5, 4, 2), 400: (5, 4, 4)}
 
 
-def host_of(n_atoms: int) -> Host:
-    """A supercell of SrTiO3 without its Sr."""
+def perovskite(repeats: tuple[int, int, int]) -> Structure:
+    """A supercell of SrTiO3, 5 atoms a cell."""
     places = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
-    crystal = Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.905), ["Sr", "Ti", "O"], places)
-    crystal.make_supercell(SIZES[n_atoms])
+    return Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.905), ["Sr", "Ti", "O"], places) * repeats
+
+
+def peak_memory() -> float:
+    """The largest resident set of this process so far, MiB; it never shrinks."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def host_of(n_atoms: int) -> Host:
+    """A supercell without its Sr."""
+    crystal = perovskite(SIZES[n_atoms])
     crystal.remove_species(["Sr"])
     return Host(framework=crystal, guests={"Sr": n_atoms // 5})
 
@@ -44,12 +53,12 @@ def measure(n_atoms: int, quality: str, device: str, size: int, model: Path | No
     crystals = batched_hosts([host_of(n_atoms)] * size).to(device)
     how = recipe("clamp", quality=quality)
     recipe("clamp", levels=3).run(score, batched_hosts([host_of(20)]).to(device), [0])  # warm
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     began = time.perf_counter()
     how.run(score, crystals, list(range(size)))
     if device != "cpu":
         torch.cuda.synchronize()
-    return time.perf_counter() - began, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return time.perf_counter() - began, peak_memory() - before
 
 
 def main() -> None:
@@ -65,7 +74,7 @@ def main() -> None:
     context = multiprocessing.get_context("spawn")
     print("| atoms | batch | s / sample | samples / s | memory, MiB |\n|---|---|---|---|---|")
     for n_atoms in args.atoms:
-        # A fresh process for each size: the largest resident set never shrinks.
+        # A fresh process for each size, for the sake of its memory.
         with ProcessPoolExecutor(workers, mp_context=context) as pool:
             arguments = (n_atoms, args.quality, args.device, size, args.model)
             done = [f.result() for f in [pool.submit(measure, *arguments) for _ in range(workers)]]
