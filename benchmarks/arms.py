@@ -22,7 +22,7 @@ from chggen.potential import load_potential
 from chggen.relaxation import Relaxed, relax
 from chggen.sampling.recipes import Recipe
 from chggen.score.checkpoint import load_score_model
-from chggen.workshop import LowestEnergy
+from chggen.tools import LowestEnergy
 
 Part = TypeVar("Part")
 ROWS = ("li-small", "h-small", "mobile-large", "any-species", "half", "all-atoms")

@@ -19,14 +19,14 @@ from ase.calculators.emt import EMT
 from pymatgen.core import Lattice, Structure
 
 import chggen
-from chggen import pipeline, workshop
+from chggen import pipeline, tools
 from chggen.candidate import Candidate
 from chggen.config import InputError
 from chggen.options import GenerateOptions, MachineOptions
 from chggen.pipeline import formula_units, generate_jobs, guests_of, rank, with_duplicates
 from chggen.potential.ase import AsePotential
 from chggen.references import ReferenceEntry, References
-from chggen.workshop import batches_of
+from chggen.workers import batches_of
 
 _EMT = "ase:ase.calculators.emt:EMT"
 _QUICK: dict[str, Any] = {"levels": 6, "n_resample": 1, "potential": _EMT, "workers": 1, "fmax": 0.2}
@@ -286,7 +286,7 @@ def test_a_potential_that_breaks_for_some_fails_them_alone() -> None:
 
 
 def test_what_sampling_cannot_do_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = workshop.Recipe.run
+    whole = tools.Recipe.run
 
     def stumbling(self: Any, score: Any, crystals: Any, seeds: Sequence[int], **kwargs: Any) -> Any:
         if bad in seeds:
@@ -296,7 +296,7 @@ def test_what_sampling_cannot_do_fails_alone(monkeypatch: pytest.MonkeyPatch) ->
     quick = {"n": 3, "levels": 4, "relax": False, "workers": 1}
     sound = {c.id: c for c in chggen.generate("Cu", **quick)}
     bad = sound["Cu-z1-0001"].seed
-    monkeypatch.setattr(workshop.Recipe, "run", stumbling)
+    monkeypatch.setattr(tools.Recipe, "run", stumbling)
     found = {c.id: c for c in chggen.generate("Cu", **quick)}
     failed = found.pop("Cu-z1-0001")
     assert (failed.status, failed.failed_at, failed.reason) == ("failed", "sample", "sampling failed: out of memory")
@@ -306,7 +306,7 @@ def test_what_sampling_cannot_do_fails_alone(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def pbe_emt(monkeypatch: pytest.MonkeyPatch) -> None:
     """EMT in the place of CHGNet: its energies count as PBE ones."""
-    monkeypatch.setattr(workshop, "load_potential", lambda *_: AsePotential(EMT(), name="chgnet", level="pbe"))
+    monkeypatch.setattr(tools, "load_potential", lambda *_: AsePotential(EMT(), name="chgnet", level="pbe"))
 
 
 def _generate_alloys(folder: Path) -> list[Candidate]:
@@ -359,8 +359,8 @@ def test_batches_are_cut_before_what_is_made_is_left_out() -> None:
 def test_cells_hold_the_formula_at_its_volume() -> None:
     options = GenerateOptions(formula="ZnP2S6", formula_units=(1, 2), n=2, volume=20.0)
     jobs = generate_jobs(options)
-    assert [sum(job.host.guests.values()) for job in jobs] == [9, 9, 18, 18]
-    assert [job.host.framework.volume for job in jobs] == pytest.approx([180, 180, 360, 360])
+    assert [sum(job.start.species.values()) for job in jobs] == [9, 9, 18, 18]
+    assert [job.start.draw(0)[0].framework.volume for job in jobs] == pytest.approx([180, 180, 360, 360])
     assert jobs[0].species == {"Zn": 1, "P": 2, "S": 6}
     assert [j.candidate.seed for j in jobs] == [j.candidate.seed for j in generate_jobs(options)]
 

@@ -12,7 +12,8 @@ from pymatgen.core import Lattice, Structure
 from chggen.config import InputError
 from chggen.potential import Potential, load_potential
 from chggen.relaxation import Relaxed, relax
-from chggen.symmetry import Symmetrizer, space_group
+from chggen.symmetrizer import Symmetrizer
+from chggen.symmetry import space_group
 
 EMT = "ase:ase.calculators.emt:EMT"
 

@@ -14,7 +14,7 @@ import chggen
 from chggen.config import InputError
 from chggen.crystals import Crystals, Noise, Score, from_structures
 from chggen.potential.ase import AsePotential
-from chggen.workshop import LowestEnergy
+from chggen.tools import LowestEnergy
 
 _POTENTIAL = AsePotential(EMT(), name="emt", level="other")
 

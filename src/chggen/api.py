@@ -34,7 +34,8 @@ from chggen.pipeline import (
 from chggen.relaxation import Relaxed
 from chggen.relaxation import relax as relax_structures
 from chggen.store import Store, fingerprint
-from chggen.workshop import Tools, machine_of
+from chggen.tools import Tools
+from chggen.workers import machine_of
 
 
 def predict(
@@ -47,6 +48,7 @@ def predict(
     volume: float | None = None,
     seeds: Sequence[str] = ("bravais",),
     per_framework: int = 2,
+    symmetry: str = "mixed",
     out: Path | str | None = None,
     progress: Progress = silent,
     **settings: Any,
@@ -54,10 +56,11 @@ def predict(
     """Predict crystals of a formula by the whole workflow, best candidates first, failed ones last.
 
     guests: species to take out and inpaint (default: the most mobile one); n: de novo candidates of each cell size;
-    per_framework: fillings of each symmetrised framework; volume: Å³/atom; out: results folder, resumed if it is
-    there. Further settings: model, anchor, quality (`fast` or `best`), levels, n_resample, jump_length, best_of,
-    judge (`score` or `energy`), potential, fmax (eV/Å), max_steps, device, workers, batch_size. Raises InputError for
-    bad input.
+    seeds: sources of cells, taken in turn, `bravais` and `space-group`; per_framework: fillings of each symmetrised
+    framework; symmetry: `host`, guests on orbits of its group, `none`, anywhere, or `mixed`, some so; volume:
+    Å³/atom; out: results folder, resumed if it is there. Further settings: model, anchor, quality (`fast` or `best`),
+    levels, n_resample, jump_length, best_of, judge (`score` or `energy`), potential, fmax (eV/Å), max_steps, device,
+    workers, batch_size. Raises InputError for bad input.
     """
     options = PredictOptions.of(
         formula=formula,
@@ -68,6 +71,7 @@ def predict(
         volume=volume,
         seeds=tuple(seeds),
         per_framework=per_framework,
+        symmetry=symmetry,
         **_run_settings(settings, relax=True),
     )
     machine = _machine(settings)
@@ -83,13 +87,17 @@ def generate(
     seed: int = 0,
     formula_units: Sequence[int] = (1,),
     volume: float | None = None,
-    space_group: str = "none",
+    space_group: int | str = "none",
     relax: bool = True,
     out: Path | str | None = None,
     progress: Progress = silent,
     **settings: Any,
 ) -> list[Candidate]:
-    """De novo crystals of a formula; relaxed unless relax=False. For the rest see predict."""
+    """De novo crystals of a formula; relaxed unless relax=False. For the rest see predict.
+
+    space_group: an international number, `auto` (drawn as known crystals have it, with Wyckoff positions) or `none`;
+    formula units are those of a primitive cell.
+    """
     options = GenerateOptions.of(
         formula=formula,
         n=n,
@@ -122,7 +130,8 @@ def inpaint(
     """Put guests (element symbol → count, added to what the host holds) into a host.
 
     host: pymatgen Structure, ASE Atoms or a file. anchor: `clamp` (clean host), `renoise` or `paper`. Relaxed with
-    the cell unless relax=False. For the rest see predict.
+    the cell unless relax=False. symmetry: `host`, the host is symmetrised and its guests sit on orbits of its group, or
+    of a subgroup that their counts fit; `none`, anywhere. For the rest see predict.
     """
     structure = as_structure(host)
     options = InpaintOptions.of(
@@ -197,7 +206,7 @@ def _first_species(options: GenerateOptions) -> dict[str, int]:
     """Species of the formula, once the jobs of the options can be made: bad input stops here, before any folder."""
     jobs = generate_jobs(options.model_copy(update={"n": 1}))
     _check_tools(options)
-    return jobs[0].species
+    return dict(jobs[0].start.species)
 
 
 def _check_tools(options: RunOptions) -> None:

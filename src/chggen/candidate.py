@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ class Candidate:
 
     stage: what made it, `generate` or `inpaint`; status: `ok` or `failed`; failed_at: `sample`, `screen`, `relax`,
     `refine` or `hull`. raw is the structure as generated, structure the latest one (relaxed and refined when that
-    was reached). space_group is at symprec 0.01 Å, space_group_loose at 0.1 Å (international numbers).
+    was reached). space_group is at symprec 0.01 Å, space_group_loose at 0.1 Å (international numbers). framework_* and
+    refined_*: tolerance, rms and largest displacement of symmetrising the host before and the candidate after.
     """
 
     id: str
@@ -34,6 +35,9 @@ class Candidate:
     framework_symprec: float | None = None
     framework_rms: float | None = None
     framework_max: float | None = None
+    refined_symprec: float | None = None
+    refined_rms: float | None = None
+    refined_max: float | None = None
     energy_per_atom: float | None = None
     level: str | None = None
     e_decomposition: float | None = None
@@ -62,6 +66,11 @@ class Candidate:
     def summary_row(self) -> dict[str, Any]:
         """The candidate's row of summary.csv, columns in the contract's order."""
         return {column: getattr(self, column) for column in SUMMARY_COLUMNS}
+
+
+def failed(candidate: Candidate, stage: str, reason: str) -> Candidate:
+    """The candidate as a failed row."""
+    return replace(candidate, status="failed", failed_at=stage, reason=reason)
 
 
 SUMMARY_COLUMNS: Final = (

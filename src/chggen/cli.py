@@ -33,6 +33,7 @@ Fmax = Annotated[float, typer.Option(help="Largest force of a relaxed structure,
 Units = Annotated[str, typer.Option(help="Formula units in the cell, such as 1,2.")]
 Volume = Annotated[float | None, typer.Option(help="Volume, Å³/atom; default: from a composition model.")]
 NoRelax = Annotated[bool, typer.Option("--no-relax", help="Keep the structures as generated.")]
+SymmetryName = Annotated[str, typer.Option(help="host: guests on orbits of the host's group. none: anywhere.")]
 AnchorName = Annotated[str, typer.Option(help="How the host is held: clamp, renoise or paper.")]
 Quality = Annotated[str, typer.Option(help="fast: 50 evaluations of the score network a candidate; best: 160.")]
 Levels = Annotated[int | None, typer.Option(help="Noise levels of a try.")]
@@ -49,8 +50,9 @@ def predict(
     n: Number = 8,
     formula_units: Units = "",
     volume: Volume = None,
-    seeds: Annotated[str, typer.Option(help="Sources of seed cells: bravais.")] = "bravais",
+    seeds: Annotated[str, typer.Option(help="Sources of seed cells, in turn: bravais,space-group.")] = "bravais",
     per_framework: Annotated[int, typer.Option(help="Fillings of each symmetrised framework.")] = 2,
+    symmetry: Annotated[str, typer.Option(help="Guests on orbits: mixed, host (all) or none.")] = "mixed",
     model: Model = None,
     anchor: AnchorName = "clamp",
     quality: Quality = "best",
@@ -73,10 +75,10 @@ def predict(
     with _watched() as progress:
         found = api.predict(
             formula, guest or (), n=n, seed=seed, formula_units=_integers(formula_units, "--formula-units"),
-            volume=volume, seeds=seeds.split(","), per_framework=per_framework, out=folder,
-            progress=progress, model=model, anchor=anchor, quality=quality, levels=levels, n_resample=n_resample,
-            jump_length=jump_length, best_of=best_of, judge=judge, potential=potential, fmax=fmax, device=device,
-            workers=workers,
+            volume=volume, seeds=seeds.split(","), per_framework=per_framework, symmetry=symmetry,
+            out=folder, progress=progress, model=model, anchor=anchor, quality=quality, levels=levels,
+            n_resample=n_resample, jump_length=jump_length, best_of=best_of, judge=judge, potential=potential,
+            fmax=fmax, device=device, workers=workers,
         )  # fmt: skip
     _show(found, folder)
 
@@ -87,7 +89,7 @@ def generate(
     n: Number = 8,
     formula_units: Units = "1",
     volume: Volume = None,
-    space_group: Annotated[str, typer.Option(help="none: no symmetry is imposed.")] = "none",
+    space_group: Annotated[str, typer.Option(help="Number, auto (as known crystals have it) or none.")] = "none",
     no_relax: NoRelax = False,
     model: Model = None,
     quality: Quality = "best",
@@ -121,7 +123,7 @@ def inpaint(
     guest: Annotated[list[str], typer.Option(help="ELEMENT=COUNT, added to what the host holds; may be repeated.")],
     n: Number = 8,
     anchor: AnchorName = "clamp",
-    symmetry: Annotated[str, typer.Option(help="none: the guests' places are free.")] = "none",
+    symmetry: SymmetryName = "none",
     supercell: Annotated[str, typer.Option(help="Repeat the host, such as 1,1,2; counts are of the whole.")] = "1,1,1",
     no_relax: NoRelax = False,
     model: Model = None,

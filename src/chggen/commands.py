@@ -31,7 +31,9 @@ def relax_files(
 
     trajectory: every relaxation step by step as well, trajectories/NAME.extxyz there.
     """
-    from chggen.workshop import Tools, batches_of, check_potential, machine_of, relax_candidates, run_batches
+    from chggen.settling import relax_candidates
+    from chggen.tools import Tools, check_potential
+    from chggen.workers import batches_of, machine_of, run_batches
 
     structures = named_structures(paths)
     settings = RelaxOptions.of(**options)
@@ -104,7 +106,7 @@ def hull_lines(
         raise InputError("hull takes structures, or --formula with --energy; give one of the two")
     if paths:
         from chggen.relaxation import relax
-        from chggen.workshop import machine_of
+        from chggen.workers import machine_of
 
         machine_of(device=device)
         if level not in POTENTIAL_OF:

@@ -19,7 +19,7 @@ from chggen.crystals import Crystals, batch, from_structures
 from chggen.lattice import rms_displacement, volume, wrap
 from chggen.optimizer import Optimizer
 from chggen.potential import EnergyForcesStress, Potential
-from chggen.symmetry import Symmetrizer
+from chggen.symmetrizer import Symmetrizer
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure

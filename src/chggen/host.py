@@ -13,6 +13,7 @@ import torch
 from chggen.config import InputError
 from chggen.crystals import Crystals, batch, from_structures
 from chggen.files import MAX_ATOMS
+from chggen.symmetry import OrbitPlan
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -26,11 +27,12 @@ _OVERLAP: Final = 0.5  # Å; closer than any two nuclei in a crystal
 class Host:
     """A framework (possibly empty of atoms) and the guests to generate in it: element symbol → count.
 
-    Guests already in the framework are kept as host atoms.
+    Guests already in the framework are kept as host atoms. orbits: where symmetry lets the guests sit; None: anywhere.
     """
 
     framework: Structure
     guests: Mapping[str, int]
+    orbits: OrbitPlan | None = None
 
     def __post_init__(self) -> None:
         from pymatgen.core import Element

@@ -87,19 +87,36 @@ def random_bravais_cell(cell_volume: float, rng: np.random.Generator, family: st
         raise ValueError(f"cell volume must be positive, got {cell_volume} Å³; give atoms or a volume per atom")
     chosen = family if family is not None else str(rng.choice(FAMILIES))
     while True:
-        lattice = lattice_from_parameters(_conventional_parameters(chosen, rng))
+        lattice = lattice_from_parameters(conventional_parameters(chosen, rng))
         lattice *= (cell_volume / abs(np.linalg.det(lattice))) ** (1 / 3)
         reduced = niggli_reduced(lattice)
-        cosines = [
-            reduced[i] @ reduced[j] / np.linalg.norm(reduced[i]) / np.linalg.norm(reduced[j])
-            for i, j in ((1, 2), (0, 2), (0, 1))
-        ]
-        angles = np.rad2deg(np.arccos(np.clip(cosines, -1, 1)))
-        if np.all((angles >= _ANGLE_RANGE[0]) & (angles <= _ANGLE_RANGE[1])):
+        if not flat(reduced):
             return reduced
 
 
-def _conventional_parameters(family: str, rng: np.random.Generator) -> np.ndarray:
+def flat(lattice: Float[np.ndarray, "3 3"]) -> bool:
+    """Whether a reduced cell has an angle outside 50-130°."""
+    cosines = [
+        lattice[i] @ lattice[j] / np.linalg.norm(lattice[i]) / np.linalg.norm(lattice[j])
+        for i, j in ((1, 2), (0, 2), (0, 1))
+    ]
+    angles = np.rad2deg(np.arccos(np.clip(cosines, -1, 1)))
+    return not np.all((angles >= _ANGLE_RANGE[0]) & (angles <= _ANGLE_RANGE[1]))
+
+
+def family_of(number: int, rhombohedral: bool) -> str:
+    """The Bravais family of a space group (1-230); rhombohedral: of those with a threefold axis, the centred ones."""
+    ends = (2, 15, 74, 142, 194, 230)
+    names = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "hexagonal", "cubic")
+    name = next(name for end, name in zip(ends, names, strict=True) if number <= end)
+    return "rhombohedral" if rhombohedral else name
+
+
+def conventional_parameters(family: str, rng: np.random.Generator) -> np.ndarray:
+    """Random a, b, c (a = 1) and α, β, γ (degrees) of a family's conventional cell, the primitive one if rhombohedral.
+
+    Raises ValueError for an unknown family.
+    """
     low, high = np.log(_RATIO_RANGE)
     x, y = np.exp(rng.uniform(low, high, size=2))
     match family:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError
 
 from chggen.config import InputError
 
@@ -80,30 +80,54 @@ class RunOptions(_Options):
         return COMMANDS[type(self).__name__]
 
 
+def _space_group(given: Any) -> Any:
+    if given in ("none", "auto"):
+        return given
+    try:
+        number = int(given)
+    except (TypeError, ValueError):
+        number = 0
+    if not 1 <= number <= 230:
+        raise ValueError("expected none, auto or an international number from 1 to 230")
+    return number
+
+
 class GenerateOptions(RunOptions):
-    """De novo generation. volume in Å³/atom; empty formula_units: chosen by size."""
+    """De novo generation. volume in Å³/atom; empty formula_units: chosen by size.
+
+    seeds: where cells come from, in turn: `bravais`, random cells of the Bravais lattices without symmetry of the
+    atoms, or `space-group`, as space_group `auto`. space_group: a number or `auto`, drawn as known crystals have it.
+    """
 
     formula: str
     formula_units: tuple[int, ...] = ()
     volume: float | None = Field(default=None, gt=0)
-    seeds: tuple[Literal["bravais"], ...] = ("bravais",)
-    space_group: Literal["none"] = "none"
+    seeds: tuple[Literal["bravais", "space-group"], ...] = Field(default=("bravais",), min_length=1)
+    space_group: Annotated[Literal["none", "auto"] | int, BeforeValidator(_space_group)] = "none"
 
 
 class PredictOptions(GenerateOptions):
-    """The whole workflow. guests empty: the most mobile species of the formula; per_framework: fillings of each."""
+    """The whole workflow. guests empty: the most mobile species of the formula; per_framework: fillings of each.
+
+    symmetry `host`: guests on orbits of the framework's group; `none`: anywhere; `mixed`: a quarter of the fillings
+    anywhere, since a crystal may be less symmetric than its framework.
+    """
 
     guests: tuple[str, ...] = ()
+    symmetry: Literal["mixed", "host", "none"] = "mixed"
     per_framework: int = Field(default=2, ge=1)
 
 
 class InpaintOptions(RunOptions):
-    """Guests into a given host, which is named by the hash of its content."""
+    """Guests into a given host, which is named by the hash of its content.
+
+    symmetry `host`: the host symmetrised, and guests on orbits of its group or a subgroup.
+    """
 
     host: str
     guests: dict[str, int]
     supercell: tuple[PositiveInt, PositiveInt, PositiveInt] = (1, 1, 1)
-    symmetry: Literal["none"] = "none"
+    symmetry: Literal["none", "host"] = "none"
 
 
 COMMANDS: Final = {"GenerateOptions": "generate", "PredictOptions": "predict", "InpaintOptions": "inpaint"}

@@ -10,24 +10,27 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
 
 import numpy as np
 
-from chggen.candidate import Candidate
+from chggen.candidate import Candidate, failed
 from chggen.composition import parse_formula, volume_per_atom
 from chggen.config import InputError
 from chggen.decomposition import hull
 from chggen.files import MAX_ATOMS, plain_formula
-from chggen.host import Host, default_guests, empty_host, strip_guests
-from chggen.lattice import random_bravais_cell
+from chggen.host import Host, default_guests, strip_guests
 from chggen.options import GenerateOptions, InpaintOptions, MachineOptions, PredictOptions, RelaxOptions, RunOptions
 from chggen.references import LEVELS, References
 from chggen.screening import duplicate_groups
-from chggen.symmetry import symmetrised_framework
-from chggen.workshop import Job, Tools, batches_of, failed, make_candidates, run_batches
+from chggen.starts import BravaisCells, Given, SpaceGroupCells, Start, on_orbits, symmetrised
+from chggen.symmetry import Refined, symmetrised_framework
+from chggen.tools import Tools
+from chggen.workers import batches_of, run_batches
+from chggen.workshop import Job, make_candidates
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 log = logging.getLogger(__name__)
 _USUAL_ATOMS: Final = 40  # cells of the default formula units stay below this
+_FREE_SHARE: Final = {"mixed": 0.25, "host": 0.0, "none": 1.0}  # of fillings whose guests are placed anywhere
 _SAME_ENERGY: Final = 0.005  # eV/atom between a candidate and the known phase that it is
 
 
@@ -120,7 +123,7 @@ def formula_units(n_atoms: int, asked: Sequence[int]) -> tuple[int, ...]:
 
 
 def generate_jobs(options: GenerateOptions) -> list[Job]:
-    """De novo jobs: n for each cell size, each in a random Bravais cell of its own seed."""
+    """De novo jobs: n for each cell size, each in a cell of its own seed, sources of cells taken in turn."""
     species = parse_formula(options.formula)
     n_atoms = sum(species.values())
     jobs = []
@@ -129,15 +132,22 @@ def generate_jobs(options: GenerateOptions) -> list[Job]:
         volume = (options.volume or volume_per_atom(species)) * n_atoms * z
         for index in range(options.n):
             rng = np.random.default_rng([options.seed, z, index])
-            host = empty_host(random_bravais_cell(volume, rng).tolist(), content)
+            source = options.seeds[index % len(options.seeds)]
+            if options.space_group != "none" or source == "space-group":
+                source = "space-group"
+                number = options.space_group if isinstance(options.space_group, int) else None
+                start: Start = SpaceGroupCells(content, volume, number)
+            else:
+                start = BravaisCells(content, volume)
             candidate = Candidate(
                 id=f"{options.formula}-z{z}-{index:04d}",
                 stage="generate",
                 formula=options.formula,
                 seed=int(rng.integers(2**62)),
-                seed_source="bravais",
+                seed_source=source,
             )
-            jobs.append(Job(candidate=candidate, host=host))
+            jobs.append(Job(candidate=candidate, start=start))
+        jobs[-1].start.draw(jobs[-1].candidate.seed)  # refuses a formula that does not fit, before anything is made
     return jobs
 
 
@@ -155,21 +165,36 @@ def framework_jobs(parent: Candidate, guests: Sequence[str], options: PredictOpt
     refined = symmetrised_framework(host.framework)
     if refined is None:
         return failed(candidate, "refine", "no tolerance up to 2 Å gives the framework a group above P1 and P-1")
-    candidate = replace(
-        candidate,
-        framework_symprec=refined.symprec,
-        framework_rms=refined.rms,
-        framework_max=refined.largest,
+    candidate = with_framework(candidate, refined)
+    free = Host(framework=refined.structure, guests=host.guests)
+    share = _FREE_SHARE[options.symmetry]
+    symmetric = _on_orbits_if_they_fit(free, parent.id) if share < 1 else free
+    jobs = []
+    for k in range(options.per_framework):
+        seed = _framework_seed(parent, options, k)
+        anywhere = np.random.default_rng([seed, 0]).random() < share
+        filling = replace(candidate, id=f"{parent.id}-i{k}", seed=seed)
+        jobs.append(Job(candidate=filling, start=Given(free if anywhere else symmetric)))
+    return jobs
+
+
+def with_framework(candidate: Candidate, refined: Refined) -> Candidate:
+    """The candidate with how far symmetrising moved its framework."""
+    return replace(
+        candidate, framework_symprec=refined.symprec, framework_rms=refined.rms, framework_max=refined.largest
     )
-    filled = Host(framework=refined.structure, guests=host.guests)
-    return [
-        Job(candidate=replace(candidate, id=f"{parent.id}-i{k}", seed=_framework_seed(parent, options, k)), host=filled)
-        for k in range(options.per_framework)
-    ]
 
 
 def _framework_seed(parent: Candidate, options: PredictOptions, k: int) -> int:
     return int(np.random.default_rng([options.seed, parent.seed, k]).integers(2**62))
+
+
+def _on_orbits_if_they_fit(host: Host, name: str) -> Host:
+    try:
+        return on_orbits(host)
+    except InputError as error:
+        log.info("%s: guests placed without symmetry: %s", name, error)
+        return host
 
 
 def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
@@ -177,7 +202,10 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
     framework = host.copy()
     if options.supercell != (1, 1, 1):
         framework.make_supercell(options.supercell)
-    filled = Host(framework=framework, guests=options.guests)
+    moved = symmetrised(framework) if options.symmetry == "host" else None
+    filled = Host(framework=framework if moved is None else moved.structure, guests=options.guests)
+    if moved is not None:
+        filled = on_orbits(filled)
     formula = _formula(framework, options.guests)
     jobs = []
     for index in range(options.n):
@@ -189,7 +217,9 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
             seed=int(rng.integers(2**62)),
             seed_source="host",
         )
-        jobs.append(Job(candidate=candidate, host=filled))
+        if moved is not None:
+            candidate = with_framework(candidate, moved)
+        jobs.append(Job(candidate=candidate, start=Given(filled)))
     return jobs
 
 
@@ -211,14 +241,16 @@ class _Campaign:
 
     def make(self, stage: str, jobs: Sequence[Job]) -> None:
         made = self.results.candidates()
+        names = {job.candidate.id for job in jobs}
         done = sum(job.candidate.id in made for job in jobs)
         bad = sum(made[job.candidate.id].status == "failed" for job in jobs if job.candidate.id in made)
         self.progress(stage, done, len(jobs), bad)
         batches = batches_of(jobs, self.machine, made=lambda job: job.candidate.id in made)
         for candidates in run_batches(make_candidates, batches, self.tools, self.machine):
             self.results.put([self._placed(c) for c in candidates])
-            done += len(candidates)
-            bad += sum(c.status == "failed" for c in candidates)
+            asked = [c for c in candidates if c.id in names]
+            done += len(asked)
+            bad += sum(c.status == "failed" for c in asked)
             self.progress(stage, done, len(jobs), bad)
             for c in candidates:
                 log.info("%s %s %s", c.id, c.status, f"{c.failed_at}: {c.reason}" if c.reason else "")

@@ -14,7 +14,8 @@ from chggen.files import named_structures, write_text
 from chggen.options import POTENTIAL_OF, RelaxOptions, SamplerOptions
 from chggen.references import ReferenceEntry, References, write_references
 from chggen.store import writable_folder
-from chggen.workshop import Tools, batches_of, machine_of, run_batches
+from chggen.tools import Tools
+from chggen.workers import batches_of, machine_of, run_batches
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

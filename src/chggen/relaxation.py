@@ -16,7 +16,7 @@ from chggen.config import InputError
 from chggen.descent import Descent, Frame, Goal, MovingBatch, Relaxed, failed
 from chggen.optimizer import OPTIMIZERS
 from chggen.potential import GPA, Potential, load_potential
-from chggen.symmetry import Symmetrizer
+from chggen.symmetrizer import Symmetrizer
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -31,7 +31,7 @@ def relax(
     potential: str | Potential = "chgnet",
     fix_cell: bool = False,
     fixed_atoms: Sequence[np.ndarray | Sequence[bool] | None] | None = None,
-    fix_symmetry: float | None = None,
+    fix_symmetry: float | Sequence[float | None] | None = None,
     pressure: float = 0.0,
     fmax: float = 0.1,
     max_steps: int = 500,
@@ -45,11 +45,11 @@ def relax(
 
     Converged: the forces (eV/Å) on all free atoms and, for a free cell, the rows of −V(stress + pressure)/n_atoms
     (eV) are below fmax, as for ASE's FrechetCellFilter. fixed_atoms: for each structure None or a mask, True: the
-    atom keeps its fractional coordinates bit for bit. fix_symmetry: symprec (Å) at which each structure's group is
-    found; every step then keeps it, forces and stress being averaged over it. pressure in GPa. optimizer: `fire`,
-    `lbfgs`, or `fire-lbfgs`, the first until forces are small, then the second. batch_size: structures moved together
-    (None: 16 on a CPU, 512 on a GPU). on_done(index, relaxed) is called as each structure is done, in the order they
-    finish. A structure that fails is returned marked, the others unaffected.
+    atom keeps its fractional coordinates bit for bit. fix_symmetry: symprec (Å), one for all or one each, at which a
+    structure's group is found; every step then keeps it, forces and stress being averaged over it. pressure in GPa.
+    optimizer: `fire`, `lbfgs`, or `fire-lbfgs`, the first until forces are small, then the second. batch_size:
+    structures moved together (None: 16 on a CPU, 512 on a GPU). on_done(index, relaxed) is called as each structure
+    is done, in the order they finish. A structure that fails is returned marked, the others unaffected.
 
     Raises InputError for an unknown potential, masks that do not fit, or options out of range.
     """
@@ -60,6 +60,10 @@ def relax(
     if optimizer not in OPTIMIZERS:
         raise InputError(f"unknown optimizer '{optimizer}'; expected one of {', '.join(OPTIMIZERS)}")
     masks = _masks(structures, fixed_atoms)
+    symprecs = list(fix_symmetry) if isinstance(fix_symmetry, Sequence) else [fix_symmetry] * len(structures)
+    if len(symprecs) != len(structures):
+        expected = f"one symprec or None a structure ({len(structures)})"
+        raise InputError(f"fix_symmetry must be one symprec or hold {expected}, got {len(symprecs)}")
     model = load_potential(potential, device) if isinstance(potential, str) else potential
     goal = Goal(
         fix_cell=fix_cell,
@@ -85,8 +89,8 @@ def relax(
             reason = _unusable(structures[index])
             if reason is None:
                 descent = Descent(index=index, given=structures[index], free=masks[index])
-                if fix_symmetry is not None:
-                    symmetrizer = Symmetrizer.of(structures[index], fix_symmetry)
+                if (symprec := symprecs[index]) is not None:
+                    symmetrizer = Symmetrizer.of(structures[index], symprec)
                     descent.symmetrizer = None if symmetrizer is None else symmetrizer.to(device)
                 entering.append(descent)
             else:

@@ -148,6 +148,11 @@ def write_cifs(candidate: Candidate, folder: Path) -> None:
     assert candidate.structure is not None
     symprec = 0.1
     note = f"chggen candidate {candidate.id}\n"
+    if candidate.refined_symprec is not None:
+        note += (
+            f"relaxed, then symmetrised at {candidate.refined_symprec:g} Å, which moved atoms by "
+            f"{candidate.refined_rms:.4f} Å (rms), {candidate.refined_max:.4f} Å at most\n"
+        )
     try:
         text = cif_text(candidate.structure, symprec, note + f"symmetrised with symprec {symprec} Å")
     except Exception as error:  # spglib can fail where the twin in P1 still serves

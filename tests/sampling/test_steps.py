@@ -146,33 +146,39 @@ def _random_score(n: int, seed: int) -> torch.Tensor:
 def test_the_corrector_step_is_the_papers_formula_over_the_moving_atoms() -> None:
     score = _random_score(6, 0)
     moves = torch.tensor([True, True, False, True, False, True])
-    size = Langevin(snr=0.1).step_size(score, moves, _full(50.0, 6), torch.zeros(6, dtype=torch.long), 1)
+    size = Langevin(snr=0.1).step_size(score, moves, _full(50.0, 6), torch.zeros(6, dtype=torch.long), 1, _full(3.0, 6))
     mean_square = (score[moves] ** 2).sum(-1).mean()
     assert torch.allclose(size, 2 * (3**0.5 * 0.1) ** 2 / mean_square)
     louder = torch.where(moves[:, None], score, 1e3 * score)
-    assert torch.equal(size, Langevin(snr=0.1).step_size(louder, moves, _full(50.0, 6), torch.zeros(6).long(), 1))
+    assert torch.equal(
+        size, Langevin(snr=0.1).step_size(louder, moves, _full(50.0, 6), torch.zeros(6).long(), 1, _full(3.0, 6))
+    )
 
 
 def test_the_corrector_step_depends_neither_on_batch_mates_nor_on_the_number_of_atoms() -> None:
     langevin = Langevin(snr=0.2)
     small, mate = _random_score(5, 1), 40 * _random_score(9, 2)
     index = torch.tensor([0] * 5 + [1] * 9)
-    alone = langevin.step_size(small, torch.ones(5).bool(), _full(9.0, 5), index[:5], 1)
-    both = langevin.step_size(torch.cat([small, mate]), torch.ones(14).bool(), _full(9.0, 14), index, 2)
+    alone = langevin.step_size(small, torch.ones(5).bool(), _full(9.0, 5), index[:5], 1, _full(3.0, 5))
+    both = langevin.step_size(torch.cat([small, mate]), torch.ones(14).bool(), _full(9.0, 14), index, 2, _full(3.0, 14))
     assert torch.equal(both[:5], alone)
     assert both[5] < both[0] / 100
-    eightfold = langevin.step_size(small.repeat(8, 1), torch.ones(40).bool(), _full(9.0, 40), torch.zeros(40).long(), 1)
+    eightfold = langevin.step_size(
+        small.repeat(8, 1), torch.ones(40).bool(), _full(9.0, 40), torch.zeros(40).long(), 1, _full(3.0, 40)
+    )
     assert eightfold[0] == pytest.approx(float(alone[0]), rel=1e-12)
 
 
 def test_the_corrector_step_is_capped_at_the_variance_of_the_level() -> None:
     sigma = torch.tensor([0.5, 0.5, 2.0], dtype=torch.float64)
     index = torch.tensor([0, 0, 1])
-    size = Langevin(snr=0.4).step_size(torch.zeros(3, 3, dtype=torch.float64), torch.ones(3).bool(), sigma, index, 2)
+    size = Langevin(snr=0.4).step_size(
+        torch.zeros(3, 3, dtype=torch.float64), torch.ones(3).bool(), sigma, index, 2, _full(3.0, 3)
+    )
     assert torch.equal(size, sigma**2)
 
 
 def test_a_crystal_without_moving_atoms_gives_finite_steps() -> None:
     score = torch.zeros(2, 3, dtype=torch.float64)
-    size = Langevin().step_size(score, torch.zeros(2).bool(), _full(1.0, 2), torch.zeros(2).long(), 1)
+    size = Langevin().step_size(score, torch.zeros(2).bool(), _full(1.0, 2), torch.zeros(2).long(), 1, _full(3.0, 2))
     assert torch.isfinite(size).all()

@@ -93,7 +93,8 @@ class BestOf:
             better = mark < least
             least = torch.where(better, mark, least)
             frac = torch.where(better[made.crystal_index][:, None], made.frac_coords, best.frac_coords)
-            best = replace(best, frac_coords=frac)
+            lattice = torch.where(better[:, None, None], made.lattice, best.lattice)  # tries may have their own cells
+            best = replace(best, frac_coords=frac, lattice=lattice)
         return best
 
     def _mark(self, score: ScoreModel, made: Crystals, seeds: Sequence[int]) -> Float[Tensor, "crystals"]:

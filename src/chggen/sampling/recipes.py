@@ -14,6 +14,7 @@ from chggen.sampling.choice import ONE, BestOf, Judge
 from chggen.sampling.noise_source import generators_from
 from chggen.sampling.sampler import sample
 from chggen.sampling.steps import NO_CORRECTOR, Ancestral, Langevin, Predictor, Refresh
+from chggen.sampling.symmetry import NO_SYMMETRY, Symmetry
 from chggen.sampling.walk import Walk
 
 QUALITIES: Final = {"fast": (50, 2), "best": (160, 4)}  # evaluations of the score network a sample, at most; tries
@@ -40,21 +41,27 @@ class Recipe:
     def run(
         self,
         score: ScoreModel,
-        crystals: Crystals,
+        crystals: Crystals | Callable[[Sequence[int]], tuple[Crystals, Symmetry]],
         seeds: Sequence[int],
         on_move: Callable[[int, int], None] = lambda done, total: None,
     ) -> Crystals:
-        """Sample the guests of a batch; one seed for each crystal."""
+        """Sample the guests of a batch; one seed for each crystal.
+
+        crystals: the same for every try, guests anywhere; or what gives, for the seeds of a try, its crystals (of the
+        same atoms each time) and their symmetry.
+        """
 
         def once(seeds: Sequence[int], k: int) -> Crystals:
+            begin, symmetry = (crystals, NO_SYMMETRY) if isinstance(crystals, Crystals) else crystals(seeds)
             return sample(
                 score,
-                crystals,
+                begin,
                 self.schedule,
                 predictor=self.predictor,
                 corrector=self.corrector,
                 anchor=self.anchor,
                 walk=self.walk,
+                symmetry=symmetry,
                 generators=generators_from(seeds),
                 on_move=lambda done, total: on_move(k * total + done, self.choice.n * total),
             )

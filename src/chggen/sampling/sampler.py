@@ -14,7 +14,7 @@ from chggen.diffusion.schedule import Schedule
 from chggen.sampling.anchor import Anchor, Clamp
 from chggen.sampling.noise_source import normal, uniform
 from chggen.sampling.steps import NO_CORRECTOR, Ancestral, Langevin, Memory, Predictor
-from chggen.sampling.symmetry import NoSymmetry, Symmetry
+from chggen.sampling.symmetry import NO_SYMMETRY, Symmetry
 from chggen.sampling.walk import Walk
 
 
@@ -28,14 +28,15 @@ def sample(
     corrector: Langevin = NO_CORRECTOR,
     anchor: Anchor = Clamp(),
     walk: Walk = Walk(),
-    symmetry: Symmetry = NoSymmetry(),
+    symmetry: Symmetry = NO_SYMMETRY,
     generators: Sequence[torch.Generator],
     on_move: Callable[[int, int], None] = lambda done, total: None,
 ) -> Crystals:
     """Sample the guest atoms given the host; the guests' input positions do not matter.
 
-    generators: one a crystal. Positions are kept in the dtype of `crystals` (float64 advised), the network is asked
-    in float32. Returned host atoms are those handed in, bit for bit. on_move is told steps done and in all.
+    generators: one a crystal. symmetry: where guests start and what keeps them on their orbits. Positions are kept in
+    the dtype of `crystals` (float64 advised), the network is asked in float32. Returned host atoms are those handed
+    in, bit for bit. on_move is told steps done and in all.
     """
     loop = _Loop(score, crystals, schedule, anchor, symmetry, generators)
     loop.start()
@@ -46,7 +47,6 @@ def sample(
         else:
             loop.predict(level, target, predictor)
             loop.correct(target, corrector)
-        loop.now = symmetry.rebuild(loop.now)
         on_move(done, len(steps))
     held = torch.where(crystals.guest[:, None], loop.now.frac_coords, crystals.frac_coords)
     return replace(crystals, frac_coords=held)
@@ -75,9 +75,10 @@ class _Loop:
         self.tau = torch.zeros(crystals.n_crystals, dtype=torch.float32, device=crystals.lattice.device)
 
     def start(self) -> None:
-        """Guests uniform in the cell, the host at the top level."""
+        """Guests uniform in the cell or on their orbits, the host at the top level."""
         guest = self.host.guest[:, None]
-        frac = torch.where(guest, uniform(self.host, self.generators), self.host.frac_coords)
+        start = self.symmetry.start(uniform(self.host, self.generators))
+        frac = torch.where(guest, start, self.host.frac_coords)
         self._hold(replace(self.host, frac_coords=frac), self.levels[0])
 
     def predict(self, level: int, target: int, predictor: Predictor) -> None:
@@ -90,7 +91,10 @@ class _Loop:
         for _ in range(corrector.n_steps):
             self.memory = None
             score = self.score(sigma)
-            size = corrector.step_size(score, self.now.guest, sigma, self.now.crystal_index, self.now.n_crystals)
+            freedom = self.symmetry.freedom(self.now)
+            size = corrector.step_size(
+                score, self.now.guest, sigma, self.now.crystal_index, self.now.n_crystals, freedom
+            )
             self.move(size[:, None] * score + torch.sqrt(2 * size)[:, None] * self.noise(), sigma)
 
     def jump(self, level: int, target: int) -> None:
@@ -109,10 +113,12 @@ class _Loop:
         return self.symmetry.project(self._normal())
 
     def move(self, step: Float[Tensor, "atoms 3"], sigma: Float[Tensor, "atoms"]) -> None:
-        self._hold(self.now.moved(step * self.now.guest[:, None]), sigma)
+        """By what of the step keeps the symmetry: the network's own rounding does not."""
+        allowed = self.symmetry.project(step) * self.now.guest[:, None]
+        self._hold(self.symmetry.rebuild(self.now.moved(allowed)), sigma)
 
     def _hold(self, crystals: Crystals, sigma: Float[Tensor, "atoms"]) -> None:
-        self.now = self.anchor.hold(crystals, self.host, sigma, self._normal)
+        self.now = self.anchor.hold(crystals, self.host, sigma, self.noise)
 
     def _normal(self) -> Float[Tensor, "atoms 3"]:
         return normal(self.host, self.generators)

@@ -121,10 +121,11 @@ class Multistep:
 
 @dataclass(frozen=True)
 class Langevin:
-    """`n_steps` corrector steps x + ε g + √(2ε) z with ε = 2 (√3 snr / rms|g|)², at most σ² (paper's algorithm).
+    """`n_steps` corrector steps x + ε g + √(2ε) z with ε = 2 (snr rms|z| / rms|g|)², at most σ² (paper's algorithm).
 
-    The norm is taken over the moving atoms of each crystal: over all components at once the step would shrink with
-    the number of atoms, and over the batch the crystals would depend on each other.
+    The norms are taken over the moving atoms of each crystal: over all components at once the step would shrink with
+    the number of atoms, and over the batch the crystals would depend on each other. rms|z| is √3 for free atoms, less
+    for those on orbits.
     """
 
     n_steps: int = 1
@@ -137,14 +138,14 @@ class Langevin:
         sigma: Float[Tensor, "atoms"],
         crystal_index: Int[Tensor, "atoms"],
         n_crystals: int,
+        freedom: Float[Tensor, "atoms"],
     ) -> Float[Tensor, "atoms"]:
-        """ε of each atom's crystal, Å²."""
+        """ε of each atom's crystal, Å². freedom: mean square length of the noise on each atom."""
         zeros = torch.zeros(n_crystals, dtype=score.dtype, device=score.device)
         moving = moves.to(score.dtype)
-        squares = zeros.index_add(0, crystal_index, (score**2).sum(-1) * moving)
-        count = zeros.index_add(0, crystal_index, moving).clamp(min=1)
-        mean_square = (squares / count).clamp(min=1e-20)[crystal_index]
-        return torch.minimum(6 * self.snr**2 / mean_square, sigma**2)
+        squares = zeros.index_add(0, crystal_index, (score**2).sum(-1) * moving).clamp(min=1e-20)
+        noise = zeros.index_add(0, crystal_index, freedom * moving)
+        return torch.minimum(2 * self.snr**2 * (noise / squares)[crystal_index], sigma**2)
 
 
 NO_CORRECTOR: Final = Langevin(n_steps=0)

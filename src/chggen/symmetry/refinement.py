@@ -1,4 +1,4 @@
-"""Space groups and symmetrisation: the adapter to spglib."""
+"""Space groups and symmetrisation with spglib."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor
+
+from chggen.symmetry.group import Group
+from chggen.symmetry.wyckoff import hall_number
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -226,37 +226,48 @@ def operations(structure: Structure, symprec: float = 0.1) -> tuple[np.ndarray, 
     return found["rotations"].astype(float), found["translations"]
 
 
-@dataclass(frozen=True)
-class Symmetrizer:
-    """Averages over the operations of a crystal; what it returns is unchanged by every one of them.
+def permutations(
+    structure: Structure, rotations: np.ndarray, translations: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """images (ops, atoms): the atom that each operation takes an atom to, and exact translations (ops, 3) for it.
 
-    rotations act on Cartesian columns and stay what they are under strains of the same symmetry; operation g takes
-    atom a to atom images[g, a].
+    The translations are those that take the atoms onto their images in the mean. None where an operation does not
+    permute the atoms.
     """
-
-    rotations: Float[Tensor, "operations 3 3"]
-    images: Int[Tensor, "operations atoms"]
-
-    @classmethod
-    def of(cls, structure: Structure, symprec: float = 0.01) -> Symmetrizer | None:
-        """That of the group found at symprec (Å); None where its operations do not permute the atoms."""
-        lattice, frac, numbers = _cell(structure)
-        rotations, translations = operations(structure, symprec)
-        moved = [frac @ r.T + t for r, t in zip(rotations, translations, strict=True)]
-        targets = [_images(m, frac, numbers, lattice)[0] for m in moved]
-        if any(len(set(target)) != len(target) for target in targets):
+    lattice, frac, numbers = _cell(structure)
+    images, exact = [], []
+    for rotation, translation in zip(rotations, translations, strict=True):
+        target, off = _images(frac @ rotation.T + translation, frac, numbers, lattice)
+        if len(set(target)) != len(target):
             return None
-        u, _, vt = np.linalg.svd(lattice.T @ rotations @ np.linalg.inv(lattice.T))  # to the nearest true rotation
-        return cls(torch.from_numpy(u @ vt), torch.from_numpy(np.array(targets)))
+        images.append(target)
+        exact.append(translation - off.mean(axis=0))
+    return np.array(images), np.array(exact)
 
-    def to(self, device: torch.device | str) -> Symmetrizer:
-        return Symmetrizer(self.rotations.to(device), self.images.to(device))
 
-    def vectors(self, vectors: Float[Tensor, "atoms 3"]) -> Float[Tensor, "atoms 3"]:
-        """Vectors of the atoms, such as forces."""
-        turned = torch.einsum("gij,aj->gai", self.rotations, vectors).reshape(-1, 3)
-        return torch.zeros_like(vectors).index_add(0, self.images.flatten(), turned) / len(self.rotations)
+def group_of(structure: Structure, symprec: float = 0.01) -> Group | None:
+    """The group of a symmetrised structure in its own cell, exact as its atoms are; None where none is found."""
+    rotations, translations = operations(structure, symprec)
+    found = permutations(structure, rotations, translations)
+    return None if found is None else Group.of(rotations, found[1])
 
-    def tensor(self, tensor: Float[Tensor, "3 3"]) -> Float[Tensor, "3 3"]:
-        """A tensor of the whole crystal, such as its stress."""
-        return torch.einsum("gij,jk,glk->il", self.rotations, tensor, self.rotations) / len(self.rotations)
+
+def standard_setting(group: Group) -> tuple[int, np.ndarray, np.ndarray]:
+    """International number of a group, and P, p with standard coordinates P x + p, in the setting of the tables.
+
+    Found by spglib in a crystal that has no other symmetry: two orbits of atoms anywhere in a cell of any metric that
+    the group allows.
+    """
+    import spglib
+
+    shape = np.array([[1.0, 0.13, 0.07], [0.0, 1.21, 0.17], [0.0, 0.0, 1.43]])
+    rotations, shifts = group.rotations, group.translations
+    metric = np.mean([r.T @ shape @ shape.T @ r for r in rotations], axis=0)
+    lattice = np.linalg.cholesky(metric)
+    lattice *= (100.0 * len(group) / abs(np.linalg.det(lattice))) ** (1 / 3)
+    points = np.array([[0.0713, 0.1519, 0.2237], [0.3391, 0.0877, 0.4613]])
+    frac = np.concatenate([rotations @ x + shifts for x in points])
+    cell: _Cell = (lattice, frac, np.repeat([1, 2], len(group)))
+    dataset: Any = spglib.get_symmetry_dataset(cell, symprec=1e-3)
+    dataset = spglib.get_symmetry_dataset(cell, symprec=1e-3, hall_number=hall_number(int(dataset.number)))
+    return int(dataset.number), np.asarray(dataset.transformation_matrix), np.asarray(dataset.origin_shift)

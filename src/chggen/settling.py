@@ -1,0 +1,163 @@
+"""From generated structures to relaxed ones with their symmetry: relaxation, saddle check, refinement."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
+import torch
+
+from chggen.candidate import Candidate, failed
+from chggen.lattice import rms_displacement
+from chggen.potential import Potential
+from chggen.relaxation import Relaxed, relax, write_trajectory
+from chggen.symmetry import refine, space_group
+from chggen.tools import Tools
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+log = logging.getLogger(__name__)
+_LADDER: Final = (0.3, 0.1, 0.03)  # Å; symprecs at which a relaxed structure is symmetrised, the first that is cheap
+_COST: Final = 0.005  # eV/atom that symmetrising may cost before it is not done
+_KEPT: Final = 0.01  # Å; symprec of the group that a symmetric candidate keeps while it relaxes
+_PUSH: Final = 0.05  # Å; root mean square displacement of an atom in the saddle check
+_STRAIN: Final = 0.01  # of the cell along with it: what 0.05 Å are of 5 Å
+_FALL: Final = 0.005  # eV/atom by which a pushed candidate falls from a saddle
+
+
+def relax_candidates(
+    candidates: Sequence[Candidate], tools: Tools, symmetric: Sequence[bool] | None = None
+) -> list[Candidate]:
+    """The candidates with relaxed, refined structures and energies; those that failed before stay as they are.
+
+    Symmetric ones keep their group on the way, and are then pushed off it: where one falls, it is a saddle, marked as
+    such, and the lower candidate follows it with the saddle as its parent.
+    """
+    assert tools.relax is not None
+    going = [i for i, c in enumerate(candidates) if c.status == "ok"]
+    marks = [bool(symmetric and symmetric[i]) for i in going]
+    kept = [_KEPT if mark else tools.relax.fix_symmetry for mark in marks]
+    done = _relaxed([cast("Structure", candidates[i].structure) for i in going], kept, tools)
+    result = list(candidates)
+    for i, relaxed in zip(going, done, strict=True):
+        if tools.trajectories is not None and relaxed.trajectory:
+            write_trajectory(relaxed.trajectory, tools.trajectories / f"{candidates[i].id}.extxyz")
+        result[i] = with_relaxation(candidates[i], relaxed, tools.potential())
+    pushed = [i for i, mark in zip(going, marks, strict=True) if mark and result[i].status == "ok"]
+    return _off_saddles(result, pushed, tools)
+
+
+def with_relaxation(candidate: Candidate, relaxed: Relaxed, potential: Potential) -> Candidate:
+    """The candidate with its relaxed, refined structure, or marked as failed where relaxation broke down."""
+    if relaxed.energy_per_atom is None or relaxed.initial_energy_per_atom is None:
+        return failed(candidate, "relax", relaxed.reason or "the potential gives no energy")
+    candidate = replace(
+        candidate,
+        structure=relaxed.structure,
+        energy_per_atom=relaxed.energy_per_atom,
+        level=potential.level,
+        relax_energy_change=relaxed.energy_per_atom - relaxed.initial_energy_per_atom,
+        relax_rmsd=relaxed.rmsd,
+        relax_steps=relaxed.n_steps,
+        converged=relaxed.converged,
+    )
+    if not relaxed.converged:
+        return failed(candidate, "relax", relaxed.reason or "not converged")
+    return with_symmetry(candidate, potential)
+
+
+def with_symmetry(candidate: Candidate, potential: Potential) -> Candidate:
+    """The candidate symmetrised at the first tolerance of the ladder that costs no energy, with its space groups."""
+    structure, energy = cast("Structure", candidate.structure), cast(float, candidate.energy_per_atom)
+    for symprec in _LADDER:
+        refined = refine(structure, symprec)
+        if refined is None:
+            continue
+        cost = relax([refined.structure], potential=potential, fix_cell=True, max_steps=0)[0].energy_per_atom
+        if cost is not None and cost < energy + _COST:
+            candidate = replace(
+                candidate,
+                structure=refined.structure,
+                energy_per_atom=cost,
+                refined_symprec=symprec,
+                refined_rms=refined.rms,
+                refined_max=refined.largest,
+            )
+            break
+    return with_space_groups(candidate)
+
+
+def with_space_groups(candidate: Candidate) -> Candidate:
+    """The candidate with the space groups of its structure at 0.01 and 0.1 Å."""
+    structure = cast("Structure", candidate.structure)
+    return replace(candidate, space_group=space_group(structure, 0.01), space_group_loose=space_group(structure, 0.1))
+
+
+def _relaxed(structures: Sequence[Structure], symprecs: Sequence[float | None], tools: Tools) -> list[Relaxed]:
+    assert tools.relax is not None
+    return relax(
+        structures,
+        potential=tools.potential(),
+        fix_cell=tools.relax.fix_cell,
+        fix_symmetry=symprecs,
+        pressure=tools.relax.pressure,
+        fmax=tools.relax.fmax,
+        max_steps=tools.relax.max_steps,
+        optimizer=tools.relax.optimizer,
+        device=tools.device,
+        trajectory=tools.trajectories is not None,
+    )
+
+
+def _off_saddles(candidates: Sequence[Candidate], symmetric: Sequence[int], tools: Tools) -> list[Candidate]:
+    """The candidates, each of the symmetric ones that is a saddle followed by the lower one."""
+    ends = _relaxed([_pushed(candidates[i]) for i in symmetric], [None] * len(symmetric), tools)
+    followed: dict[int, list[Candidate]] = {}
+    for i, end in zip(symmetric, ends, strict=True):
+        followed[i] = _after_push(candidates[i], end, tools.potential())
+    return [c for i, candidate in enumerate(candidates) for c in followed.get(i, [candidate])]
+
+
+def _pushed(candidate: Candidate) -> Structure:
+    """The structure with cell and atoms moved at random, from the candidate's own seed."""
+    from pymatgen.core import Structure
+
+    given = cast("Structure", candidate.structure)
+    rng = np.random.default_rng([candidate.seed, 1])
+    strain = rng.standard_normal((3, 3)) * _STRAIN
+    lattice = given.lattice.matrix @ (np.eye(3) + (strain + strain.T) / 2)
+    step = rng.standard_normal((len(given), 3)) * _PUSH / np.sqrt(3)
+    return Structure(lattice, given.species, given.frac_coords + step @ np.linalg.inv(lattice))
+
+
+def _after_push(candidate: Candidate, end: Relaxed, potential: Potential) -> list[Candidate]:
+    """What a symmetric candidate is after its push: itself, itself further down, or a saddle and the lower one."""
+    energy = cast(float, candidate.energy_per_atom)
+    if not end.converged or end.energy_per_atom is None:
+        log.info("%s: saddle check came to no end: %s", candidate.id, end.reason)
+        return [candidate]
+    fall = energy - end.energy_per_atom
+    if fall <= _FALL:
+        return [candidate]
+    raw = cast("Structure", candidate.raw)
+    shift = torch.from_numpy(end.structure.frac_coords - raw.frac_coords)
+    between = torch.from_numpy((end.structure.lattice.matrix + raw.lattice.matrix) / 2)
+    lower = with_symmetry(
+        replace(
+            candidate,
+            structure=end.structure,
+            energy_per_atom=end.energy_per_atom,
+            relax_energy_change=cast(float, candidate.relax_energy_change) - fall,
+            relax_rmsd=rms_displacement(shift, between),
+            relax_steps=cast(int, candidate.relax_steps) + end.n_steps,
+        ),
+        potential,
+    )
+    if lower.space_group_loose == candidate.space_group_loose:
+        return [lower]  # no saddle: the same symmetry, relaxed further
+    reason = f"saddle point: pushed off its symmetry it falls by {1000 * fall:.1f} meV/atom to {candidate.id}-low"
+    return [failed(candidate, "relax", reason), replace(lower, id=f"{candidate.id}-low", parent=candidate.id)]

@@ -1,0 +1,221 @@
+"""What a candidate's tries start from: a given host, with orbits or without, or an empty cell drawn for each try."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+
+import numpy as np
+
+from chggen.config import InputError
+from chggen.host import Host, empty_host
+from chggen.lattice import flat, lattice_from_parameters, niggli_reduced, random_bravais_cell
+from chggen.space_groups import Assignment, draw_assignment, draw_shape
+from chggen.symmetry import (
+    Group,
+    OrbitPlan,
+    Orbits,
+    Position,
+    Refined,
+    Setting,
+    Surroundings,
+    above_trivial,
+    group_of,
+    nearest_counts,
+    plan_orbits,
+    positions_of,
+    refine,
+    setting,
+    standard_setting,
+)
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+SYMPREC: Final = 0.1  # Å; at which a given host's group is looked for
+_DRAWS: Final = 200  # space groups and cells before a formula is said to fit none
+
+
+@runtime_checkable
+class Start(Protocol):
+    """Where the tries of a candidate begin."""
+
+    @property
+    def species(self) -> Mapping[str, int]:
+        """Element symbol → count of the filled cell."""
+        ...
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether what is made has a symmetry to keep."""
+        ...
+
+    def draw(self, seed: int) -> tuple[Host, Orbits | None]:
+        """The host of one try, and the orbits of all its atoms where it is symmetric."""
+        ...
+
+
+@dataclass(frozen=True)
+class Given:
+    """The same host in every try; each draws its own orbits where the host has any."""
+
+    host: Host
+
+    @property
+    def species(self) -> dict[str, int]:
+        held = {k: int(v) for k, v in self.host.framework.composition.get_el_amt_dict().items() if v}
+        return {s: held.get(s, 0) + self.host.guests.get(s, 0) for s in (*held, *self.host.guests)}
+
+    @property
+    def symmetric(self) -> bool:
+        return self.host.orbits is not None
+
+    def draw(self, seed: int) -> tuple[Host, Orbits | None]:
+        return self.host, None if self.host.orbits is None else self.host.orbits.draw(seed)
+
+
+@dataclass(frozen=True)
+class BravaisCells:
+    """An empty random Bravais cell of that volume (Å³) for each try."""
+
+    species: Mapping[str, int]
+    cell_volume: float
+    symmetric: bool = False
+
+    def draw(self, seed: int) -> tuple[Host, None]:
+        cell = random_bravais_cell(self.cell_volume, np.random.default_rng(seed))
+        return empty_host(cell.tolist(), self.species), None
+
+
+@dataclass(frozen=True)
+class SpaceGroupCells:
+    """An empty primitive cell of that volume (Å³) in a space group for each try; number None: a drawn group."""
+
+    species: Mapping[str, int]
+    cell_volume: float
+    number: int | None = None
+    symmetric: bool = True
+
+    def draw(self, seed: int) -> tuple[Host, Orbits]:
+        host = symmetric_cell(self.species, self.cell_volume, np.random.default_rng(seed), self.number)
+        assert host.orbits is not None
+        return host, host.orbits.draw(seed)
+
+
+def symmetrised(framework: Structure) -> Refined:
+    """A given host, symmetrised. Raises InputError where it has no symmetry above P-1."""
+    found = refine(framework, SYMPREC)
+    if found is None or not above_trivial(found.space_group):
+        name = {1: "P1", 2: "P-1"}.get(found.space_group if found else 1, "no space group")
+        raise InputError(
+            f"the host has {name} at symprec {SYMPREC:g} Å; expected a group above P1 and P-1, so use symmetry none, "
+            "or symmetrise it first with `chggen refine --symprec`"
+        )
+    return found
+
+
+def on_orbits(host: Host) -> Host:
+    """The host with its guests on orbits of its group, or of the first subgroup that their counts fit.
+
+    The framework has to be symmetrised. Raises InputError, naming counts that fit, where no subgroup above P1 and P-1
+    holds them in this cell.
+    """
+    group = group_of(host.framework)
+    if group is None or group.trivial:
+        raise InputError("the host has no symmetry above P-1; use symmetry none")
+    number, transformation, origin = standard_setting(group)
+    positions = positions_of(group, number, transformation, origin)
+    around = _around(host)
+    plan = plan_orbits(around, group, positions)
+    if plan is None:
+        near = [_counts(host, found) for found in nearest_counts(around, group, positions)]
+        remedy = f"nearest counts that fit: {' or '.join(near)}" if near else "no counts near these fit"
+        raise InputError(
+            f"{_counts(host, host.guests.values())} in the {len(host.framework)}-atom cell of the host fit no orbits "
+            f"of space group {number} or its subgroups above P1 and P-1; {remedy}; or use a supercell or symmetry none"
+        )
+    return replace(host, orbits=plan)
+
+
+def symmetric_cell(
+    species: Mapping[str, int], cell_volume: float, rng: np.random.Generator, number: int | None = None
+) -> Host:
+    """An empty primitive cell of a space group, drawn as known crystals have it, with orbits for all atoms.
+
+    species: atoms in that cell; cell_volume in Å³; number: the space group, None for a drawn one. Raises InputError
+    where the species do not fit the group, or any.
+    """
+    for _ in range(_DRAWS):
+        assignment = draw_assignment(species, rng, number)
+        found = setting(assignment.number)
+        lattice, group, positions = _cell(found, cell_volume, rng)
+        host = empty_host(lattice.tolist(), species)
+        plan = _assigned(_around(host), group, positions, assignment)
+        if plan is not None:
+            return replace(host, orbits=plan)
+        if number is not None and assignment.letters is None:
+            break  # nothing else can come
+    where = "any space group" if number is None else f"space group {number} ({setting(number).symbol})"
+    counts = ", ".join(f"{n} {s}" for s, n in species.items())
+    raise InputError(f"{counts} in a primitive cell do not fit {where}; {_units_that_fit(species, number)}")
+
+
+def _around(host: Host) -> Surroundings:
+    from pymatgen.core import Element
+
+    return Surroundings(
+        lattice=host.framework.lattice.matrix,
+        frac=np.asarray(host.framework.frac_coords).reshape(-1, 3),
+        numbers=np.array([site.specie.Z for site in host.framework], dtype=int),
+        guests={Element(symbol).Z: count for symbol, count in host.guests.items()},
+    )
+
+
+def _counts(host: Host, counts: Iterable[int]) -> str:
+    return ", ".join(f"{symbol}={n}" for symbol, n in zip(host.guests, counts, strict=True))
+
+
+def _cell(
+    found: Setting, cell_volume: float, rng: np.random.Generator
+) -> tuple[np.ndarray, Group, tuple[Position, ...]]:
+    """A reduced primitive cell of the volume, and the group and its positions in that cell."""
+    rhombohedral = found.symbol.startswith("R")
+    while True:
+        conventional = lattice_from_parameters(draw_shape(found.number, rhombohedral, rng))
+        lattice = found.primitive @ conventional
+        lattice *= (cell_volume / abs(np.linalg.det(lattice))) ** (1 / 3)
+        multiple = np.round(niggli_reduced(lattice) @ np.linalg.inv(lattice)).astype(int)
+        if abs(round(np.linalg.det(multiple))) != 1:
+            multiple = np.eye(3, dtype=int)
+        reduced = multiple @ lattice
+        if not flat(reduced):
+            return reduced, found.group.in_basis(multiple), tuple(p.in_basis(multiple) for p in found.positions)
+
+
+def _assigned(
+    around: Surroundings, group: Group, positions: tuple[Position, ...], assignment: Assignment
+) -> OrbitPlan | None:
+    plan = plan_orbits(around, group, positions, subgroups=False)
+    if plan is None or assignment.letters is None:
+        return plan
+    from pymatgen.core import Element
+
+    letters = {Element(symbol).Z: text for symbol, text in assignment.letters.items()}
+    return plan.with_letters([letters[z] for z in around.guests])
+
+
+def _units_that_fit(species: Mapping[str, int], number: int | None) -> str:
+    """Which multiples of the formula fit a space group."""
+    if number is None:
+        return "use --space-group none"
+    units = math.gcd(*species.values())
+    found = setting(number)
+    lattice = found.primitive * 100  # so wide that only the counts matter
+    fit = []
+    for z in range(1, 13):
+        many = {s: n // units * z for s, n in species.items()}
+        if plan_orbits(_around(empty_host(lattice.tolist(), many)), found.group, found.positions, subgroups=False):
+            fit.append(str(z))
+    return f"formula units that fit: {', '.join(fit)}" if fit else "no cell of up to 12 formula units does"

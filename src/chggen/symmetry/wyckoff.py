@@ -1,0 +1,281 @@
+"""Wyckoff positions in the cell at hand: the adapter to pyxtal's tables, and how positions split in subgroups."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from chggen.symmetry.group import Group
+
+_NEAR: Final = 1e-3  # fractional; points of one component of a position agree to rounding
+_GENERIC: Final = np.array([0.13719, 0.28917, 0.41733])  # free parameters of a point like any other
+# Rows are the vectors of a primitive cell in the conventional one, by the letter of the centring.
+_PRIMITIVE: Final = {
+    "P": np.eye(3),
+    "A": np.array([[1, 0, 0], [0, 0.5, 0.5], [0, -0.5, 0.5]]),
+    "C": np.array([[0.5, -0.5, 0], [0.5, 0.5, 0], [0, 0, 1]]),
+    "I": np.array([[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5]]),
+    "F": np.array([[0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]),
+    "R": np.array([[2, 1, 1], [-1, 1, 1], [-1, -2, 1]]) / 3,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Position:
+    """A Wyckoff position of a group, fractional coordinates of the cell at hand.
+
+    Its representative may be anywhere at point + s @ directions, whose rows are shortest lattice vectors of what the
+    site symmetry leaves free; operations[k] takes it to the k-th site of the orbit; stabiliser: the operations that
+    leave it where it is, up to lattice translations. Both are indices of the group. letter: of the position of the
+    whole group that it belongs to.
+    """
+
+    letter: str
+    point: Float[np.ndarray, "3"]
+    directions: Int[np.ndarray, "freedom 3"]
+    operations: Int[np.ndarray, "multiplicity"]
+    stabiliser: Int[np.ndarray, "stabiliser"]
+
+    @property
+    def multiplicity(self) -> int:
+        """Sites in the cell at hand."""
+        return len(self.operations)
+
+    @property
+    def freedom(self) -> int:
+        """Free coordinates: 0 for a position that can be taken once only."""
+        return len(self.directions)
+
+    def in_basis(self, multiple: Int[np.ndarray, "3 3"]) -> Position:
+        """The same position for the lattice `multiple @ lattice` (unimodular)."""
+        forward = np.linalg.inv(multiple)
+        directions = np.round(self.directions @ forward).astype(int).reshape(-1, 3)
+        return replace(self, point=self.point @ forward, directions=directions)
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A space group in the primitive cell of its conventional setting, with its positions.
+
+    primitive: rows are the vectors of that cell in the conventional one.
+    """
+
+    number: int
+    symbol: str
+    primitive: Float[np.ndarray, "3 3"]
+    group: Group
+    positions: tuple[Position, ...]
+
+
+@lru_cache(maxsize=256)
+def setting(number: int) -> Setting:
+    """The space group of an international number (1-230)."""
+    table = _table(number)
+    primitive = _PRIMITIVE[table.symbol[0]]
+    group = _in_primitive(table, primitive)
+    positions = _positions(group, table, np.linalg.inv(primitive).T, np.zeros(3))
+    return Setting(number=number, symbol=table.symbol, primitive=primitive, group=group, positions=positions)
+
+
+def positions_of(
+    group: Group, number: int, transformation: Float[np.ndarray, "3 3"], origin: Float[np.ndarray, "3"]
+) -> tuple[Position, ...]:
+    """The positions of a group of this number whose standard coordinates are `transformation` x + `origin`.
+
+    Raises ValueError where the tables do not fit the operations.
+    """
+    inverse = np.linalg.inv(transformation)
+    return _positions(group, _table(number), inverse, -inverse @ origin)
+
+
+def hall_number(number: int) -> int:
+    """spglib's number for the setting of the tables: the choice that the rest of a space group's numbers refers to."""
+    return int(_table(number).hall_number)
+
+
+@lru_cache(maxsize=256)
+def _table(number: int) -> Any:
+    from pyxtal.symmetry import Group as Table
+
+    return Table(number)
+
+
+def _affine(operation: Any) -> tuple[np.ndarray, np.ndarray]:
+    matrix = np.asarray(operation.affine_matrix, dtype=float)
+    return matrix[:3, :3], matrix[:3, 3]
+
+
+def _in_primitive(table: Any, primitive: np.ndarray) -> Group:
+    """The general position's operations in the primitive cell, where those that differ by a centring are one."""
+    forward = np.linalg.inv(primitive).T
+    seen: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+    for operation in table.Wyckoff_positions[0].ops:
+        rotation, translation = _affine(operation)
+        turned = np.round(forward @ rotation @ primitive.T).astype(int)
+        seen.setdefault(turned.tobytes(), (turned, forward @ translation))
+    rotations, translations = zip(*seen.values(), strict=True)
+    return Group.of(np.array(rotations), np.array(translations))
+
+
+def _positions(group: Group, table: Any, linear: np.ndarray, shift: np.ndarray) -> tuple[Position, ...]:
+    """Every position of the tables, at linear @ x + shift for its standard x."""
+    found = []
+    for row in table.Wyckoff_positions:
+        rotation, translation = _affine(row.ops[0])
+        point = linear @ (rotation @ _GENERIC + translation) + shift
+        found.append(_position(group, point, np.arange(len(group)), row.letter))
+    expected = round(len(group) / len(table.Wyckoff_positions[0].ops) * 1e6)
+    for position, row in zip(found, table.Wyckoff_positions, strict=True):
+        if round(position.multiplicity / row.multiplicity * 1e6) != expected or position.freedom != row.get_dof():
+            raise ValueError(f"position {row.letter} of group {table.number} does not fit the operations in this cell")
+    return tuple(found)
+
+
+def _position(group: Group, point: np.ndarray, members: np.ndarray, letter: str) -> Position:
+    """The position that a point like any other on it belongs to."""
+    moved = np.einsum("gij,j->gi", group.rotations[members], point) + group.translations[members]
+    off = moved - point
+    cells = np.round(off)
+    stays = np.abs(off - cells).max(axis=1) < _NEAR
+    point = (moved - cells)[stays].mean(axis=0)  # exact where it was only near
+    sites = moved - np.floor(moved)
+    far = sites[:, None] - sites
+    alike = np.abs(far - np.round(far)).max(axis=-1) < _NEAR
+    first = np.unique(alike.argmax(axis=1))
+    return Position(
+        letter=letter,
+        point=point,
+        directions=_directions(group.rotations[members[stays]]),
+        operations=members[first],
+        stabiliser=members[stays],
+    )
+
+
+def in_subgroup(
+    group: Group, positions: tuple[Position, ...], members: Int[np.ndarray, "members"]
+) -> tuple[Position, ...]:
+    """The positions of a subgroup, from those of the group; indices still are those of the group.
+
+    What a subgroup leaves fixed is left fixed by the group as well, so its positions are among the pieces that the
+    group's fall into; a piece is a position of the subgroup if it has no more freedom there, and one of all those that
+    lie in the same plane or line.
+    """
+    if len(members) == len(group):
+        return positions
+    return tuple(piece for whole in positions for piece in _different(group, _pieces(group, whole, members)))
+
+
+def _different(group: Group, pieces: list[Position]) -> list[Position]:
+    """Pieces of one position without those that lie in the same plane or line, or anywhere, as one before them."""
+    if len(pieces) < 2 or pieces[0].freedom == 0:
+        return pieces
+    if pieces[0].freedom == 3:
+        return pieces[:1]
+    found: list[tuple[Position, tuple[tuple[int, ...], np.ndarray]]] = []
+    for piece in pieces:
+        keys = [
+            _component(group.apply(k, piece.point), piece.directions @ group.rotations[k].T)
+            for k in piece.operations.tolist()
+        ]
+        if not any(_same_component(seen, key) for _, seen in found for key in keys):
+            found.append((piece, _component(piece.point, piece.directions)))
+    return [piece for piece, _ in found]
+
+
+def _pieces(group: Group, whole: Position, members: np.ndarray) -> list[Position]:
+    """The orbits of the subgroup that one of the group falls into, those that gain freedom left out."""
+    cosets = group.table[np.ix_(whole.operations, whole.stabiliser)]
+    site_of = np.empty(len(group), dtype=int)
+    site_of[cosets] = np.arange(len(cosets))[:, None]
+    goes = site_of[group.table[np.ix_(members, whole.operations)]]  # member, site → site
+    found, left = [], np.ones(len(cosets), dtype=bool)
+    for site, operation in enumerate(whole.operations.tolist()):
+        if not left[site]:
+            continue
+        sites, first = np.unique(goes[:, site], return_index=True)
+        left[sites] = False
+        stabiliser = members[goes[:, site] == site]
+        directions = _directions(group.rotations[stabiliser])
+        if len(directions) == whole.freedom:
+            point = group.apply(operation, whole.point)
+            found.append(Position(whole.letter, point, directions, members[first], stabiliser))
+    return found
+
+
+def _directions(stabiliser: Int[np.ndarray, "operations 3 3"]) -> Int[np.ndarray, "freedom 3"]:
+    """Lattice vectors that span what rotations leave fixed, every lattice vector in it being a sum of them."""
+    return _fixed_by(tuple(stabiliser.sum(axis=0).ravel().tolist()), len(stabiliser))
+
+
+@lru_cache(maxsize=4096)
+def _fixed_by(total: tuple[int, ...], order: int) -> np.ndarray:
+    """The same from the sum of the rotations: order times the projector on what they leave fixed."""
+    projector = np.array(total).reshape(3, 3)
+    freedom = round(np.trace(projector) / order)
+    if freedom == 0:
+        return np.zeros((0, 3), dtype=int)
+    if freedom == 3:
+        return np.eye(3, dtype=int)
+    if freedom == 1:
+        return _primitive_vector(projector.T)[None]
+    return _normal_to(_primitive_vector(order * np.eye(3, dtype=int) - projector))
+
+
+def _primitive_vector(rows: np.ndarray) -> np.ndarray:
+    """The shortest integer vector along the rows, which are all parallel; its first component is not negative."""
+    row = rows[np.abs(rows).sum(axis=1).argmax()]
+    row = row // np.gcd.reduce(row)
+    return np.asarray(row * np.sign(row[np.flatnonzero(row)[0]]))
+
+
+@lru_cache(maxsize=4096)
+def _basis_normal_to(vector: tuple[int, int, int]) -> np.ndarray:
+    reach = range(-max(2, *map(abs, vector)), max(2, *map(abs, vector)) + 1)
+    grid = np.array(list(itertools.product(reach, repeat=3)))
+    flat = grid[grid @ np.array(vector) == 0]
+    flat = flat[np.argsort((flat**2).sum(axis=1), kind="stable")][1:]
+    for first, second in itertools.combinations(flat, 2):
+        if (np.abs(np.cross(first, second)) == np.abs(vector)).all():
+            return np.array([first, second])
+    raise AssertionError("unreachable: every primitive vector has such a basis within reach")
+
+
+def _normal_to(vector: np.ndarray) -> np.ndarray:
+    """Two integer vectors normal to a primitive one; every other one is a sum of them."""
+    return _basis_normal_to(tuple(int(k) for k in vector))
+
+
+def _component(point: np.ndarray, directions: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
+    """What names the plane, line or point modulo the lattice: its normals, and where along them it lies."""
+    freedom = len(directions)
+    if freedom == 3:
+        return (), np.zeros(0)
+    if freedom == 2:
+        normals = _plane(tuple(directions.ravel().tolist()))
+    elif freedom == 1:
+        normals = _line(tuple(directions[0].tolist()))
+    else:
+        normals = np.eye(3, dtype=int)
+    return tuple(normals.ravel().tolist()), normals @ point
+
+
+@lru_cache(maxsize=4096)
+def _plane(directions: tuple[int, ...]) -> np.ndarray:
+    """The primitive normal of two directions."""
+    return _primitive_vector(np.cross(directions[:3], directions[3:])[None])[None]
+
+
+@lru_cache(maxsize=4096)
+def _line(direction: tuple[int, ...]) -> np.ndarray:
+    """The primitive normals of a direction."""
+    return _normal_to(_primitive_vector(np.array([direction])))
+
+
+def _same_component(one: tuple[tuple[int, ...], np.ndarray], other: tuple[tuple[int, ...], np.ndarray]) -> bool:
+    off = one[1] - other[1] if one[0] == other[0] else np.ones(1) / 2
+    return bool((np.abs(off - np.round(off)) < _NEAR).all())

@@ -1,0 +1,81 @@
+"""What a worker needs to make candidates: score model, potential and recipe, loaded once in its process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from chggen.config import InputError
+from chggen.crystals import Crystals, ScoreModel, to_structures
+from chggen.options import RelaxOptions, SamplerOptions
+from chggen.potential import POTENTIALS, Potential, load_potential
+from chggen.sampling.choice import DenoisingError, Judge
+from chggen.sampling.recipes import Recipe, recipe
+from chggen.score.checkpoint import load_score_model
+from chggen.screening import CLOSEST, closest_contact
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What a worker needs: loaded once in its process."""
+
+    sampler: SamplerOptions
+    relax: RelaxOptions | None
+    device: str = "cpu"
+    trajectories: Path | None = None  # folder, where those of the relaxations are asked for
+    loaded: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def check(self) -> None:
+        """Raise InputError for a score model or a potential that cannot be loaded, before anything is written."""
+        self.score()
+        check_potential(self.relax)
+        if self.sampler.judge == "energy" and self.relax is None:
+            raise InputError("judge energy needs a potential, which an unrelaxed run has none of; use judge score")
+
+    def score(self) -> ScoreModel:
+        if "score" not in self.loaded:
+            path = self.sampler.model
+            self.loaded["score"] = load_score_model(path, self.device)
+        return cast(ScoreModel, self.loaded["score"])
+
+    def potential(self) -> Potential:
+        assert self.relax is not None
+        if "potential" not in self.loaded:
+            self.loaded["potential"] = load_potential(self.relax.potential, self.device)
+        return cast(Potential, self.loaded["potential"])
+
+    def recipe(self, de_novo: bool) -> Recipe:
+        s = self.sampler
+        judge: Judge = LowestEnergy(self.potential()) if s.judge == "energy" else DenoisingError()
+        return recipe(
+            "de-novo" if de_novo else s.anchor,
+            quality=s.quality,
+            levels=s.levels,
+            n_resample=None if de_novo else s.n_resample,
+            jump_length=None if de_novo else s.jump_length,
+            best_of=s.best_of,
+            judge=judge,
+        )
+
+
+@dataclass(frozen=True)
+class LowestEnergy:
+    """Judge of a choice among tries: their energy as sampled, without any relaxation; overlapping atoms are last."""
+
+    potential: Potential
+    evaluations: int = 0
+
+    def __call__(self, score: ScoreModel, crystals: Crystals, generators: Sequence[torch.Generator]) -> torch.Tensor:
+        contacts = [closest_contact(structure)[0] for structure in to_structures(crystals)]
+        energy = self.potential(crystals).energy
+        return torch.where(torch.tensor(contacts, device=energy.device) < CLOSEST, torch.inf, energy)
+
+
+def check_potential(options: RelaxOptions | None) -> None:
+    """Raise InputError for a potential that is not known or cannot be made."""
+    if options is not None and options.potential not in POTENTIALS:
+        load_potential(options.potential)

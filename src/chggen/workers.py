@@ -1,0 +1,107 @@
+"""Batches of work spread over processes, one a core, in any way: what each makes depends on nothing else."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from chggen.config import InputError
+from chggen.options import MachineOptions
+from chggen.tools import Tools
+
+
+def machine_of(**values: Any) -> MachineOptions:
+    """Validated machine options. Raises InputError, also for a device that is not here."""
+    machine = MachineOptions.of(**values)
+    if machine.device != "cpu" and not (machine.device.startswith("cuda") and torch.cuda.is_available()):
+        raise InputError(f"device '{machine.device}' is not available here; expected cpu, or cuda with a GPU")
+    return machine
+
+
+def worker_count(machine: MachineOptions, n_batches: int) -> int:
+    """Processes to use: one for each core unless told, no more than batches; one for a GPU."""
+    if machine.device != "cpu":
+        return 1
+    wanted = machine.workers or len(os.sched_getaffinity(0))
+    return max(1, min(wanted, n_batches))
+
+
+def run_batches(
+    work: Callable[[Sequence[Any], Tools], list[Any]],
+    batches: Sequence[Sequence[Any]],
+    tools: Tools,
+    machine: MachineOptions,
+) -> Iterator[list[Any]]:
+    """What `work` makes of each batch as it comes, in no fixed order; `work` is a function of a module."""
+    workers = worker_count(machine, len(batches))
+    if workers == 1:
+        for batch in batches:
+            yield work(batch, tools)
+        return
+    plain = replace(tools, loaded={})
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
+        with _hidden_main():
+            waiting = [pool.submit(_in_worker, work, batch, plain) for batch in batches]
+        try:
+            for future in as_completed(waiting):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_tools_of_worker: dict[str, Tools] = {}
+
+
+def _in_worker(work: Callable[[Sequence[Any], Tools], list[Any]], batch: Sequence[Any], tools: Tools) -> list[Any]:
+    """work(batch) with the tools that this process has loaded already."""
+    return work(batch, _tools_of_worker.setdefault(repr(tools), tools))
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Hide the calling script while workers start: they need nothing of it, and would run it again."""
+    main = vars(sys.modules["__main__"])
+    kept: dict[str, Any] = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(kept)
+
+
+def _begin_worker() -> None:
+    """One process a core: threads inside would fight over the cores. A worker ends when its parent was killed."""
+    torch.set_num_threads(1)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def batches_of(
+    items: Sequence[Any], machine: MachineOptions, made: Callable[[Any], bool] = lambda item: False
+) -> list[list[Any]]:
+    """Items in their order, cut to batches of at most the machine's batch size, even over its workers.
+
+    Those made already are left out after cutting, so that a resumed run computes the very batches of the first.
+    """
+    share = math.ceil(len(items) / worker_count(machine, len(items))) if items else 1
+    size = min(machine.batch_size, share)
+    batches = ([x for x in items[k : k + size] if not made(x)] for k in range(0, len(items), size))
+    return [batch for batch in batches if batch]

@@ -1,0 +1,127 @@
+"""Guests on orbits of a given host or of a chosen space group: which counts fit, what is said of those that do not."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from chggen.config import InputError
+from chggen.host import Host
+from chggen.starts import on_orbits, symmetric_cell, symmetrised
+from chggen.symmetry import group_of, setting, space_group, standard_setting
+
+
+def _fcc(element: str = "S", edge: float = 6.0) -> Structure:
+    return Structure.from_spacegroup(225, Lattice.cubic(edge), [element], [[0, 0, 0]])
+
+
+def _filled(host: Host, seed: int) -> Structure:
+    """The host with its guests where a draw starts them."""
+    assert host.orbits is not None
+    drawn = host.orbits.draw(seed)
+    species = [site.specie.symbol for site in host.framework]
+    species += [s for s, n in host.guests.items() for _ in range(n)]
+    return Structure(host.framework.lattice, species, drawn.frac)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, 221), (2, 224), (3, 221), (4, 225), (8, 225), (24, 225)])
+def test_a_face_centred_host_takes_counts_in_its_group_or_without_the_centring(count: int, expected: int) -> None:
+    host = on_orbits(Host(framework=_fcc(), guests={"Li": count}))
+    assert host.orbits is not None
+    assert {standard_setting(c.group.only(c.members))[0] for c in host.orbits.choices} == {expected}
+    for seed in range(4):
+        filled = _filled(host, seed)
+        assert space_group(filled, 1e-5) == expected
+        assert filled.composition.get_el_amt_dict()["Li"] == count
+
+
+def test_counts_that_fit_a_translationengleiche_subgroup_keep_the_centring() -> None:
+    host = on_orbits(Host(framework=_fcc(), guests={"Li": 20}))  # 4, 8 and 24 in the group itself do not make 20
+    assert host.orbits is not None
+    assert all(len(np.intersect1d(c.members, c.group.centrings)) == 4 for c in host.orbits.choices)
+    assert space_group(_filled(host, 0), 1e-4) not in (1, 2, None)
+
+
+def test_several_species_share_the_positions_and_none_is_taken_twice() -> None:
+    host = on_orbits(Host(framework=_fcc(edge=7.0), guests={"Li": 8, "Na": 4}))
+    assert host.orbits is not None
+    for seed in range(8):
+        filled = _filled(host, seed)
+        apart = filled.distance_matrix + 10 * np.eye(len(filled))
+        assert apart.min() > 1.5
+        drawn = host.orbits.draw(seed)
+        assert drawn.described == "Li 8c; Na 4b"
+
+
+def test_draws_depend_on_the_seed_alone() -> None:
+    host = on_orbits(Host(framework=_fcc(), guests={"Li": 5}))
+    assert host.orbits is not None
+    first, again, other = (host.orbits.draw(seed).frac for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_counts_that_fit_nothing_are_answered_with_those_that_do() -> None:
+    screw = Structure.from_spacegroup(4, Lattice.monoclinic(5, 4, 6, 100), ["S", "P"], [[0.1, 0, 0.2], [0.4, 0.3, 0.7]])
+    with pytest.raises(InputError, match=r"Li=3 in the 4-atom cell .* nearest counts that fit: Li=2 or Li=4"):
+        on_orbits(Host(framework=screw, guests={"Li": 3}))
+    with pytest.raises(InputError, match=r"Li=1, Na=2 in the .* nearest counts that fit: Li=2, Na=2"):
+        on_orbits(Host(framework=screw, guests={"Li": 1, "Na": 2}))
+
+
+def test_a_host_without_symmetry_is_refused_with_the_remedy() -> None:
+    lattice = Lattice.from_parameters(4, 5, 6, 80, 95, 100)
+    low = Structure(lattice, ["S", "P", "Zn"], [[0, 0, 0], [0.3, 0.4, 0.6], [0.7, 0.2, 0.1]])
+    with pytest.raises(InputError, match=r"the host has P1 .* use symmetry none"):
+        symmetrised(low)
+
+
+def test_guests_keep_out_of_the_host_and_of_each_other() -> None:
+    spinel = Structure.from_spacegroup(
+        227, Lattice.cubic(8.1), ["Al", "O"], [[0.625, 0.625, 0.625], [0.3874, 0.3874, 0.3874]]
+    )
+    host = on_orbits(Host(framework=spinel, guests={"Mg": 8}))
+    for seed in range(5):
+        filled = _filled(host, seed)
+        assert space_group(filled, 1e-4) == 227
+        assert (filled.distance_matrix + 10 * np.eye(len(filled))).min() > 1.4
+
+
+def test_enumeration_takes_less_than_a_second_for_a_hundred_atoms() -> None:
+    big = Structure.from_spacegroup(225, Lattice.cubic(11.0), ["P"], [[0.0, 0.1, 0.3]])
+    assert len(big) == 96
+    on_orbits(Host(framework=_fcc(), guests={"Li": 4}))  # tables loaded
+    began = time.perf_counter()
+    on_orbits(Host(framework=big, guests={"Li": 8}))
+    assert time.perf_counter() - began < 2.0  # one second when nothing else runs
+
+
+def test_a_cell_of_a_space_group_holds_its_species_on_its_positions() -> None:
+    for number in (14, 62, 148, 166, 194, 216, 227):
+        host = symmetric_cell({"Zn": 2, "S": 12}, 200.0, np.random.default_rng(number), number)
+        assert host.framework.volume == pytest.approx(200.0)
+        for seed in range(3):
+            found = space_group(_filled(host, seed), 1e-4)
+            group = group_of(_filled(host, seed), 1e-4)
+            assert found is not None
+            assert group is not None
+            assert len(group) >= len(setting(number).group)
+
+
+def test_a_formula_that_does_not_fit_a_space_group_is_answered_with_units_that_do() -> None:
+    with pytest.raises(InputError, match=r"3 Na, 3 Cl in a primitive cell do not fit space group 225 .* formula units"):
+        symmetric_cell({"Na": 3, "Cl": 3}, 100.0, np.random.default_rng(0), 225)
+
+
+def test_drawn_space_groups_follow_known_crystals() -> None:
+    numbers = []
+    for seed in range(40):
+        host = symmetric_cell({"Na": 1, "Cl": 1}, 45.0, np.random.default_rng(seed))
+        found = space_group(_filled(host, seed), 1e-3)
+        assert found is not None
+        numbers.append(found)
+    assert numbers.count(225) + numbers.count(221) > 10  # what most crystals AB with one formula unit are
+    assert min(numbers) > 2

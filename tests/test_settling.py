@@ -1,0 +1,86 @@
+"""Saddle check and refinement of relaxed candidates, with a potential whose answers are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.calculators.emt import EMT
+from pymatgen.core import Lattice, Structure
+
+from chggen.candidate import Candidate
+from chggen.options import RelaxOptions, SamplerOptions
+from chggen.potential.ase import AsePotential
+from chggen.settling import relax_candidates
+from chggen.symmetry import space_group
+from chggen.tools import Tools
+
+
+@pytest.fixture
+def tools() -> Tools:
+    made = Tools(sampler=SamplerOptions(), relax=RelaxOptions(fmax=0.01))
+    made.loaded["potential"] = AsePotential(EMT(), name="emt", level="other")
+    return made
+
+
+def _candidate(structure: Structure, name: str = "a") -> Candidate:
+    return Candidate(id=name, stage="generate", formula="Cu", seed=3, structure=structure, raw=structure)
+
+
+def _cubic(edge: float, frac: list[list[float]]) -> Structure:
+    return Structure(Lattice.cubic(edge), ["Cu"] * len(frac), frac)
+
+
+SIMPLE = _cubic(2.4, [[0, 0, 0]])  # sheared, simple cubic copper goes to face-centred
+FCC = _cubic(3.6, [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+
+
+def test_simple_cubic_copper_is_a_saddle_and_followed_by_what_it_falls_to(tools: Tools) -> None:
+    kept, lower, other = relax_candidates([_candidate(SIMPLE), _candidate(FCC, "b")], tools, [True, True])
+    assert (kept.status, kept.failed_at, kept.space_group) == ("failed", "relax", 221)
+    assert kept.reason is not None
+    assert "saddle" in kept.reason
+    assert "a-low" in kept.reason
+    assert (lower.id, lower.parent, lower.status) == ("a-low", "a", "ok")
+    assert lower.space_group_loose != 221
+    assert kept.energy_per_atom is not None
+    assert lower.energy_per_atom is not None
+    assert lower.energy_per_atom < kept.energy_per_atom - 0.005
+    assert lower.relax_energy_change is not None
+    assert kept.relax_energy_change is not None
+    fall = lower.energy_per_atom - kept.energy_per_atom
+    assert lower.relax_energy_change - kept.relax_energy_change == pytest.approx(fall, abs=0.005)
+    assert lower.relax_steps is not None
+    assert kept.relax_steps is not None
+    assert lower.relax_steps > kept.relax_steps
+    assert (other.id, other.status, other.space_group) == ("b", "ok", 225)
+
+
+def test_without_the_mark_of_symmetry_nothing_is_pushed(tools: Tools) -> None:
+    (kept,) = relax_candidates([_candidate(SIMPLE)], tools)
+    assert (kept.status, kept.space_group) == ("ok", 221)  # by symmetry no force ever leaves it
+
+
+def test_a_saddle_is_told_the_same_alone_and_in_company(tools: Tools) -> None:
+    alone = relax_candidates([_candidate(SIMPLE)], tools, [True])
+    both = relax_candidates([_candidate(FCC, "b"), _candidate(SIMPLE)], tools, [True, True])
+    assert [c.id for c in both] == ["b", "a", "a-low"]
+    assert alone[1].energy_per_atom == both[2].energy_per_atom
+    np.testing.assert_array_equal(alone[1].structure.frac_coords, both[2].structure.frac_coords)  # type: ignore[union-attr]
+
+
+def test_refinement_takes_the_loosest_tolerance_that_costs_nothing(tools: Tools) -> None:
+    rattled = FCC.copy()
+    rattled.perturb(0.05)
+    (found,) = relax_candidates([_candidate(rattled)], tools)
+    assert found.space_group == 225
+    assert found.refined_symprec == 0.3
+    assert found.refined_rms is not None
+    assert found.refined_rms < 0.05
+    assert space_group(found.structure, 1e-4) == 225  # type: ignore[arg-type]
+
+
+def test_failed_candidates_stay_as_they_are(tools: Tools) -> None:
+    gone = Candidate(id="x", stage="generate", formula="Cu", seed=0, status="failed", failed_at="sample")
+    found = relax_candidates([gone, _candidate(FCC, "b")], tools, [True, True])
+    assert found[0] is gone
+    assert found[1].status == "ok"
