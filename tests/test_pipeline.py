@@ -26,6 +26,7 @@ from chggen.options import GenerateOptions, MachineOptions
 from chggen.pipeline import formula_units, generate_jobs, guests_of, rank, with_duplicates
 from chggen.potential.ase import AsePotential
 from chggen.references import ReferenceEntry, References
+from chggen.symmetry import group_of, space_group
 from chggen.workers import batches_of
 
 _EMT = "ase:ase.calculators.emt:EMT"
@@ -240,7 +241,7 @@ def test_another_seed_gives_other_candidates_and_more_candidates_keep_the_first(
     other = made(1, 2)[0]
     assert first[0].raw is not None
     assert other.raw is not None
-    assert np.abs(first[0].raw.lattice.matrix - other.raw.lattice.matrix).max() > 0.1
+    assert np.abs(first[0].raw.frac_coords - other.raw.frac_coords).max() > 0.1
 
 
 # The script stands unguarded at the top of a file, as a user writes it: workers must not run it again.
@@ -356,12 +357,77 @@ def test_batches_are_cut_before_what_is_made_is_left_out() -> None:
     assert batches_of(range(4), MachineOptions(workers=2, batch_size=8)) == [[0, 1], [2, 3]]
 
 
+def test_symmetric_candidates_contain_their_group_whatever_the_batches() -> None:
+    def made(**machine: Any) -> list[Candidate]:
+        return chggen.generate(
+            "MgO", n=4, space_group="auto", formula_units=[2], levels=4, best_of=2, relax=False, **machine
+        )
+
+    alone = made(workers=1, batch_size=1)
+    _same(alone, made(workers=1, batch_size=4))
+    for c in alone:
+        assert c.raw is not None
+        assert (space_group(c.raw, 1e-4) or 0) > 2
+        assert c.seed_source == "space-group"
+
+
+def test_a_chosen_space_group_is_a_part_of_what_comes() -> None:
+    for c in chggen.generate("MgO", n=3, space_group=62, formula_units=[4], levels=4, relax=False, workers=1):
+        assert c.raw is not None
+        group = group_of(c.raw, 1e-4)
+        assert group is not None
+        assert len(group) % 8 == 0  # the order of mmm
+    with pytest.raises(InputError, match=r"do not fit space group 62 .* formula units that fit: 4, 8, 12"):
+        chggen.generate("MgO", n=1, space_group=62, formula_units=[1], relax=False)
+
+
+def test_guests_on_orbits_leave_the_symmetrised_host_as_it_is() -> None:
+    rough = Structure.from_spacegroup(225, Lattice.cubic(5.7), ["S"], [[0, 0, 0]])
+    rough.perturb(0.02)
+    found = chggen.inpaint(rough, {"Li": 8}, n=2, symmetry="host", levels=4, relax=False, workers=1)
+    for c in found:
+        assert c.raw is not None
+        assert space_group(c.raw, 1e-4) == 225
+        assert c.framework_symprec == 0.1
+        assert c.framework_max is not None
+        assert 0.001 < c.framework_max < 0.04
+        np.testing.assert_array_equal(c.raw.frac_coords[:4], found[0].raw.frac_coords[:4])  # type: ignore[union-attr]
+
+
+def test_failed_symmetric_candidates_are_drawn_anew_under_ids_of_their_own(tmp_path: Path) -> None:
+    moody = f"ase:{__name__}:moody"  # eight atoms fail
+    options: dict[str, Any] = {
+        **_QUICK,
+        "n": 2,
+        "formula_units": [2],
+        "potential": moody,
+        "best_of": 1,
+        "out": tmp_path,
+    }
+    found = chggen.generate("Cu3Au", space_group="auto", **options)
+    expected = [f"Cu3Au-z2-000{k}{again}" for k in range(2) for again in ("", "-r1", "-r2", "-r3")]
+    assert sorted(c.id for c in found) == expected
+    assert {(c.status, c.failed_at) for c in found} <= {("failed", "relax"), ("failed", "screen")}
+    assert len({c.seed for c in found}) == len(found)
+    again = chggen.generate("Cu3Au", space_group="auto", **options)  # a finished run makes nothing new
+    assert [c.summary_row() for c in again] == [c.summary_row() for c in found]
+
+
+def test_the_symmetric_workflow_fills_frameworks_on_their_orbits() -> None:
+    found = _predict(seeds=["bravais", "space-group"], symmetry="host", per_framework=1, best_of=2)
+    sources = {c.id: c.seed_source for c in found if c.stage == "generate" and "-r" not in c.id and "-low" not in c.id}
+    assert sources == {f"Cu3Au-z1-000{k}": ("bravais", "space-group")[k % 2] for k in range(4)}
+    filled = [c for c in found if c.stage == "inpaint" and c.raw is not None]
+    assert filled
+    assert all((space_group(c.raw, 1e-3) or 0) > 2 for c in filled if c.raw is not None)
+
+
 def test_cells_hold_the_formula_at_its_volume() -> None:
     options = GenerateOptions(formula="ZnP2S6", formula_units=(1, 2), n=2, volume=20.0)
     jobs = generate_jobs(options)
     assert [sum(job.start.species.values()) for job in jobs] == [9, 9, 18, 18]
     assert [job.start.draw(0)[0].framework.volume for job in jobs] == pytest.approx([180, 180, 360, 360])
-    assert jobs[0].species == {"Zn": 1, "P": 2, "S": 6}
+    assert jobs[0].start.species == {"Zn": 1, "P": 2, "S": 6}
     assert [j.candidate.seed for j in jobs] == [j.candidate.seed for j in generate_jobs(options)]
 
 

@@ -59,8 +59,8 @@ def predict(
     seeds: sources of cells, taken in turn, `bravais` and `space-group`; per_framework: fillings of each symmetrised
     framework; symmetry: `host`, guests on orbits of its group, `none`, anywhere, or `mixed`, some so; volume:
     Å³/atom; out: results folder, resumed if it is there. Further settings: model, anchor, quality (`fast` or `best`),
-    levels, n_resample, jump_length, best_of, judge (`score` or `energy`), potential, fmax (eV/Å), max_steps, device,
-    workers, batch_size. Raises InputError for bad input.
+    levels, n_resample, jump_length, best_of, judge (`auto`, `score` or `energy`), potential, fmax (eV/Å), max_steps,
+    device, workers, batch_size. Raises InputError for bad input.
     """
     options = PredictOptions.of(
         formula=formula,

@@ -40,7 +40,9 @@ Levels = Annotated[int | None, typer.Option(help="Noise levels of a try.")]
 Resample = Annotated[int | None, typer.Option(help="How often each stretch of levels is walked.")]
 Jump = Annotated[int | None, typer.Option(help="Levels in a stretch.")]
 BestOf = Annotated[int | None, typer.Option(help="Tries for each candidate, of which the judge keeps one.")]
-JudgeName = Annotated[str, typer.Option(help="Of the tries: score, by the score network; energy, by the potential.")]
+JudgeName = Annotated[
+    str, typer.Option(help="Of the tries: score, by the network; energy, by the potential; auto: energy where relaxed.")
+]
 
 
 @app.command()
@@ -60,7 +62,7 @@ def predict(
     n_resample: Resample = None,
     jump_length: Jump = None,
     best_of: BestOf = None,
-    judge: JudgeName = "score",
+    judge: JudgeName = "auto",
     potential: PotentialName = "chgnet",
     fmax: Fmax = 0.1,
     seed: Seed = 0,
@@ -95,7 +97,7 @@ def generate(
     quality: Quality = "best",
     levels: Levels = None,
     best_of: BestOf = None,
-    judge: JudgeName = "score",
+    judge: JudgeName = "auto",
     potential: PotentialName = "chgnet",
     fmax: Fmax = 0.1,
     seed: Seed = 0,
@@ -132,7 +134,7 @@ def inpaint(
     n_resample: Resample = None,
     jump_length: Jump = None,
     best_of: BestOf = None,
-    judge: JudgeName = "score",
+    judge: JudgeName = "auto",
     potential: PotentialName = "chgnet",
     fmax: Fmax = 0.1,
     seed: Seed = 0,

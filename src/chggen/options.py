@@ -50,7 +50,8 @@ class SamplerOptions(_Options):
     """How to sample: None takes the recipe's own value.
 
     anchor: how a host is held; quality: evaluations to spend; best_of: tries for each candidate, of which the judge
-    keeps one: `score`, the least denoising error of the score network, or `energy`, the lowest by the potential.
+    keeps one: `score`, the least denoising error of the score network; `energy`, the lowest by the potential, not
+    relaxed; `auto`: energy in runs that relax, score in those that do not.
     """
 
     model: Path | None = None
@@ -60,7 +61,7 @@ class SamplerOptions(_Options):
     n_resample: int | None = Field(default=None, ge=1)
     jump_length: int | None = Field(default=None, ge=1)
     best_of: int | None = Field(default=None, ge=1)
-    judge: Literal["score", "energy"] = "score"
+    judge: Literal["auto", "score", "energy"] = "auto"
 
 
 class RunOptions(_Options):

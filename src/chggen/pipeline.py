@@ -19,6 +19,7 @@ from chggen.host import Host, default_guests, strip_guests
 from chggen.options import GenerateOptions, InpaintOptions, MachineOptions, PredictOptions, RelaxOptions, RunOptions
 from chggen.references import LEVELS, References
 from chggen.screening import duplicate_groups
+from chggen.settling import lower_id
 from chggen.starts import BravaisCells, Given, SpaceGroupCells, Start, on_orbits, symmetrised
 from chggen.symmetry import Refined, symmetrised_framework
 from chggen.tools import Tools
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _USUAL_ATOMS: Final = 40  # cells of the default formula units stay below this
 _FREE_SHARE: Final = {"mixed": 0.25, "host": 0.0, "none": 1.0}  # of fillings whose guests are placed anywhere
+_REDRAWS: Final = 3  # further draws of a symmetric candidate that fails or is a saddle
 _SAME_ENERGY: Final = 0.005  # eV/atom between a candidate and the known phase that it is
 
 
@@ -83,8 +85,7 @@ def run_predict(
     species = parse_formula(options.formula)
     guests = guests_of(species, options.guests)
     campaign = _Campaign(options, machine, results, progress)
-    campaign.make("generate", generate_jobs(options))
-    parents = [c for c in results.candidates().values() if c.stage == "generate" and c.status == "ok"]
+    parents = campaign.make("generate", generate_jobs(options))
     made = results.candidates()
     found = [framework_jobs(parent, guests, options) for parent in parents]
     results.put(c for c in found if isinstance(c, Candidate) and c.id not in made)
@@ -239,7 +240,25 @@ class _Campaign:
         self.progress = progress
         self._said: set[str] = set()
 
-    def make(self, stage: str, jobs: Sequence[Job]) -> None:
+    def make(self, stage: str, jobs: Sequence[Job]) -> list[Candidate]:
+        """What comes of the jobs, one good candidate for each that has any.
+
+        Symmetric ones that fail or turn out to be saddles are drawn anew, a few times, under ids of their own.
+        """
+        attempts = [[job] for job in jobs]
+        self._make_each(stage, jobs)
+        for again in range(1, _REDRAWS + 1):
+            made = self.results.candidates()
+            open_ = [tries for tries in attempts if tries[0].start.symmetric and not _good(tries[-1], made)]
+            for tries in open_:
+                tries.append(tries[0].again(again))
+            if open_:
+                self._make_each(f"{stage}, redrawn {again}", [tries[-1] for tries in open_])
+        made = self.results.candidates()
+        outcomes = (_outcome(tries, made) for tries in attempts)
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _make_each(self, stage: str, jobs: Sequence[Job]) -> None:
         made = self.results.candidates()
         names = {job.candidate.id for job in jobs}
         done = sum(job.candidate.id in made for job in jobs)
@@ -285,6 +304,18 @@ class _Campaign:
         self.results.put(c for c, before in zip(final, ranked, strict=True) if c != before)
         self.results.export(final)
         return final
+
+
+def _good(job: Job, made: Mapping[str, Candidate]) -> bool:
+    return made[job.candidate.id].status == "ok"
+
+
+def _outcome(tries: Sequence[Job], made: Mapping[str, Candidate]) -> Candidate | None:
+    """Of the tries of a job the good one, else the lowest of those that its saddles fell to."""
+    if _good(tries[-1], made):
+        return made[tries[-1].candidate.id]
+    lower = [made[name] for t in tries if (name := lower_id(t.candidate.id)) in made and made[name].status == "ok"]
+    return min(lower, key=rank, default=None)
 
 
 def rank(candidate: Candidate) -> tuple[Any, ...]:

@@ -51,6 +51,11 @@ def relax_candidates(
     return _off_saddles(result, pushed, tools)
 
 
+def lower_id(name: str) -> str:
+    """Id of what a saddle falls to."""
+    return f"{name}-low"
+
+
 def with_relaxation(candidate: Candidate, relaxed: Relaxed, potential: Potential) -> Candidate:
     """The candidate with its relaxed, refined structure, or marked as failed where relaxation broke down."""
     if relaxed.energy_per_atom is None or relaxed.initial_energy_per_atom is None:
@@ -159,5 +164,5 @@ def _after_push(candidate: Candidate, end: Relaxed, potential: Potential) -> lis
     )
     if lower.space_group_loose == candidate.space_group_loose:
         return [lower]  # no saddle: the same symmetry, relaxed further
-    reason = f"saddle point: pushed off its symmetry it falls by {1000 * fall:.1f} meV/atom to {candidate.id}-low"
-    return [failed(candidate, "relax", reason), replace(lower, id=f"{candidate.id}-low", parent=candidate.id)]
+    reason = f"saddle point: pushed off its symmetry it falls by {1000 * fall:.1f} meV/atom to {lower_id(candidate.id)}"
+    return [failed(candidate, "relax", reason), replace(lower, id=lower_id(candidate.id), parent=candidate.id)]

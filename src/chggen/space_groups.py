@@ -92,7 +92,8 @@ def draw_assignment(species: Mapping[str, int], rng: np.random.Generator, number
     rows = [row for row in _table()[0].get(formula_key(species), []) if number in (None, row[0])]
     known = sum(count for _, _, count in rows)
     if rng.random() < known / (known + _PRIOR):
-        n, letters, _ = rows[int(rng.choice(len(rows), p=[count / known for _, _, count in rows]))]
+        weights = np.sqrt([count for _, _, count in rows])
+        n, letters, _ = rows[int(rng.choice(len(rows), p=weights / weights.sum()))]
         return Assignment(number=n, letters=dict(zip(roles(species), letters.split("."), strict=True)))
     if number is not None:
         return Assignment(number=number)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 SYMPREC: Final = 0.1  # Å; at which a given host's group is looked for
+_LOWERED: Final = 0.25  # of the drawn space groups are replaced by one of their subgroups
 _DRAWS: Final = 200  # space groups and cells before a formula is said to fit none
 
 
@@ -45,6 +46,11 @@ class Start(Protocol):
     @property
     def species(self) -> Mapping[str, int]:
         """Element symbol → count of the filled cell."""
+        ...
+
+    @property
+    def de_novo(self) -> bool:
+        """Whether every atom is a guest."""
         ...
 
     @property
@@ -69,6 +75,10 @@ class Given:
         return {s: held.get(s, 0) + self.host.guests.get(s, 0) for s in (*held, *self.host.guests)}
 
     @property
+    def de_novo(self) -> bool:
+        return not len(self.host.framework)
+
+    @property
     def symmetric(self) -> bool:
         return self.host.orbits is not None
 
@@ -82,6 +92,7 @@ class BravaisCells:
 
     species: Mapping[str, int]
     cell_volume: float
+    de_novo: bool = True
     symmetric: bool = False
 
     def draw(self, seed: int) -> tuple[Host, None]:
@@ -96,6 +107,7 @@ class SpaceGroupCells:
     species: Mapping[str, int]
     cell_volume: float
     number: int | None = None
+    de_novo: bool = True
     symmetric: bool = True
 
     def draw(self, seed: int) -> tuple[Host, Orbits]:
@@ -152,7 +164,7 @@ def symmetric_cell(
         found = setting(assignment.number)
         lattice, group, positions = _cell(found, cell_volume, rng)
         host = empty_host(lattice.tolist(), species)
-        plan = _assigned(_around(host), group, positions, assignment)
+        plan = _assigned(_around(host), group, positions, assignment, rng if number is None else None)
         if plan is not None:
             return replace(host, orbits=plan)
         if number is not None and assignment.letters is None:
@@ -195,9 +207,18 @@ def _cell(
 
 
 def _assigned(
-    around: Surroundings, group: Group, positions: tuple[Position, ...], assignment: Assignment
+    around: Surroundings,
+    group: Group,
+    positions: tuple[Position, ...],
+    assignment: Assignment,
+    rng: np.random.Generator | None,
 ) -> OrbitPlan | None:
-    plan = plan_orbits(around, group, positions, subgroups=False)
+    """Orbits as assigned; with rng every other time in a subgroup instead: a crystal may be less symmetric than those
+    that are known of its kind."""
+    if rng is not None and rng.random() < _LOWERED:
+        lower = list(group.subgroups())
+        return plan_orbits(around, group, positions, [lower[int(rng.integers(len(lower)))]])
+    plan = plan_orbits(around, group, positions, [np.arange(len(group))])
     if plan is None or assignment.letters is None:
         return plan
     from pymatgen.core import Element
@@ -216,6 +237,8 @@ def _units_that_fit(species: Mapping[str, int], number: int | None) -> str:
     fit = []
     for z in range(1, 13):
         many = {s: n // units * z for s, n in species.items()}
-        if plan_orbits(_around(empty_host(lattice.tolist(), many)), found.group, found.positions, subgroups=False):
+        if plan_orbits(
+            _around(empty_host(lattice.tolist(), many)), found.group, found.positions, [np.arange(len(found.group))]
+        ):
             fit.append(str(z))
     return f"formula units that fit: {', '.join(fit)}" if fit else "no cell of up to 12 formula units does"

@@ -14,7 +14,7 @@ from chggen.crystals import Crystals, ScoreModel, to_structures
 from chggen.options import RelaxOptions, SamplerOptions
 from chggen.potential import POTENTIALS, Potential, load_potential
 from chggen.sampling.choice import DenoisingError, Judge
-from chggen.sampling.recipes import Recipe, recipe
+from chggen.sampling.recipes import QUALITIES, Recipe, recipe
 from chggen.score.checkpoint import load_score_model
 from chggen.screening import CLOSEST, closest_contact
 
@@ -48,16 +48,22 @@ class Tools:
             self.loaded["potential"] = load_potential(self.relax.potential, self.device)
         return cast(Potential, self.loaded["potential"])
 
-    def recipe(self, de_novo: bool) -> Recipe:
+    def recipe(self, de_novo: bool, symmetric: bool) -> Recipe:
+        """The recipe of a kind of job; symmetric ones choose among twice as many tries of half the levels.
+
+        Orbits have fewer coordinates to settle, and it matters more which orbits they are.
+        """
         s = self.sampler
-        judge: Judge = LowestEnergy(self.potential()) if s.judge == "energy" else DenoisingError()
+        best_of = s.best_of or (2 * QUALITIES[s.quality][1] if symmetric else None)
+        by_energy = self.relax is not None and s.judge in ("auto", "energy")
+        judge: Judge = LowestEnergy(self.potential()) if by_energy else DenoisingError()
         return recipe(
             "de-novo" if de_novo else s.anchor,
             quality=s.quality,
             levels=s.levels,
             n_resample=None if de_novo else s.n_resample,
             jump_length=None if de_novo else s.jump_length,
-            best_of=s.best_of,
+            best_of=best_of,
             judge=judge,
         )
 

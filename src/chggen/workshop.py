@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from chggen.candidate import Candidate, failed
 from chggen.config import InputError
 from chggen.crystals import Crystals, to_structures
 from chggen.host import batched_hosts
+from chggen.sampling.recipes import Recipe
 from chggen.sampling.symmetry import NO_SYMMETRY, OrbitSymmetry, Symmetry
 from chggen.screening import reject_reason
 from chggen.settling import relax_candidates, with_space_groups
@@ -33,6 +36,11 @@ class Job:
     candidate: Candidate
     start: Start
 
+    def again(self, k: int) -> Job:
+        """The k-th further draw of the same job."""
+        seed = int(np.random.default_rng([self.candidate.seed, k]).integers(2**62))
+        return replace(self, candidate=replace(self.candidate, id=f"{self.candidate.id}-r{k}", seed=seed))
+
 
 def make_candidates(jobs: Sequence[Job], tools: Tools) -> list[Candidate]:
     """All stages for one batch of jobs, in their order; a stage that fails marks the candidates it fails for.
@@ -47,20 +55,27 @@ def make_candidates(jobs: Sequence[Job], tools: Tools) -> list[Candidate]:
 
 
 def _sampled(jobs: Sequence[Job], tools: Tools) -> list[Structure | str]:
-    """The raw structure of each job, or why there is none."""
-    seeds = [job.candidate.seed for job in jobs]
+    """The raw structure of each job, or why there is none; jobs of one kind together."""
+    found: list[Structure | str] = [""] * len(jobs)
+    kinds = [(job.start.de_novo, job.start.symmetric) for job in jobs]
+    for kind in sorted(set(kinds)):
+        own = [k for k, other in enumerate(kinds) if other == kind]
+        for k, made in zip(own, _sampled_alike([jobs[k] for k in own], tools.recipe(*kind), tools), strict=True):
+            found[k] = made
+    return found
 
+
+def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, tools: Tools) -> list[Structure | str]:
     def start(seeds: Sequence[int]) -> tuple[Crystals, Symmetry]:
         hosts, orbits = zip(*(job.start.draw(seed) for job, seed in zip(jobs, seeds, strict=True)), strict=True)
         crystals = batched_hosts(hosts).to(tools.device)
         return crystals, OrbitSymmetry.of(orbits, crystals) if any(orbits) else NO_SYMMETRY
 
     try:
-        de_novo = not any(len(job.start.draw(job.candidate.seed)[0].framework) for job in jobs)
-        made = tools.recipe(de_novo).run(tools.score(), start, seeds)
+        made = recipe.run(tools.score(), start, [job.candidate.seed for job in jobs])
     except (RuntimeError, MemoryError, InputError) as error:
         if len(jobs) > 1:  # find the one at fault
-            return [found for job in jobs for found in _sampled([job], tools)]
+            return [found for job in jobs for found in _sampled_alike([job], recipe, tools)]
         log.exception("sampling %s failed", jobs[0].candidate.id)
         return [f"sampling failed: {str(error).splitlines()[0]}"]
     return list(to_structures(made))

@@ -150,7 +150,8 @@ def test_a_renoised_host_keeps_the_group_too() -> None:
     assert host.orbits is not None
     frac = host.orbits.draw(0).frac
     around = Surroundings(host.framework.lattice.matrix, frac, np.full(4, 16), {3: 4})
-    plan = plan_orbits(around, setting(62).group.in_basis(np.eye(3, dtype=int)), setting(62).positions)
+    choice = host.orbits.choices[0]
+    plan = plan_orbits(around, choice.group, choice.positions)
     assert plan is not None
     from pymatgen.core import Structure
 

@@ -101,8 +101,8 @@ def test_enumeration_takes_less_than_a_second_for_a_hundred_atoms() -> None:
 
 def test_a_cell_of_a_space_group_holds_its_species_on_its_positions() -> None:
     for number in (14, 62, 148, 166, 194, 216, 227):
-        host = symmetric_cell({"Zn": 2, "S": 12}, 200.0, np.random.default_rng(number), number)
-        assert host.framework.volume == pytest.approx(200.0)
+        host = symmetric_cell({"Zn": 4, "S": 12}, 240.0, np.random.default_rng(number), number)
+        assert host.framework.volume == pytest.approx(240.0)
         for seed in range(3):
             found = space_group(_filled(host, seed), 1e-4)
             group = group_of(_filled(host, seed), 1e-4)
@@ -123,5 +123,7 @@ def test_drawn_space_groups_follow_known_crystals() -> None:
         found = space_group(_filled(host, seed), 1e-3)
         assert found is not None
         numbers.append(found)
-    assert numbers.count(225) + numbers.count(221) > 10  # what most crystals AB with one formula unit are
+    known = {225, 221, 216, 187, 123, 119, 189, 194}  # what most crystals AB with one formula unit are
+    assert sum(n in known for n in numbers) > 20
+    assert numbers.count(225) >= 4
     assert min(numbers) > 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, product
@@ -148,14 +148,16 @@ class OrbitPlan:
         best, least = None, -1.0
         counts = list(self.around.guests.values())
         choice = self.choices[int(rng.integers(len(self.choices)))]
+        placings = 0
         for _ in range(_ASSIGNMENTS):
             pairs = self.pairs or choice.assignment(counts, rng)
             if pairs is None:
                 continue
+            placings += 1
             points, closeness = self._placed(choice, pairs, rng)
             if closeness > least:
                 best, least = (pairs, points), closeness
-            if least >= 1:
+            if least >= 1 or placings == _PLACINGS:
                 break
         assert best is not None, "a choice was made for counts that it does not fit"
         return self._orbits(choice, *best)
@@ -217,16 +219,19 @@ _COLUMNS: Final = ("frac", "representative", "rotations", "translations", "free"
 
 
 def plan_orbits(
-    around: Surroundings, group: Group, positions: tuple[Position, ...], subgroups: bool = True
+    around: Surroundings,
+    group: Group,
+    positions: tuple[Position, ...],
+    subgroups: Iterable[Int[np.ndarray, "_"]] | None = None,
 ) -> OrbitPlan | None:
-    """The plan for the first subgroup above P1 and P-1, in the order of Group.subgroups, that the counts fit.
+    """The plan for the first of the subgroups that the counts fit: those above P1 and P-1, as Group.subgroups has them.
 
-    Those of the same order that fit as well are choices of the plan too. subgroups False: the group itself or none.
-    None: no group fits.
+    Those of the same order that fit as well are choices of the plan too. subgroups: the members of others, to be looked
+    at in their place. None: no group fits.
     """
     counts = list(around.guests.values())
     found: list[Choice] = []
-    for members in group.subgroups() if subgroups else iter([np.arange(len(group))]):
+    for members in group.subgroups() if subgroups is None else subgroups:
         if found and len(members) != len(found[0].members):
             break
         own = in_subgroup(group, positions, members)
