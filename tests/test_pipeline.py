@@ -34,7 +34,7 @@ _QUICK: dict[str, Any] = {"levels": 6, "n_resample": 1, "potential": _EMT, "work
 
 
 def _predict(**changes: Any) -> list[Candidate]:
-    options = {"guests": ["Cu"], "n": 4, "formula_units": [1], **_QUICK, **changes}
+    options = {"guests": ["Cu"], "seeds": ["bravais"], "n": 4, "formula_units": [1], **_QUICK, **changes}
     return chggen.predict("Cu3Au", **options)
 
 

@@ -46,7 +46,7 @@ def predict(
     seed: int = 0,
     formula_units: Sequence[int] = (),
     volume: float | None = None,
-    seeds: Sequence[str] = ("bravais",),
+    seeds: Sequence[str] = ("bravais", "space-group"),
     per_framework: int = 2,
     symmetry: str = "mixed",
     out: Path | str | None = None,

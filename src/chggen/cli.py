@@ -52,7 +52,7 @@ def predict(
     n: Number = 8,
     formula_units: Units = "",
     volume: Volume = None,
-    seeds: Annotated[str, typer.Option(help="Sources of seed cells, in turn: bravais,space-group.")] = "bravais",
+    seeds: Annotated[str, typer.Option(help="Sources of seed cells, taken in turn.")] = "bravais,space-group",
     per_framework: Annotated[int, typer.Option(help="Fillings of each symmetrised framework.")] = 2,
     symmetry: Annotated[str, typer.Option(help="Guests on orbits: mixed, host (all) or none.")] = "mixed",
     model: Model = None,

@@ -65,8 +65,11 @@ def relax_files(
 
 
 def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | None) -> list[str]:
-    """One line a structure: its group and how far its atoms moved; symmetrised CIFs into `out` where it is given."""
-    from chggen.symmetry import above_trivial
+    """One line a structure: its group, how far its atoms moved, and the groups it was given with.
+
+    Into `out`, where it is given, the symmetrised CIF and its twin in P1, tolerance and displacements in a comment.
+    """
+    from chggen.symmetry import above_trivial, space_group
     from chggen.symmetry import refine as refined_at
 
     if not symprecs or any(not 0 < s < 10 for s in symprecs):
@@ -78,14 +81,14 @@ def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | N
         if best is None:
             lines.append(f"{name}: no space group found at {', '.join(f'{s:g}' for s in symprecs)} Å")
             continue
-        lines.append(
-            f"{name}: space group {best.space_group} at symprec {best.symprec:g} Å, "
-            f"atoms moved {best.rms:.4f} Å rms, {best.largest:.4f} Å at most"
-        )
+        moved = f"atoms moved {best.rms:.4f} Å rms, {best.largest:.4f} Å at most"
+        given = " and ".join(f"{space_group(structure, s)} at {s:g} Å" for s in (0.01, 0.1))
+        lines.append(f"{name}: space group {best.space_group} at symprec {best.symprec:g} Å, {moved}; as given {given}")
         if out is not None:
             writable_folder(out)
-            note = f"symmetrised with symprec {best.symprec:g} Å"
+            note = f"symmetrised with symprec {best.symprec:g} Å, {moved}"
             write_text(out / f"{name}.cif", cif_text(best.structure, 0.01, note))
+            write_text(out / f"{name}-P1.cif", cif_text(best.structure, None, note + "\nP1, every atom"))
     return lines
 
 

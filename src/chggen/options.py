@@ -81,6 +81,9 @@ class RunOptions(_Options):
         return COMMANDS[type(self).__name__]
 
 
+SeedSource = Literal["bravais", "space-group"]
+
+
 def _space_group(given: Any) -> Any:
     if given in ("none", "auto"):
         return given
@@ -103,7 +106,7 @@ class GenerateOptions(RunOptions):
     formula: str
     formula_units: tuple[int, ...] = ()
     volume: float | None = Field(default=None, gt=0)
-    seeds: tuple[Literal["bravais", "space-group"], ...] = Field(default=("bravais",), min_length=1)
+    seeds: tuple[SeedSource, ...] = Field(default=("bravais",), min_length=1)
     space_group: Annotated[Literal["none", "auto"] | int, BeforeValidator(_space_group)] = "none"
 
 
@@ -114,6 +117,7 @@ class PredictOptions(GenerateOptions):
     anywhere, since a crystal may be less symmetric than its framework.
     """
 
+    seeds: tuple[SeedSource, ...] = Field(default=("bravais", "space-group"), min_length=1)
     guests: tuple[str, ...] = ()
     symmetry: Literal["mixed", "host", "none"] = "mixed"
     per_framework: int = Field(default=2, ge=1)

@@ -62,6 +62,10 @@ class Start(Protocol):
         """The host of one try, and the orbits of all its atoms where it is symmetric."""
         ...
 
+    def again(self, k: int) -> Start:
+        """What the k-th further draw of a candidate starts from."""
+        ...
+
 
 @dataclass(frozen=True)
 class Given:
@@ -85,6 +89,13 @@ class Given:
     def draw(self, seed: int) -> tuple[Host, Orbits | None]:
         return self.host, None if self.host.orbits is None else self.host.orbits.draw(seed)
 
+    def again(self, k: int) -> Given:
+        """The k-th lower order of subgroups: what falls in a group may stand in one of its subgroups."""
+        host = self.host
+        for _ in range(k):
+            host = _lowered(host)
+        return Given(host)
+
 
 @dataclass(frozen=True)
 class BravaisCells:
@@ -98,6 +109,9 @@ class BravaisCells:
     def draw(self, seed: int) -> tuple[Host, None]:
         cell = random_bravais_cell(self.cell_volume, np.random.default_rng(seed))
         return empty_host(cell.tolist(), self.species), None
+
+    def again(self, k: int) -> BravaisCells:
+        return self
 
 
 @dataclass(frozen=True)
@@ -114,6 +128,10 @@ class SpaceGroupCells:
         host = symmetric_cell(self.species, self.cell_volume, np.random.default_rng(seed), self.number)
         assert host.orbits is not None
         return host, host.orbits.draw(seed)
+
+    def again(self, k: int) -> SpaceGroupCells:
+        """The same: every draw has a group of its own."""
+        return self
 
 
 def symmetrised(framework: Structure) -> Refined:
@@ -134,19 +152,17 @@ def on_orbits(host: Host) -> Host:
     The framework has to be symmetrised. Raises InputError, naming counts that fit, where no subgroup above P1 and P-1
     holds them in this cell.
     """
-    group = group_of(host.framework)
-    if group is None or group.trivial:
-        raise InputError("the host has no symmetry above P-1; use symmetry none")
-    number, transformation, origin = standard_setting(group)
-    positions = positions_of(group, number, transformation, origin)
+    group, positions = _group(host)
     around = _around(host)
     plan = plan_orbits(around, group, positions)
     if plan is None:
         near = [_counts(host, found) for found in nearest_counts(around, group, positions)]
         remedy = f"nearest counts that fit: {' or '.join(near)}" if near else "no counts near these fit"
+        where = f"the {len(host.framework)}-atom cell of the host"
+        groups = f"space group {standard_setting(group)[0]} or its subgroups above P1 and P-1"
         raise InputError(
-            f"{_counts(host, host.guests.values())} in the {len(host.framework)}-atom cell of the host fit no orbits "
-            f"of space group {number} or its subgroups above P1 and P-1; {remedy}; or use a supercell or symmetry none"
+            f"{_counts(host, host.guests.values())} in {where} fit no orbits of {groups}; {remedy}; "
+            "or use a supercell or symmetry none"
         )
     return replace(host, orbits=plan)
 
@@ -172,6 +188,24 @@ def symmetric_cell(
     where = "any space group" if number is None else f"space group {number} ({setting(number).symbol})"
     counts = ", ".join(f"{n} {s}" for s, n in species.items())
     raise InputError(f"{counts} in a primitive cell do not fit {where}; {_units_that_fit(species, number)}")
+
+
+def _lowered(host: Host) -> Host:
+    """The host with its guests on orbits of smaller subgroups; the same where there are none that hold them."""
+    if host.orbits is None:
+        return host
+    group, positions = _group(host)
+    order = len(host.orbits.choices[0].members)
+    plan = plan_orbits(_around(host), group, positions, (m for m in group.subgroups() if len(m) < order))
+    return host if plan is None else replace(host, orbits=plan)
+
+
+def _group(host: Host) -> tuple[Group, tuple[Position, ...]]:
+    """The group of a symmetrised framework and its positions. Raises InputError where it has none above P-1."""
+    group = group_of(host.framework)
+    if group is None or group.trivial:
+        raise InputError("the host has no symmetry above P-1; use symmetry none")
+    return group, positions_of(group, *standard_setting(group))
 
 
 def _around(host: Host) -> Surroundings:

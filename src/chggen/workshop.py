@@ -39,7 +39,8 @@ class Job:
     def again(self, k: int) -> Job:
         """The k-th further draw of the same job."""
         seed = int(np.random.default_rng([self.candidate.seed, k]).integers(2**62))
-        return replace(self, candidate=replace(self.candidate, id=f"{self.candidate.id}-r{k}", seed=seed))
+        candidate = replace(self.candidate, id=f"{self.candidate.id}-r{k}", seed=seed)
+        return Job(candidate=candidate, start=self.start.again(k))
 
 
 def make_candidates(jobs: Sequence[Job], tools: Tools) -> list[Candidate]:

@@ -143,10 +143,7 @@ def _position(group: Group, point: np.ndarray, members: np.ndarray, letter: str)
     cells = np.round(off)
     stays = np.abs(off - cells).max(axis=1) < _NEAR
     point = (moved - cells)[stays].mean(axis=0)  # exact where it was only near
-    sites = moved - np.floor(moved)
-    far = sites[:, None] - sites
-    alike = np.abs(far - np.round(far)).max(axis=-1) < _NEAR
-    first = np.unique(alike.argmax(axis=1))
+    first = _first_of_each(moved, len(members) // int(stays.sum()))
     return Position(
         letter=letter,
         point=point,
@@ -154,6 +151,16 @@ def _position(group: Group, point: np.ndarray, members: np.ndarray, letter: str)
         operations=members[first],
         stabiliser=members[stays],
     )
+
+
+def _first_of_each(points: np.ndarray, expected: int) -> np.ndarray:
+    """Indices of the first of equal points (modulo the lattice), of which there are so many different ones."""
+    for shift in np.arange(20) * 0.043 * _NEAR:  # until no point lies where the bins meet
+        bins = np.floor((points + shift) % 1 / _NEAR).astype(int)
+        _, first = np.unique(bins, axis=0, return_index=True)
+        if len(first) == expected:
+            return np.sort(first)
+    raise ValueError("the sites of an orbit cannot be told apart")
 
 
 def in_subgroup(
