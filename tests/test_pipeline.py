@@ -166,7 +166,7 @@ def test_an_interrupted_run_resumes_to_the_same_summary(run: tuple[list[Candidat
 _SCRIPT = """
 import chggen, sys
 chggen.predict("Cu3Au", guests=["Cu"], n=4, formula_units=[1], out=sys.argv[1], batch_size=2, levels=6, n_resample=1,
-               potential="ase:ase.calculators.emt:EMT", workers=1, fmax=0.2)
+               seeds=["bravais"], potential="ase:ase.calculators.emt:EMT", workers=1, fmax=0.2)
 """
 
 
