@@ -24,6 +24,7 @@ import numpy as np
 
 import chggen
 from chggen.candidate import Candidate
+from chggen.settling import lower_id
 from chggen.symmetry import above_trivial
 
 FORMULAS = (
@@ -46,18 +47,22 @@ class Asked:
     relaxations: int  # of its own draws, pushes off the symmetry counted
 
 
+def draws_of(name: str, made: dict[str, Candidate]) -> list[Candidate]:
+    """The first draw of a structure asked for and those that followed it."""
+    return [made[i] for i in (name, *(f"{name}-r{k}" for k in range(1, 10))) if i in made]
+
+
 def final_of(name: str, made: dict[str, Candidate]) -> Candidate | None:
     """What became of it: the last draw if it is good, else the lowest of those that its saddles fell to."""
-    draws = [i for i in (name, *(f"{name}-r{k}" for k in range(1, 10))) if i in made]
-    if not draws or made[draws[-1]].status == "ok":
-        return made[draws[-1]] if draws else None
-    lower = [made[f"{i}-low"] for i in draws if f"{i}-low" in made]
-    return min((c for c in lower if c.status == "ok"), key=lambda c: c.energy_per_atom, default=made[draws[-1]])
+    draws = draws_of(name, made)
+    if not draws or good(draws[-1]):
+        return draws[-1] if draws else None
+    lower = [made[lower_id(c.id)] for c in draws if lower_id(c.id) in made]
+    return min(filter(good, lower), key=lambda c: c.energy_per_atom, default=draws[-1])
 
 
 def relaxations(name: str, made: dict[str, Candidate], symmetric: bool) -> int:
-    draws = [made[i] for i in (name, *(f"{name}-r{k}" for k in range(1, 10))) if i in made]
-    relaxed = [c for c in draws if c.failed_at not in ("sample", "screen", "refine")]
+    relaxed = [c for c in draws_of(name, made) if c.failed_at not in ("sample", "screen", "refine")]
     pushed = [c for c in relaxed if symmetric and c.energy_per_atom is not None]
     return len(relaxed) + len(pushed)
 

@@ -22,8 +22,9 @@ import chggen
 from chggen import pipeline, tools
 from chggen.candidate import Candidate
 from chggen.config import InputError
+from chggen.jobs import formula_units, generate_jobs, guests_of
 from chggen.options import GenerateOptions, MachineOptions
-from chggen.pipeline import formula_units, generate_jobs, guests_of, rank, with_duplicates
+from chggen.pipeline import rank, with_duplicates
 from chggen.potential.ase import AsePotential
 from chggen.references import ReferenceEntry, References
 from chggen.symmetry import group_of, space_group

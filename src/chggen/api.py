@@ -10,6 +10,7 @@ from typing import Any
 from chggen.candidate import Candidate
 from chggen.config import InputError
 from chggen.files import as_structure
+from chggen.jobs import generate_jobs, guests_of, inpaint_jobs
 from chggen.options import (
     GenerateOptions,
     InpaintOptions,
@@ -23,9 +24,6 @@ from chggen.pipeline import (
     Memory,
     Progress,
     Results,
-    generate_jobs,
-    guests_of,
-    inpaint_jobs,
     run_generate,
     run_inpaint,
     run_predict,

@@ -87,6 +87,15 @@ def failed(given: Structure, reason: str, n_steps: int, initial: float | None = 
     )
 
 
+def displacement(start: Structure, end: Structure) -> float:
+    """Root mean square over atoms, Å, between structures of the same atoms whose coordinates were not wrapped.
+
+    By the minimum image, mean shift removed, in the mean lattice.
+    """
+    shift = torch.from_numpy(end.frac_coords - start.frac_coords)
+    return rms_displacement(shift, torch.from_numpy((start.lattice.matrix + end.lattice.matrix) / 2))
+
+
 @dataclass
 class Descent:
     """What a structure keeps for itself while it is on its way."""
@@ -222,8 +231,6 @@ class MovingBatch:
 
     def _reached(self, k: int, energy: float, fmax: float, reason: str | None) -> Relaxed:
         d, structure = self.descents[k], self._structure(k)
-        shift = torch.from_numpy(structure.frac_coords - d.given.frac_coords)
-        between = (self.lattice[k] + self.start.lattice[k]).cpu() / 2
         return Relaxed(
             structure=structure,
             energy_per_atom=energy,
@@ -232,7 +239,7 @@ class MovingBatch:
             n_steps=d.n_steps,
             converged=reason is None,
             reason=reason,
-            rmsd=rms_displacement(shift, between),
+            rmsd=displacement(d.given, structure),
             trajectory=tuple(d.frames),
         )
 

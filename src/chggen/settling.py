@@ -8,10 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
-import torch
 
 from chggen.candidate import Candidate, failed
-from chggen.lattice import rms_displacement
+from chggen.descent import displacement
 from chggen.potential import Potential
 from chggen.relaxation import Relaxed, relax, write_trajectory
 from chggen.symmetry import refine, space_group
@@ -148,16 +147,13 @@ def _after_push(candidate: Candidate, end: Relaxed, potential: Potential) -> lis
     fall = energy - end.energy_per_atom
     if fall <= _FALL:
         return [candidate]
-    raw = cast("Structure", candidate.raw)
-    shift = torch.from_numpy(end.structure.frac_coords - raw.frac_coords)
-    between = torch.from_numpy((end.structure.lattice.matrix + raw.lattice.matrix) / 2)
     lower = with_symmetry(
         replace(
             candidate,
             structure=end.structure,
             energy_per_atom=end.energy_per_atom,
             relax_energy_change=cast(float, candidate.relax_energy_change) - fall,
-            relax_rmsd=rms_displacement(shift, between),
+            relax_rmsd=displacement(cast("Structure", candidate.raw), end.structure),
             relax_steps=cast(int, candidate.relax_steps) + end.n_steps,
         ),
         potential,

@@ -84,10 +84,11 @@ def _by_size() -> dict[int, Counter[int]]:
 
 
 def draw_assignment(species: Mapping[str, int], rng: np.random.Generator, number: int | None = None) -> Assignment:
-    """Space group and letters for the species of a primitive cell, in the proportions of known crystals.
+    """Space group and letters for the species of a primitive cell, as known crystals have them.
 
-    Crystals of the same stoichiometry and size with probability n/(n + 5), n being how many of them are known; else
-    the space group of any crystal of about the size, letters left open. number: the only space group to be drawn.
+    By the square root of how many have them, so that the rarer are tried too. Crystals of the same stoichiometry and
+    size with probability n/(n + 5), n being how many of them are known; else the space group of any crystal of about
+    the size, letters left open. number: the only space group to be drawn.
     """
     rows = [row for row in _table()[0].get(formula_key(species), []) if number in (None, row[0])]
     known = sum(count for _, _, count in rows)

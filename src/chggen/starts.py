@@ -247,8 +247,10 @@ def _assigned(
     assignment: Assignment,
     rng: np.random.Generator | None,
 ) -> OrbitPlan | None:
-    """Orbits as assigned; with rng every other time in a subgroup instead: a crystal may be less symmetric than those
-    that are known of its kind."""
+    """Orbits as assigned; with rng at times in a subgroup instead.
+
+    A crystal may be less symmetric than those that are known of its kind.
+    """
     if rng is not None and rng.random() < _LOWERED:
         lower = list(group.subgroups())
         return plan_orbits(around, group, positions, [lower[int(rng.integers(len(lower)))]])

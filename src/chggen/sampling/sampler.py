@@ -88,10 +88,10 @@ class _Loop:
         sigma = self.levels[level]
         if not bool((sigma > 0).any()):
             return  # the clean crystal has no level to be corrected at
+        freedom = self.symmetry.freedom(self.now)
         for _ in range(corrector.n_steps):
             self.memory = None
             score = self.score(sigma)
-            freedom = self.symmetry.freedom(self.now)
             size = corrector.step_size(
                 score, self.now.guest, sigma, self.now.crystal_index, self.now.n_crystals, freedom
             )

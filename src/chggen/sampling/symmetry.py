@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final, Protocol, runtime_checkable
 
 import torch
@@ -128,7 +129,7 @@ class OrbitSymmetry:
         trace: Tensor = self.free.diagonal(dim1=1, dim2=2).sum(-1)
         return trace / self._size[self.representative]
 
-    @property
+    @cached_property
     def _size(self) -> Float[Tensor, "atoms"]:
         """Sites of the orbit that an atom represents; 1 for those that represent none."""
         return torch.bincount(self.representative, minlength=len(self.frac)).clamp(min=1).to(self.frac)

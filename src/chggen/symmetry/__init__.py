@@ -1,7 +1,7 @@
 """Space groups: finding and enforcing them, their positions and subgroups. The adapter to spglib and pyxtal."""
 
 from chggen.symmetry.group import Group
-from chggen.symmetry.orbits import OrbitPlan, Orbits, Surroundings, nearest_counts, plan_orbits
+from chggen.symmetry.orbits import OrbitPlan, Orbits, nearest_counts, plan_orbits
 from chggen.symmetry.refinement import (
     PAPER_LADDER,
     Refined,
@@ -14,6 +14,7 @@ from chggen.symmetry.refinement import (
     standard_setting,
     symmetrised_framework,
 )
+from chggen.symmetry.surroundings import Surroundings
 from chggen.symmetry.wyckoff import Position, Setting, positions_of, setting
 
 __all__ = [

@@ -37,6 +37,10 @@ class Group:
     def __len__(self) -> int:
         return len(self.rotations)
 
+    def __reduce__(self) -> tuple[type[Group], tuple[np.ndarray, np.ndarray]]:
+        """Without the products, which are large and only planning needs: plans travel to every worker."""
+        return Group, (self.rotations, self.translations)
+
     @cached_property
     def _kinds(self) -> tuple[np.ndarray, np.ndarray]:
         """The different rotations, and for each operation which of them it has."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, product
@@ -13,13 +13,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from chggen.symmetry.group import Group
+from chggen.symmetry.refinement import images
+from chggen.symmetry.surroundings import Surroundings
 from chggen.symmetry.wyckoff import Position, in_subgroup
 
-_CONTACT: Final = 0.75  # of the sum of covalent radii: nearer than this guests are not started
-_POINTS: Final = (1, 16, 48, 96)  # where a position of that much freedom is looked at for free volume
 _ASSIGNMENTS: Final = 200  # draws before counts are said not to fit
 _PLACINGS: Final = 20  # assignments, and points of each orbit, that are tried for room
-_IMAGES: Final = np.array(list(product((-1.0, 0.0, 1.0), repeat=3)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,31 +36,6 @@ class Orbits:
     translations: Float[np.ndarray, "atoms 3"]
     free: Float[np.ndarray, "atoms 3 3"]
     described: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Surroundings:
-    """The cell (rows, Å), what is held in it, and the guests to come: atomic number → count."""
-
-    lattice: Float[np.ndarray, "3 3"]
-    frac: Float[np.ndarray, "host 3"]
-    numbers: Int[np.ndarray, "host"]
-    guests: Mapping[int, int]
-
-    def distances(self, points: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Shortest distances (points, others), Å."""
-        return np.asarray(self.lengths(points[:, None] - others))
-
-    def lengths(self, off: Float[np.ndarray, "*many 3"]) -> Float[np.ndarray, "*many"]:
-        """Lengths of the nearest images of fractional vectors, Å."""
-        cart = (off - np.round(off)) @ self.lattice
-        squares = (cart**2).sum(axis=-1)[..., None] + 2 * cart @ self._shifts.T + (self._shifts**2).sum(axis=-1)
-        found: np.ndarray = np.sqrt(np.clip(squares.min(axis=-1), 0, None))
-        return found
-
-    @cached_property
-    def _shifts(self) -> np.ndarray:
-        return np.asarray(_IMAGES @ self.lattice)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,21 +146,19 @@ class OrbitPlan:
         closest = np.inf
         for k in sorted(range(len(pairs)), key=lambda k: choice.positions[pairs[k][0]].freedom):
             position, z = choice.positions[pairs[k][0]], numbers[pairs[k][1]]
-            tries = position.point + rng.random((_PLACINGS if position.freedom else 1, position.freedom)) @ (
-                position.directions.reshape(-1, 3)
-            )
-            contact = _contact(self.around, choice.group, position, z, tries, frac, held)
+            tries = position.points(_PLACINGS if position.freedom else 1, rng)
+            contact = self.around.contact(choice.group, position, z, tries, frac, held)
             free = np.flatnonzero(contact >= 1)
             chosen = int(free[0]) if len(free) else int(contact.argmax())
             closest = min(closest, float(contact[chosen]))
             points[k] = tries[chosen]
-            sites = _sites(choice.group, position, tries[chosen][None])[0]
+            sites = position.sites(choice.group, tries[chosen][None])[0]
             frac, held = np.concatenate([frac, sites]), np.concatenate([held, np.full(len(sites), z)])
         return points, closest
 
     def _orbits(self, choice: Choice, pairs: Sequence[tuple[int, int]], points: Sequence[np.ndarray]) -> Orbits:
         group = choice.group
-        parts = [_host_orbits(self.around, group, choice.members)]
+        parts = [self._host_orbits[self.choices.index(choice)]]
         order = sorted(range(len(pairs)), key=lambda k: pairs[k][1])  # guests of a species stand together
         start = len(self.around.frac)
         for k in order:
@@ -197,12 +169,17 @@ class OrbitPlan:
             back = np.round(np.linalg.inv(first))
             rotations = group.rotations[ops] @ back
             shifts = group.translations[ops] - rotations @ group.translations[ops[0]]
-            sites = _sites(group, position, points[k][None])[0]
+            sites = position.sites(group, points[k][None])[0]
             free = first @ group.rotations[position.stabiliser].mean(axis=0) @ back
             parts.append(Orbits(sites, np.full(m, start), rotations, shifts, np.broadcast_to(free, (m, 3, 3))))
             start += m
         columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
         return Orbits(**columns, described=self._described(choice, [pairs[k] for k in order]))
+
+    @cached_property
+    def _host_orbits(self) -> tuple[Orbits, ...]:
+        """Those of the host's atoms under each choice, the same in every draw."""
+        return tuple(_host_orbits(self.around, choice.group, choice.members) for choice in self.choices)
 
     def _described(self, choice: Choice, pairs: Sequence[tuple[int, int]]) -> str:
         """Positions by species, `Li 8c; Na 4b`."""
@@ -236,7 +213,7 @@ def plan_orbits(
             break
         own = in_subgroup(group, positions, members)
         if all(_adds_up(own, count) for count in counts):
-            choice = _choice(around, group, members, own)
+            choice = Choice(group, members, own, around.room(group, own))
             if choice.fits(counts):
                 found.append(choice)
     return OrbitPlan(around, tuple(found)) if found else None
@@ -248,7 +225,7 @@ def nearest_counts(
     """Counts near those asked for, in the order of the guests, that do fit a subgroup above P1 and P-1."""
     counts = list(around.guests.values())
     subgroups = [(members, in_subgroup(group, positions, members)) for members in group.subgroups()]
-    choices = [_choice(around, group, members, own) for members, own in subgroups]
+    choices = [Choice(group, members, own, around.room(group, own)) for members, own in subgroups]
     found: list[tuple[int, ...]] = []
     for near in _by_distance(counts):
         if any(choice.fits(near) for choice in choices):
@@ -277,59 +254,12 @@ def _adds_up(positions: Sequence[Position], count: int) -> bool:
     return bool(reached[count])
 
 
-def _choice(around: Surroundings, group: Group, members: np.ndarray, own: tuple[Position, ...]) -> Choice:
-    room = np.zeros((len(own), len(around.guests)))
-    for p, position in enumerate(own):
-        rng = np.random.default_rng(0)
-        freedom = position.freedom
-        tries = position.point + rng.random((_POINTS[freedom], freedom)) @ position.directions.reshape(-1, 3)
-        for s, z in enumerate(around.guests):
-            contact = _contact(around, group, position, z, tries, around.frac, around.numbers)
-            # A position that looks closed may have a narrow opening: it stays possible, though hardly.
-            room[p, s] = max((contact >= 1).mean(), 1e-3 if freedom and contact.max() > 0.9 else 0.0)
-    return Choice(group, members, own, room)
-
-
-def _sites(group: Group, position: Position, points: np.ndarray) -> np.ndarray:
-    """(points, multiplicity, 3): all sites of the orbits of points on a position."""
-    ops = position.operations
-    return np.asarray(np.einsum("gij,pj->pgi", group.rotations[ops], points) + group.translations[ops])
-
-
-def _contact(
-    around: Surroundings,
-    group: Group,
-    position: Position,
-    number: int,
-    points: np.ndarray,
-    frac: np.ndarray,
-    held: np.ndarray,
-) -> np.ndarray:
-    """For each point the closest contact of its orbit, over the least that is allowed: with others and with itself."""
-    from ase.data import covalent_radii
-
-    own = covalent_radii[number]
-    closest = np.full(len(points), np.inf)
-    if len(frac):
-        limit = _CONTACT * (own + covalent_radii[held])
-        closest = (around.distances(points, frac) / limit).min(axis=1)
-    if position.multiplicity > 1:
-        sites = _sites(group, position, points)
-        among = around.lengths(sites[:, 1:] - sites[:, :1]).min(axis=1)
-        closest = np.minimum(closest, among / (2 * _CONTACT * own))
-    return closest
-
-
 def _host_orbits(around: Surroundings, group: Group, members: np.ndarray) -> Orbits:
     """The orbits of the host's atoms."""
     n = len(around.frac)
-    moved = np.einsum("gij,aj->gai", group.rotations[members], around.frac) + group.translations[members][:, None]
-    image = np.empty((len(members), n), dtype=int)
-    for g in range(len(members) if n else 0):
-        off = moved[g][:, None] - around.frac
-        off = np.linalg.norm((off - np.round(off)) @ around.lattice, axis=-1)
-        off[around.numbers[:, None] != around.numbers] = np.inf
-        image[g] = off.argmin(axis=1)
+    operations = zip(group.rotations[members], group.translations[members], strict=True)
+    moved = [around.frac @ rotation.T + shift for rotation, shift in operations]
+    image = np.array([images(m, around.frac, around.numbers, around.lattice)[0] for m in moved] if n else [])
     representative = image.min(axis=0) if n else np.zeros(0, dtype=int)
     through = np.array([int(np.flatnonzero(image[:, r] == a)[0]) for a, r in enumerate(representative)], dtype=int)
     free = np.zeros((n, 3, 3))

@@ -194,14 +194,14 @@ def _symmetric_positions(
     """Positions (atoms, 3) averaged over the group; None where an operation does not permute the atoms."""
     total = np.zeros_like(frac)
     for rotation, translation in zip(rotations, translations, strict=True):
-        target, off = _images(frac @ rotation.T + translation, frac, numbers, lattice)
+        target, off = images(frac @ rotation.T + translation, frac, numbers, lattice)
         if len(set(target)) != len(target):
             return None
         total[target] += frac[target] + off
     return total / len(rotations)
 
 
-def _images(
+def images(
     moved: np.ndarray, frac: np.ndarray, numbers: np.ndarray, lattice: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each moved atom the nearest atom of its species, and how far off that it is (fractional)."""
@@ -235,14 +235,14 @@ def permutations(
     permute the atoms.
     """
     lattice, frac, numbers = _cell(structure)
-    images, exact = [], []
+    permuted, exact = [], []
     for rotation, translation in zip(rotations, translations, strict=True):
-        target, off = _images(frac @ rotation.T + translation, frac, numbers, lattice)
+        target, off = images(frac @ rotation.T + translation, frac, numbers, lattice)
         if len(set(target)) != len(target):
             return None
-        images.append(target)
+        permuted.append(target)
         exact.append(translation - off.mean(axis=0))
-    return np.array(images), np.array(exact)
+    return np.array(permuted), np.array(exact)
 
 
 def group_of(structure: Structure, symprec: float = 0.01) -> Group | None:

@@ -51,6 +51,15 @@ class Position:
         """Free coordinates: 0 for a position that can be taken once only."""
         return len(self.directions)
 
+    def points(self, n: int, rng: np.random.Generator) -> Float[np.ndarray, "n 3"]:
+        """n representatives, anywhere on the position."""
+        return np.asarray(self.point + rng.random((n, self.freedom)) @ self.directions.reshape(-1, 3))
+
+    def sites(self, group: Group, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n multiplicity 3"]:
+        """All sites of the orbits of representatives; group: the one that the operations are indices of."""
+        rotations, shifts = group.rotations[self.operations], group.translations[self.operations]
+        return np.asarray(np.einsum("gij,pj->pgi", rotations, points) + shifts)
+
     def in_basis(self, multiple: Int[np.ndarray, "3 3"]) -> Position:
         """The same position for the lattice `multiple @ lattice` (unimodular)."""
         forward = np.linalg.inv(multiple)

@@ -1,0 +1,155 @@
+"""Which candidates a run asks for, and what each starts from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
+
+from chggen.candidate import Candidate, failed
+from chggen.composition import parse_formula, volume_per_atom
+from chggen.config import InputError
+from chggen.files import MAX_ATOMS, plain_formula
+from chggen.host import Host, default_guests, strip_guests
+from chggen.options import GenerateOptions, InpaintOptions, PredictOptions
+from chggen.starts import BravaisCells, Given, SpaceGroupCells, Start, on_orbits, symmetrised
+from chggen.symmetry import Refined, symmetrised_framework
+from chggen.workshop import Job
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+log = logging.getLogger(__name__)
+_FREE_SHARE: Final = {"mixed": 0.25, "host": 0.0, "none": 1.0}  # of fillings whose guests are placed anywhere
+_USUAL_ATOMS: Final = 40  # cells of the default formula units stay below this
+
+
+def guests_of(species: Mapping[str, int], asked: Sequence[str]) -> tuple[str, ...]:
+    """The guest species of a composition: those asked for, or its most mobile one. Raises InputError."""
+    for symbol in asked:
+        if symbol not in species:
+            raise InputError(f"guest '{symbol}' is not in the formula; expected one of {', '.join(species)}")
+    guests = tuple(asked) or default_guests(species)
+    if not guests:
+        raise InputError(f"no mobile species among {', '.join(species)}; name the guests with --guest ELEMENT")
+    if set(guests) == set(species):
+        raise InputError(f"all species ({', '.join(species)}) are guests; expected at least one to be the host")
+    return guests
+
+
+def formula_units(n_atoms: int, asked: Sequence[int]) -> tuple[int, ...]:
+    """Multiples of the formula to make cells of. Raises InputError where a cell would be empty or too large."""
+    for z in asked:
+        if z < 1 or z * n_atoms > MAX_ATOMS:
+            raise InputError(f"{z} formula units give {z * n_atoms} atoms; expected cells of 1 to {MAX_ATOMS} atoms")
+    return tuple(dict.fromkeys(asked)) or tuple(z for z in (1, 2) if z == 1 or z * n_atoms <= _USUAL_ATOMS)
+
+
+def generate_jobs(options: GenerateOptions) -> list[Job]:
+    """De novo jobs: n for each cell size, each in a cell of its own seed, sources of cells taken in turn."""
+    species = parse_formula(options.formula)
+    n_atoms = sum(species.values())
+    jobs = []
+    for z in formula_units(n_atoms, options.formula_units):
+        content = {symbol: z * count for symbol, count in species.items()}
+        volume = (options.volume or volume_per_atom(species)) * n_atoms * z
+        for index in range(options.n):
+            rng = np.random.default_rng([options.seed, z, index])
+            source = options.seeds[index % len(options.seeds)]
+            if options.space_group != "none" or source == "space-group":
+                source = "space-group"
+                number = options.space_group if isinstance(options.space_group, int) else None
+                start: Start = SpaceGroupCells(content, volume, number)
+            else:
+                start = BravaisCells(content, volume)
+            candidate = Candidate(
+                id=f"{options.formula}-z{z}-{index:04d}",
+                stage="generate",
+                formula=options.formula,
+                seed=int(rng.integers(2**62)),
+                seed_source=source,
+            )
+            jobs.append(Job(candidate=candidate, start=start))
+        jobs[-1].start.draw(jobs[-1].candidate.seed)  # refuses a formula that does not fit, before anything is made
+    return jobs
+
+
+def framework_jobs(parent: Candidate, guests: Sequence[str], options: PredictOptions) -> list[Job] | Candidate:
+    """The inpainting jobs for a parent's symmetrised framework, or the one failed candidate where there is none."""
+    candidate = Candidate(
+        id=f"{parent.id}-i0",
+        parent=parent.id,
+        stage="inpaint",
+        formula=parent.formula,
+        seed=_framework_seed(parent, options, 0),
+        seed_source=parent.seed_source,
+    )
+    host = strip_guests(cast("Structure", parent.structure), guests)
+    refined = symmetrised_framework(host.framework)
+    if refined is None:
+        return failed(candidate, "refine", "no tolerance up to 2 Å gives the framework a group above P1 and P-1")
+    candidate = with_framework(candidate, refined)
+    free = Host(framework=refined.structure, guests=host.guests)
+    share = _FREE_SHARE[options.symmetry]
+    symmetric = _on_orbits_if_they_fit(free, parent.id) if share < 1 else free
+    jobs = []
+    for k in range(options.per_framework):
+        seed = _framework_seed(parent, options, k)
+        anywhere = np.random.default_rng([seed, 0]).random() < share
+        filling = replace(candidate, id=f"{parent.id}-i{k}", seed=seed)
+        jobs.append(Job(candidate=filling, start=Given(free if anywhere else symmetric)))
+    return jobs
+
+
+def with_framework(candidate: Candidate, refined: Refined) -> Candidate:
+    """The candidate with how far symmetrising moved its framework."""
+    return replace(
+        candidate, framework_symprec=refined.symprec, framework_rms=refined.rms, framework_max=refined.largest
+    )
+
+
+def _framework_seed(parent: Candidate, options: PredictOptions, k: int) -> int:
+    return int(np.random.default_rng([options.seed, parent.seed, k]).integers(2**62))
+
+
+def _on_orbits_if_they_fit(host: Host, name: str) -> Host:
+    try:
+        return on_orbits(host)
+    except InputError as error:
+        log.info("%s: guests placed without symmetry: %s", name, error)
+        return host
+
+
+def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
+    """n jobs with the same host; guests are added to what it holds."""
+    framework = host.copy()
+    if options.supercell != (1, 1, 1):
+        framework.make_supercell(options.supercell)
+    moved = symmetrised(framework) if options.symmetry == "host" else None
+    filled = Host(framework=framework if moved is None else moved.structure, guests=options.guests)
+    if moved is not None:
+        filled = on_orbits(filled)
+    formula = _formula(framework, options.guests)
+    jobs = []
+    for index in range(options.n):
+        rng = np.random.default_rng([options.seed, index])
+        candidate = Candidate(
+            id=f"{formula}-i{index:04d}",
+            stage="inpaint",
+            formula=formula,
+            seed=int(rng.integers(2**62)),
+            seed_source="host",
+        )
+        if moved is not None:
+            candidate = with_framework(candidate, moved)
+        jobs.append(Job(candidate=candidate, start=Given(filled)))
+    return jobs
+
+
+def _formula(framework: Structure, guests: Mapping[str, int]) -> str:
+    from pymatgen.core import Composition
+
+    return plain_formula(framework.composition + Composition(dict(guests)))
