@@ -3,11 +3,14 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import time
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chggen.above_hull import above_hull
 from chggen.config import InputError
 from chggen.decomposition import hull, known_ids
 from chggen.references import ReferenceEntry, References
@@ -123,6 +126,67 @@ def test_no_reference_lies_below_the_hull(n_li, n_si, shift):
     assert sum(position.product_fractions) == pytest.approx(1.0)
     for entry in BINARY.system(["Li", "Si"], "pbe"):
         assert hull(entry.formula, entry.energy_per_atom, references=BINARY).e_decomposition >= -1e-6
+
+
+def random_table(elements, n_phases, seed):
+    """Phases of random compositions of up to six of each element, some bound and some not, elements at −k eV/atom."""
+    rng = np.random.default_rng(seed)
+    own = {symbol: -1.0 - k for k, symbol in enumerate(elements)}
+    rows = [(f"pure-{symbol}", symbol, energy) for symbol, energy in own.items()]
+    for k in range(n_phases):
+        chosen = rng.choice(elements, rng.integers(1, len(elements) + 1), replace=False)
+        counts = {str(symbol): int(rng.integers(1, 7)) for symbol in chosen}
+        mean = sum(own[symbol] * n for symbol, n in counts.items()) / sum(counts.values())
+        height = rng.normal(-0.2, 0.3) if len(counts) > 1 else rng.exponential(0.1)
+        rows.append((f"r{k}", "".join(f"{symbol}{n}" for symbol, n in counts.items()), mean + height))
+    return table(*rows)
+
+
+@pytest.mark.parametrize("n_elements", [1, 2, 3, 4, 5])
+def test_hulls_are_pymatgens(n_elements):
+    from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
+    from pymatgen.core import Composition
+
+    elements = ["Li", "P", "S", "Zn", "O"][:n_elements]
+    references = random_table(elements, 15 * n_elements, seed=n_elements)
+    entries = [
+        PDEntry(Composition(str(f)), float(e) * Composition(str(f)).num_atoms)
+        for f, e in zip(references.formulas, references.energies[:, 0], strict=True)
+    ]
+    diagram = PhaseDiagram(entries)
+    expected = [diagram.get_e_above_hull(entry) for entry in entries]
+    np.testing.assert_allclose(above_hull(references, "pbe"), expected, atol=2e-6)
+    for formula in ("".join(elements), "".join(f"{e}{k + 2}" for k, e in enumerate(elements))):
+        parts, energy = diagram.get_decomp_and_hull_energy_per_atom(Composition(formula))
+        position = hull(formula, 0.0, references=references)
+        assert position.e_decomposition == pytest.approx(-energy, abs=1e-6)
+        assert len(position.product_ids) == len(parts)
+
+
+def test_eight_elements_are_a_matter_of_milliseconds():
+    elements = ["Li", "Na", "Mn", "Fe", "P", "S", "O", "H"]
+    references = random_table(elements, 600, seed=0)
+    formula = "".join(elements)
+    hull(formula, 0.0, references=references)  # reads the phases
+    start = time.perf_counter()
+    position = hull(formula, 0.0, references=references)
+    assert time.perf_counter() - start < 0.05
+    assert 1 <= len(position.product_ids) <= 8
+
+
+def test_a_system_without_an_element_has_no_hull():
+    references = table(("li", "Li", -2.0), ("lisi", "LiSi", -4.0), ("li2", "Li", -1.5))
+    np.testing.assert_allclose(above_hull(references, "pbe"), [0.0, np.nan, 0.5])
+    assert np.isnan(above_hull(references, "r2scan")).all()
+
+
+def test_products_that_are_static_are_named():
+    references = References.from_entries(
+        ReferenceEntry(id=f, formula=f, level="pbe", energy_per_atom=e, relaxed=f != "LiSi")
+        for f, e in (("Li", -2.0), ("Si", -5.0), ("LiSi", -3.9))
+    )
+    assert hull("Li2Si", -3.0, references=references).static_products == ("LiSi",)
+    assert hull("Li", -3.0, references=references).static_products == ()
 
 
 def test_does_not_import_torch():

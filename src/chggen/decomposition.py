@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Final
+
+import numpy as np
 
 from chggen.composition import parse_formula, reduced
 from chggen.config import InputError
-from chggen.references import References, level_index
+from chggen.references import ReferenceEntry, References, level_index
+
+_TRACE: Final = 1e-9  # atom fraction; less is rounding of the solver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +23,8 @@ class Position:
 
     e_decomposition is signed: below zero where the hull is broken, None where there is no number, and then reason
     says why. products are the phases of the hull at this composition by mole fraction of their reduced formulas
-    ("0.50 ZnS + 0.50 P2S5"), product_ids and product_fractions the same in order.
+    ("0.50 ZnS + 0.50 P2S5"), product_ids and product_fractions the same in order; static_products are those of the ids
+    whose energies are of structures not relaxed with the potential, a little too high.
     """
 
     formula: str
@@ -29,6 +34,7 @@ class Position:
     products: str = ""
     product_ids: tuple[str, ...] = ()
     product_fractions: tuple[float, ...] = ()
+    static_products: tuple[str, ...] = ()
     reason: str | None = None
 
     @property
@@ -62,10 +68,10 @@ def hull(
     blank = Position(formula=formula, level=level, energy_per_atom=energy_per_atom)
     if not math.isfinite(energy_per_atom):
         return replace(blank, reason=f"the energy per atom is {energy_per_atom}, not a number")
-    diagram, reason = _diagram(table, tuple(sorted(species)), level, left_out)
-    if diagram is None:
+    system, reason = _cached_system(table, tuple(sorted(species)), level, left_out)
+    if system is None:
         return replace(blank, reason=reason)
-    return _placed(blank, diagram, species)
+    return _placed(blank, system, species)
 
 
 def known_ids(formula: str, level: str = "pbe", references: References | None = None) -> list[str]:
@@ -77,50 +83,90 @@ def known_ids(formula: str, level: str = "pbe", references: References | None = 
     return [entry.id for entry in table.same_formula(formula, level)]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _System:
+    """The phases of a chemical system that can lie on its hull: of each formula the one of the lowest energy.
+
+    fractions (elements, phases) of atoms, energies (phases) in eV/atom.
+    """
+
+    elements: tuple[str, ...]
+    phases: tuple[ReferenceEntry, ...]
+    fractions: np.ndarray
+    energies: np.ndarray
+
+    def lowest(self, species: Mapping[str, int]) -> tuple[np.ndarray, float]:
+        """Atom fraction of each phase in the mixture of lowest energy with this composition, and its eV/atom.
+
+        The hull of the energies at a composition is the least energy of a mixture, a linear programme: it takes
+        milliseconds where the whole hull of eight elements takes many seconds. A basic solution has no more phases
+        than there are elements.
+        """
+        from scipy.optimize import linprog
+
+        if len(self.elements) == 1:
+            return np.ones(1), float(self.energies[0])
+        counts = np.array([species.get(symbol, 0) for symbol in self.elements], float)
+        answer = linprog(self.energies, A_eq=self.fractions, b_eq=counts / counts.sum(), method="highs-ds")
+        if not answer.success:
+            raise RuntimeError(f"no hull energy of {dict(species)}: {answer.message}")
+        return np.where(answer.x > _TRACE, answer.x, 0.0), float(answer.fun)
+
+
 @lru_cache(maxsize=64)
-def _diagram(
+def _cached_system(
     table: References, elements: tuple[str, ...], level: str, without: frozenset[str]
-) -> tuple[Any, str | None]:
-    """pymatgen's phase diagram of the system, or None and the reason there is none."""
+) -> tuple[_System | None, str | None]:
+    return _system(table, elements, level, without)
+
+
+def _system(
+    table: References, elements: tuple[str, ...], level: str, without: frozenset[str]
+) -> tuple[_System | None, str | None]:
+    """The system's phases, or None and the reason there is no hull."""
     if table.reason is not None:
         return None, table.reason
-    entries = [entry for entry in table.system(elements, level) if entry.id not in without]
-    species = [parse_formula(entry.formula) for entry in entries]
-    missing = [symbol for symbol in elements if not any(set(counts) == {symbol} for counts in species)]
+    lowest: dict[tuple[tuple[str, int], ...], ReferenceEntry] = {}
+    for entry in table.system(elements, level):
+        formula = tuple(sorted(reduced(parse_formula(entry.formula)).items()))
+        if entry.id not in without and (
+            formula not in lowest or entry.energy_per_atom < lowest[formula].energy_per_atom
+        ):
+            lowest[formula] = entry
+    missing = [symbol for symbol in elements if ((symbol, 1),) not in lowest]
     if missing:
         return None, f"no {level} reference energy for the element{'s' * (len(missing) > 1)} {', '.join(missing)}"
-
-    from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
-    from pymatgen.core.composition import Composition
-
-    phases = [
-        PDEntry(Composition(counts), entry.energy_per_atom * sum(counts.values()), name=entry.id)
-        for entry, counts in zip(entries, species, strict=True)
-    ]
-    return PhaseDiagram(phases), None
+    counts = np.array([[dict(formula).get(symbol, 0) for formula in lowest] for symbol in elements], float)
+    phases = tuple(lowest.values())
+    energies = np.array([entry.energy_per_atom for entry in phases])
+    return _System(elements=elements, phases=phases, fractions=counts / counts.sum(axis=0), energies=energies), None
 
 
-def _placed(blank: Position, diagram: Any, species: dict[str, int]) -> Position:
-    from pymatgen.core.composition import Composition
-
-    decomposition, energy = diagram.get_decomp_and_hull_energy_per_atom(Composition(species))
+def _placed(blank: Position, system: _System, species: dict[str, int]) -> Position:
+    amounts, energy = system.lowest(species)
     moles = []
-    for phase, atom_fraction in decomposition.items():
-        counts = reduced({str(element): round(n) for element, n in phase.composition.items()})
-        moles.append((atom_fraction / sum(counts.values()), phase))
-    total = sum(amount for amount, _ in moles)
+    for k in np.flatnonzero(amounts):
+        counts = reduced(parse_formula(system.phases[k].formula))
+        moles.append((float(amounts[k]) / sum(counts.values()), system.phases[k], counts))
+    total = sum(amount for amount, *_ in moles)
     moles = sorted(
-        ((amount / total, phase) for amount, phase in moles), key=lambda pair: (-round(pair[0], 6), pair[1].name)
+        ((amount / total, phase, counts) for amount, phase, counts in moles),
+        key=lambda one: (-round(one[0], 6), one[1].id),
     )
     return replace(
         blank,
         e_decomposition=float(blank.energy_per_atom - energy),
-        products=" + ".join(f"{amount:.2f} {_label(phase.composition)}" for amount, phase in moles),
-        product_ids=tuple(str(phase.name) for _, phase in moles),
-        product_fractions=tuple(float(amount) for amount, _ in moles),
+        products=" + ".join(f"{amount:.2f} {_label(counts)}" for amount, _, counts in moles),
+        product_ids=tuple(phase.id for _, phase, _ in moles),
+        product_fractions=tuple(amount for amount, *_ in moles),
+        static_products=tuple(phase.id for _, phase, _ in moles if not phase.relaxed),
     )
 
 
-def _label(composition: Any) -> str:
-    """Reduced formula of a phase; of an element its symbol, as amounts count atoms (pymatgen writes Cl2)."""
-    return str(composition.elements[0]) if composition.is_element else str(composition.reduced_formula)
+def _label(counts: Mapping[str, int]) -> str:
+    """Reduced formula of a phase as chemists write it; of an element its symbol, as amounts count atoms."""
+    if len(counts) == 1:
+        return next(iter(counts))
+    from pymatgen.core.composition import Composition
+
+    return str(Composition(counts).reduced_formula)

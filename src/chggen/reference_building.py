@@ -1,31 +1,40 @@
-"""Reference energies: relaxing known phases into a table, and listing what a table holds."""
+"""Reference energies: known phases evaluated and relaxed into a table, and listing what a table holds."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from chggen.above_hull import above_hull
 from chggen.config import InputError
-from chggen.files import named_structures, write_text
+from chggen.files import plain_formula, write_text
+from chggen.named_structures import NamedStructures
 from chggen.options import POTENTIAL_OF, RelaxOptions, SamplerOptions
-from chggen.references import ReferenceEntry, References, write_references
+from chggen.references import ReferenceEntry, References, element_mask, write_references
 from chggen.store import writable_folder
 from chggen.tools import Tools
-from chggen.workers import batches_of, machine_of, run_batches
+from chggen.workers import machine_of, run_batches
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
-
+    from chggen.options import MachineOptions
     from chggen.pipeline import Progress
+
+_AT_ONCE: Final = {"static": 128, "relaxed": 32}  # structures in a batch: rows come once a minute or more often
+_MORE_ON_A_GPU: Final = 64
+_MAX_STEPS: Final = 1000
+_ON_HULL: Final = 1e-5  # eV/atom
 
 
 def reference_lines(system: str, level: str, path: Path | None) -> list[str]:
     """The reference phases of a system such as Zn-P-S at a level, by formula and energy."""
-    elements = [part.strip() for part in system.split("-") if part.strip()]
+    elements = _elements(system)
     table = References.load(path)
     entries = table.system(elements, level)
     if not entries:
@@ -38,6 +47,90 @@ def reference_lines(system: str, level: str, path: Path | None) -> list[str]:
     ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which phases are relaxed, others staying static: those on a hull, and those at most `within` above one, eV/atom.
+
+    0 is the phases on a hull alone, a negative number none, infinity all. Phases of the systems `first`, such as
+    Zn-P-S, come before the others, then the nearest to the hull.
+    """
+
+    within: float = math.inf
+    first: Sequence[str] = ()
+
+    def choose(self, log: EnergyLog, level: str) -> list[str]:
+        """Ids to relax next: untried ones on a hull, and where there are none, those near one.
+
+        A system without all of its elements has no hull; its phases are taken as lying on one.
+        """
+        if self.within < 0:
+            return []
+        table = References.from_entries(entry for entry in log.entries() if entry.level == level)
+        untried = np.array([not log.tried(str(name), level) for name in table.ids])
+        distance = np.nan_to_num(above_hull(table, level), nan=0.0)
+        chosen = np.flatnonzero(untried & (distance <= _ON_HULL))
+        if not len(chosen):
+            chosen = np.flatnonzero(untried & (distance <= self.within))
+        early = np.zeros(len(table), bool)
+        for system in self.first:
+            outside = ~np.array(element_mask(_elements(system)), np.uint64)
+            early |= ((table.masks & outside) == 0).all(axis=1)
+        order = np.lexsort((table.n_atoms[chosen], distance[chosen].round(3), ~early[chosen]))
+        return [str(name) for name in table.ids[chosen[order]]]
+
+
+class EnergyLog:
+    """What is known of each phase at each level, in a file that grows by lines; later lines add to earlier ones.
+
+    Fields: formula, space_group, n_atoms, static (eV/atom as given), relaxed (eV/atom), failed (why it is not). A
+    last line that a kill cut short is taken out of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[tuple[str, str], dict[str, Any]] = {}
+        text = path.read_text() if path.exists() else ""
+        whole = text[: text.rfind("\n") + 1]
+        if whole != text:
+            write_text(path, whole)
+        self._learn(json.loads(line) for line in whole.splitlines())
+
+    def add(self, rows: Sequence[dict[str, Any]]) -> None:
+        with self._path.open("a") as handle:
+            handle.writelines(json.dumps(row) + "\n" for row in rows)
+        self._learn(rows)
+
+    def of(self, name: str, level: str) -> dict[str, Any]:
+        """What is known of a phase at a level; empty before anything was tried."""
+        return self._known.get((name, level), {})
+
+    def tried(self, name: str, level: str) -> bool:
+        """Whether its relaxation was tried, or is hopeless as it has no energy."""
+        known = self.of(name, level)
+        return "relaxed" in known or "failed" in known
+
+    def entries(self) -> list[ReferenceEntry]:
+        """Every phase that has an energy, relaxed where there is such a one."""
+        return [
+            ReferenceEntry(
+                id=name,
+                level=level,
+                formula=row["formula"],
+                energy_per_atom=row["relaxed"] if "relaxed" in row else row["static"],
+                relaxed="relaxed" in row,
+                space_group=row["space_group"],
+                n_atoms=row["n_atoms"],
+            )
+            for (name, level), row in self._known.items()
+            if "static" in row
+        ]
+
+    def _learn(self, rows: Iterable[dict[str, Any]]) -> None:
+        for row in rows:
+            key = row["id"], row["level"]
+            self._known[key] = self._known.get(key, {}) | {k: v for k, v in row.items() if k not in ("id", "level")}
+
+
 def build_references(
     paths: Sequence[Path],
     levels: Sequence[str],
@@ -46,69 +139,109 @@ def build_references(
     workers: int,
     out: Path,
     progress: Progress,
+    wanted: Wanted | None = None,
 ) -> Path:
-    """Relax structures (named by their ids) at each level; rows as they come, then OUT/references.npz. Resumable."""
-    structures = named_structures(paths)
+    """Energies of structures (named by their ids) at each level: OUT/references.npz.
+
+    All are evaluated as they are; then, level by level, the wanted ones (None: all) are relaxed, those on a hull
+    first, until no untried one lies on a hull of the energies so far. Rows are written to OUT/rows.jsonl as they come:
+    a second call goes on where the first one ended. Raises InputError for an unknown level and for structures that
+    cannot be read.
+    """
     for level in levels:
         if level not in POTENTIAL_OF:
             raise InputError(f"unknown level '{level}'; expected {' or '.join(POTENTIAL_OF)}")
     machine = machine_of(device=device, workers=workers)
-    relaxed_to = RelaxOptions.of(fmax=fmax)
-    rows = writable_folder(out) / "rows.jsonl"
-    made = _whole_rows(rows)
-    for level in levels:
-        relax = relaxed_to.model_copy(update={"potential": POTENTIAL_OF[level]})
-        tools = Tools(sampler=SamplerOptions(), relax=relax, device=device)
-        there = {row["id"] for row in made if row["level"] == level}
-        smallest_first = sorted(structures.items(), key=lambda item: len(item[1]))
-        batches = batches_of(smallest_first, machine, made=partial(_is_in, there))
-        done, bad = len(structures.keys() & there), 0
-        progress(level, done, len(structures), bad)
-        for found in run_batches(reference_rows, batches, tools, machine):
-            with rows.open("a") as handle:
-                handle.writelines(json.dumps(row) + "\n" for row in found)
-            made += found
-            done, bad = done + len(found), bad + sum("failed" in row for row in found)
-            progress(level, done, len(structures), bad)
-    good = [ReferenceEntry(**row) for row in made if "failed" not in row]
-    write_references(good, out / "references.npz")
+    structures = NamedStructures(tuple(paths))
+    names = sorted(structures.names, key=structures.n_atoms)
+    log = EnergyLog(writable_folder(out) / "rows.jsonl")
+    settings = RelaxOptions.of(fmax=fmax, max_steps=_MAX_STEPS)
+    at = {
+        level: Tools(
+            sampler=SamplerOptions(),
+            relax=settings.model_copy(update={"potential": POTENTIAL_OF[level]}),
+            device=device,
+        )
+        for level in levels
+    }
+    work = _Work(log=log, structures=structures, machine=machine, progress=progress)
+    try:
+        for level, tools in at.items():
+            work.do("static", [name for name in names if not log.of(name, level)], level, tools)
+        for level, tools in at.items():
+            while todo := (wanted or Wanted()).choose(log, level):
+                work.do("relaxed", todo, level, tools)
+    finally:
+        write_references(log.entries(), out / "references.npz")
     return out / "references.npz"
 
 
-def _is_in(names: Collection[str], named: tuple[str, Structure]) -> bool:
-    return named[0] in names
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """Structures evaluated or relaxed by all workers, and written down as they come."""
+
+    log: EnergyLog
+    structures: NamedStructures
+    machine: MachineOptions
+    progress: Progress
+
+    def do(self, kind: str, names: Sequence[str], level: str, tools: Tools) -> None:
+        size = _AT_ONCE[kind] * (1 if self.machine.device == "cpu" else _MORE_ON_A_GPU)
+        batches = [names[k : k + size] for k in range(0, len(names), size)]
+        label, done, bad = f"{kind} {level}", 0, 0
+        self.progress(label, done, len(names), bad)
+        for rows in run_batches(partial(_ROWS[kind], self.structures), batches, tools, self.machine):
+            self.log.add(rows)
+            done, bad = done + len(rows), bad + sum("failed" in row for row in rows)
+            self.progress(label, done, len(names), bad)
 
 
-def _whole_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows written so far; a last line that a kill cut short is taken out of the file."""
-    if not path.exists():
-        return []
-    text = path.read_text()
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        write_text(path, whole)
-    return [json.loads(line) for line in whole.splitlines()]
+def static_rows(structures: NamedStructures, names: Sequence[str], tools: Tools) -> list[dict[str, Any]]:
+    """Energy, formula, space group (at 0.1 Å) and size of structures as they are."""
+    from chggen.crystals import from_structures
+    from chggen.potential import energies_of
+    from chggen.symmetry import space_group
+
+    given = [structures.structure(name) for name in names]
+    found = energies_of(tools.potential(), from_structures(given))
+    rows = []
+    for k, (name, structure, energy) in enumerate(zip(names, given, found.energy.tolist(), strict=True)):
+        row = {
+            "id": name,
+            "level": tools.potential().level,
+            "formula": plain_formula(structure.composition),
+            "space_group": space_group(structure, 0.1) or 0,
+            "n_atoms": len(structure),
+        }
+        known = {"static": round(energy / len(structure), 6)}
+        rows.append(row | (known if math.isfinite(energy) else {"failed": found.failures.get(k, "no energy")}))
+    return rows
 
 
-def reference_rows(batch: Sequence[tuple[str, Structure]], tools: Tools) -> list[dict[str, Any]]:
-    """Rows of the reference table for named structures; one that does not relax says why under `failed`."""
+def relaxed_rows(structures: NamedStructures, names: Sequence[str], tools: Tools) -> list[dict[str, Any]]:
+    """Energy and space group (at 0.1 Å) of structures relaxed, or why there is none."""
     from chggen.relaxation import relax
     from chggen.symmetry import space_group
 
     assert tools.relax is not None
-    done = relax([s for _, s in batch], potential=tools.potential(), fmax=tools.relax.fmax, max_steps=1000)
-    rows = []
-    for (name, structure), relaxed in zip(batch, done, strict=True):
-        row: dict[str, Any] = {"id": name, "level": tools.potential().level}
+    level, given = tools.potential().level, [structures.structure(name) for name in names]
+    options = tools.relax
+    rows: list[dict[str, Any]] = []
+    done = relax(
+        given, potential=tools.potential(), fmax=options.fmax, max_steps=options.max_steps, device=tools.device
+    )
+    for name, relaxed in zip(names, done, strict=True):
+        row: dict[str, Any] = {"id": name, "level": level}
         if relaxed.energy_per_atom is None or not relaxed.converged:
-            rows.append({**row, "failed": relaxed.reason or "not converged"})
+            rows.append(row | {"failed": relaxed.reason or "not converged"})
             continue
-        entry = ReferenceEntry(
-            **row,
-            formula=structure.composition.reduced_formula,
-            energy_per_atom=relaxed.energy_per_atom,
-            space_group=space_group(relaxed.structure, 0.1) or 0,
-            n_atoms=len(structure),
-        )
-        rows.append(dataclasses.asdict(entry))
+        energy = round(relaxed.energy_per_atom, 6)
+        rows.append(row | {"relaxed": energy, "space_group": space_group(relaxed.structure, 0.1) or 0})
     return rows
+
+
+_ROWS: Final = {"static": static_rows, "relaxed": relaxed_rows}
+
+
+def _elements(system: str) -> list[str]:
+    return [part.strip() for part in system.split("-") if part.strip()]

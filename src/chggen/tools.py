@@ -12,7 +12,7 @@ import torch
 from chggen.config import InputError
 from chggen.crystals import Crystals, ScoreModel, to_structures
 from chggen.options import RelaxOptions, SamplerOptions
-from chggen.potential import POTENTIALS, Potential, load_potential
+from chggen.potential import POTENTIALS, Potential, energies_of, load_potential
 from chggen.sampling.choice import DenoisingError, Judge
 from chggen.sampling.recipes import QUALITIES, Recipe, recipe
 from chggen.score.checkpoint import load_score_model
@@ -77,7 +77,7 @@ class LowestEnergy:
 
     def __call__(self, score: ScoreModel, crystals: Crystals, generators: Sequence[torch.Generator]) -> torch.Tensor:
         contacts = [closest_contact(structure)[0] for structure in to_structures(crystals)]
-        energy = self.potential(crystals).energy
+        energy = energies_of(self.potential, crystals).energy
         return torch.where(torch.tensor(contacts, device=energy.device) < CLOSEST, torch.inf, energy)
 
 

@@ -11,7 +11,7 @@ from pymatgen.core import Lattice, Structure
 
 from chggen.config import InputError
 from chggen.crystals import Crystals, batch, from_structures
-from chggen.potential import GPA, EnergyForcesStress, Potential, load_potential
+from chggen.potential import GPA, CheapEnergies, EnergyForcesStress, Potential, energies_of, load_potential
 from chggen.potential.ase import AsePotential
 from chggen.relaxation import relax
 
@@ -89,6 +89,20 @@ def test_batch_is_single_to_the_last_bit_in_any_order(name: str) -> None:
         assert torch.equal(found.magnetic_moments, torch.cat(moments))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["chgnet", "ase:ase.calculators.emt:EMT"])
+def test_energies_alone_are_those_with_forces_to_the_bit(name: str) -> None:
+    copper = Structure(Lattice.cubic(3.7), ["Cu"] * 4, [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0.1, 0.5, 0.5]])
+    wrong = isolated() if name == "chgnet" else Structure(Lattice.cubic(4), ["Na"], [[0, 0, 0]])
+    potential = load_potential(name)
+    both = from_structures([copper, wrong, copper * (1, 2, 1)])
+    whole, alone = potential(both), energies_of(potential, both)
+    assert isinstance(potential, CheapEnergies) == (name == "chgnet")
+    assert torch.equal(alone.energy.nan_to_num(), whole.energy.nan_to_num())
+    assert alone.energy.isnan().tolist() == [False, True, False]
+    assert alone.failures == whole.failures
+    assert alone.failures.keys() == {1}
+
+
 def test_a_crystal_without_a_graph_is_nan_alone(chgnet: Potential) -> None:
     good = crystals()[0]
     broken = from_structures([good])
@@ -129,9 +143,9 @@ def test_little_memory_makes_small_batches(chgnet: Potential, monkeypatch: pytes
     sizes: list[int] = []
     evaluate = type(chgnet)._evaluate
 
-    def counted(self: Any, part: Crystals) -> Any:
+    def counted(self: Any, part: Crystals, bonds: Any) -> Any:
         sizes.append(part.n_crystals)
-        return evaluate(self, part)
+        return evaluate(self, part, bonds)
 
     monkeypatch.setattr(type(chgnet), "_evaluate", counted)
     monkeypatch.setattr("chggen.potential.chgnet.free_memory", lambda device: 2**20)

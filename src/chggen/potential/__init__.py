@@ -36,6 +36,14 @@ class EnergyForcesStress:
     failures: Mapping[int, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Energies:
+    """Total energy of each crystal, eV, NaN where there is none; failures: why, by the crystal's place."""
+
+    energy: Float[Tensor, "crystals"]
+    failures: Mapping[int, str] = field(default_factory=dict)
+
+
 @runtime_checkable
 class Potential(Protocol):
     """Anything that gives energy, forces and stress of a batch, in the batch's dtype and on its device.
@@ -48,6 +56,21 @@ class Potential(Protocol):
     level: str
 
     def __call__(self, crystals: Crystals) -> EnergyForcesStress: ...
+
+
+@runtime_checkable
+class CheapEnergies(Protocol):
+    """A potential that gives energies for less than energy, forces and stress cost together."""
+
+    def energies(self, crystals: Crystals) -> Energies: ...
+
+
+def energies_of(potential: Potential, crystals: Crystals) -> Energies:
+    """The energies of a batch alone, the cheap way where the potential has one."""
+    if isinstance(potential, CheapEnergies):
+        return potential.energies(crystals)
+    found = potential(crystals)
+    return Energies(energy=found.energy, failures=found.failures)
 
 
 def load_potential(name: str = "chgnet", device: str | torch.device = "cpu") -> Potential:

@@ -6,8 +6,8 @@ import contextlib
 import io
 import math
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 import torch
 
@@ -15,8 +15,8 @@ from chggen.allocator import free_memory
 from chggen.crystals import Crystals, batch
 from chggen.graph import edges_within
 from chggen.lattice import inverse_spacings, volume
-from chggen.potential import EnergyForcesStress, Potential
-from chggen.potential.chgnet_network import ChgnetNetwork, bond_graph
+from chggen.potential import Energies, EnergyForcesStress, Potential
+from chggen.potential.chgnet_network import BondGraph, ChgnetNetwork, bond_graph
 
 _OVERLAP: Final = 0.3  # Å; closer than any two nuclei, where the network's answer means nothing
 _FLATTEST: Final = 0.3  # Å between lattice planes; below it the images within the cutoff grow without bound
@@ -24,6 +24,7 @@ _SMALLEST: Final = 1.0  # Å³/atom; no crystal is denser
 _HEAVIEST: Final = 94  # Pu, the last element CHGNet embeds
 _BYTES_OF_EDGE: Final = 50_000  # measured: 17 to 45 kB, most where many atoms are within the angle cutoff
 _EDGES_AT_ONCE: Final = {"cpu": 8_000, "cuda": 400_000}  # more is no faster on a CPU
+_Found = TypeVar("_Found")
 
 
 class ChgnetPotential(Potential):
@@ -46,38 +47,65 @@ class ChgnetPotential(Potential):
         return cls(model, name=name, level=level, device=device)
 
     def __call__(self, crystals: Crystals) -> EnergyForcesStress:
-        parts = crystals.to(self.device, torch.float64).split()
-        found = [_nothing(part) for part in parts]
-        failures = {k: reason for k, part in enumerate(parts) if (reason := self._unfit(part)) is not None}
-        sane = [k for k in range(len(parts)) if k not in failures]
-        for numbers in self._in_batches(sane, parts):
-            whole = batch([parts[k] for k in numbers])
-            for k, one in zip(numbers, self._evaluate(whole), strict=True):
-                if isinstance(one, str):
-                    failures[k] = one
-                else:
-                    found[k] = one
-        like = crystals.frac_coords
-        energy, forces, stress, moments = (torch.cat(column).to(like) for column in zip(*found, strict=True))
+        each, failures = self._each(crystals, self._evaluate)
+        sizes = crystals.n_atoms.tolist()
+        found = [_nothing(n, self.device) if one is None else one for n, one in zip(sizes, each, strict=True)]
+        energy, forces, stress, moments = (
+            torch.cat(column).to(crystals.frac_coords) for column in zip(*found, strict=True)
+        )
         return EnergyForcesStress(
             energy=energy, forces=forces, stress=stress, magnetic_moments=moments, failures=failures
         )
 
-    def _evaluate(self, crystals: Crystals) -> list[tuple[torch.Tensor, ...] | str]:
-        """Energy (eV), forces (eV/Å), stress (eV/Å³) and moments (μ_B) of each, or why there are none."""
+    def energies(self, crystals: Crystals) -> Energies:
+        """Energies alone, those of `__call__` to the bit."""
+        found, failures = self._each(crystals, self._energies)
+        nan = torch.full((1,), torch.nan, dtype=torch.float64, device=self.device)
+        energy = torch.cat([nan if one is None else one for one in found])
+        return Energies(energy=energy.to(crystals.frac_coords), failures=failures)
+
+    def _each(
+        self, crystals: Crystals, evaluate: Callable[[Crystals, _Bonds], list[_Found]]
+    ) -> tuple[list[_Found | None], dict[int, str]]:
+        """What `evaluate` finds of each crystal, in bounded batches; None for those that have a reason of failure."""
+        parts = crystals.to(self.device, torch.float64).split()
+        found: list[_Found | None] = [None] * len(parts)
+        failures = {k: reason for k, part in enumerate(parts) if (reason := self._unfit(part)) is not None}
+        for numbers in self._in_batches([k for k in range(len(parts)) if k not in failures], parts):
+            whole = batch([parts[k] for k in numbers])
+            bonds = self._bonds(whole)
+            if bonds.faults:  # the others without those at fault
+                failures |= {numbers[k]: reason for k, reason in bonds.faults.items()}
+                numbers = [k for k in numbers if k not in failures]
+                if not numbers:
+                    continue
+                whole = batch([parts[k] for k in numbers])
+                bonds = self._bonds(whole)
+            for k, one in zip(numbers, evaluate(whole, bonds), strict=True):
+                found[k] = one
+        return found, failures
+
+    def _bonds(self, crystals: Crystals) -> _Bonds:
         edges = edges_within(crystals, self.network.atom_cutoff)
         graph = bond_graph(crystals, edges, self.network.angle_cutoff)
-        owner, n = crystals.crystal_index, crystals.n_crystals
+        owner = crystals.crystal_index
         frac = crystals.frac_coords[graph.receiver] - crystals.frac_coords[graph.sender] - graph.image
         vectors = torch.einsum("bi,bij->bj", frac, crystals.lattice[owner[graph.receiver]])
         alone = owner[torch.bincount(edges.receiver, minlength=len(owner)) == 0]
         overlapping = owner[graph.receiver[vectors.norm(dim=-1) < _OVERLAP]]
         faults = dict.fromkeys(overlapping.tolist(), f"two atoms are closer than {_OVERLAP} Å")
         faults |= dict.fromkeys(alone.tolist(), f"an atom has no neighbour within {self.network.atom_cutoff:g} Å")
-        if faults:  # the others without those at fault
-            rest = [part for k, part in enumerate(crystals.split()) if k not in faults]
-            others = iter(self._evaluate(batch(rest)) if rest else [])
-            return [faults[k] if k in faults else next(others) for k in range(n)]
+        return _Bonds(vectors, graph, faults)
+
+    def _energies(self, crystals: Crystals, bonds: _Bonds) -> list[torch.Tensor]:
+        """Energy of each crystal, eV."""
+        owner, n = crystals.crystal_index, crystals.n_crystals
+        energy = self.network.energy(bonds.vectors.float(), bonds.graph, crystals.atomic_numbers, owner, n)
+        return list(energy.split(1))
+
+    def _evaluate(self, crystals: Crystals, bonds: _Bonds) -> list[tuple[torch.Tensor, ...]]:
+        """Energy (eV), forces (eV/Å), stress (eV/Å³) and moments (μ_B) of each crystal."""
+        owner, n, graph, vectors = crystals.crystal_index, crystals.n_crystals, bonds.graph, bonds.vectors
         made = self.network(vectors.float(), graph, crystals.atomic_numbers, owner, n)
         pull = made.by_bond.double()
         forces = torch.zeros_like(crystals.frac_coords)
@@ -131,7 +159,15 @@ class ChgnetPotential(Potential):
         return None
 
 
-def _nothing(crystal: Crystals) -> tuple[torch.Tensor, ...]:
+class _Bonds(NamedTuple):
+    """The bonds of a batch: vectors from sender to receiver, Å; faults: why a crystal has no energy, by its place."""
+
+    vectors: torch.Tensor
+    graph: BondGraph
+    faults: dict[int, str]
+
+
+def _nothing(n_atoms: int, device: str) -> tuple[torch.Tensor, ...]:
     """Energy, forces, stress and magnetic moments of a crystal that has none."""
-    none = torch.full_like(crystal.frac_coords, torch.nan)
-    return none.new_full((1,), torch.nan), none, torch.full_like(crystal.lattice, torch.nan), none[:, 0]
+    none = torch.full((n_atoms, 3), torch.nan, dtype=torch.float64, device=device)
+    return none.new_full((1,), torch.nan), none, none.new_full((1, 3, 3), torch.nan), none[:, 0]
