@@ -12,7 +12,8 @@ from pymatgen.core import Lattice, Structure
 from chggen import commands, files, reference_building
 from chggen.config import InputError
 from chggen.pipeline import silent
-from chggen.references import References
+from chggen.reference_building import Wanted
+from chggen.references import ReferenceEntry, References
 
 _EMT = {"potential": "ase:ase.calculators.emt:EMT", "fmax": 0.05}
 
@@ -40,51 +41,95 @@ def test_names_are_those_of_the_files_and_unique(folder: Path) -> None:
     assert list(files.named_structures([folder, again])) == ["lithium", "silicon", "lithiumx"]
 
 
+def _built(folder: Path, out: Path, wanted: Wanted | None = None, progress: Any = silent) -> dict[str, ReferenceEntry]:
+    path = reference_building.build_references([folder], ["pbe"], 0.1, "cpu", 1, out, progress, wanted)
+    assert path == out / "references.npz"
+    return {e.id: e for e in References.load(path).system(["Li", "Si"], "pbe")}
+
+
 def test_references_are_built_resumed_and_shown(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "references"
     seen: list[tuple[str, int, int, int]] = []
-    path = reference_building.build_references(
-        [folder], ["pbe"], 0.1, "cpu", 1, out, progress=lambda *told: seen.append(told)
-    )
-    assert path == out / "references.npz"
-    assert seen[0] == ("pbe", 0, 2, 0)
-    assert seen[-1] == ("pbe", 2, 2, 0)
-    built = {e.id: e for e in References.load(path).system(["Li", "Si"], "pbe")}
-    assert {e.id: (e.formula, e.space_group) for e in built.values()} == {
-        "lithium": ("Li", 229),
-        "silicon": ("Si", 227),
+    built = _built(folder, out, progress=lambda *told: seen.append(told))
+    assert seen == [
+        ("static pbe", 0, 2, 0),
+        ("static pbe", 2, 2, 0),
+        ("relaxed pbe", 0, 2, 0),
+        ("relaxed pbe", 2, 2, 0),
+    ]
+    assert {e.id: (e.formula, e.space_group, e.relaxed) for e in built.values()} == {
+        "lithium": ("Li", 229, True),
+        "silicon": ("Si", 227, True),
     }
     assert built["lithium"].energy_per_atom == pytest.approx(-1.9, abs=0.1)
     assert built["silicon"].energy_per_atom == pytest.approx(-5.3, abs=0.2)
+    assert References.load(out / "references.npz").drops[0] > 0
 
     rows = (out / "rows.jsonl").read_text()
     lines = rows.splitlines(keepends=True)
-    (out / "rows.jsonl").write_text(lines[0] + lines[1][:30])  # killed while writing
-    path.unlink()
+    (out / "rows.jsonl").write_text("".join(lines[:3]) + lines[3][:30])  # killed while writing
+    (out / "references.npz").unlink()
     seen.clear()
-    reference_building.build_references([folder], ["pbe"], 0.1, "cpu", 1, out, progress=lambda *told: seen.append(told))
-    assert seen[0] == ("pbe", 1, 2, 0)
-    again = {e.id: e.energy_per_atom for e in References.load(path).system(["Li", "Si"], "pbe")}
-    assert again == pytest.approx({e.id: e.energy_per_atom for e in built.values()}, abs=1e-5)
+    again = _built(folder, out, progress=lambda *told: seen.append(told))
+    assert seen == [("relaxed pbe", 0, 1, 0), ("relaxed pbe", 1, 1, 0)]
+    assert again == built
 
     def refuse(*args: Any) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(reference_building, "reference_rows", refuse)
-    reference_building.build_references([folder], ["pbe"], 0.1, "cpu", 1, out, silent)
+    monkeypatch.setattr(reference_building, "_ROWS", {"static": refuse, "relaxed": refuse})
+    path = out / "references.npz"
+    assert _built(folder, out) == built
     shown = reference_building.reference_lines("Li-Si", "pbe", path)
     assert [line.split()[:2] for line in shown] == [["lithium", "Li"], ["silicon", "Si"]]
     assert reference_building.reference_lines("Li-Si", "r2scan", path) == ["no r2scan reference energies for Li-Si"]
 
 
-def test_a_phase_that_does_not_relax_is_a_row_with_its_reason(tmp_path: Path) -> None:
+def test_phases_near_the_hull_are_relaxed_and_others_stay_static(folder: Path, tmp_path: Path) -> None:
+    stretched = Structure(Lattice.cubic(3.9), ["Li", "Li"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    stretched.to(str(folder / "stretched.cif"))
+    (folder / "broken.cif").write_text((folder / "lithium.cif").read_text().replace("3.50000000", "0.35"))
+    with pytest.raises(InputError, match=r"broken.cif has a cell of volume"):
+        _built(folder, tmp_path / "none")
+    (folder / "broken.cif").unlink()
+    static = _built(folder, tmp_path / "static", Wanted(within=-1.0))
+    assert not any(e.relaxed for e in static.values())
+    near = _built(folder, tmp_path / "near", Wanted(within=0.0))
+    assert {name for name, e in near.items() if e.relaxed} == {"lithium", "silicon"}
+    assert near["stretched"].energy_per_atom == static["stretched"].energy_per_atom
+    assert near["lithium"].energy_per_atom < static["lithium"].energy_per_atom
+    assert all(e.relaxed for e in _built(folder, tmp_path / "near", Wanted(within=0.5)).values())
+
+
+def test_systems_named_first_are_relaxed_first(tmp_path: Path) -> None:
+    log = reference_building.EnergyLog(tmp_path / "rows.jsonl")
+    for k, (formula, energy) in enumerate({"Li": -2.0, "Si": -5.0, "P": -5.0, "LiSi": -4.0, "LiP": -3.0}.items()):
+        known = {"formula": formula, "space_group": 1, "n_atoms": 9 - k, "static": energy}
+        log.add([{"id": formula, "level": "pbe", **known}])
+    assert Wanted(within=0.0).choose(log, "pbe") == ["LiSi", "P", "Si", "Li"]  # small cells first
+    assert Wanted(within=0.0, first=["Li-P"]).choose(log, "pbe") == ["P", "Li", "LiSi", "Si"]
+    log.add([{"id": name, "level": "pbe", "failed": "no"} for name in ("Li", "Si", "P", "LiSi")])
+    assert Wanted(within=0.0).choose(log, "pbe") == []
+    assert Wanted(within=1.0).choose(log, "pbe") == ["LiP"]
+
+
+def test_a_phase_without_energy_is_a_row_with_its_reason(tmp_path: Path) -> None:
     far = tmp_path / "far.cif"
     Structure(Lattice.cubic(40), ["Li"], [[0, 0, 0]]).to(str(far))
-    path = reference_building.build_references([far], ["pbe"], 0.1, "cpu", 1, tmp_path / "out", silent)
+    assert _built(far, tmp_path / "out") == {}
     row = json.loads((tmp_path / "out" / "rows.jsonl").read_text())
     assert row["id"] == "far"
     assert "no neighbour within 6 Å" in row["failed"]
-    assert len(References.load(path)) == 0
+
+
+def test_a_phase_that_does_not_relax_stays_static(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference_building, "_MAX_STEPS", 1)
+    (folder / "silicon.cif").unlink()
+    built = _built(folder, tmp_path / "out")
+    assert not built["lithium"].relaxed
+    assert "not converged in 1 steps" in (tmp_path / "out" / "rows.jsonl").read_text()
 
 
 def test_refining_goes_up_the_tolerances_and_writes_what_it_finds(tmp_path: Path) -> None:

@@ -133,6 +133,7 @@ def test_a_hundred_thousand_entries_are_searched_fast():
         relaxed=np.ones((n, 2), bool),
         space_groups=np.ones(n, np.int16),
         n_atoms=np.ones(n, np.int32),
+        drops=np.zeros(2),
     )
     start = time.perf_counter()
     found = table.system(["Zn", "S", "P"], "pbe")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -225,17 +226,25 @@ def hull(
 def references_build(
     structures: list[Path],
     levels: Annotated[str, typer.Option(help="Levels to compute.")] = "pbe,r2scan",
+    within: Annotated[
+        float,
+        typer.Option(help="Relax those on a hull and those at most this above, eV/atom; inf: all, negative: none."),
+    ] = math.inf,
+    first: Annotated[list[str] | None, typer.Option(help="System to relax first, such as Zn-P-S; repeatable.")] = None,
     fmax: Fmax = 0.1,
     seed: Seed = 0,
     device: Device = "cpu",
     workers: Workers = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for references.npz; resumed.")] = Path("references"),
 ) -> None:
-    """Relax known phases and write their energies as a reference file."""
+    """Evaluate known phases, relax those wanted, and write their energies as a reference file."""
     from chggen import reference_building
 
+    wanted = reference_building.Wanted(within=within, first=first or ())
     with _watched() as progress:
-        path = reference_building.build_references(structures, levels.split(","), fmax, device, workers, out, progress)
+        path = reference_building.build_references(
+            structures, levels.split(","), fmax, device, workers, out, progress, wanted
+        )
     typer.echo(f"reference energies in {path}")
 
 

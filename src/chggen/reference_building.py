@@ -66,6 +66,8 @@ class Wanted:
         if self.within < 0:
             return []
         table = References.from_entries(entry for entry in log.entries() if entry.level == level)
+        if not len(table):
+            return []
         untried = np.array([not log.tried(str(name), level) for name in table.ids])
         distance = np.nan_to_num(above_hull(table, level), nan=0.0)
         chosen = np.flatnonzero(untried & (distance <= _ON_HULL))
@@ -120,6 +122,7 @@ class EnergyLog:
                 relaxed="relaxed" in row,
                 space_group=row["space_group"],
                 n_atoms=row["n_atoms"],
+                drop=row["static"] - row["relaxed"] if "relaxed" in row else math.nan,
             )
             for (name, level), row in self._known.items()
             if "static" in row
@@ -186,6 +189,8 @@ class _Work:
     progress: Progress
 
     def do(self, kind: str, names: Sequence[str], level: str, tools: Tools) -> None:
+        if not names:
+            return
         size = _AT_ONCE[kind] * (1 if self.machine.device == "cpu" else _MORE_ON_A_GPU)
         batches = [names[k : k + size] for k in range(0, len(names), size)]
         label, done, bad = f"{kind} {level}", 0, 0
@@ -202,13 +207,21 @@ def static_rows(structures: NamedStructures, names: Sequence[str], tools: Tools)
     from chggen.potential import energies_of
     from chggen.symmetry import space_group
 
-    given = [structures.structure(name) for name in names]
-    found = energies_of(tools.potential(), from_structures(given))
-    rows = []
-    for k, (name, structure, energy) in enumerate(zip(names, given, found.energy.tolist(), strict=True)):
+    level = tools.potential().level
+    rows: list[dict[str, Any]] = []
+    given = {}
+    for name in names:
+        try:
+            given[name] = structures.structure(name)
+        except InputError as error:
+            rows.append({"id": name, "level": level, "failed": str(error)})
+    if not given:
+        return rows
+    found = energies_of(tools.potential(), from_structures(list(given.values())))
+    for k, ((name, structure), energy) in enumerate(zip(given.items(), found.energy.tolist(), strict=True)):
         row = {
             "id": name,
-            "level": tools.potential().level,
+            "level": level,
             "formula": plain_formula(structure.composition),
             "space_group": space_group(structure, 0.1) or 0,
             "n_atoms": len(structure),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -17,7 +18,7 @@ from chggen.config import InputError
 
 LEVELS: Final = ("pbe", "r2scan")
 SHIPPED: Final = Path(__file__).parent / "data" / "references.npz"
-REFERENCES_FORMAT: Final = 1
+REFERENCES_FORMAT: Final = 2
 
 _BITS: Final = {symbol: (z // 64, np.uint64(1) << np.uint64(z % 64)) for z, symbol in enumerate(SYMBOLS)}
 _NO_TABLE: Final = "no reference energies are shipped with this installation; make them with `chggen references build`"
@@ -27,7 +28,8 @@ _NO_TABLE: Final = "no reference energies are shipped with this installation; ma
 class ReferenceEntry:
     """One phase at one level of theory. energy_per_atom in eV/atom; relaxed: with the potential of that level.
 
-    space_group is the international number, 0 when unknown; n_atoms are the atoms in the primitive cell, 0 likewise.
+    space_group is the international number, 0 when unknown; n_atoms are the atoms of the cell it was computed in, 0
+    likewise. drop: by how much relaxation lowered the energy, eV/atom, NaN when unknown.
     """
 
     id: str
@@ -37,6 +39,7 @@ class ReferenceEntry:
     relaxed: bool = True
     space_group: int = 0
     n_atoms: int = 0
+    drop: float = math.nan
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # compared and hashed by identity: hulls are cached by table
@@ -44,7 +47,8 @@ class References:
     """A table of reference entries, one row a phase.
 
     masks are the element sets as bits of two 64-bit words; energies (rows, levels) in eV/atom, NaN where a level is
-    missing; relaxed (rows, levels); reason says why an empty table is empty.
+    missing; relaxed (rows, levels); drops (levels): median fall of the energy when a phase is relaxed, eV/atom, which a
+    static entry lacks, NaN when unknown; reason says why an empty table is empty.
     """
 
     ids: np.ndarray
@@ -54,6 +58,7 @@ class References:
     relaxed: np.ndarray
     space_groups: np.ndarray
     n_atoms: np.ndarray
+    drops: np.ndarray
     reason: str | None = None
 
     @staticmethod
@@ -81,10 +86,13 @@ class References:
         first = [next(iter(levels.values())) for levels in rows.values()]
         energies = np.full((len(rows), len(LEVELS)), np.nan, np.float32)
         relaxed = np.zeros((len(rows), len(LEVELS)), bool)
+        drops: list[list[float]] = [[] for _ in LEVELS]
         for i, levels in enumerate(rows.values()):
             for level, entry in levels.items():
                 energies[i, LEVELS.index(level)] = entry.energy_per_atom
                 relaxed[i, LEVELS.index(level)] = entry.relaxed
+                if math.isfinite(entry.drop):
+                    drops[LEVELS.index(level)].append(entry.drop)
         return References(
             ids=np.array(list(rows), dtype=np.str_),
             formulas=np.array([entry.formula for entry in first], dtype=np.str_),
@@ -93,6 +101,7 @@ class References:
             relaxed=relaxed,
             space_groups=np.array([entry.space_group for entry in first], np.int16),
             n_atoms=np.array([entry.n_atoms for entry in first], np.int32),
+            drops=np.array([np.median(found) if found else np.nan for found in drops]),
             reason=None if rows else "the reference table holds no entries",
         )
 
@@ -114,6 +123,7 @@ class References:
                     relaxed=self.relaxed,
                     space_groups=self.space_groups,
                     n_atoms=self.n_atoms,
+                    drops=self.drops,
                 )
             os.chmod(name, 0o644)
             os.replace(name, target)
