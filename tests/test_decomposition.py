@@ -182,11 +182,15 @@ def test_a_system_without_an_element_has_no_hull():
 
 def test_products_that_are_static_are_named():
     references = References.from_entries(
-        ReferenceEntry(id=f, formula=f, level="pbe", energy_per_atom=e, relaxed=f != "LiSi")
-        for f, e in (("Li", -2.0), ("Si", -5.0), ("LiSi", -3.9))
+        ReferenceEntry(id=f, formula=f, level="pbe", energy_per_atom=e, relaxed=f != "LiSi", drop=drop)
+        for f, e, drop in (("Li", -2.0, 0.01), ("Si", -5.0, 0.03), ("LiSi", -3.9, math.nan), ("Li2Si", -2.0, 0.015))
     )
-    assert hull("Li2Si", -3.0, references=references).static_products == ("LiSi",)
+    position = hull("Li2Si", -3.0, references=references)
+    assert position.products == "0.50 Li + 0.50 LiSi (static)"
+    assert position.static_products == ("LiSi",)
+    assert position.static_excess == pytest.approx(0.015)  # the median
     assert hull("Li", -3.0, references=references).static_products == ()
+    assert hull("Li", -3.0, references=references).static_excess is None
 
 
 def test_does_not_import_torch():

@@ -20,11 +20,11 @@ from pymatgen.core import Lattice, Structure
 
 import chggen
 from chggen import pipeline, tools
-from chggen.candidate import Candidate
+from chggen.candidate import Candidate, rank
 from chggen.config import InputError
 from chggen.jobs import formula_units, generate_jobs, guests_of
 from chggen.options import GenerateOptions, MachineOptions
-from chggen.pipeline import rank, with_duplicates
+from chggen.pipeline import with_duplicates
 from chggen.potential.ase import AsePotential
 from chggen.references import ReferenceEntry, References
 from chggen.symmetry import group_of, space_group
@@ -348,6 +348,63 @@ def test_with_references_candidates_are_placed_and_known_ones_named(tmp_path: Pa
     assert found[0].e_decomposition == pytest.approx(0.004, abs=1e-6)
     assert found[0].known_as == "alloy"
     assert all(c.decomposition_products for c in found if c.status == "ok")
+
+
+def _stretched_emt() -> AsePotential:
+    """EMT whose energies are 1 eV/atom higher: another level of theory."""
+
+    class Shifted(EMT):
+        def calculate(self, *args: Any, **kwargs: Any) -> None:
+            super().calculate(*args, **kwargs)
+            self.results["energy"] += len(self.atoms)
+
+    return AsePotential(Shifted(), name="chgnet-r2scan", level="r2scan")
+
+
+def test_survivors_are_ranked_at_the_second_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = {"chgnet": AsePotential(EMT(), name="chgnet", level="pbe"), "chgnet-r2scan": _stretched_emt()}
+    monkeypatch.setattr(tools, "load_potential", lambda name, *_: levels[name])
+    bound = {"Cu": 0.0, "Au": 0.0, "CuAu": -0.1}
+    table = References.from_entries(
+        ReferenceEntry(id=f"{level}-{name}", formula=name, level=level, energy_per_atom=energy + shift)
+        for level, shift in (("pbe", 0.0), ("r2scan", 1.0))
+        for name, energy in bound.items()
+    )
+    monkeypatch.setattr(References, "load", staticmethod(lambda path=None: table))
+    all_pbe = _predict(potential="chgnet", second_level_below=None)
+    assert all(c.energy_per_atom_r2scan is None for c in all_pbe)
+    distinct = [c for c in all_pbe if c.status == "ok" and c.duplicate_of is None]
+    assert len(distinct) > 1  # else the limit below tests nothing
+    energies = [c.e_decomposition for c in distinct]
+    limit = (energies[0] + energies[-1]) / 2
+    found = _predict(potential="chgnet", second_level_below=limit, out=tmp_path)
+    again = [c for c in found if c.energy_per_atom_r2scan is not None]
+    assert {c.id for c in again} == {c.id for c in distinct if c.e_decomposition < limit}
+    assert found[: len(again)] == again
+    for c in again:
+        assert c.level == "pbe"
+        assert c.energy_per_atom_r2scan - 1.0 <= c.energy_per_atom + 1e-6  # relaxed on
+        assert c.e_decomposition_r2scan == pytest.approx(c.energy_per_atom_r2scan - 0.95, abs=1e-6)
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(pipeline, "rescored", refuse)
+    _same(_predict(potential="chgnet", second_level_below=limit, out=tmp_path), found)
+
+
+@pytest.mark.usefixtures("pbe_emt")
+def test_a_run_at_the_second_level_alone_fills_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "load_potential", lambda *_: _stretched_emt())
+    table = References.from_entries(
+        ReferenceEntry(id=name, formula=name, level="r2scan", energy_per_atom=1.0) for name in ("Cu", "Au")
+    )
+    monkeypatch.setattr(References, "load", staticmethod(lambda path=None: table))
+    good = [c for c in _predict(potential="chgnet-r2scan") if c.status == "ok"]
+    assert good
+    for c in good:
+        assert (c.level, c.energy_per_atom_r2scan) == ("r2scan", c.energy_per_atom)
+        assert c.e_decomposition_r2scan == c.e_decomposition == pytest.approx(c.energy_per_atom - 1.0, abs=1e-6)
 
 
 def test_batches_are_cut_before_what_is_made_is_left_out() -> None:

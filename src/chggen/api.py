@@ -47,6 +47,7 @@ def predict(
     seeds: Sequence[str] = ("bravais", "space-group"),
     per_framework: int = 2,
     symmetry: str = "mixed",
+    second_level_below: float | None = 0.1,
     out: Path | str | None = None,
     progress: Progress = silent,
     **settings: Any,
@@ -56,9 +57,10 @@ def predict(
     guests: species to take out and inpaint (default: the most mobile one); n: de novo candidates of each cell size;
     seeds: sources of cells, taken in turn, `bravais` and `space-group`; per_framework: fillings of each symmetrised
     framework; symmetry: `host`, guests on orbits of its group, `none`, anywhere, or `mixed`, some so; volume:
-    Å³/atom; out: results folder, resumed if it is there. Further settings: model, anchor, quality (`fast` or `best`),
-    levels, n_resample, jump_length, best_of, judge (`auto`, `score` or `energy`), potential, fmax (eV/Å), max_steps,
-    device, workers, batch_size. Raises InputError for bad input.
+    Å³/atom; second_level_below: candidates of E_d below this, eV/atom, are relaxed again and ranked at r²SCAN level
+    (None: none are); out: results folder, resumed if it is there. Further settings: model, anchor, quality (`fast` or
+    `best`), levels, n_resample, jump_length, best_of, judge (`auto`, `score` or `energy`), potential, fmax (eV/Å),
+    max_steps, device, workers, batch_size. Raises InputError for bad input.
     """
     options = PredictOptions.of(
         formula=formula,
@@ -70,6 +72,7 @@ def predict(
         seeds=tuple(seeds),
         per_framework=per_framework,
         symmetry=symmetry,
+        second_level_below=second_level_below,
         **_run_settings(settings, relax=True),
     )
     machine = _machine(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,6 +72,16 @@ class Candidate:
 def failed(candidate: Candidate, stage: str, reason: str) -> Candidate:
     """The candidate as a failed row."""
     return replace(candidate, status="failed", failed_at=stage, reason=reason)
+
+
+def rank(candidate: Candidate) -> tuple[Any, ...]:
+    """Sort key: the good ones by E_d at r²SCAN level, then by E_d, then by energy, the failed ones last.
+
+    Each is among those of the first of these numbers that it has; id breaks ties.
+    """
+    numbers = (candidate.e_decomposition_r2scan, candidate.e_decomposition, candidate.energy_per_atom, math.inf)
+    kind, value = next((k, x) for k, x in enumerate(numbers) if x is not None)
+    return (candidate.status != "ok", kind, round(value, 6), candidate.id)
 
 
 SUMMARY_COLUMNS: Final = (

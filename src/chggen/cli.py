@@ -56,6 +56,10 @@ def predict(
     seeds: Annotated[str, typer.Option(help="Sources of seed cells, taken in turn.")] = "bravais,space-group",
     per_framework: Annotated[int, typer.Option(help="Fillings of each symmetrised framework.")] = 2,
     symmetry: Annotated[str, typer.Option(help="Guests on orbits: mixed, host (all) or none.")] = "mixed",
+    r2scan_below: Annotated[
+        float,
+        typer.Option(help="Relax again at r2scan level, and rank by it, what has a lower E_d, eV/atom; -1: none."),
+    ] = 0.1,
     model: Model = None,
     anchor: AnchorName = "clamp",
     quality: Quality = "best",
@@ -79,6 +83,7 @@ def predict(
         found = api.predict(
             formula, guest or (), n=n, seed=seed, formula_units=_integers(formula_units, "--formula-units"),
             volume=volume, seeds=seeds.split(","), per_framework=per_framework, symmetry=symmetry,
+            second_level_below=r2scan_below,
             out=folder, progress=progress, model=model, anchor=anchor, quality=quality, levels=levels,
             n_resample=n_resample, jump_length=jump_length, best_of=best_of, judge=judge, potential=potential,
             fmax=fmax, device=device, workers=workers,

@@ -137,10 +137,13 @@ def hull_lines(
 def _position_line(name: str, position: Any) -> str:
     if position.e_decomposition is None:
         return f"{name}: no decomposition energy ({position.reason})"
-    return (
+    line = (
         f"{name}: E_d {position.e_decomposition:+.4f} eV/atom, E_hull {position.e_hull:.4f} eV/atom "
         f"({position.level}; CHGNet errs by about 0.03), products {position.products}"
     )
+    if position.static_excess is not None:
+        line += f"; static: not relaxed with CHGNet, typically {position.static_excess:.3f} eV/atom too high"
+    return line
 
 
 def train_from(

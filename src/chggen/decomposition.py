@@ -23,8 +23,9 @@ class Position:
 
     e_decomposition is signed: below zero where the hull is broken, None where there is no number, and then reason
     says why. products are the phases of the hull at this composition by mole fraction of their reduced formulas
-    ("0.50 ZnS + 0.50 P2S5"), product_ids and product_fractions the same in order; static_products are those of the ids
-    whose energies are of structures not relaxed with the potential, a little too high.
+    ("0.50 ZnS + 0.50 P2S5"), product_ids and product_fractions the same in order. static_products are those of the ids
+    whose structures were not relaxed with the potential, marked "(static)" among the products; their energies are too
+    high by static_excess or so (eV/atom, median over the references; None when unknown).
     """
 
     formula: str
@@ -35,6 +36,7 @@ class Position:
     product_ids: tuple[str, ...] = ()
     product_fractions: tuple[float, ...] = ()
     static_products: tuple[str, ...] = ()
+    static_excess: float | None = None
     reason: str | None = None
 
     @property
@@ -71,7 +73,9 @@ def hull(
     system, reason = _cached_system(table, tuple(sorted(species)), level, left_out)
     if system is None:
         return replace(blank, reason=reason)
-    return _placed(blank, system, species)
+    placed = _placed(blank, system, species)
+    excess = float(table.drops[level_index(level)])
+    return replace(placed, static_excess=excess if placed.static_products and math.isfinite(excess) else None)
 
 
 def known_ids(formula: str, level: str = "pbe", references: References | None = None) -> list[str]:
@@ -156,7 +160,9 @@ def _placed(blank: Position, system: _System, species: dict[str, int]) -> Positi
     return replace(
         blank,
         e_decomposition=float(blank.energy_per_atom - energy),
-        products=" + ".join(f"{amount:.2f} {_label(counts)}" for amount, _, counts in moles),
+        products=" + ".join(
+            f"{amount:.2f} {_label(counts)}{'' if phase.relaxed else ' (static)'}" for amount, phase, counts in moles
+        ),
         product_ids=tuple(phase.id for _, phase, _ in moles),
         product_fractions=tuple(amount for amount, *_ in moles),
         static_products=tuple(phase.id for _, phase, _ in moles if not phase.relaxed),

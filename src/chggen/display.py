@@ -13,6 +13,9 @@ from rich.table import Table
 from chggen.candidate import Candidate
 
 _MOST_ROWS = 20
+_COLUMNS = (
+    "candidate", "formula", "atoms", "E, eV/atom", "E_d, eV/atom", "E_d r2scan", "space group", "known as", "found",
+)  # fmt: skip
 _WIDTH_OF_FILES = 140  # characters, where no terminal sets the width
 
 
@@ -46,7 +49,7 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
     """The best distinct candidates as a table, and where everything is."""
     distinct = [c for c in candidates if c.status == "ok" and c.duplicate_of is None]
     table = Table(title=f"{len(distinct)} distinct of {len(candidates)} candidates")
-    for name in ("candidate", "formula", "atoms", "E, eV/atom", "E_d, eV/atom", "space group", "known as", "found"):
+    for name in _COLUMNS:
         table.add_column(name, no_wrap=True)
     for c in distinct[:_MOST_ROWS]:
         table.add_row(
@@ -55,6 +58,7 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
             str(c.n_atoms),
             _number(c.energy_per_atom),
             _number(c.e_decomposition),
+            _number(c.e_decomposition_r2scan),
             str(c.space_group_loose or ""),
             c.known_as or "",
             str(c.n_found or ""),
@@ -63,6 +67,7 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES
     console.print(table)
+    console.print("E_d: CHGNet errs by about 0.03 eV/atom, and by more, towards too low, where E_d is high")
     bad = [c for c in candidates if c.status == "failed"]
     if bad:
         console.print(f"{len(bad)} failed; their stages and reasons stand in summary.csv")

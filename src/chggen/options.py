@@ -114,13 +114,15 @@ class PredictOptions(GenerateOptions):
     """The whole workflow. guests empty: the most mobile species of the formula; per_framework: fillings of each.
 
     symmetry `host`: guests on orbits of the framework's group; `none`: anywhere; `mixed`: a quarter of the fillings
-    anywhere, since a crystal may be less symmetric than its framework.
+    anywhere, since a crystal may be less symmetric than its framework. Candidates whose E_d at PBE level is below
+    second_level_below, eV/atom, are relaxed again and ranked at r²SCAN level; None: none are.
     """
 
     seeds: tuple[SeedSource, ...] = Field(default=("bravais", "space-group"), min_length=1)
     guests: tuple[str, ...] = ()
     symmetry: Literal["mixed", "host", "none"] = "mixed"
     per_framework: int = Field(default=2, ge=1)
+    second_level_below: float | None = 0.1
 
 
 class InpaintOptions(RunOptions):

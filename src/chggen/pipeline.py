@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
 
-from chggen.candidate import Candidate
+from chggen.candidate import Candidate, rank
 from chggen.composition import parse_formula
 from chggen.decomposition import hull
 from chggen.jobs import framework_jobs, generate_jobs, guests_of, inpaint_jobs
-from chggen.options import GenerateOptions, InpaintOptions, MachineOptions, PredictOptions, RelaxOptions, RunOptions
+from chggen.options import (
+    POTENTIAL_OF,
+    GenerateOptions,
+    InpaintOptions,
+    MachineOptions,
+    PredictOptions,
+    RelaxOptions,
+    RunOptions,
+)
 from chggen.references import LEVELS, References
 from chggen.screening import duplicate_groups
-from chggen.settling import lower_id
+from chggen.settling import lower_id, rescored
 from chggen.tools import Tools
 from chggen.workers import batches_of, run_batches
 from chggen.workshop import Job, make_candidates
@@ -82,6 +89,8 @@ def run_predict(
     found = [framework_jobs(parent, guests, options) for parent in parents]
     results.put(c for c in found if isinstance(c, Candidate) and c.id not in made)
     campaign.make("inpaint", [job for jobs in found if isinstance(jobs, list) for job in jobs])
+    if options.second_level_below is not None:
+        campaign.rescore(options.second_level_below)
     return campaign.finish()
 
 
@@ -148,12 +157,49 @@ class _Campaign:
         position = hull(candidate.formula, candidate.energy_per_atom, level=candidate.level)
         if position.e_decomposition is None and position.reason:
             self._say(position.reason)
-        return replace(
+        candidate = replace(
             candidate,
             e_decomposition=position.e_decomposition,
             decomposition_products=position.products or None,
             known_as=known_as(candidate),
         )
+        if candidate.level == "pbe":
+            return candidate
+        return replace(
+            candidate,
+            energy_per_atom_r2scan=candidate.energy_per_atom,
+            e_decomposition_r2scan=candidate.e_decomposition,
+        )
+
+    def rescore(self, below: float) -> None:
+        """Relax the distinct candidates of E_d below this at PBE level again with r²SCAN weights, and place them."""
+        relax = self.tools.relax
+        if relax is None or relax.potential != POTENTIAL_OF["pbe"]:
+            return
+        tools = replace(self.tools, relax=relax.model_copy(update={"potential": POTENTIAL_OF["r2scan"]}), loaded={})
+        distinct = with_duplicates(sorted(self.results.candidates().values(), key=rank))
+        survivors = [
+            c
+            for c in distinct
+            if c.duplicate_of is None and c.e_decomposition is not None and c.e_decomposition < below
+        ]
+        done = sum(c.energy_per_atom_r2scan is not None for c in survivors)
+        self.progress("r2scan", done, len(survivors), 0)
+        bad = 0
+        batches = batches_of(survivors, self.machine, made=lambda c: c.energy_per_atom_r2scan is not None)
+        for candidates in run_batches(rescored, batches, tools, self.machine):
+            self.results.put([self._placed_again(c) for c in candidates])
+            done, bad = done + len(candidates), bad + sum(c.energy_per_atom_r2scan is None for c in candidates)
+            self.progress("r2scan", done, len(survivors), bad)
+
+    def _placed_again(self, candidate: Candidate) -> Candidate:
+        """The candidate with its decomposition energy at r²SCAN level."""
+        if candidate.energy_per_atom_r2scan is None:
+            return candidate
+        position = hull(candidate.formula, candidate.energy_per_atom_r2scan, level="r2scan")
+        if position.e_decomposition is None and position.reason:
+            self._say(position.reason)
+        return replace(candidate, e_decomposition_r2scan=position.e_decomposition)
 
     def _say(self, reason: str) -> None:
         """Log, once a run, why decomposition energies are missing."""
@@ -180,13 +226,6 @@ def _outcome(tries: Sequence[Job], made: Mapping[str, Candidate]) -> Candidate |
         return made[tries[-1].candidate.id]
     lower = [made[name] for t in tries if (name := lower_id(t.candidate.id)) in made and made[name].status == "ok"]
     return min(lower, key=rank, default=None)
-
-
-def rank(candidate: Candidate) -> tuple[Any, ...]:
-    """Sort key: the good ones by decomposition energy, without one by energy, then the failed ones; id breaks ties."""
-    energy = candidate.energy_per_atom if candidate.energy_per_atom is not None else math.inf
-    position = candidate.e_decomposition if candidate.e_decomposition is not None else energy
-    return (candidate.status != "ok", round(position, 6), candidate.id)
 
 
 def known_as(candidate: Candidate) -> str | None:

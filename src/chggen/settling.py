@@ -50,6 +50,23 @@ def relax_candidates(
     return _off_saddles(result, pushed, tools)
 
 
+def rescored(candidates: Sequence[Candidate], tools: Tools) -> list[Candidate]:
+    """The candidates with their energies after relaxing on with the potential of `tools`, at r²SCAN level.
+
+    Their structures stay those of the first level, and they keep their symmetry on the way. One that does not relax
+    stays without the energy, and the log says why.
+    """
+    ends = _relaxed([cast("Structure", c.structure) for c in candidates], [_KEPT] * len(candidates), tools)
+    found = []
+    for candidate, end in zip(candidates, ends, strict=True):
+        if end.converged:
+            candidate = replace(candidate, energy_per_atom_r2scan=end.energy_per_atom)
+        else:
+            log.info("%s: no energy at r2scan level: %s", candidate.id, end.reason)
+        found.append(candidate)
+    return found
+
+
 def lower_id(name: str) -> str:
     """Id of what a saddle falls to."""
     return f"{name}-low"

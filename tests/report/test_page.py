@@ -101,15 +101,17 @@ def test_nothing_is_loaded_from_elsewhere(page: str, parsed: Loads) -> None:
 
 
 def test_every_distinct_candidate_is_ranked(parsed: Loads) -> None:
-    ranked = [row for row in parsed.rows if len(row) == 11]
+    ranked = [row for row in parsed.rows if len(row) == 12]
     assert [row[0] for row in ranked] == ["g0003", "g0001", "i0001", "i0002"]
-    best = dict(zip(["id", "stage", "formula", "atoms", "E_d", "E", "level", "group"], ranked[0], strict=False))
+    best = dict(
+        zip(["id", "stage", "formula", "atoms", "E_d", "r2scan", "E", "level", "group"], ranked[0], strict=False)
+    )
     assert best == {
-        "id": "g0003", "stage": "generate", "formula": "NaCl", "atoms": "2", "E_d": "-0.0123", "E": "-3.5123",
-        "level": "pbe", "group": "225",
+        "id": "g0003", "stage": "generate", "formula": "NaCl", "atoms": "2", "E_d": "-0.0123", "r2scan": "",
+        "E": "-3.5123", "level": "pbe", "group": "225",
     }  # fmt: skip
-    assert ranked[1][9] == "2"
-    assert ranked[0][10] == "0.5 Na + 0.5 Cl2"
+    assert ranked[1][10] == "2"
+    assert ranked[0][11] == "0.5 Na + 0.5 Cl2"
     assert ranked[3][4] == ""
     assert sum(parsed.stable) == 1
     assert parsed.rows[parsed.stable.index(True)][0] == "g0003"

@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from chggen.candidate import Candidate
+from chggen.candidate import Candidate, rank
 from chggen.files import write_text
 from chggen.report.figures import attrition, decomposition_histogram
 from chggen.store import read_candidates
@@ -22,8 +22,9 @@ tr.stable td{background:#eaf6ea}
 p.note{color:#555}
 """
 _COLUMNS = (
-    ("candidate", ""), ("made by", ""), ("formula", ""), ("atoms", "n"), ("E_d, eV/atom", "n"), ("E, eV/atom", "n"),
-    ("level", ""), ("space group (0.1 Å)", "n"), ("known as", ""), ("found", "n"), ("products", ""),
+    ("candidate", ""), ("made by", ""), ("formula", ""), ("atoms", "n"), ("E_d, eV/atom", "n"),
+    ("E_d at r2scan, eV/atom", "n"), ("E, eV/atom", "n"), ("level", ""),
+    ("space group (0.1 Å)", "n"), ("known as", ""), ("found", "n"), ("products", ""),
 )  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def _page(title: str, candidates: Sequence[Candidate]) -> str:
     figures = [f for f in (attrition(candidates), decomposition_histogram(candidates)) if f is not None]
     plots = [f.to_html(full_html=False, include_plotlyjs=k == 0) for k, f in enumerate(figures)]
     good = [c for c in candidates if c.status == "ok" and c.duplicate_of is None]
-    good.sort(key=lambda c: (c.e_decomposition is None, c.e_decomposition, c.energy_per_atom or 0, c.id))
+    good.sort(key=rank)
     bad = [c for c in candidates if c.status == "failed"]
     parts = [
         f"<h1>{html.escape(title)}</h1>",
@@ -65,7 +66,8 @@ def _table(candidates: Sequence[Candidate]) -> str:
     rows = []
     for c in candidates:
         cells = (
-            c.id, c.stage, c.formula, c.n_atoms, _number(c.e_decomposition), _number(c.energy_per_atom), c.level,
+            c.id, c.stage, c.formula, c.n_atoms, _number(c.e_decomposition),
+            _number(c.e_decomposition_r2scan), _number(c.energy_per_atom), c.level,
             c.space_group_loose, c.known_as, c.n_found, c.decomposition_products,
         )  # fmt: skip
         kinds = [kind for _, kind in _COLUMNS]
