@@ -1,0 +1,120 @@
+"""Phase diagrams as interactive plotly figures and as files for print."""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from chggen.config import InputError
+from chggen.report.phase_diagram import ON_HULL, Line, Mark, PhaseDiagramPicture
+
+_STABLE: Final = "#1f6f4a"
+_ABOVE: Final = "#9aa0a6"
+_CANDIDATE: Final = "#d1495b"
+_WALLS: Final = ((0.0, 0.0), (1.0, 0.0), (0.5, 3**0.5 / 2), (0.0, 0.0))  # of the ternary triangle
+_FORMATS: Final = (".png", ".svg", ".pdf")
+_ALIGNED: Final = {"left": "right", "right": "left", "center": "center", "top": "bottom", "bottom": "top"}
+_FORMATION: Final = "formation energy, eV/atom"
+
+
+def save(picture: PhaseDiagramPicture, path: Path) -> None:
+    """Write the picture: .html interactive, .png, .svg or .pdf for print. Raises InputError for another ending."""
+    temporary = path.with_name(f".{path.name}.part{path.suffix}")
+    if path.suffix == ".html":
+        temporary.write_text(interactive(picture).to_html(include_plotlyjs=True))
+    elif path.suffix in _FORMATS:
+        _printed(picture).savefig(temporary, dpi=200)
+    else:
+        raise InputError(f"cannot draw {path.name}; expected a name that ends with .html, {', '.join(_FORMATS)}")
+    os.replace(temporary, path)
+
+
+def interactive(picture: PhaseDiagramPicture) -> Any:
+    """The picture as a plotly figure that tells energies under the pointer."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for (x0, y0), (x1, y1) in _lines(picture):
+        figure.add_scatter(
+            x=[x0, x1],
+            y=[y0, y1],
+            mode="lines",
+            line={"color": _STABLE, "width": 1},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    for name, color, symbol, marks in _groups(picture):
+        figure.add_scatter(
+            name=name,
+            x=[m.x for m in marks],
+            y=[m.y for m in marks],
+            mode="markers+text",
+            text=[m.name if m.side else "" for m in marks],
+            textposition=[m.side or "bottom center" for m in marks],
+            hovertext=[m.text for m in marks],
+            hoverinfo="text",
+            marker={"color": color, "symbol": symbol, "size": 9, "line": {"width": 1, "color": "white"}},
+        )
+    figure.update_layout(
+        template="plotly_white", height=520, title=picture.title, margin={"l": 60, "r": 20, "t": 60, "b": 50}
+    )
+    if picture.ternary:
+        figure.update_xaxes(visible=False, range=[-0.12, 1.12])
+        figure.update_yaxes(visible=False, scaleanchor="x")
+    else:
+        figure.update_xaxes(title=f"atom fraction of {picture.elements[1]}", range=[-0.06, 1.06])
+        figure.update_yaxes(title=_FORMATION)
+    return figure
+
+
+def _printed(picture: PhaseDiagramPicture) -> Any:
+    """The picture as a matplotlib figure."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 6), layout="constrained")
+    axes = figure.add_subplot()
+    for (x0, y0), (x1, y1) in _lines(picture):
+        axes.plot([x0, x1], [y0, y1], color=_STABLE, linewidth=0.8, zorder=1)
+    for name, color, symbol, marks in _groups(picture):
+        shape = {"circle": "o", "diamond": "D"}[symbol]
+        axes.scatter([m.x for m in marks], [m.y for m in marks], c=color, marker=shape, s=28, label=name, zorder=2)
+        for m in marks:
+            if m.side:
+                vertical, horizontal = m.side.split()
+                shift = (7 * {"left": -1, "right": 1}.get(horizontal, 0), 7 * {"bottom": -1, "top": 1}.get(vertical, 0))
+                axes.annotate(
+                    _subscripts(m.name), (m.x, m.y), shift, textcoords="offset points", fontsize=9,
+                    ha=_ALIGNED[horizontal], va=_ALIGNED.get(vertical, "center"), zorder=3,
+                )  # fmt: skip
+    axes.set_title(picture.title)
+    axes.legend(frameon=False, fontsize=9)
+    axes.margins(0.1)
+    if picture.ternary:
+        axes.set_aspect("equal")
+        axes.set_axis_off()
+    else:
+        axes.set_xlabel(f"atom fraction of {picture.elements[1]}")
+        axes.set_ylabel(_FORMATION)
+    return figure
+
+
+def _lines(picture: PhaseDiagramPicture) -> list[Line]:
+    """Tie lines, and the walls of a ternary."""
+    return [*picture.lines, *(pairwise(_WALLS) if picture.ternary else ())]
+
+
+def _groups(picture: PhaseDiagramPicture) -> list[tuple[str, str, str, list[Mark]]]:
+    """Name, colour, symbol and marks of each kind of phase that there is."""
+    known = [m for m in picture.marks if m.kind == "known"]
+    groups = [
+        ("known, above the hull", _ABOVE, "circle", [m for m in known if m.e_hull > ON_HULL]),
+        ("known, stable", _STABLE, "circle", [m for m in known if m.e_hull <= ON_HULL]),
+        ("candidate", _CANDIDATE, "diamond", [m for m in picture.marks if m.kind == "candidate"]),
+    ]
+    return [group for group in groups if group[3]]
+
+
+def _subscripts(formula: str) -> str:
+    return formula.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
