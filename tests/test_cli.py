@@ -119,10 +119,15 @@ _BAD = {
     "hull of two things": ("hull host.cif --formula NaCl --energy -3", "give one of the two"),
     "hull of nothing": ("hull", "hull takes structures, or --formula with --energy"),
     "hull without energy": ("hull --formula NaCl", "needs both"),
-    "hull at no level": ("hull --formula NaCl --energy -3 --level lda", "unknown level of theory 'lda'"),
+    "hull at no level": ("hull --formula NaCl --energy -3 --level lda", "not at 'lda'; energies of different levels"),
     "hull without a stranger": ("hull --formula NaCl --energy -3 --without nobody", "no reference entry with id"),
     "references at no level": ("references build host.cif --levels lda", "unknown level 'lda'"),
-    "references of no system": ("references show Zn-Qq", "unknown element 'Qq'"),
+    "references of no system": ("references show Zn-Qq", "'Zn-Qq' is no chemical system"),
+    "references without a level": ("references import entries.json", "need a level of theory; give one with --level"),
+    "references of no entries": ("references import noise.cif --level x", "expected a JSON list of pymatgen"),
+    "a diagram of one element": ("references show Zn --diagram zn.png", "expected two or three elements"),
+    "a diagram of no format": ("references show Zn-S --diagram zns.bmp", "expected a name that ends with .html"),
+    "references that are none": ("generate NaCl --references noise.cif", "is not a reference table"),
     "training from nothing": ("train none.toml", "no configuration file at none.toml"),
     "exporting nothing": ("export empty", "expected a results folder"),
     "exporting to the unknown": ("export empty --to abinit", "unknown target 'abinit'"),
@@ -191,9 +196,9 @@ def test_the_lines_of_references_show(chggen: Chggen) -> None:
     code, shown, _ = chggen("references", "show", "Zn-S")
     assert code == 0
     assert shown.splitlines() == [
-        "sulfur         S8                  -4.0000 eV/atom  space group  70  relaxed",
-        "zinc           Zn                  -1.0000 eV/atom  space group 194  relaxed",
-        "blende         ZnS                 -3.5000 eV/atom  space group 216  relaxed",
+        "sulfur         S8                  -4.0000 eV/atom  E_hull 0.0000  space group  70  relaxed",
+        "zinc           Zn                  -1.0000 eV/atom  E_hull 0.0000  space group 194  relaxed",
+        "blende         ZnS                 -3.5000 eV/atom  E_hull 0.0000  space group 216  relaxed",
     ]
     assert chggen("references", "show", "Zn-S", "--level", "r2scan")[1] == "no r2scan reference energies for Zn-S\n"
 

@@ -13,7 +13,7 @@ from chggen import commands, files, reference_building
 from chggen.config import InputError
 from chggen.pipeline import silent
 from chggen.reference_building import Wanted
-from chggen.references import ReferenceEntry, References
+from chggen.references import ReferenceEntry, References, write_references
 
 _EMT = {"potential": "ase:ase.calculators.emt:EMT", "fmax": 0.05}
 
@@ -80,9 +80,18 @@ def test_references_are_built_resumed_and_shown(folder: Path, tmp_path: Path, mo
     monkeypatch.setattr(reference_building, "_ROWS", {"static": refuse, "relaxed": refuse})
     path = out / "references.npz"
     assert _built(folder, out) == built
-    shown = reference_building.reference_lines("Li-Si", "pbe", path)
-    assert [line.split()[:2] for line in shown] == [["lithium", "Li"], ["silicon", "Si"]]
-    assert reference_building.reference_lines("Li-Si", "r2scan", path) == ["no r2scan reference energies for Li-Si"]
+    shown = commands.reference_lines("Li-Si", "pbe", [str(path)], tmp_path / "li-si.svg", tmp_path)
+    assert [line.split()[:2] for line in shown[:2]] == [["lithium", "Li"], ["silicon", "Si"]]
+    assert all("E_hull 0.0000  space group" in line and line.endswith("relaxed") for line in shown[:2])
+    assert shown[2] == f"phase diagram in {tmp_path / 'li-si.svg'}"
+    assert "formation energy" in (tmp_path / "li-si.svg").read_text()
+    assert (tmp_path / "Li-Si.txt").read_text().splitlines() == shown
+    none = commands.reference_lines("Li-Si", "r2scan", [str(path)], None, None)
+    assert none == ["no r2scan reference energies for Li-Si"]
+    with pytest.raises(InputError, match="no phase diagram of Li; expected two or three elements"):
+        commands.reference_lines("Li", "pbe", [str(path)], tmp_path / "li.svg", None)
+    with pytest.raises(InputError, match="'Li-Xx' is no chemical system"):
+        commands.reference_lines("Li-Xx", "pbe", [str(path)], None, None)
 
 
 def test_phases_near_the_hull_are_relaxed_and_others_stay_static(folder: Path, tmp_path: Path) -> None:
@@ -107,7 +116,8 @@ def test_systems_named_first_are_relaxed_first(tmp_path: Path) -> None:
         known = {"formula": formula, "space_group": 1, "n_atoms": 9 - k, "static": energy}
         log.add([{"id": formula, "level": "pbe", **known}])
     assert Wanted(within=0.0).choose(log, "pbe") == ["LiSi", "P", "Si", "Li"]  # small cells first
-    assert Wanted(within=0.0, first=["Li-P"]).choose(log, "pbe") == ["P", "Li", "LiSi", "Si"]
+    assert Wanted(within=0.0, first=["Li-P"]).choose(log, "pbe") == ["P", "Li"]
+    assert Wanted(within=1.0, first=["Li-P"]).choose(log, "pbe") == ["P", "Li", "LiP"]
     log.add([{"id": name, "level": "pbe", "failed": "no"} for name in ("Li", "Si", "P", "LiSi")])
     assert Wanted(within=0.0).choose(log, "pbe") == []
     assert Wanted(within=1.0).choose(log, "pbe") == ["LiP"]
@@ -172,9 +182,19 @@ def test_hull_of_files_relaxes_them_first(folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(References, "load", staticmethod(lambda path=None: References.from_entries([])))
     far = folder / "far.cif"
     Structure(Lattice.cubic(40), ["Li"], [[0, 0, 0]]).to(str(far))
-    lines = commands.hull_lines([folder / "lithium.cif", far], None, None, "pbe", [], 0.1, "cpu", None)
+    lines = commands.hull_lines([folder / "lithium.cif", far], None, None, "pbe", [], [], 0.1, "cpu", None)
     assert lines[0] == "lithium: no decomposition energy (the reference table holds no entries)"
     assert lines[1].startswith("far: no energy (an atom has no neighbour within 6 Å")
+
+
+def test_structures_are_not_compared_with_a_foreign_level(folder: Path, tmp_path: Path) -> None:
+    rows = [ReferenceEntry(id=f, formula=f, level="pbe-dft", energy_per_atom=-2.0) for f in ("Li", "Si")]
+    write_references(rows, tmp_path / "own.npz")
+    asked: tuple[Any, ...] = ([str(tmp_path / "own.npz")], 0.1, "cpu", None)
+    lines = commands.hull_lines([], "LiSi", -2.5, "pbe-dft", [], *asked)
+    assert lines == ["LiSi: E_d -0.5000 eV/atom, E_hull 0.0000 eV/atom (pbe-dft), products 0.50 Li + 0.50 Si"]
+    with pytest.raises(InputError, match="which cannot be compared with 'pbe-dft'; give an energy of that level"):
+        commands.hull_lines([folder / "lithium.cif"], None, None, "pbe-dft", [], *asked)
 
 
 def test_trajectories_and_symmetry_of_relaxed_files(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chggen import references
 from chggen.composition import SYMBOLS
 from chggen.config import InputError
-from chggen.references import LEVELS, ReferenceEntry, References, element_mask, write_references
+from chggen.references import LEVELS, ReferenceEntry, References, element_mask, references_of, write_references
 
 
 def entry(name, formula, energy=-1.0, level="pbe", **more):
@@ -40,7 +40,9 @@ def test_levels_never_mix():
     table = References.from_entries(ENTRIES)
     assert [(e.id, e.energy_per_atom) for e in table.system(["Zn", "S"], "r2scan")] == [("zns", -9.0)]
     assert table.levels == ("pbe", "r2scan")
-    assert References.from_entries(ENTRIES[:1]).levels == ("pbe",)
+    own = References.from_entries([entry("mine", "ZnS", level="pbe-dft")])
+    assert own.levels == ("pbe", "r2scan", "pbe-dft")
+    assert own.system(["Zn", "S"], "pbe") == []
     assert len(table) == 6
 
 
@@ -65,7 +67,7 @@ def test_file_gives_back_what_was_written(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ([entry("a", "Zn", level="scan")], "unknown level"),
+        ([entry("a", "Zn", level="")], "has no level of theory"),
         ([entry("a", "Zn", float("nan"))], "has energy nan"),
         ([entry("a", "Zn"), entry("a", "Zn")], "twice"),
         ([entry("a", "Zn"), entry("a", "S", level="r2scan")], "both Zn and S"),
@@ -97,7 +99,7 @@ def test_without_a_shipped_table_it_is_empty_and_says_so(monkeypatch, tmp_path):
         assert len(table) == 0
         assert "references build" in (table.reason or "")
         assert table.system(["Zn"], "pbe") == []
-        assert table.levels == ()
+        assert table.levels == LEVELS
         assert References.load() is table
     finally:
         references._shipped.cache_clear()
@@ -105,7 +107,9 @@ def test_without_a_shipped_table_it_is_empty_and_says_so(monkeypatch, tmp_path):
 
 def test_unknown_level_and_element_refused():
     table = References.from_entries(ENTRIES)
-    with pytest.raises(InputError, match="expected pbe or r2scan"):
+    with pytest.raises(
+        InputError, match="at the levels pbe and r2scan, not at 'hse'; energies of different levels cannot be"
+    ):
         table.system(["Zn"], "hse")
     with pytest.raises(InputError, match="unknown element 'Xx'"):
         table.system(["Xx"], "pbe")
@@ -126,6 +130,7 @@ def test_a_hundred_thousand_entries_are_searched_fast():
     for column in pairs.T:
         words[np.arange(n), column // 64] |= np.uint64(1) << (column % 64).astype(np.uint64)
     table = References(
+        levels=LEVELS,
         ids=np.array([f"x-{i}" for i in range(n)]),
         formulas=np.array([SYMBOLS[a] + SYMBOLS[b] for a, b in pairs]),
         masks=words,
@@ -140,3 +145,24 @@ def test_a_hundred_thousand_entries_are_searched_fast():
     assert time.perf_counter() - start < 0.5
     wanted = {SYMBOLS.index(s) for s in ("Zn", "S", "P")}
     assert len(found) == sum(a in wanted and b in wanted for a, b in pairs)
+
+
+def test_joined_tables_keep_levels_apart():
+    own = References.from_entries([entry("mine", "ZnS", -4.0, level="pbe-dft"), entry("mine", "ZnS", -3.5)])
+    shipped = References.from_entries([entry("zn", "Zn", -1.0), entry("s", "S", -4.0, level="r2scan", drop=0.02)])
+    both = References.joined([shipped, own])
+    assert both.levels == ("pbe", "r2scan", "pbe-dft")
+    assert [(e.id, e.energy_per_atom) for e in both.system(["Zn", "S"], "pbe")] == [("zn", -1.0), ("mine", -3.5)]
+    assert [e.id for e in both.system(["Zn", "S"], "pbe-dft")] == ["mine"]
+    np.testing.assert_array_equal(both.drops, [np.nan, 0.02, np.nan])
+    assert References.joined([own]) is own
+    with pytest.raises(InputError, match="two of the reference tables hold mine; expected ids that differ"):
+        References.joined([own, own])
+
+
+def test_levels_of_ones_own_are_kept_in_files(tmp_path):
+    write_references([entry("mine", "ZnS", -4.0, level="pbe-dft")], tmp_path / "own.npz")
+    table = references_of([str(tmp_path / "own.npz")])
+    assert table.system(["Zn", "S"], "pbe-dft")[0].level == "pbe-dft"
+    assert references_of([]) is References.load()
+    assert len(references_of(["shipped", str(tmp_path / "own.npz")])) == len(References.load()) + 1

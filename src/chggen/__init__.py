@@ -18,8 +18,19 @@ _HOME = {
     "load_score_model": "chggen.score.checkpoint",
     "Candidate": "chggen.candidate",
     "InputError": "chggen.config",
+    "References": "chggen.references",
 }
-__all__ = ["Candidate", "InputError", "generate", "hull", "inpaint", "load_score_model", "predict", "relax"]
+__all__ = [
+    "Candidate",
+    "InputError",
+    "References",
+    "generate",
+    "hull",
+    "inpaint",
+    "load_score_model",
+    "predict",
+    "relax",
+]
 
 
 def __getattr__(name: str) -> Any:

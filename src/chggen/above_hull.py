@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from chggen.composition import parse_formula
-from chggen.references import References, level_index
+from chggen.references import References
 
 _ROOF: Final = 1.0  # eV/atom, above every phase that can lie on a hull
 _WALL: Final = 1e-9  # downward component of a facet's unit normal below which it is no part of the hull
@@ -25,7 +25,7 @@ def above_hull(table: References, level: str) -> np.ndarray:
     A phase lies on the hull of a system when it lies on that of its own elements. So systems are taken by their
     number of elements, and the hull of each is made of its own phases and of those on the hulls of its subsystems.
     """
-    energies = table.energies[:, level_index(level)].astype(float)
+    energies = table.energies[:, table.column(level)].astype(float)
     formulas = [parse_formula(str(formula)) for formula in table.formulas]
     rows_of: dict[_System, list[int]] = {}
     for row in np.flatnonzero(np.isfinite(energies)).tolist():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ from chggen.pipeline import (
     run_predict,
     silent,
 )
+from chggen.references import references_of
 from chggen.relaxation import Relaxed
 from chggen.relaxation import relax as relax_structures
 from chggen.store import Store, fingerprint
@@ -60,7 +62,8 @@ def predict(
     Å³/atom; second_level_below: candidates of E_d below this, eV/atom, are relaxed again and ranked at r²SCAN level
     (None: none are); out: results folder, resumed if it is there. Further settings: model, anchor, quality (`fast` or
     `best`), levels, n_resample, jump_length, best_of, judge (`auto`, `score` or `energy`), potential, fmax (eV/Å),
-    max_steps, device, workers, batch_size. Raises InputError for bad input.
+    max_steps, references (files of known phases, and `shipped` for the built-in ones), device, workers, batch_size.
+    Raises InputError for bad input.
     """
     options = PredictOptions.of(
         formula=formula,
@@ -188,12 +191,15 @@ _MACHINE = ("device", "workers", "batch_size")
 
 def _run_settings(settings: Mapping[str, Any], relax: bool) -> dict[str, Any]:
     """The settings of sampler and relaxation as options. Raises InputError for a name that is none."""
-    known = (*_SAMPLER, *_RELAX, *_MACHINE)
+    known = (*_SAMPLER, *_RELAX, *_MACHINE, "references")
     for name in settings:
         if name not in known:
             raise InputError(f"unknown setting '{name}'; expected one of {', '.join(known)}")
     given = {k: v for k, v in settings.items() if v is not None}
+    names = given.get("references") or ("shipped",)
+    references = (names,) if isinstance(names, (str, os.PathLike)) else names
     return {
+        "references": tuple(os.fspath(name) for name in references),
         "sampler": SamplerOptions.of(**{k: given[k] for k in _SAMPLER if k in given}),
         "relax": RelaxOptions.of(**{k: given[k] for k in _RELAX if k in given}) if relax else None,
     }
@@ -211,6 +217,7 @@ def _first_species(options: GenerateOptions) -> dict[str, int]:
 
 
 def _check_tools(options: RunOptions) -> None:
+    references_of(options.references)
     Tools(sampler=options.sampler, relax=options.relax).check()
 
 

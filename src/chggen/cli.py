@@ -44,6 +44,10 @@ BestOf = Annotated[int | None, typer.Option(help="Tries for each candidate, of w
 JudgeName = Annotated[
     str, typer.Option(help="Of the tries: score, by the network; energy, by the potential; auto: energy where relaxed.")
 ]
+ReferenceFiles = Annotated[
+    list[str] | None,
+    typer.Option(help="File of known phases; may be repeated, shipped being the built-in one that is the default."),
+]
 
 
 @app.command()
@@ -70,6 +74,7 @@ def predict(
     judge: JudgeName = "auto",
     potential: PotentialName = "chgnet",
     fmax: Fmax = 0.1,
+    references: ReferenceFiles = None,
     seed: Seed = 0,
     device: Device = "cpu",
     workers: Workers = 0,
@@ -86,7 +91,7 @@ def predict(
             second_level_below=r2scan_below,
             out=folder, progress=progress, model=model, anchor=anchor, quality=quality, levels=levels,
             n_resample=n_resample, jump_length=jump_length, best_of=best_of, judge=judge, potential=potential,
-            fmax=fmax, device=device, workers=workers,
+            fmax=fmax, references=references, device=device, workers=workers,
         )  # fmt: skip
     _show(found, folder)
 
@@ -106,6 +111,7 @@ def generate(
     judge: JudgeName = "auto",
     potential: PotentialName = "chgnet",
     fmax: Fmax = 0.1,
+    references: ReferenceFiles = None,
     seed: Seed = 0,
     device: Device = "cpu",
     workers: Workers = 0,
@@ -120,7 +126,7 @@ def generate(
             formula, n=n, seed=seed, formula_units=_integers(formula_units, "--formula-units"), volume=volume,
             space_group=space_group, relax=not no_relax, out=folder, progress=progress, model=model,
             quality=quality, levels=levels, best_of=best_of, judge=judge, potential=potential, fmax=fmax,
-            device=device, workers=workers,
+            references=references, device=device, workers=workers,
         )  # fmt: skip
     _show(found, folder)
 
@@ -143,6 +149,7 @@ def inpaint(
     judge: JudgeName = "auto",
     potential: PotentialName = "chgnet",
     fmax: Fmax = 0.1,
+    references: ReferenceFiles = None,
     seed: Seed = 0,
     device: Device = "cpu",
     workers: Workers = 0,
@@ -212,9 +219,10 @@ def hull(
     structures: Annotated[list[Path] | None, typer.Argument(help="Structures to relax and place.")] = None,
     formula: Annotated[str | None, typer.Option(help="Instead of structures, with --energy.")] = None,
     energy: Annotated[float | None, typer.Option(help="eV/atom at the level.")] = None,
-    level: Annotated[str, typer.Option(help="pbe or r2scan.")] = "pbe",
+    level: Annotated[str, typer.Option(help="pbe, r2scan or one of your own references.")] = "pbe",
     without: Annotated[list[str] | None, typer.Option(help="Reference id to leave out; may be repeated.")] = None,
     fmax: Fmax = 0.1,
+    references: ReferenceFiles = None,
     seed: Seed = 0,
     device: Device = "cpu",
     workers: Workers = 0,
@@ -223,7 +231,9 @@ def hull(
     """Decomposition energy against the hull of the known phases."""
     from chggen import commands
 
-    for line in commands.hull_lines(structures or [], formula, energy, level, without or [], fmax, device, out):
+    for line in commands.hull_lines(
+        structures or [], formula, energy, level, without or [], references or (), fmax, device, out
+    ):
         typer.echo(line)
 
 
@@ -253,19 +263,50 @@ def references_build(
     typer.echo(f"reference energies in {path}")
 
 
+@references_app.command("import")
+def references_import(
+    entries: Annotated[Path, typer.Argument(help="pymatgen JSON of ComputedEntries.")],
+    level: Annotated[str | None, typer.Option(help="Level of theory of their energies, such as pbe-dft.")] = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for references.npz.")] = Path("references"),
+) -> None:
+    """Make a reference file of computed entries and their energies."""
+    from chggen import own_references
+
+    typer.echo(f"reference energies in {own_references.entries_table(entries, level, out)}")
+
+
+@references_app.command("fetch")
+def references_fetch(
+    system: str,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the structures.")] = Path("references"),
+) -> None:
+    """Fetch the structures of a system from the Materials Project, for references build."""
+    from chggen import own_references
+
+    typer.echo(f"structures in {own_references.fetch_structures(system, out)}")
+
+
 @references_app.command("show")
 def references_show(
     system: str,
-    level: Annotated[str, typer.Option(help="pbe or r2scan.")] = "pbe",
+    level: Annotated[str, typer.Option(help="pbe, r2scan or one of your own.")] = "pbe",
+    references: ReferenceFiles = None,
+    diagram: Annotated[Path | None, typer.Option(help="Draw it: .html interactive, .png, .svg or .pdf.")] = None,
     seed: Seed = 0,
     device: Device = "cpu",
     workers: Workers = 0,
     out: Out = None,
 ) -> None:
-    """List the reference phases of a system such as Zn-P-S."""
-    from chggen import reference_building
+    """List the reference phases of a system such as Zn-P-S with their energies above the hull."""
+    from chggen import commands
 
-    for line in reference_building.reference_lines(system, level, out):
+    for line in commands.reference_lines(system, level, references or (), diagram, out):
         typer.echo(line)
 
 

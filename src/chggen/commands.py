@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chggen.candidate import Candidate
+from chggen.composition import system_elements
 from chggen.config import InputError, from_table, read_toml
 from chggen.files import cif_text, named_structures, plain_formula, write_extxyz, write_text
 from chggen.options import POTENTIAL_OF, RelaxOptions, SamplerOptions
@@ -98,22 +99,29 @@ def hull_lines(
     energy: float | None,
     level: str,
     without: Sequence[str],
+    references: Sequence[str],
     fmax: float,
     device: str,
     out: Path | None,
 ) -> list[str]:
     """One line a structure (relaxed first) or for the formula with its energy: E_d, E_hull and products."""
     from chggen.decomposition import hull
+    from chggen.references import references_of
 
     if bool(paths) == (formula is not None or energy is not None):
         raise InputError("hull takes structures, or --formula with --energy; give one of the two")
+    table = references_of(references)
+    table.column(level)
     if paths:
         from chggen.relaxation import relax
         from chggen.workers import machine_of
 
         machine_of(device=device)
         if level not in POTENTIAL_OF:
-            raise InputError(f"unknown level '{level}'; expected {' or '.join(POTENTIAL_OF)}")
+            raise InputError(
+                f"structures get their energies from CHGNet at the level {' or '.join(POTENTIAL_OF)}, which cannot be "
+                f"compared with '{level}'; give an energy of that level with --formula and --energy"
+            )
         structures = named_structures(paths)
         done = relax(list(structures.values()), potential=POTENTIAL_OF[level], fmax=fmax, device=device)
         asked = [
@@ -125,7 +133,9 @@ def hull_lines(
             raise InputError("hull needs both --formula and --energy (eV/atom)")
         asked = [(formula, formula, energy, None)]
     lines = [
-        f"{name}: no energy ({reason})" if e is None else _position_line(name, hull(f, e, level=level, without=without))
+        f"{name}: no energy ({reason})"
+        if e is None
+        else _position_line(name, hull(f, e, level=level, without=without, references=table))
         for name, f, e, reason in asked
     ]
     if out is not None:
@@ -134,12 +144,45 @@ def hull_lines(
     return lines
 
 
+def reference_lines(
+    system: str, level: str, references: Sequence[str], diagram: Path | None, out: Path | None
+) -> list[str]:
+    """The known phases of a system such as Zn-P-S at a level, by energy above the hull; its phase diagram in a file."""
+    from chggen.decomposition import hull
+    from chggen.references import references_of
+    from chggen.report import picture, save
+
+    elements = system_elements(system)
+    table = references_of(references)
+    entries = table.system(elements, level)
+    if not entries:
+        return [f"no {level} reference energies for {system}" + (f": {table.reason}" if table.reason else "")]
+    placed = [(hull(e.formula, e.energy_per_atom, level=level, references=table).e_hull, e) for e in entries]
+    placed.sort(key=lambda one: (one[0] is None, one[0], one[1].formula, one[1].id))
+    lines = [
+        f"{e.id:14} {e.formula:16} {e.energy_per_atom:10.4f} eV/atom  "
+        f"E_hull {'?' if above is None else f'{above:.4f}':6}  "
+        f"space group {e.space_group or '?':>3}  {'relaxed' if e.relaxed else 'static'}"
+        for above, e in placed
+    ]
+    if diagram is not None:
+        drawn = picture(elements, level, references=table)
+        if drawn is None:
+            raise InputError(f"no phase diagram of {system}; expected two or three elements with reference energies")
+        save(drawn, diagram)
+        lines.append(f"phase diagram in {diagram}")
+    if out is not None:
+        write_text(writable_folder(out) / f"{system}.txt", "\n".join(lines) + "\n")
+    return lines
+
+
 def _position_line(name: str, position: Any) -> str:
     if position.e_decomposition is None:
         return f"{name}: no decomposition energy ({position.reason})"
+    level = f"{position.level}; CHGNet errs by about 0.03" if position.level in POTENTIAL_OF else position.level
     line = (
-        f"{name}: E_d {position.e_decomposition:+.4f} eV/atom, E_hull {position.e_hull:.4f} eV/atom "
-        f"({position.level}; CHGNet errs by about 0.03), products {position.products}"
+        f"{name}: E_d {position.e_decomposition:+.4f} eV/atom, E_hull {position.e_hull:.4f} eV/atom ({level}), "
+        f"products {position.products}"
     )
     if position.static_excess is not None:
         line += f"; static: not relaxed with CHGNet, typically {position.static_excess:.3f} eV/atom too high"

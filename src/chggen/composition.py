@@ -33,6 +33,14 @@ _COUNT: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _KNOWN: Final = frozenset(SYMBOLS)
 
 
+def system_elements(system: str) -> list[str]:
+    """The elements of a system such as Zn-P-S. Raises InputError for anything else."""
+    elements = [part.strip() for part in system.split("-")]
+    if not set(elements) <= _KNOWN or len(set(elements)) < len(elements):
+        raise InputError(f"'{system}' is no chemical system; expected element symbols such as Zn-P-S")
+    return elements
+
+
 def parse_formula(text: str) -> dict[str, int]:
     """Counts of each element in a formula as typed ("Zn2P4S12" stays 2, 4, 12), in order of first appearance.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from chggen.composition import parse_formula, reduced
 from chggen.config import InputError
-from chggen.references import ReferenceEntry, References, level_index
+from chggen.references import ReferenceEntry, References
 
 _TRACE: Final = 1e-9  # atom fraction; less is rounding of the solver
 
@@ -61,8 +61,8 @@ def hull(
     missing references and an energy that is not finite are recorded as the reason.
     """
     species = parse_formula(formula)
-    level_index(level)
     table = References.load() if references is None else references
+    table.column(level)
     left_out = frozenset([without] if isinstance(without, str) else without)
     unknown = table.unknown_ids(sorted(left_out))
     if unknown:
@@ -74,17 +74,8 @@ def hull(
     if system is None:
         return replace(blank, reason=reason)
     placed = _placed(blank, system, species)
-    excess = float(table.drops[level_index(level)])
+    excess = float(table.drops[table.column(level)])
     return replace(placed, static_excess=excess if placed.static_products and math.isfinite(excess) else None)
-
-
-def known_ids(formula: str, level: str = "pbe", references: References | None = None) -> list[str]:
-    """Ids of the reference entries of the same reduced formula at a level, lowest energy first.
-
-    Raises InputError for an unreadable formula or an unknown level.
-    """
-    table = References.load() if references is None else references
-    return [entry.id for entry in table.same_formula(formula, level)]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,6 +121,9 @@ def _system(
     """The system's phases, or None and the reason there is no hull."""
     if table.reason is not None:
         return None, table.reason
+    if not np.isfinite(table.energies[:, table.column(level)]).any():
+        others = " and ".join(x for k, x in enumerate(table.levels) if np.isfinite(table.energies[:, k]).any())
+        return None, f"no {level} reference energies, only {others} ones, and different levels cannot be compared"
     lowest: dict[tuple[tuple[str, int], ...], ReferenceEntry] = {}
     for entry in table.system(elements, level):
         formula = tuple(sorted(reduced(parse_formula(entry.formula)).items()))

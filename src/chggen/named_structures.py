@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -42,6 +43,21 @@ class NamedStructures:
     def structure(self, name: str) -> Structure:
         source, k = _opened(self.paths)[name]
         return source.structure(k)
+
+
+def write_archive(structures: Mapping[str, Structure], path: Path) -> None:
+    """Write named structures as an archive; the file appears whole or not at all."""
+    given = list(structures.values())
+    temporary = path.with_name(f".{path.name}.part.npz")
+    np.savez_compressed(
+        temporary,
+        ids=np.array(list(structures), dtype=np.str_),
+        cell=np.array([s.lattice.parameters for s in given]),
+        offsets=np.cumsum([0, *(len(s) for s in given)]),
+        Z=np.concatenate([s.atomic_numbers for s in given]).astype(np.uint8),
+        frac=np.concatenate([s.frac_coords for s in given]),
+    )
+    os.replace(temporary, path)
 
 
 @runtime_checkable

@@ -65,11 +65,12 @@ class SamplerOptions(_Options):
 
 
 class RunOptions(_Options):
-    """What all runs share. relax None: raw structures."""
+    """What all runs share. relax None: raw structures. references: files of known phases, `shipped`: the own ones."""
 
     seed: int = Field(default=0, ge=0)
     n: int = Field(default=8, ge=1)
     relax: RelaxOptions | None = RelaxOptions()
+    references: tuple[str, ...] = ("shipped",)
     sampler: SamplerOptions = SamplerOptions()
 
     def resolved(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from chggen.options import (
     RelaxOptions,
     RunOptions,
 )
-from chggen.references import LEVELS, References
+from chggen.references import References, references_of
 from chggen.screening import duplicate_groups
 from chggen.settling import lower_id, rescored
 from chggen.tools import Tools
@@ -108,6 +108,7 @@ class _Campaign:
 
     def __init__(self, options: RunOptions, machine: MachineOptions, results: Results, progress: Progress) -> None:
         self.tools = Tools(sampler=options.sampler, relax=options.relax, device=machine.device)
+        self.references = references_of(options.references)
         self.machine = machine
         self.results = results
         self.progress = progress
@@ -151,17 +152,17 @@ class _Campaign:
         """The candidate with its decomposition energy, where there are references."""
         if candidate.status != "ok" or candidate.energy_per_atom is None or candidate.level is None:
             return candidate
-        if candidate.level not in LEVELS:
+        if candidate.level not in self.references.levels:
             self._say(f"no reference energies at the level of {cast(RelaxOptions, self.tools.relax).potential}")
             return candidate
-        position = hull(candidate.formula, candidate.energy_per_atom, level=candidate.level)
+        position = hull(candidate.formula, candidate.energy_per_atom, level=candidate.level, references=self.references)
         if position.e_decomposition is None and position.reason:
             self._say(position.reason)
         candidate = replace(
             candidate,
             e_decomposition=position.e_decomposition,
             decomposition_products=position.products or None,
-            known_as=known_as(candidate),
+            known_as=known_as(candidate, self.references),
         )
         if candidate.level == "pbe":
             return candidate
@@ -196,7 +197,7 @@ class _Campaign:
         """The candidate with its decomposition energy at r²SCAN level."""
         if candidate.energy_per_atom_r2scan is None:
             return candidate
-        position = hull(candidate.formula, candidate.energy_per_atom_r2scan, level="r2scan")
+        position = hull(candidate.formula, candidate.energy_per_atom_r2scan, level="r2scan", references=self.references)
         if position.e_decomposition is None and position.reason:
             self._say(position.reason)
         return replace(candidate, e_decomposition_r2scan=position.e_decomposition)
@@ -228,11 +229,11 @@ def _outcome(tries: Sequence[Job], made: Mapping[str, Candidate]) -> Candidate |
     return min(lower, key=rank, default=None)
 
 
-def known_as(candidate: Candidate) -> str | None:
+def known_as(candidate: Candidate, references: References) -> str | None:
     """Id of the reference entry of the same formula and space group within 5 meV/atom, the lowest where several."""
     if candidate.energy_per_atom is None or candidate.level is None:
         return None
-    for entry in References.load().same_formula(candidate.formula, candidate.level):
+    for entry in references.same_formula(candidate.formula, candidate.level):
         close = abs(entry.energy_per_atom - candidate.energy_per_atom) < _SAME_ENERGY
         if close and entry.space_group == candidate.space_group_loose:
             return entry.id

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from chggen.above_hull import above_hull
+from chggen.composition import system_elements
 from chggen.config import InputError
 from chggen.files import plain_formula, write_text
 from chggen.named_structures import NamedStructures
@@ -32,34 +33,19 @@ _MAX_STEPS: Final = 1000
 _ON_HULL: Final = 1e-5  # eV/atom
 
 
-def reference_lines(system: str, level: str, path: Path | None) -> list[str]:
-    """The reference phases of a system such as Zn-P-S at a level, by formula and energy."""
-    elements = _elements(system)
-    table = References.load(path)
-    entries = table.system(elements, level)
-    if not entries:
-        return [f"no {level} reference energies for {system}" + (f": {table.reason}" if table.reason else "")]
-    entries = sorted(entries, key=lambda e: (e.formula, e.energy_per_atom))
-    return [
-        f"{e.id:14} {e.formula:16} {e.energy_per_atom:10.4f} eV/atom  space group {e.space_group or '?':>3}  "
-        f"{'relaxed' if e.relaxed else 'static'}"
-        for e in entries
-    ]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """Which phases are relaxed, others staying static: those on a hull, and those at most `within` above one, eV/atom.
 
     0 is the phases on a hull alone, a negative number none, infinity all. Phases of the systems `first`, such as
-    Zn-P-S, come before the others, then the nearest to the hull.
+    Zn-P-S, come before all others, then those on a hull, the nearest first.
     """
 
     within: float = math.inf
     first: Sequence[str] = ()
 
     def choose(self, log: EnergyLog, level: str) -> list[str]:
-        """Ids to relax next: untried ones on a hull, and where there are none, those near one.
+        """Ids to relax next: untried ones of the first systems, else those on a hull, else those near one.
 
         A system without all of its elements has no hull; its phases are taken as lying on one.
         """
@@ -70,14 +56,14 @@ class Wanted:
             return []
         untried = np.array([not log.tried(str(name), level) for name in table.ids])
         distance = np.nan_to_num(above_hull(table, level), nan=0.0)
-        chosen = np.flatnonzero(untried & (distance <= _ON_HULL))
-        if not len(chosen):
-            chosen = np.flatnonzero(untried & (distance <= self.within))
         early = np.zeros(len(table), bool)
         for system in self.first:
-            outside = ~np.array(element_mask(_elements(system)), np.uint64)
+            outside = ~np.array(element_mask(system_elements(system)), np.uint64)
             early |= ((table.masks & outside) == 0).all(axis=1)
-        order = np.lexsort((table.n_atoms[chosen], distance[chosen].round(3), ~early[chosen]))
+        near = distance <= max(self.within, _ON_HULL)
+        turns = [np.flatnonzero(untried & turn) for turn in (early & near, distance <= _ON_HULL, near)]
+        chosen = next((turn for turn in turns if len(turn)), turns[-1])
+        order = np.lexsort((table.n_atoms[chosen], distance[chosen].round(3)))
         return [str(name) for name in table.ids[chosen[order]]]
 
 
@@ -254,7 +240,3 @@ def relaxed_rows(structures: NamedStructures, names: Sequence[str], tools: Tools
 
 
 _ROWS: Final = {"static": static_rows, "relaxed": relaxed_rows}
-
-
-def _elements(system: str) -> list[str]:
-    return [part.strip() for part in system.split("-") if part.strip()]

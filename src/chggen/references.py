@@ -46,11 +46,12 @@ class ReferenceEntry:
 class References:
     """A table of reference entries, one row a phase.
 
-    masks are the element sets as bits of two 64-bit words; energies (rows, levels) in eV/atom, NaN where a level is
-    missing; relaxed (rows, levels); drops (levels): median fall of the energy when a phase is relaxed, eV/atom, which a
-    static entry lacks, NaN when unknown; reason says why an empty table is empty.
+    levels names the columns; masks are the element sets as bits of two 64-bit words; energies (rows, levels) in
+    eV/atom, NaN where a level is missing; relaxed (rows, levels); drops (levels): median fall of the energy when a
+    phase is relaxed, eV/atom, which a static entry lacks, NaN when unknown; reason says why an empty table is empty.
     """
 
+    levels: tuple[str, ...]
     ids: np.ndarray
     formulas: np.ndarray
     masks: np.ndarray
@@ -73,27 +74,30 @@ class References:
 
     @staticmethod
     def from_entries(entries: Iterable[ReferenceEntry]) -> References:
-        """A table of the entries; the levels of one id share a row.
+        """A table of the entries; the levels of one id share a row. Levels of other names follow `pbe` and `r2scan`.
 
-        Raises InputError for an unknown level, an energy that is not finite, an unreadable formula, an id repeated
-        at one level and an id with two formulas.
+        Raises InputError for an entry without a level, an energy that is not finite, an unreadable formula, an id
+        repeated at one level and an id with two formulas.
         """
         rows: dict[str, dict[str, ReferenceEntry]] = {}
+        column = {level: k for k, level in enumerate(LEVELS)}
         for entry in entries:
-            levels = rows.setdefault(entry.id, {})
-            _check(entry, levels)
-            levels[entry.level] = entry
-        first = [next(iter(levels.values())) for levels in rows.values()]
-        energies = np.full((len(rows), len(LEVELS)), np.nan, np.float32)
-        relaxed = np.zeros((len(rows), len(LEVELS)), bool)
-        drops: list[list[float]] = [[] for _ in LEVELS]
-        for i, levels in enumerate(rows.values()):
-            for level, entry in levels.items():
-                energies[i, LEVELS.index(level)] = entry.energy_per_atom
-                relaxed[i, LEVELS.index(level)] = entry.relaxed
+            own = rows.setdefault(entry.id, {})
+            _check(entry, own)
+            own[entry.level] = entry
+            column.setdefault(entry.level, len(column))
+        first = [next(iter(own.values())) for own in rows.values()]
+        energies = np.full((len(rows), len(column)), np.nan, np.float32)
+        relaxed = np.zeros((len(rows), len(column)), bool)
+        drops: list[list[float]] = [[] for _ in column]
+        for i, own in enumerate(rows.values()):
+            for level, entry in own.items():
+                energies[i, column[level]] = entry.energy_per_atom
+                relaxed[i, column[level]] = entry.relaxed
                 if math.isfinite(entry.drop):
-                    drops[LEVELS.index(level)].append(entry.drop)
+                    drops[column[level]].append(entry.drop)
         return References(
+            levels=tuple(column),
             ids=np.array(list(rows), dtype=np.str_),
             formulas=np.array([entry.formula for entry in first], dtype=np.str_),
             masks=np.array([element_mask(parse_formula(entry.formula)) for entry in first], np.uint64).reshape(-1, 2),
@@ -103,6 +107,36 @@ class References:
             n_atoms=np.array([entry.n_atoms for entry in first], np.int32),
             drops=np.array([np.median(found) if found else np.nan for found in drops]),
             reason=None if rows else "the reference table holds no entries",
+        )
+
+    @staticmethod
+    def joined(tables: Sequence[References]) -> References:
+        """One table of the rows of several; levels are joined by name. Raises InputError for an id that is in two."""
+        if len(tables) == 1:
+            return tables[0]
+        levels = tuple(dict.fromkeys(level for table in tables for level in table.levels))
+        ids = np.concatenate([table.ids for table in tables])
+        distinct, counts = np.unique(ids, return_counts=True)
+        if (counts > 1).any():
+            raise InputError(f"two of the reference tables hold {distinct[counts > 1][0]}; expected ids that differ")
+        columns = [[levels.index(level) for level in table.levels] for table in tables]
+        energies = [np.full((len(table), len(levels)), np.nan, np.float32) for table in tables]
+        relaxed = [np.zeros((len(table), len(levels)), bool) for table in tables]
+        drops = np.full(len(levels), np.nan)
+        for table, own, e, r in reversed(list(zip(tables, columns, energies, relaxed, strict=True))):
+            e[:, own], r[:, own] = table.energies, table.relaxed
+            drops[own] = np.where(np.isfinite(table.drops), table.drops, drops[own])  # those of the first are kept
+        return References(
+            levels=levels,
+            ids=ids,
+            formulas=np.concatenate([table.formulas for table in tables]),
+            masks=np.concatenate([table.masks for table in tables]),
+            energies=np.concatenate(energies),
+            relaxed=np.concatenate(relaxed),
+            space_groups=np.concatenate([table.space_groups for table in tables]),
+            n_atoms=np.concatenate([table.n_atoms for table in tables]),
+            drops=drops,
+            reason=None if len(ids) else tables[0].reason,
         )
 
     def save(self, path: Path | str) -> None:
@@ -115,7 +149,7 @@ class References:
                 np.savez_compressed(
                     file,
                     format=np.array(REFERENCES_FORMAT),
-                    levels=np.array(LEVELS),
+                    levels=np.array(self.levels),
                     ids=np.char.encode(self.ids, "utf-8"),  # bytes take a quarter of the memory of str arrays
                     formulas=np.char.encode(self.formulas, "utf-8"),
                     masks=self.masks,
@@ -134,17 +168,21 @@ class References:
     def __len__(self) -> int:
         return len(self.ids)
 
-    @property
-    def levels(self) -> tuple[str, ...]:
-        """Levels of theory that have at least one energy."""
-        return tuple(level for k, level in enumerate(LEVELS) if np.isfinite(self.energies[:, k]).any())
+    def column(self, level: str) -> int:
+        """Column of a level of theory. Raises InputError where the table has none of the name."""
+        if level not in self.levels:
+            raise InputError(
+                f"these references hold energies at the levels {' and '.join(self.levels)}, not at '{level}'; "
+                "energies of different levels cannot be compared"
+            )
+        return self.levels.index(level)
 
     def system(self, elements: Iterable[str], level: str) -> list[ReferenceEntry]:
         """Entries of the chemical system and all its subsystems at a level, in the table's order.
 
         Raises InputError for an unknown level or element.
         """
-        column = level_index(level)
+        column = self.column(level)
         outside = ~np.array(element_mask(elements), np.uint64)
         inside = ((self.masks & outside) == 0).all(axis=1) & np.isfinite(self.energies[:, column])
         return [self._entry(int(i), column) for i in np.flatnonzero(inside)]
@@ -152,7 +190,7 @@ class References:
     def same_formula(self, formula: str, level: str) -> list[ReferenceEntry]:
         """Entries of the same reduced formula at a level, lowest energy first."""
         wanted = reduced(parse_formula(formula))
-        column = level_index(level)
+        column = self.column(level)
         exact = (self.masks == np.array(element_mask(wanted), np.uint64)).all(axis=1)
         rows = np.flatnonzero(exact & np.isfinite(self.energies[:, column]))
         found = [self._entry(int(i), column) for i in rows if reduced(parse_formula(str(self.formulas[i]))) == wanted]
@@ -170,7 +208,7 @@ class References:
         return ReferenceEntry(
             id=str(self.ids[row]),
             formula=str(self.formulas[row]),
-            level=LEVELS[column],
+            level=self.levels[column],
             energy_per_atom=float(self.energies[row, column]),
             relaxed=bool(self.relaxed[row, column]),
             space_group=int(self.space_groups[row]),
@@ -185,6 +223,15 @@ def write_references(rows: Iterable[ReferenceEntry], path: Path | str) -> Refere
     return table
 
 
+def references_of(names: Sequence[str]) -> References:
+    """The tables of these files joined; `shipped` is that of the installation, which no name at all means as well.
+
+    Raises InputError for a file that is no table, and for an id that is in two of them.
+    """
+    tables = [References.load(None if name == "shipped" else name) for name in names or ("shipped",)]
+    return References.joined(tables)
+
+
 def element_mask(elements: Iterable[str]) -> tuple[int, int]:
     """The set of elements as bits of two 64-bit words. Raises InputError for an unknown element."""
     words = [0, 0]
@@ -196,15 +243,9 @@ def element_mask(elements: Iterable[str]) -> tuple[int, int]:
     return words[0], words[1]
 
 
-def level_index(level: str) -> int:
-    """Column of a level of theory. Raises InputError for an unknown one."""
-    if level not in LEVELS:
-        raise InputError(f"unknown level of theory '{level}'; expected {' or '.join(LEVELS)}")
-    return LEVELS.index(level)
-
-
 def _check(entry: ReferenceEntry, present: dict[str, ReferenceEntry]) -> None:
-    level_index(entry.level)
+    if not entry.level:
+        raise InputError(f"reference {entry.id} has no level of theory; expected pbe, r2scan or a name of its own")
     if not np.isfinite(entry.energy_per_atom):
         raise InputError(f"reference {entry.id} has energy {entry.energy_per_atom}; expected a number in eV/atom")
     if entry.level in present:
@@ -227,11 +268,14 @@ def _read(path: Path) -> References:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        if int(arrays.pop("format")) != REFERENCES_FORMAT or tuple(arrays.pop("levels")) != LEVELS:
+        if int(arrays.pop("format")) != REFERENCES_FORMAT:
             raise InputError(f"{path} is a reference table of another format; build it again")
         arrays["ids"] = np.char.decode(arrays["ids"], "utf-8")
         arrays["formulas"] = np.char.decode(arrays["formulas"], "utf-8")
-        return References(**arrays, reason=None if len(arrays["ids"]) else "the reference table holds no entries")
+        levels = tuple(str(level) for level in arrays.pop("levels"))
+        return References(
+            levels=levels, **arrays, reason=None if len(arrays["ids"]) else "the reference table holds no entries"
+        )
     except FileNotFoundError:
         raise InputError(f"no reference table at {path}; make one with `chggen references build`") from None
     except InputError:

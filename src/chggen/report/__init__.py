@@ -1,7 +1,9 @@
-"""The page of a results folder."""
+"""What people look at: the page of a run, and phase diagrams."""
 
 from __future__ import annotations
 
+from chggen.report.drawing import save
 from chggen.report.page import write_report
+from chggen.report.phase_diagram import picture
 
-__all__ = ["write_report"]
+__all__ = ["picture", "save", "write_report"]

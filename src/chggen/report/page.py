@@ -5,10 +5,16 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from chggen.candidate import Candidate, rank
+from chggen.composition import parse_formula
+from chggen.config import read_toml
 from chggen.files import write_text
+from chggen.references import LEVELS, References, references_of
+from chggen.report.drawing import interactive
 from chggen.report.figures import attrition, decomposition_histogram
+from chggen.report.phase_diagram import energy_at, picture
 from chggen.store import read_candidates
 
 _STYLE = """
@@ -33,12 +39,19 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
     candidates = read_candidates(folder)
     target = (out or folder) / "report.html"
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_text(target, _page(folder.resolve().name, candidates))
+    write_text(target, _page(folder.resolve().name, candidates, _references(folder)))
     return target
 
 
-def _page(title: str, candidates: Sequence[Candidate]) -> str:
-    figures = [f for f in (attrition(candidates), decomposition_histogram(candidates)) if f is not None]
+def _references(folder: Path) -> References:
+    """The known phases that the run was placed among."""
+    config = folder / "config.toml"
+    return references_of(read_toml(config).get("references", ()) if config.exists() else ())
+
+
+def _page(title: str, candidates: Sequence[Candidate], references: References) -> str:
+    figures = [*_diagrams(candidates, references), attrition(candidates), decomposition_histogram(candidates)]
+    figures = [figure for figure in figures if figure is not None]
     plots = [f.to_html(full_html=False, include_plotlyjs=k == 0) for k, f in enumerate(figures)]
     good = [c for c in candidates if c.status == "ok" and c.duplicate_of is None]
     good.sort(key=rank)
@@ -59,6 +72,16 @@ def _page(title: str, candidates: Sequence[Candidate]) -> str:
     return f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>' + (
         f"<style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n"
     )
+
+
+def _diagrams(candidates: Sequence[Candidate], references: References) -> list[Any]:
+    """Phase diagrams of the candidates' system at each level that they have energies of; none beyond ternaries."""
+    elements = list(dict.fromkeys(symbol for c in candidates for symbol in parse_formula(c.formula)))
+    if len(elements) not in (2, 3):
+        return []
+    levels = [level for level in LEVELS if any(energy_at(c, level)[1] is not None for c in candidates)]
+    drawn = [picture(elements, level, candidates, references) for level in levels]
+    return [interactive(one) for one in drawn if one is not None]
 
 
 def _table(candidates: Sequence[Candidate]) -> str:

@@ -82,7 +82,7 @@ def picture(
     diagram = PhaseDiagram(entries)
     own = {symbol: lowest[((symbol, 1),)].energy_per_atom for symbol in elements}
 
-    def place(counts: Mapping[str, int], energy: float) -> tuple[float, float]:
+    def place(counts: Mapping[str, Any], energy: float) -> tuple[float, float]:
         share = np.array([counts.get(symbol, 0) for symbol in elements], float) / sum(counts.values())
         if len(elements) == 2:
             return float(share[1]), float(energy - share @ [own[symbol] for symbol in elements])
@@ -96,7 +96,7 @@ def picture(
             text = f"{entry.formula} ({entry.id})<br>{1000 * above:.0f} meV/atom above the hull"
             marks.append(Mark(name=_label(dict(formula)), x=x, y=y, e_hull=above, kind="known", text=text))
     for c in candidates:
-        energy, e_d = _at(c, level)
+        energy, e_d = energy_at(c, level)
         if c.status == "ok" and c.duplicate_of is None and energy is not None and e_d is not None:
             x, y = place(parse_formula(c.formula), energy)
             text = f"{c.id}<br>E_d {1000 * e_d:+.0f} meV/atom"
@@ -105,12 +105,12 @@ def picture(
         stable = sorted((m.x, m.y) for m in marks if m.kind == "known" and m.e_hull < ON_HULL)
         lines = list(pairwise(stable))
     else:
-        corners = [[place(p.composition.get_el_amt_dict(), 0.0) for p in _phases(diagram, f)] for f in diagram.facets]
+        corners = [[place(p.composition.get_el_amt_dict(), 0.0) for p in facet] for facet in _facets(diagram)]
         lines = sorted({(min(pair), max(pair)) for facet in corners for pair in combinations(facet, 2)})
     return PhaseDiagramPicture(elements=elements, level=level, marks=_labelled(marks, lines), lines=tuple(lines))
 
 
-def _at(candidate: Candidate, level: str) -> tuple[float | None, float | None]:
+def energy_at(candidate: Candidate, level: str) -> tuple[float | None, float | None]:
     """Energy and E_d of a candidate at a level, eV/atom."""
     if candidate.level == level:
         return candidate.energy_per_atom, candidate.e_decomposition
@@ -127,8 +127,9 @@ def _lowest(entries: Iterable[ReferenceEntry]) -> dict[tuple[tuple[str, int], ..
     return found
 
 
-def _phases(diagram: Any, facet: Sequence[int]) -> list[Any]:
-    return [diagram.qhull_entries[k] for k in facet]
+def _facets(diagram: Any) -> list[list[Any]]:
+    """The entries at the corners of each facet of the hull."""
+    return [[diagram.qhull_entries[k] for k in facet] for facet in diagram.facets]
 
 
 def _label(counts: Mapping[str, int]) -> str:
