@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test lint
+.PHONY: install demo test test-extras lint
 
 install: $(INSTALLED)
 
@@ -16,6 +16,11 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest
+
+# what needs the optional extras mp and dft, which are too large for every installation
+test-extras: install
+	$(BIN)/pip install -q -c constraints.txt -e ".[mp,dft]"
+	$(BIN)/python -m pytest tests/test_own_references.py tests/test_dft.py
 
 lint: install
 	$(BIN)/ruff check

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -87,3 +88,27 @@ def test_refusals(tmp_path):
 def test_does_not_import_torch():
     code = "import sys, chggen.dft; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_flow_has_the_settings_of_the_files(zns, tmp_path):
+    pytest.importorskip("atomate2", reason="needs chggen[dft]")
+    from jobflow import Flow
+
+    folder = write_vasp(zns, tmp_path / "zns")
+    path = dft.write_flow(zns, tmp_path / "flow.json")
+    flow = Flow.from_dict(json.loads(path.read_text()))
+    assert flow.name == "flow"
+    assert len(flow.jobs) == 2
+    given = flow.jobs[0].function_args[0]
+    assert given.matches(zns.copy().remove_oxidation_states())
+    assert flow.jobs[1].function_args[0].uuid == flow.jobs[0].uuid  # the second starts from what the first gives
+    for job, step in zip(flow.jobs, dft.STEPS, strict=True):
+        inputs = job.maker.input_set_generator.get_input_set(given, potcar_spec=True)
+        assert dict(inputs.incar) == dict(Incar.from_file(folder / step / "INCAR"))
+
+
+def test_without_the_extra_flows_are_refused(zns, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "atomate2.vasp.flows.core", None)
+    with pytest.raises(InputError, match=r"flows need atomate2; install chggen\[dft\]"):
+        dft.write_flow(zns, tmp_path / "flow.json")
+    assert not list(tmp_path.iterdir())

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from monty.serialization import dumpfn
@@ -119,3 +123,48 @@ def test_what_the_server_cannot_give_is_said(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(InputError, match="fetching from the Materials Project needs"):
         fetch_structures("Na-Cl", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str, str]]]:
+    """A server on this machine that answers as the Materials Project's does; what it was asked for, with which key."""
+    asked: list[tuple[str, str, str]] = []
+    answers = {
+        "/heartbeat": {"version": "0.87.3", "db_version": "2025.09.25", "access_controlled_batch_ids": []},
+        "/materials/summary/": {
+            "data": [{"material_id": "mp-22862", "structure": SALT.as_dict()}], "meta": {"total_doc": 1},
+        },
+    }  # fmt: skip
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path, _, query = self.path.partition("?")
+            asked.append((path, query, self.headers.get("x-api-key", "")))
+            body = json.dumps(answers[path]).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing on the terminal."""
+
+    server = HTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("CHGGEN_MP_ENDPOINT", f"http://127.0.0.1:{server.server_port}/")
+    monkeypatch.setenv("MP_API_KEY", "k" * 32)
+    yield asked
+    server.shutdown()
+
+
+def test_mp_api_fetches_from_a_recorded_server(recorded: list[tuple[str, str, str]], tmp_path: Path) -> None:
+    pytest.importorskip("mp_api", reason="needs chggen[mp]")
+    found = NamedStructures((fetch_structures("Na-Cl", tmp_path),))
+    assert found.names == ["mp-22862"]
+    assert found.structure("mp-22862").matches(SALT)
+    path, query, key = recorded[-1]
+    assert (path, key) == ("/materials/summary/", "k" * 32)
+    asked = parse_qs(query)
+    assert asked["chemsys"] == ["Cl,Na,Cl-Na"]
+    assert asked["_fields"] == ["material_id,structure"]

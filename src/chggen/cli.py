@@ -330,7 +330,7 @@ def train(
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
-    to: Annotated[str, typer.Option(help="vasp, cif or extxyz.")] = "vasp",
+    to: Annotated[str, typer.Option(help="vasp, atomate2 (needs chggen[dft]), cif or extxyz.")] = "vasp",
     max_e_d: Annotated[float | None, typer.Option(help="Largest decomposition energy, eV/atom.")] = None,
     seed: Seed = 0,
     device: Device = "cpu",

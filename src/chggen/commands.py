@@ -219,12 +219,12 @@ def train_from(
 
 
 def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | None) -> tuple[int, Path]:
-    """Distinct good candidates with E_d up to max_e_d (eV/atom; None: all) as vasp, cif or extxyz under DIR/export.
+    """Distinct good candidates with E_d up to max_e_d (eV/atom; None: all) under DIR/export, as a target's files.
 
     Raises InputError for an unknown target or when nothing is left.
     """
-    if to not in ("vasp", "cif", "extxyz"):
-        raise InputError(f"unknown target '{to}'; expected vasp, cif or extxyz")
+    if to not in ("vasp", "atomate2", "cif", "extxyz"):
+        raise InputError(f"unknown target '{to}'; expected vasp, atomate2, cif or extxyz")
     chosen = [
         c
         for c in read_candidates(folder)
@@ -243,6 +243,11 @@ def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | N
     elif to == "cif":
         for candidate in chosen:
             write_cifs(candidate, target)
+    elif to == "atomate2":
+        from chggen.dft import write_flow
+
+        for candidate, structure in zip(chosen, structures, strict=True):
+            write_flow(structure, target / f"{candidate.id}.json")
     else:
         from chggen.dft import write_vasp
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from pymatgen.core.structure import Structure
 from pymatgen.io.vasp.sets import MPScanRelaxSet
 
 from chggen.config import InputError
+from chggen.files import write_text
 
 STEPS: Final[dict[str, dict[str, Any]]] = {
     # PBEsol geometries are close to r²SCAN ones at a fraction of the cost; WAVECAR starts the second step
@@ -38,11 +40,7 @@ def write_vasp(structure: Structure, folder: Path | str) -> Path:
     holds files (calculations may have run in it).
     """
     target = Path(folder)
-    if not len(structure) or not structure.is_ordered:
-        raise InputError(f"{structure.composition.formula or 'the structure'} is empty or disordered; order it first")
-    unavailable = sorted({site.specie.symbol for site in structure} - set(MPScanRelaxSet.CONFIG["POTCAR"]))
-    if unavailable:
-        raise InputError(f"no VASP pseudopotential is assigned to {', '.join(unavailable)}")
+    _check(structure)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target} exists already and is not an empty folder; choose another or move it away")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -60,8 +58,51 @@ def write_vasp(structure: Structure, folder: Path | str) -> Path:
     return target
 
 
+def relaxation_flow(structure: Structure, name: str) -> Any:
+    """Both steps as a jobflow Flow of atomate2 jobs (extra chggen[dft]), with the INCAR settings of `write_vasp`.
+
+    Raises InputError without the extra, and for the structures that `write_vasp` refuses.
+    """
+    try:
+        from atomate2.vasp.flows.core import DoubleRelaxMaker
+        from atomate2.vasp.jobs.mp import MPMetaGGARelaxMaker, MPPreRelaxMaker
+    except ImportError:
+        raise InputError("flows need atomate2; install chggen[dft], or write inputs with --to vasp") from None
+    _check(structure)
+    first, second = (MPScanRelaxSet(user_incar_settings=settings) for settings in STEPS.values())
+    steps = DoubleRelaxMaker(
+        name=name,
+        relax_maker1=MPPreRelaxMaker(input_set_generator=first),
+        relax_maker2=MPMetaGGARelaxMaker(
+            input_set_generator=second, copy_vasp_kwargs={"additional_vasp_files": ("WAVECAR",)}
+        ),
+    )
+    return steps.make(_plain(structure))
+
+
+def write_flow(structure: Structure, path: Path) -> Path:
+    """Write the flow of a structure as JSON, named by the file; `jobflow.Flow.from_dict` reads it."""
+    from monty.json import jsanitize
+
+    flow = relaxation_flow(structure, path.stem)
+    write_text(path, json.dumps(jsanitize(flow.as_dict(), strict=True)))
+    return path
+
+
+def _check(structure: Structure) -> None:
+    """Raise InputError for a structure that has no VASP inputs."""
+    if not len(structure) or not structure.is_ordered:
+        raise InputError(f"{structure.composition.formula or 'the structure'} is empty or disordered; order it first")
+    unavailable = sorted({site.specie.symbol for site in structure} - set(MPScanRelaxSet.CONFIG["POTCAR"]))
+    if unavailable:
+        raise InputError(f"no VASP pseudopotential is assigned to {', '.join(unavailable)}")
+
+
+def _plain(structure: Structure) -> Structure:
+    """Without oxidation states and site properties, which would turn up as species names and extra blocks in POSCAR."""
+    return Structure(structure.lattice, [site.specie.symbol for site in structure], structure.frac_coords)
+
+
 def _write_step(structure: Structure, folder: Path, settings: dict[str, Any]) -> None:
-    # oxidation states and other site properties would turn up as species names and extra blocks in the POSCAR
-    plain = Structure(structure.lattice, [site.specie.symbol for site in structure], structure.frac_coords)
-    inputs = MPScanRelaxSet(plain, user_incar_settings=settings)
+    inputs = MPScanRelaxSet(_plain(structure), user_incar_settings=settings)
     inputs.write_input(str(folder), potcar_spec=not SETTINGS.get("PMG_VASP_PSP_DIR"))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _KEY: Final = "MP_API_KEY"
+_ENDPOINT: Final = "CHGGEN_MP_ENDPOINT"  # address of another server of the same interface
 
 
 def entries_table(path: Path, level: str | None, out: Path) -> Path:
@@ -112,4 +113,5 @@ def _client() -> Any:
         raise InputError("fetching from the Materials Project needs mp-api; install chggen[mp]") from None
     if not os.environ.get(_KEY):
         raise InputError(f"fetching from the Materials Project needs a key; set {_KEY} to yours")
-    return MPRester(os.environ[_KEY], use_document_model=False, mute_progress_bars=True)
+    endpoint = os.environ.get(_ENDPOINT)  # None: mp-api's own
+    return MPRester(os.environ[_KEY], endpoint=endpoint, use_document_model=False, mute_progress_bars=True)
