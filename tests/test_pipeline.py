@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from ase.calculators.emt import EMT
 from pymatgen.core import Lattice, Structure
 
@@ -23,12 +24,12 @@ from chggen import pipeline, tools
 from chggen.candidate import Candidate, rank
 from chggen.config import InputError
 from chggen.jobs import formula_units, generate_jobs, guests_of
-from chggen.options import GenerateOptions, MachineOptions
+from chggen.options import GenerateOptions, MachineOptions, SamplerOptions
 from chggen.pipeline import with_duplicates
 from chggen.potential.ase import AsePotential
 from chggen.references import ReferenceEntry, References
 from chggen.symmetry import group_of, space_group
-from chggen.workers import batches_of
+from chggen.workers import batches_of, run_batches
 
 _EMT = "ase:ase.calculators.emt:EMT"
 _QUICK: dict[str, Any] = {"levels": 6, "n_resample": 1, "potential": _EMT, "workers": 1, "fmax": 0.2}
@@ -405,6 +406,23 @@ def test_a_run_at_the_second_level_alone_fills_its_columns(monkeypatch: pytest.M
     for c in good:
         assert (c.level, c.energy_per_atom_r2scan) == ("r2scan", c.energy_per_atom)
         assert c.e_decomposition_r2scan == c.e_decomposition == pytest.approx(c.energy_per_atom - 1.0, abs=1e-6)
+
+
+def _threads(batch: Sequence[Any], tools_: tools.Tools) -> list[int]:
+    return [torch.get_num_threads()]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_worker_has_one_thread_and_the_caller_keeps_its_own(workers: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        machine = MachineOptions(workers=workers)
+        found = list(run_batches(_threads, [[1], [2]], tools.Tools(sampler=SamplerOptions(), relax=None), machine))
+        assert found == [[1], [1]]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_batches_are_cut_before_what_is_made_is_left_out() -> None:

@@ -45,8 +45,9 @@ def run_batches(
     """What `work` makes of each batch as it comes, in no fixed order; `work` is a function of a module."""
     workers = worker_count(machine, len(batches))
     if workers == 1:
-        for batch in batches:
-            yield work(batch, tools)
+        with _one_thread(machine):
+            for batch in batches:
+                yield work(batch, tools)
         return
     plain = replace(tools, loaded={})
     context = multiprocessing.get_context("spawn")
@@ -59,6 +60,17 @@ def run_batches(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+@contextmanager
+def _one_thread(machine: MachineOptions) -> Iterator[None]:
+    """One thread on a CPU, as in the workers: beside other programs two that wait for each other can take forever."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if machine.device == "cpu" else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 _tools_of_worker: dict[str, Tools] = {}
