@@ -17,7 +17,7 @@ from ase.io import read
 from pymatgen.core import Lattice, Structure
 
 from chggen import cli
-from chggen.references import ReferenceEntry, References
+from chggen.references import ReferenceEntry, References, write_references
 from chggen.score import checkpoint
 from chggen.store import Store, read_candidates
 
@@ -128,6 +128,11 @@ _BAD = {
     "a diagram of one element": ("references show Zn --diagram zn.png", "expected two or three elements"),
     "a diagram of no format": ("references show Zn-S --diagram zns.bmp", "expected a name that ends with .html"),
     "references that are none": ("generate NaCl --references noise.cif", "is not a reference table"),
+    "a host and no references": ("inpaint host.cif --guest Li=1 --references no.npz", "no reference table at .*no.npz"),
+    "references of an unknown system first": ("references build host.cif --first Xx-Y", "'Xx-Y' is no chemical system"),
+    "a limit that is no number": ("references build host.cif --within nan", "expected a limit in eV/atom"),
+    "references at CHGNet's level": ("references import noise.cif --level pbe", "level of their own, such as pbe-dft"),
+    "hull of no number": ("hull --formula NaCl --energy nan", "--energy must be a number in eV/atom, got nan"),
     "training from nothing": ("train none.toml", "no configuration file at none.toml"),
     "exporting nothing": ("export empty", "expected a results folder"),
     "exporting to the unknown": ("export empty --to abinit", "unknown target 'abinit'"),
@@ -179,7 +184,7 @@ def references(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("references")
 def test_the_line_of_hull(chggen: Chggen) -> None:
-    tail = "eV/atom (pbe; CHGNet errs by about 0.03), products"
+    tail = "eV/atom (pbe; CHGNet errs by about 0.03, high ones are too low), products"
     for arguments, line in (
         ("ZnS --energy -3.4", f"ZnS: E_d +0.1000 eV/atom, E_hull 0.1000 {tail} 1.00 ZnS"),
         ("Zn2S2 --energy -3.6", f"Zn2S2: E_d -0.1000 eV/atom, E_hull 0.0000 {tail} 1.00 ZnS"),
@@ -260,11 +265,36 @@ def test_export_and_report_of_a_folder(chggen: Chggen) -> None:
     assert len(read("run/export/extxyz/candidates.extxyz", index=":")) == len(good)
     for path in (f"run/export/cif/{best.id}-P1.cif", f"run/export/vasp/{best.id}/1-pbesol/POSCAR"):
         assert Structure.from_file(path).volume == pytest.approx(best.structure.volume, rel=1e-3)
+    ran = Path(f"run/export/vasp/{best.id}/1-pbesol/OUTCAR")
+    ran.write_text("a calculation")
+    assert chggen("export", "run", "--to", "vasp")[0] == 0  # again, as after a kill
+    assert ran.read_text() == "a calculation"
     code, _, complaint = chggen("export", "run", "--to", "cif", "--max-e-d", "0.03")
     assert code == 2
     assert "holds no good candidate with E_d up to 0.03 eV/atom; raise --max-e-d" in complaint
     assert chggen("report", "run", "-o", "page")[0] == 0
     assert best.id in Path("page/report.html").read_text()
+
+
+def test_a_run_knows_its_references_by_their_content(chggen: Chggen) -> None:
+    own = {"Cu": -3.5, "Au": -3.0}
+
+    def written(shift: float) -> None:
+        rows = [ReferenceEntry(id=s, formula=s, level="pbe", energy_per_atom=e + shift) for s, e in own.items()]
+        write_references(rows, "own.npz")
+
+    written(0.0)
+    line = ["generate", "CuAu", "-n", "1", "--levels", "4", "--no-relax", "--workers", "1", "-o", "run"]
+    line += ["--references", "own.npz"]
+    assert chggen(*line)[0] == 0
+    assert chggen(*line)[0] == 0
+    code, _, complaint = chggen("report", "run", "--diagram", "d.png")
+    assert (code, complaint) == (0, "")
+    assert Path("d.png").stat().st_size > 1000
+    written(0.1)
+    code, _, complaint = chggen(*line)
+    assert code == 2
+    assert "run was made with references_content" in complaint
 
 
 def test_inpainting_a_file_with_several_guests(chggen: Chggen) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
@@ -63,7 +64,6 @@ def test_references_are_built_resumed_and_shown(folder: Path, tmp_path: Path, mo
     }
     assert built["lithium"].energy_per_atom == pytest.approx(-1.9, abs=0.1)
     assert built["silicon"].energy_per_atom == pytest.approx(-5.3, abs=0.2)
-    assert References.load(out / "references.npz").drops[0] > 0
 
     rows = (out / "rows.jsonl").read_text()
     lines = rows.splitlines(keepends=True)
@@ -184,7 +184,49 @@ def test_hull_of_files_relaxes_them_first(folder: Path, monkeypatch: pytest.Monk
     Structure(Lattice.cubic(40), ["Li"], [[0, 0, 0]]).to(str(far))
     lines = commands.hull_lines([folder / "lithium.cif", far], None, None, "pbe", [], [], 0.1, "cpu", None)
     assert lines[0] == "lithium: no decomposition energy (the reference table holds no entries)"
-    assert lines[1].startswith("far: no energy (an atom has no neighbour within 6 Å")
+    assert lines[1].startswith("far: not placed, its relaxation came to no end (an atom has no neighbour within 6 Å")
+
+
+def test_the_fall_of_static_ones_is_that_of_a_sample(folder: Path, tmp_path: Path) -> None:
+    high = Structure.from_file(folder / "lithium.cif")
+    high.scale_lattice(high.volume * 1.3)
+    high.to(str(folder / "loose.cif"))
+    out = tmp_path / "references"
+    built = _built(folder, out, Wanted(within=0.01, sample=0))
+    assert not built["loose"].relaxed
+    assert np.isnan(References.load(out / "references.npz").drops[0])
+    assert _built(folder, out, Wanted(within=0.01, sample=5))["loose"].relaxed
+    fall = built["loose"].energy_per_atom - built["lithium"].energy_per_atom
+    assert References.load(out / "references.npz").drops[0] == pytest.approx(fall, abs=0.01)
+    assert fall > 0.01
+
+
+def test_a_build_does_not_go_on_with_other_settings_or_structures(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "references"
+    _built(folder, out, Wanted(within=-1.0))
+    with pytest.raises(InputError, match=r"was made with fmax 0.1, now 0.05 is asked for; use another --out"):
+        reference_building.build_references([folder], ["pbe"], 0.05, "cpu", 1, out, silent)
+    (folder / "README.txt").write_text("not a structure")
+    assert len(_built(folder, out, Wanted(within=-1.0))) == 2
+    (folder / "lithium.cif").write_text((folder / "silicon.cif").read_text())
+    with pytest.raises(InputError, match=r"lithium.cif has changed since .*; use another --out"):
+        _built(folder, out, Wanted(within=-1.0))
+
+
+def test_a_damaged_row_is_named(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "references"
+    _built(folder, out, Wanted(within=-1.0))
+    lines = (out / "rows.jsonl").read_text().splitlines(keepends=True)
+    for damaged in (lines[0][:20] + "\n", "[1]\n", "{}\n"):
+        (out / "rows.jsonl").write_text(damaged + lines[1])
+        with pytest.raises(InputError, match=r"line 1 of .*rows.jsonl cannot be read; .*delete the line"):
+            _built(folder, out, Wanted(within=-1.0))
+
+
+@pytest.mark.parametrize("wrong", [{"within": np.nan}, {"sample": -1}, {"first": ("Xx-Y",)}])
+def test_wishes_that_cannot_be_are_refused_at_once(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"expected"):
+        Wanted(**wrong)
 
 
 def test_structures_are_not_compared_with_a_foreign_level(folder: Path, tmp_path: Path) -> None:

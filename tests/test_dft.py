@@ -76,6 +76,13 @@ def test_calculations_are_not_overwritten(zns, tmp_path):
     assert (tmp_path / "zns" / "2-r2scan" / "OUTCAR").read_text() == "weeks of work"
 
 
+def test_a_missing_pseudopotential_is_one_sentence(zns, tmp_path, monkeypatch):
+    monkeypatch.setitem(dft.SETTINGS, "PMG_VASP_PSP_DIR", str(tmp_path / "none"))
+    with pytest.raises(InputError, match="check the pseudopotentials in PMG_VASP_PSP_DIR"):
+        dft.write_vasp(zns, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_refusals(tmp_path):
     disordered = Structure(Lattice.cubic(3), [{"Zn": 0.5, "S": 0.5}], [[0, 0, 0]])
     with pytest.raises(InputError, match="order it first"):

@@ -64,6 +64,28 @@ def test_entries_without_a_level_are_refused(entries: Path, tmp_path: Path, leve
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("level", ["pbe", "r2scan"])
+def test_computed_energies_do_not_pass_for_predicted_ones(entries: Path, tmp_path: Path, level: str) -> None:
+    with pytest.raises(InputError, match=rf"'{level}' is that of energies predicted by CHGNet.*such as {level}-dft"):
+        entries_table(entries, level, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_entries_of_two_functionals_are_refused(tmp_path: Path) -> None:
+    mixed = [ComputedEntry("Na", -1.3, parameters={"run_type": kind}) for kind in ("GGA", "GGA+U", "R2SCAN")]
+    dumpfn(mixed, tmp_path / "mixed.json")
+    with pytest.raises(InputError, match="holds energies of GGA and R2SCAN, which cannot be compared"):
+        entries_table(tmp_path / "mixed.json", "mine", tmp_path / "out")
+    dumpfn(mixed[:2], tmp_path / "plus-u.json")
+    assert entries_table(tmp_path / "plus-u.json", "mine", tmp_path / "out").exists()
+
+
+def test_a_build_is_not_overwritten(entries: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text("")
+    with pytest.raises(InputError, match="holds energies of `chggen references build`; choose another --out"):
+        entries_table(entries, "pbe-dft", tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "[1, 2]", '"entries"', '{"a": {"b": 1}}'])
 def test_what_is_no_list_of_entries_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "wrong.json").write_text(text)

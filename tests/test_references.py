@@ -156,8 +156,42 @@ def test_joined_tables_keep_levels_apart():
     assert [e.id for e in both.system(["Zn", "S"], "pbe-dft")] == ["mine"]
     np.testing.assert_array_equal(both.drops, [np.nan, 0.02, np.nan])
     assert References.joined([own]) is own
-    with pytest.raises(InputError, match="two of the reference tables hold mine; expected ids that differ"):
-        References.joined([own, own])
+
+
+def test_the_later_of_two_tables_counts():
+    first = References.from_entries([entry("mp-1", "Zn", -1.0), entry("mp-2", "S", -4.0), entry("mp-3", "ZnS", -3.5)])
+    later = References.from_entries([entry("mp-3", "Zn2S2", -3.6), entry("mp-1", "Zn", -9.0, level="pbe-dft")])
+    both = References.joined([first, later])
+    assert {e.id: e.energy_per_atom for e in both.system(["Zn", "S"], "pbe")} == pytest.approx(
+        {"mp-1": -1.0, "mp-2": -4.0, "mp-3": -3.6}
+    )
+    assert [e.energy_per_atom for e in both.system(["Zn"], "pbe-dft")] == [-9.0]
+    other = References.from_entries([entry("mp-1", "S", -4.1)])
+    with pytest.raises(InputError, match="mp-1 is Zn and S in two of the reference tables; rename one of them"):
+        References.joined([first, other])
+
+
+def test_a_known_phase_is_named_by_energy_and_group():
+    table = References.from_entries(
+        [entry("low", "ZnS", -3.5, space_group=216), entry("static", "ZnS", -3.4, relaxed=False, space_group=186)]
+    )
+    assert table.known_as("Zn2S2", -3.497, "pbe", 216) == "low"
+    assert table.known_as("ZnS", -3.497, "pbe", 186) is None
+    assert table.known_as("ZnS", -3.52, "pbe", 216) is None
+    assert table.known_as("ZnS", -3.415, "pbe", 186) == "static"  # relaxing the entry would take it there
+    assert table.known_as("ZnS", -3.43, "pbe", 186) is None
+    assert table.known_as("ZnS", -3.39, "pbe", 186) is None
+
+
+@pytest.mark.parametrize("name", ["energies", "masks", "drops"])
+def test_arrays_that_do_not_belong_together_are_refused(tmp_path, name):
+    write_references([entry("a", "Zn"), entry("b", "ZnS")], tmp_path / "t.npz")
+    with np.load(tmp_path / "t.npz") as file:
+        arrays = {key: file[key] for key in file.files}
+    arrays[name] = np.zeros_like(arrays[name]) if name == "masks" else arrays[name][:1, ...][..., :1]
+    np.savez(tmp_path / "t.npz", **arrays)
+    with pytest.raises(InputError, match=r"is not a reference table \(.*build or import it anew"):
+        References.load(tmp_path / "t.npz")
 
 
 def test_levels_of_ones_own_are_kept_in_files(tmp_path):

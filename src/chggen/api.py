@@ -10,7 +10,7 @@ from typing import Any
 
 from chggen.candidate import Candidate
 from chggen.config import InputError
-from chggen.files import as_structure
+from chggen.files import as_structure, digest
 from chggen.jobs import generate_jobs, guests_of, inpaint_jobs
 from chggen.options import (
     GenerateOptions,
@@ -199,7 +199,7 @@ def _run_settings(settings: Mapping[str, Any], relax: bool) -> dict[str, Any]:
     names = given.get("references") or ("shipped",)
     references = (names,) if isinstance(names, (str, os.PathLike)) else names
     return {
-        "references": tuple(os.fspath(name) for name in references),
+        "references": tuple(n if n == "shipped" else os.path.abspath(n) for n in map(os.fspath, references)),
         "sampler": SamplerOptions.of(**{k: given[k] for k in _SAMPLER if k in given}),
         "relax": RelaxOptions.of(**{k: given[k] for k in _RELAX if k in given}) if relax else None,
     }
@@ -226,5 +226,6 @@ def _results(out: Path | str | None, options: RunOptions) -> Iterator[Results]:
     if out is None:
         yield Memory()
         return
-    with Store(Path(out), options.resolved()) as store:
+    content = [digest(Path(name)) for name in options.references if name != "shipped"]  # not the name alone tells
+    with Store(Path(out), options.resolved() | {"references_content": content or None}) as store:
         yield store

@@ -59,6 +59,11 @@ class Candidate:
         return None if shown is None else len(shown)
 
     @property
+    def deciding_e_d(self) -> float | None:
+        """The decomposition energy that candidates are judged by, eV/atom: at r²SCAN level where there is one."""
+        return self.e_decomposition if self.e_decomposition_r2scan is None else self.e_decomposition_r2scan
+
+    @property
     def volume_per_atom(self) -> float | None:
         """Å³/atom."""
         shown = self.structure if self.structure is not None else self.raw

@@ -164,7 +164,8 @@ def inpaint(
             host, _guests(guest), n=n, seed=seed, anchor=anchor, symmetry=symmetry,
             supercell=_integers(supercell, "--supercell"), relax=not no_relax, out=folder, progress=progress,
             model=model, quality=quality, levels=levels, n_resample=n_resample, jump_length=jump_length,
-            best_of=best_of, judge=judge, potential=potential, fmax=fmax, device=device, workers=workers,
+            best_of=best_of, judge=judge, potential=potential, fmax=fmax, references=references, device=device,
+            workers=workers,
         )  # fmt: skip
     _show(found, folder)
 
@@ -246,6 +247,7 @@ def references_build(
         typer.Option(help="Relax those on a hull and those at most this above, eV/atom; inf: all, negative: none."),
     ] = math.inf,
     first: Annotated[list[str] | None, typer.Option(help="System to relax first, such as Zn-P-S; repeatable.")] = None,
+    sample: Annotated[int, typer.Option(help="Of the others relax so many, which tell what static ones lack.")] = 500,
     fmax: Fmax = 0.1,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -255,10 +257,10 @@ def references_build(
     """Evaluate known phases, relax those wanted, and write their energies as a reference file."""
     from chggen import reference_building
 
-    wanted = reference_building.Wanted(within=within, first=first or ())
+    wanted = reference_building.Wanted(within=within, first=first or (), sample=sample)
     with _watched() as progress:
         path = reference_building.build_references(
-            structures, levels.split(","), fmax, device, workers, out, progress, wanted
+            structures, [level.strip() for level in levels.split(",")], fmax, device, workers, out, progress, wanted
         )
     typer.echo(f"reference energies in {path}")
 
@@ -347,18 +349,25 @@ def export(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    diagram: Annotated[
+        Path | None, typer.Option(help="Draw its phase diagram too: .html interactive, .png, .svg or .pdf.")
+    ] = None,
+    level: Annotated[str, typer.Option(help="Of the diagram.")] = "pbe",
     seed: Seed = 0,
     device: Device = "cpu",
     workers: Workers = 0,
     out: Out = None,
 ) -> None:
     """Write the page of a results folder anew."""
-    from chggen.report import write_report
+    from chggen.report import draw_candidates, write_report
     from chggen.store import writable_folder
 
     if out is not None:
         writable_folder(out)
     typer.echo(f"report in {write_report(folder, out)}")
+    if diagram is not None:
+        draw_candidates(folder, level, diagram)
+        typer.echo(f"phase diagram in {diagram}")
 
 
 def _integers(text: str, option: str) -> tuple[int, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from chggen.candidate import Candidate
-from chggen.composition import system_elements
+from chggen.composition import parse_formula, system_elements
 from chggen.config import InputError, from_table, read_toml
 from chggen.files import cif_text, named_structures, plain_formula, write_extxyz, write_text
 from chggen.options import POTENTIAL_OF, RelaxOptions, SamplerOptions
@@ -17,6 +18,8 @@ from chggen.store import Store, fingerprint, read_candidates, writable_folder, w
 
 if TYPE_CHECKING:
     from chggen.pipeline import Progress
+
+_MAX_STEPS: Final = 1000  # of a structure to be placed, as references have
 
 
 def relax_files(
@@ -112,8 +115,10 @@ def hull_lines(
         raise InputError("hull takes structures, or --formula with --energy; give one of the two")
     table = references_of(references)
     table.column(level)
+    lines = []
     if paths:
         from chggen.relaxation import relax
+        from chggen.symmetry import space_group
         from chggen.workers import machine_of
 
         machine_of(device=device)
@@ -123,21 +128,24 @@ def hull_lines(
                 f"compared with '{level}'; give an energy of that level with --formula and --energy"
             )
         structures = named_structures(paths)
-        done = relax(list(structures.values()), potential=POTENTIAL_OF[level], fmax=fmax, device=device)
-        asked = [
-            (name, s.composition.formula.replace(" ", ""), r.energy_per_atom, r.reason)
-            for (name, s), r in zip(structures.items(), done, strict=True)
-        ]
+        done = relax(
+            list(structures.values()), potential=POTENTIAL_OF[level], fmax=fmax, max_steps=_MAX_STEPS, device=device
+        )
+        for (name, s), r in zip(structures.items(), done, strict=True):
+            if r.energy_per_atom is None or not r.converged:
+                lines.append(f"{name}: not placed, its relaxation came to no end ({r.reason or 'not converged'})")
+                continue
+            made = s.composition.formula.replace(" ", "")
+            known = table.known_as(made, r.energy_per_atom, level, space_group(r.structure, 0.1))
+            position = hull(made, r.energy_per_atom, level=level, without=without, references=table)
+            lines.append(_position_line(name, position) + (f"; known as {known}" if known else ""))
     else:
         if formula is None or energy is None:
             raise InputError("hull needs both --formula and --energy (eV/atom)")
-        asked = [(formula, formula, energy, None)]
-    lines = [
-        f"{name}: no energy ({reason})"
-        if e is None
-        else _position_line(name, hull(f, e, level=level, without=without, references=table))
-        for name, f, e, reason in asked
-    ]
+        if not math.isfinite(energy):
+            raise InputError(f"--energy must be a number in eV/atom, got {energy}")
+        position = hull(formula, energy, level=level, without=without, references=table)
+        lines.append(_position_line(formula, position))
     if out is not None:
         writable_folder(out)
         write_text(out / "hull.txt", "\n".join(lines) + "\n")
@@ -155,6 +163,9 @@ def reference_lines(
     elements = system_elements(system)
     table = references_of(references)
     entries = table.system(elements, level)
+    alone = {next(iter(parse_formula(e.formula))) for e in entries if len(parse_formula(e.formula)) == 1}
+    missing = [symbol for symbol in elements if symbol not in alone]
+    notes = [f"no {level} reference energy of {', '.join(missing)}: no hull of {system}"] if missing else []
     if not entries:
         return [f"no {level} reference energies for {system}" + (f": {table.reason}" if table.reason else "")]
     placed = [(hull(e.formula, e.energy_per_atom, level=level, references=table).e_hull, e) for e in entries]
@@ -165,6 +176,7 @@ def reference_lines(
         f"space group {e.space_group or '?':>3}  {'relaxed' if e.relaxed else 'static'}"
         for above, e in placed
     ]
+    lines += notes
     if diagram is not None:
         drawn = picture(elements, level, references=table)
         if drawn is None:
@@ -179,10 +191,10 @@ def reference_lines(
 def _position_line(name: str, position: Any) -> str:
     if position.e_decomposition is None:
         return f"{name}: no decomposition energy ({position.reason})"
-    level = f"{position.level}; CHGNet errs by about 0.03" if position.level in POTENTIAL_OF else position.level
+    caveat = "; CHGNet errs by about 0.03, high ones are too low" if position.level in POTENTIAL_OF else ""
     line = (
-        f"{name}: E_d {position.e_decomposition:+.4f} eV/atom, E_hull {position.e_hull:.4f} eV/atom ({level}), "
-        f"products {position.products}"
+        f"{name}: E_d {round(position.e_decomposition, 4) + 0.0:+.4f} eV/atom, "
+        f"E_hull {position.e_hull:.4f} eV/atom ({position.level}{caveat}), products {position.products}"
     )
     if position.static_excess is not None:
         line += f"; static: not relaxed with CHGNet, typically {position.static_excess:.3f} eV/atom too high"
@@ -221,7 +233,8 @@ def train_from(
 def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | None) -> tuple[int, Path]:
     """Distinct good candidates with E_d up to max_e_d (eV/atom; None: all) under DIR/export, as a target's files.
 
-    Raises InputError for an unknown target or when nothing is left.
+    E_d is the one that they are ranked by, at r²SCAN level where they have it. Inputs of calculations that are there
+    already stay as they are. Raises InputError for an unknown target or when nothing is left.
     """
     if to not in ("vasp", "atomate2", "cif", "extxyz"):
         raise InputError(f"unknown target '{to}'; expected vasp, atomate2, cif or extxyz")
@@ -231,7 +244,7 @@ def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | N
         if c.status == "ok"
         and c.structure is not None
         and c.duplicate_of is None
-        and (max_e_d is None or (c.e_decomposition is not None and c.e_decomposition <= max_e_d))
+        and (max_e_d is None or (c.deciding_e_d is not None and c.deciding_e_d <= max_e_d))
     ]
     if not chosen:
         limit = "" if max_e_d is None else f" with E_d up to {max_e_d} eV/atom; raise --max-e-d"
@@ -252,5 +265,6 @@ def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | N
         from chggen.dft import write_vasp
 
         for candidate, structure in zip(chosen, structures, strict=True):
-            write_vasp(structure, target / candidate.id)
+            if not (target / candidate.id / "README").exists():  # a calculation may have run in it
+                write_vasp(structure, target / candidate.id)
     return len(chosen), target

@@ -105,4 +105,11 @@ def _plain(structure: Structure) -> Structure:
 
 def _write_step(structure: Structure, folder: Path, settings: dict[str, Any]) -> None:
     inputs = MPScanRelaxSet(_plain(structure), user_incar_settings=settings)
-    inputs.write_input(str(folder), potcar_spec=not SETTINGS.get("PMG_VASP_PSP_DIR"))
+    try:
+        inputs.write_input(str(folder), potcar_spec=not SETTINGS.get("PMG_VASP_PSP_DIR"))
+    except (OSError, ValueError, RuntimeError) as error:  # a POTCAR that is not there
+        reason = str(error).split("\n")[0]
+        raise InputError(
+            f"the VASP inputs cannot be written ({reason}); check the pseudopotentials in PMG_VASP_PSP_DIR, or unset "
+            "it to have their names written in their place"
+        ) from None

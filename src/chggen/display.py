@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from chggen.candidate import Candidate
+from chggen.decomposition import CAVEAT
 
 _MOST_ROWS = 20
 _COLUMNS = (
@@ -67,7 +68,9 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES
     console.print(table)
-    console.print("E_d: CHGNet errs by about 0.03 eV/atom, and by more, towards too low, where E_d is high")
+    console.print(f"E_d: {CAVEAT}")
+    if any("(static)" in (c.decomposition_products or "") for c in distinct):
+        console.print("some stand on known phases that are not relaxed with CHGNet, (static) among the products")
     bad = [c for c in candidates if c.status == "failed"]
     if bad:
         console.print(f"{len(bad)} failed; their stages and reasons stand in summary.csv")

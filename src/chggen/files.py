@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import re
 import warnings
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
 
 MAX_ATOMS: Final = 500
+_ENDINGS: Final = (".cif", ".vasp", ".poscar", ".contcar", ".xyz", ".extxyz", ".json", "")  # of files in folders
 _DENSEST: Final = 1.0  # Å³/atom; no crystal is denser
 
 
@@ -87,9 +89,27 @@ def _is_file(path: Path) -> bool:
         return False
 
 
+def structure_files(paths: Sequence[Path]) -> list[Path]:
+    """The files, folders taken as those files in them whose names say that they hold structures."""
+    return [f for p in paths for f in (sorted(filter(_holds_structures, p.iterdir())) if p.is_dir() else [p])]
+
+
+def _holds_structures(file: Path) -> bool:
+    ending = file.suffix.lower()
+    return file.name[0] != "." and (ending in _ENDINGS or "POSCAR" in file.name or "CONTCAR" in file.name)
+
+
+def digest(path: Path) -> str:
+    """What stands for the content of a file. Raises InputError for one that cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except (OSError, ValueError):
+        raise InputError(f"no file to read at {str(path)[:200]}; check the path") from None
+
+
 def named_structures(paths: Sequence[Path]) -> dict[str, Structure]:
     """Name → structure of all files, folders taken as the files in them; names are unique. Raises InputError."""
-    files = [f for p in paths for f in (sorted(p.iterdir()) if p.is_dir() else [p]) if f.name[0] != "."]
+    files = structure_files(paths)
     if not files:
         raise InputError("no structure files given; expected CIF, POSCAR, extxyz or pymatgen JSON files")
     found: dict[str, Structure] = {}

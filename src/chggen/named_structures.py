@@ -17,6 +17,7 @@ from chggen.files import check_structure, named_structures
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+_LAST: Final = 118  # element
 _KEYS: Final = ("ids", "cell", "offsets", "Z", "frac")
 
 
@@ -110,7 +111,10 @@ class _Archive:
 
         atoms = slice(self._offsets[k], self._offsets[k + 1])
         lattice = Lattice.from_parameters(*self._arrays["cell"][k].astype(float))
-        species = [Element.from_Z(int(z)) for z in self._arrays["Z"][atoms]]
+        numbers = self._arrays["Z"][atoms]
+        if not ((numbers >= 1) & (numbers <= _LAST)).all():
+            raise InputError(f"{self.names[k]} of {self._path} has an atom of no element; expected 1 to {_LAST} in Z")
+        species = [Element.from_Z(int(z)) for z in numbers]
         structure = Structure(lattice, species, self._arrays["frac"][atoms].astype(float))
         check_structure(structure, f"{self.names[k]} of {self._path}")
         return structure

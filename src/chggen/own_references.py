@@ -13,7 +13,7 @@ from chggen.composition import system_elements
 from chggen.config import InputError
 from chggen.files import plain_formula
 from chggen.named_structures import NamedStructures, write_archive
-from chggen.references import ReferenceEntry, write_references
+from chggen.references import LEVELS, ReferenceEntry, write_references
 from chggen.store import writable_folder
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ _ENDPOINT: Final = "CHGGEN_MP_ENDPOINT"  # address of another server of the same
 def entries_table(path: Path, level: str | None, out: Path) -> Path:
     """A reference file OUT/references.npz of a pymatgen JSON of ComputedEntries, whose energies are at this level.
 
-    Energies are the corrected ones. A level of a name of its own, such as pbe-dft, keeps them apart from those that
-    CHGNet predicts at `pbe` and `r2scan`. Raises InputError for a missing level, and for a file that holds no entries.
+    Energies are the corrected ones. The level has a name of its own, such as pbe-dft, which keeps them apart from those
+    that CHGNet predicts at `pbe` and `r2scan`. Raises InputError for a missing level and for one of these two, for a
+    file that holds no entries, for entries of unlike functionals, and where OUT holds energies that were built.
     """
     from monty.serialization import loadfn
     from pymatgen.entries.computed_entries import ComputedEntry
@@ -36,6 +37,13 @@ def entries_table(path: Path, level: str | None, out: Path) -> Path:
     expected = "a JSON list of pymatgen ComputedEntries"
     if not level:
         raise InputError(f"the entries of {path} need a level of theory; give one with --level, such as pbe-dft")
+    if level in LEVELS:
+        raise InputError(
+            f"level '{level}' is that of energies predicted by CHGNet, which others cannot be compared with; give "
+            f"computed entries a level of their own, such as {level}-dft"
+        )
+    if (out / "rows.jsonl").exists():
+        raise InputError(f"{out} holds energies of `chggen references build`; choose another --out")
     if not path.is_file():
         raise InputError(f"no file of entries at {path}; expected {expected}")
     try:
@@ -45,6 +53,12 @@ def entries_table(path: Path, level: str | None, out: Path) -> Path:
         raise InputError(f"{path} cannot be read ({error}); expected {expected}") from None
     if not entries or not all(isinstance(entry, ComputedEntry) for entry in entries):
         raise InputError(f"{path} holds something else than computed entries; expected {expected}")
+    functionals = sorted({str(e.parameters.get("run_type", "")).removesuffix("+U") for e in entries} - {"", "None"})
+    if len(functionals) > 1:
+        raise InputError(
+            f"{path} holds energies of {' and '.join(functionals)}, which cannot be compared; expected those of one "
+            "functional, import each with a level of its own"
+        )
     rows = [_row(k, entry, level) for k, entry in enumerate(entries)]
     write_references(rows, writable_folder(out) / "references.npz")
     return out / "references.npz"
@@ -91,7 +105,7 @@ def _row(k: int, entry: Any, level: str) -> ReferenceEntry:
         formula=plain_formula(entry.composition),
         level=level,
         energy_per_atom=float(entry.energy_per_atom),
-        space_group=0 if structure is None else space_group(structure, 0.1) or 0,
+        space_group=space_group(structure, 0.1) or 0 if structure is not None and structure.is_ordered else 0,
         n_atoms=round(entry.composition.num_atoms),
     )
 

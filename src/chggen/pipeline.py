@@ -20,7 +20,7 @@ from chggen.options import (
     RelaxOptions,
     RunOptions,
 )
-from chggen.references import References, references_of
+from chggen.references import references_of
 from chggen.screening import duplicate_groups
 from chggen.settling import lower_id, rescored
 from chggen.tools import Tools
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _REDRAWS: Final = 3  # further draws of a symmetric candidate that fails or is a saddle
-_SAME_ENERGY: Final = 0.005  # eV/atom between a candidate and the known phase that it is
 
 
 @runtime_checkable
@@ -162,9 +161,11 @@ class _Campaign:
             candidate,
             e_decomposition=position.e_decomposition,
             decomposition_products=position.products or None,
-            known_as=known_as(candidate, self.references),
+            known_as=self.references.known_as(
+                candidate.formula, candidate.energy_per_atom, candidate.level, candidate.space_group_loose
+            ),
         )
-        if candidate.level == "pbe":
+        if candidate.level != "r2scan":
             return candidate
         return replace(
             candidate,
@@ -227,17 +228,6 @@ def _outcome(tries: Sequence[Job], made: Mapping[str, Candidate]) -> Candidate |
         return made[tries[-1].candidate.id]
     lower = [made[name] for t in tries if (name := lower_id(t.candidate.id)) in made and made[name].status == "ok"]
     return min(lower, key=rank, default=None)
-
-
-def known_as(candidate: Candidate, references: References) -> str | None:
-    """Id of the reference entry of the same formula and space group within 5 meV/atom, the lowest where several."""
-    if candidate.energy_per_atom is None or candidate.level is None:
-        return None
-    for entry in references.same_formula(candidate.formula, candidate.level):
-        close = abs(entry.energy_per_atom - candidate.energy_per_atom) < _SAME_ENERGY
-        if close and entry.space_group == candidate.space_group_loose:
-            return entry.id
-    return None
 
 
 def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:

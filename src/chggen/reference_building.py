@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ import numpy as np
 from chggen.above_hull import above_hull
 from chggen.composition import system_elements
 from chggen.config import InputError
-from chggen.files import plain_formula, write_text
+from chggen.files import digest, plain_formula, structure_files, write_text
 from chggen.named_structures import NamedStructures
 from chggen.options import POTENTIAL_OF, RelaxOptions, SamplerOptions
 from chggen.references import ReferenceEntry, References, element_mask, write_references
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
     from chggen.options import MachineOptions
     from chggen.pipeline import Progress
 
-_AT_ONCE: Final = {"static": 128, "relaxed": 32}  # structures in a batch: rows come once a minute or more often
+_AT_ONCE: Final = {
+    "static": 128,
+    "relaxed": 32,
+    "sampled": 32,
+}  # in a batch: rows come once a minute
 _MORE_ON_A_GPU: Final = 64
 _MAX_STEPS: Final = 1000
 _ON_HULL: Final = 1e-5  # eV/atom
@@ -38,11 +43,22 @@ class Wanted:
     """Which phases are relaxed, others staying static: those on a hull, and those at most `within` above one, eV/atom.
 
     0 is the phases on a hull alone, a negative number none, infinity all. Phases of the systems `first`, such as
-    Zn-P-S, come before all others, then those on a hull, the nearest first.
+    Zn-P-S, come before all others, then those on a hull, the nearest first. Of the others `sample` are relaxed, drawn
+    at random: the median fall of their energies is what all the static ones lack. Raises InputError for a number that
+    is none and for an unknown element.
     """
 
     within: float = math.inf
     first: Sequence[str] = ()
+    sample: int = 0
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.within) or self.sample < 0:
+            raise InputError(
+                f"expected a limit in eV/atom and a sample of 0 or more, got {self.within} and {self.sample}"
+            )
+        for system in self.first:
+            element_mask(system_elements(system))
 
     def choose(self, log: EnergyLog, level: str) -> list[str]:
         """Ids to relax next: untried ones of the first systems, else those on a hull, else those near one.
@@ -66,22 +82,37 @@ class Wanted:
         order = np.lexsort((table.n_atoms[chosen], distance[chosen].round(3)))
         return [str(name) for name in table.ids[chosen[order]]]
 
+    def drawn(self, log: EnergyLog, level: str) -> list[str]:
+        """Ids of static entries to relax as the sample, those drawn before not counted again."""
+        names = np.array(sorted({e.id for e in log.entries() if e.level == level}))
+        left = self.sample - sum("sampled" in log.of(name, level) for name in names.tolist())
+        static = [name for name in np.random.default_rng(0).permutation(names).tolist() if not log.tried(name, level)]
+        return static[: max(0, left)]
+
 
 class EnergyLog:
     """What is known of each phase at each level, in a file that grows by lines; later lines add to earlier ones.
 
-    Fields: formula, space_group, n_atoms, static (eV/atom as given), relaxed (eV/atom), failed (why it is not). A
-    last line that a kill cut short is taken out of the file.
+    Fields: formula, space_group, n_atoms, static (eV/atom as given), relaxed (eV/atom), failed (why it is not),
+    sampled (where it was relaxed to stand for the static ones). A last line that a kill cut short is taken out of the
+    file; raises InputError for any other that cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known: dict[tuple[str, str], dict[str, Any]] = {}
-        text = path.read_text() if path.exists() else ""
+        text = path.read_text(errors="replace") if path.exists() else ""
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
             write_text(path, whole)
-        self._learn(json.loads(line) for line in whole.splitlines())
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                self._learn([json.loads(line)])
+            except (ValueError, TypeError, KeyError, AttributeError):
+                raise InputError(
+                    f"line {number} of {path} cannot be read; expected a row of energies; delete the line to have its "
+                    "phase computed again"
+                ) from None
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
         with self._path.open("a") as handle:
@@ -108,7 +139,7 @@ class EnergyLog:
                 relaxed="relaxed" in row,
                 space_group=row["space_group"],
                 n_atoms=row["n_atoms"],
-                drop=row["static"] - row["relaxed"] if "relaxed" in row else math.nan,
+                drop=row["static"] - row["relaxed"] if "sampled" in row and "relaxed" in row else math.nan,
             )
             for (name, level), row in self._known.items()
             if "static" in row
@@ -134,8 +165,9 @@ def build_references(
 
     All are evaluated as they are; then, level by level, the wanted ones (None: all) are relaxed, those on a hull
     first, until no untried one lies on a hull of the energies so far. Rows are written to OUT/rows.jsonl as they come:
-    a second call goes on where the first one ended. Raises InputError for an unknown level and for structures that
-    cannot be read.
+    a second call goes on where the first one ended, with more structures, levels or wanted ones if asked for. Raises
+    InputError for an unknown level, for structures that cannot be read, and where OUT was made with another fmax or
+    from files of the same names and other content.
     """
     for level in levels:
         if level not in POTENTIAL_OF:
@@ -143,7 +175,8 @@ def build_references(
     machine = machine_of(device=device, workers=workers)
     structures = NamedStructures(tuple(paths))
     names = sorted(structures.names, key=structures.n_atoms)
-    log = EnergyLog(writable_folder(out) / "rows.jsonl")
+    _keep_sources(paths, fmax, writable_folder(out) / "build.json")
+    log = EnergyLog(out / "rows.jsonl")
     settings = RelaxOptions.of(fmax=fmax, max_steps=_MAX_STEPS)
     at = {
         level: Tools(
@@ -157,12 +190,28 @@ def build_references(
     try:
         for level, tools in at.items():
             work.do("static", [name for name in names if not log.of(name, level)], level, tools)
+        wanted = wanted or Wanted()
         for level, tools in at.items():
-            while todo := (wanted or Wanted()).choose(log, level):
+            while todo := wanted.choose(log, level):
                 work.do("relaxed", todo, level, tools)
+            work.do("sampled", wanted.drawn(log, level), level, tools)
     finally:
         write_references(log.entries(), out / "references.npz")
     return out / "references.npz"
+
+
+def _keep_sources(paths: Sequence[Path], fmax: float, path: Path) -> None:
+    """Write down what the energies in a folder come from. Raises InputError where they came from something else."""
+    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"fmax": fmax, "files": {}}
+    if kept["fmax"] != fmax:
+        raise InputError(
+            f"{path.parent} was made with fmax {kept['fmax']:g}, now {fmax:g} is asked for; use another --out"
+        )
+    files = {os.path.abspath(file): digest(file) for file in structure_files(paths)}
+    for name, content in files.items():
+        if kept["files"].get(name, content) != content:
+            raise InputError(f"{name} has changed since {path.parent} was made from it; use another --out")
+    write_text(path, json.dumps({"fmax": fmax, "files": kept["files"] | files}, indent=1) + "\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,4 +288,9 @@ def relaxed_rows(structures: NamedStructures, names: Sequence[str], tools: Tools
     return rows
 
 
-_ROWS: Final = {"static": static_rows, "relaxed": relaxed_rows}
+def sampled_rows(structures: NamedStructures, names: Sequence[str], tools: Tools) -> list[dict[str, Any]]:
+    """The same of structures that stand for the static ones, marked as such."""
+    return [row | {"sampled": True} for row in relaxed_rows(structures, names, tools)]
+
+
+_ROWS: Final = {"static": static_rows, "relaxed": relaxed_rows, "sampled": sampled_rows}

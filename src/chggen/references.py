@@ -20,6 +20,8 @@ LEVELS: Final = ("pbe", "r2scan")
 SHIPPED: Final = Path(__file__).parent / "data" / "references.npz"
 REFERENCES_FORMAT: Final = 2
 
+_SAME_ENERGY: Final = 0.005  # eV/atom
+_STATIC_EXCESS: Final = 0.02  # eV/atom; nine in ten static entries fall by less when they are relaxed
 _BITS: Final = {symbol: (z // 64, np.uint64(1) << np.uint64(z % 64)) for z, symbol in enumerate(SYMBOLS)}
 _NO_TABLE: Final = "no reference energies are shipped with this installation; make them with `chggen references build`"
 
@@ -111,14 +113,15 @@ class References:
 
     @staticmethod
     def joined(tables: Sequence[References]) -> References:
-        """One table of the rows of several; levels are joined by name. Raises InputError for an id that is in two."""
+        """One table of the rows of several; levels are joined by name.
+
+        Of an id that two tables hold at one level the later table's energy counts. Raises InputError for an id that is
+        one formula in one table and another in the next.
+        """
         if len(tables) == 1:
             return tables[0]
         levels = tuple(dict.fromkeys(level for table in tables for level in table.levels))
         ids = np.concatenate([table.ids for table in tables])
-        distinct, counts = np.unique(ids, return_counts=True)
-        if (counts > 1).any():
-            raise InputError(f"two of the reference tables hold {distinct[counts > 1][0]}; expected ids that differ")
         columns = [[levels.index(level) for level in table.levels] for table in tables]
         energies = [np.full((len(table), len(levels)), np.nan, np.float32) for table in tables]
         relaxed = [np.zeros((len(table), len(levels)), bool) for table in tables]
@@ -126,12 +129,13 @@ class References:
         for table, own, e, r in reversed(list(zip(tables, columns, energies, relaxed, strict=True))):
             e[:, own], r[:, own] = table.energies, table.relaxed
             drops[own] = np.where(np.isfinite(table.drops), table.drops, drops[own])  # those of the first are kept
+        formulas = np.concatenate([table.formulas for table in tables])
         return References(
             levels=levels,
             ids=ids,
-            formulas=np.concatenate([table.formulas for table in tables]),
+            formulas=formulas,
             masks=np.concatenate([table.masks for table in tables]),
-            energies=np.concatenate(energies),
+            energies=_replaced(ids, formulas, np.concatenate(energies)),
             relaxed=np.concatenate(relaxed),
             space_groups=np.concatenate([table.space_groups for table in tables]),
             n_atoms=np.concatenate([table.n_atoms for table in tables]),
@@ -196,6 +200,19 @@ class References:
         found = [self._entry(int(i), column) for i in rows if reduced(parse_formula(str(self.formulas[i]))) == wanted]
         return sorted(found, key=lambda entry: entry.energy_per_atom)
 
+    def known_as(self, formula: str, energy_per_atom: float, level: str, space_group: int | None) -> str | None:
+        """Id of the entry that an energy (eV/atom) and a space group (at 0.1 Å) belong to, the lowest where several.
+
+        Of the same formula and space group and within 5 meV/atom; a static entry may lie higher by 20 more, which
+        relaxing it would take off.
+        """
+        for entry in self.same_formula(formula, level):
+            above = entry.energy_per_atom - energy_per_atom
+            most = _SAME_ENERGY + (0 if entry.relaxed else _STATIC_EXCESS)
+            if -_SAME_ENERGY < above < most and entry.space_group == space_group:
+                return entry.id
+        return None
+
     def unknown_ids(self, ids: Sequence[str]) -> list[str]:
         """Those of the ids that the table does not hold at any level."""
         return [name for name in ids if name not in self._known]
@@ -216,6 +233,22 @@ class References:
         )
 
 
+def _replaced(ids: np.ndarray, formulas: np.ndarray, energies: np.ndarray) -> np.ndarray:
+    """Energies (rows, levels) without those of ids that a later row has at the same level. Raises InputError."""
+    energies = energies.copy()
+    distinct, counts = np.unique(ids, return_counts=True)
+    for name in distinct[counts > 1].tolist():
+        rows = np.flatnonzero(ids == name)
+        known = {tuple(sorted(reduced(parse_formula(str(formulas[k]))).items())): str(formulas[k]) for k in rows}
+        if len(known) > 1:
+            raise InputError(
+                f"{name} is {' and '.join(known.values())} in two of the reference tables; rename one of them"
+            )
+        for column in range(energies.shape[1]):
+            energies[rows[np.isfinite(energies[rows, column])][:-1], column] = np.nan
+    return energies
+
+
 def write_references(rows: Iterable[ReferenceEntry], path: Path | str) -> References:
     """Write the entries as a reference table and return it. Raises InputError as `References.from_entries`."""
     table = References.from_entries(rows)
@@ -226,7 +259,7 @@ def write_references(rows: Iterable[ReferenceEntry], path: Path | str) -> Refere
 def references_of(names: Sequence[str]) -> References:
     """The tables of these files joined; `shipped` is that of the installation, which no name at all means as well.
 
-    Raises InputError for a file that is no table, and for an id that is in two of them.
+    Raises InputError for a file that is no table, and for an id that is two formulas in them.
     """
     tables = [References.load(None if name == "shipped" else name) for name in names or ("shipped",)]
     return References.joined(tables)
@@ -273,6 +306,7 @@ def _read(path: Path) -> References:
         arrays["ids"] = np.char.decode(arrays["ids"], "utf-8")
         arrays["formulas"] = np.char.decode(arrays["formulas"], "utf-8")
         levels = tuple(str(level) for level in arrays.pop("levels"))
+        _check_shapes(arrays, levels)
         return References(
             levels=levels, **arrays, reason=None if len(arrays["ids"]) else "the reference table holds no entries"
         )
@@ -281,4 +315,20 @@ def _read(path: Path) -> References:
     except InputError:
         raise
     except Exception as error:  # numpy raises anything from BadZipFile to KeyError for a foreign file
-        raise InputError(f"{path} is not a reference table: {error}") from None
+        raise InputError(
+            f"{path} is not a reference table ({error}); expected a references.npz, build or import it anew"
+        ) from None
+
+
+def _check_shapes(arrays: dict[str, np.ndarray], levels: Sequence[str]) -> None:
+    """Raise ValueError for arrays that do not belong together."""
+    n, k = len(arrays["ids"]), len(levels)
+    expected = {
+        "ids": (n,), "formulas": (n,), "masks": (n, 2), "energies": (n, k), "relaxed": (n, k), "space_groups": (n,),
+        "n_atoms": (n,), "drops": (k,),
+    }  # fmt: skip
+    for name, shape in expected.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape}, not {shape}")
+    if not arrays["masks"].any(axis=1).all():
+        raise ValueError("a row has no elements")

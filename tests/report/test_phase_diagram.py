@@ -50,15 +50,18 @@ def drawn(*elements: str, references: References = BINARY, **more: Any) -> Phase
 
 def test_a_binary_by_hand() -> None:
     found = drawn("Li", "Si", candidates=CANDIDATES)
-    marks = {m.name: m for m in found.marks}
-    assert set(marks) == {"Li", "Si", "LiSi", "Li3Si", "good"}  # LiSi3 is 0.45 eV/atom above the hull
+    marks = {m.name: m for m in found.marks if m.kind == "known"}
+    assert set(marks) == {"Li", "Si", "LiSi", "Li3Si"}  # LiSi3 is 0.45 eV/atom above the hull
+    (good,) = (m for m in found.marks if m.kind == "candidate")
     assert (marks["LiSi"].x, marks["LiSi"].y) == pytest.approx((0.5, -0.4), abs=1e-6)
     assert (marks["Li3Si"].x, marks["Li3Si"].y) == pytest.approx((0.25, -0.15), abs=1e-6)
     assert marks["Li3Si"].e_hull == pytest.approx(0.05, abs=1e-6)
     assert "id-Li3Si" in marks["Li3Si"].text
-    assert (marks["good"].kind, marks["good"].y) == ("candidate", pytest.approx(-0.45, abs=1e-6))
+    assert (good.name, good.note, good.y) == ("LiSi", " -50 meV/atom", pytest.approx(-0.45, abs=1e-6))
     assert np.allclose(found.lines, [[(0, 0), (0.5, -0.4)], [(0.5, -0.4), (1, 0)]], atol=1e-6)
-    assert {m.name for m in found.marks if m.side} == {"Li", "Si", "LiSi"}
+    assert {m.name for m in marks.values() if m.side} == {"Li", "Si", "LiSi"}
+    assert good.side
+    assert "(CHGNet)" in found.title
 
 
 def test_a_candidate_never_becomes_part_of_the_hull() -> None:
@@ -111,6 +114,24 @@ def test_every_format_is_written_whole(tmp_path: Path, ending: str, elements: tu
     assert path.name == f"diagram.{ending}"
 
 
+def test_only_the_best_candidate_of_a_formula_is_labelled() -> None:
+    many = [candidate(f"c{k}", "LiSi", -3.8 + 0.01 * k, 0.1 + 0.01 * k) for k in range(3)]
+    labelled = [m.text for m in drawn("Li", "Si", candidates=many).marks if m.kind == "candidate" and m.side]
+    assert labelled == ["c0<br>LiSi, E_d +100 meV/atom"]
+
+
+def test_a_level_of_ones_own_is_not_called_chgnet_and_static_phases_are_marked(tmp_path: Path) -> None:
+    rows = [
+        ReferenceEntry(id=f, formula=f, level="pbe-dft", energy_per_atom=-2.0, relaxed=f != "Si") for f in ("Li", "Si")
+    ]
+    found = picture(["Li", "Si"], "pbe-dft", references=References.from_entries(rows))
+    assert found is not None
+    assert "CHGNet" not in found.title
+    assert ["static" in m.text for m in found.marks] == [m.name == "Si" for m in found.marks]
+    save(found, tmp_path / "new" / "diagram.svg")
+    assert (tmp_path / "new" / "diagram.svg").exists()
+
+
 def test_another_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot draw diagram.gif; expected a name that ends with .html, .png, .svg"):
         save(drawn("Li", "Si"), tmp_path / "diagram.gif")
@@ -121,6 +142,6 @@ def test_the_interactive_one_tells_energies() -> None:
     figure = interactive(drawn("Li", "Si", candidates=CANDIDATES))
     by_name = {trace.name: trace for trace in figure.data if trace.name}
     assert set(by_name) == {"known, above the hull", "known, stable", "candidate"}
-    assert by_name["candidate"].hovertext == ("good<br>E_d -50 meV/atom",)
+    assert by_name["candidate"].hovertext == ("good<br>LiSi, E_d -50 meV/atom",)
     assert re.search("50 meV/atom above the hull", by_name["known, above the hull"].hovertext[0])
     assert [text for text in by_name["known, stable"].text if text]

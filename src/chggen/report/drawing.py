@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from chggen.config import InputError
 from chggen.report.phase_diagram import ON_HULL, Line, Mark, PhaseDiagramPicture
+from chggen.store import writable_folder
 
 _STABLE: Final = "#1f6f4a"
 _ABOVE: Final = "#9aa0a6"
@@ -21,13 +22,14 @@ _FORMATION: Final = "formation energy, eV/atom"
 
 def save(picture: PhaseDiagramPicture, path: Path) -> None:
     """Write the picture: .html interactive, .png, .svg or .pdf for print. Raises InputError for another ending."""
+    if path.suffix not in (".html", *_FORMATS):
+        raise InputError(f"cannot draw {path.name}; expected a name that ends with .html, {', '.join(_FORMATS)}")
+    writable_folder(path.parent)
     temporary = path.with_name(f".{path.name}.part{path.suffix}")
     if path.suffix == ".html":
         temporary.write_text(interactive(picture).to_html(include_plotlyjs=True))
-    elif path.suffix in _FORMATS:
-        _printed(picture).savefig(temporary, dpi=200)
     else:
-        raise InputError(f"cannot draw {path.name}; expected a name that ends with .html, {', '.join(_FORMATS)}")
+        _printed(picture).savefig(temporary, dpi=200)
     os.replace(temporary, path)
 
 
@@ -51,7 +53,7 @@ def interactive(picture: PhaseDiagramPicture) -> Any:
             x=[m.x for m in marks],
             y=[m.y for m in marks],
             mode="markers+text",
-            text=[m.name if m.side else "" for m in marks],
+            text=[m.name + m.note if m.side else "" for m in marks],
             textposition=[m.side or "bottom center" for m in marks],
             hovertext=[m.text for m in marks],
             hoverinfo="text",
@@ -85,7 +87,7 @@ def _printed(picture: PhaseDiagramPicture) -> Any:
                 vertical, horizontal = m.side.split()
                 shift = (7 * {"left": -1, "right": 1}.get(horizontal, 0), 7 * {"bottom": -1, "top": 1}.get(vertical, 0))
                 axes.annotate(
-                    _subscripts(m.name), (m.x, m.y), shift, textcoords="offset points", fontsize=9,
+                    _subscripts(m.name) + m.note, (m.x, m.y), shift, textcoords="offset points", fontsize=9,
                     ha=_ALIGNED[horizontal], va=_ALIGNED.get(vertical, "center"), zorder=3,
                 )  # fmt: skip
     axes.set_title(picture.title)

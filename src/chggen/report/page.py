@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from chggen.candidate import Candidate, rank
 from chggen.composition import parse_formula
-from chggen.config import read_toml
+from chggen.config import InputError, read_toml
+from chggen.decomposition import CAVEAT
 from chggen.files import write_text
 from chggen.references import LEVELS, References, references_of
-from chggen.report.drawing import interactive
+from chggen.report.drawing import interactive, save
 from chggen.report.figures import attrition, decomposition_histogram
 from chggen.report.phase_diagram import energy_at, picture
 from chggen.store import read_candidates
@@ -43,6 +45,22 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
     return target
 
 
+def draw_candidates(folder: Path, level: str, path: Path) -> None:
+    """Draw the phase diagram of a results folder with its candidates into a file. Raises InputError."""
+    candidates = read_candidates(folder)
+    drawn = picture(_elements(candidates), level, candidates, _references(folder))
+    if drawn is None:
+        system = "-".join(_elements(candidates))
+        raise InputError(
+            f"no phase diagram of {system}; expected two or three elements with {level} reference energies"
+        )
+    save(drawn, path)
+
+
+def _elements(candidates: Sequence[Candidate]) -> list[str]:
+    return list(dict.fromkeys(symbol for c in candidates for symbol in parse_formula(c.formula)))
+
+
 def _references(folder: Path) -> References:
     """The known phases that the run was placed among."""
     config = folder / "config.toml"
@@ -62,8 +80,8 @@ def _page(title: str, candidates: Sequence[Candidate], references: References) -
         "<h2>Ranked candidates</h2>",
         _table(good),
         '<p class="note">E_d: decomposition energy against the known phases at the level named, below zero where the '
-        "hull is broken. CHGNet errs by about 0.03 eV/atom and underestimates high E_d: differences below that do "
-        "not decide, and candidates up to 0.03 eV/atom are worth a DFT calculation.</p>",
+        f"hull is broken. {CAVEAT}: smaller differences do not decide, and candidates up to 0.03 eV/atom are worth a "
+        f"DFT calculation.{_static_note(good, references)}</p>",
         *plots,
         "<h2>Failed candidates</h2>" if bad else "",
         _failures(bad) if bad else "",
@@ -74,9 +92,22 @@ def _page(title: str, candidates: Sequence[Candidate], references: References) -
     )
 
 
+def _static_note(candidates: Sequence[Candidate], references: References) -> str:
+    """What is to be said where a decomposition energy stands on a phase that is not relaxed."""
+    if not any("(static)" in (c.decomposition_products or "") for c in candidates):
+        return ""
+    falls = [
+        f"{fall:.3f} eV/atom at {level} level"
+        for level, fall in zip(references.levels, references.drops.tolist(), strict=True)
+        if math.isfinite(fall)
+    ]
+    how = f", typically {' and '.join(falls)}" if falls else ""
+    return f" (static): a known phase that is not relaxed with CHGNet, so its energy is too high{how}."
+
+
 def _diagrams(candidates: Sequence[Candidate], references: References) -> list[Any]:
     """Phase diagrams of the candidates' system at each level that they have energies of; none beyond ternaries."""
-    elements = list(dict.fromkeys(symbol for c in candidates for symbol in parse_formula(c.formula)))
+    elements = _elements(candidates)
     if len(elements) not in (2, 3):
         return []
     levels = [level for level in LEVELS if any(energy_at(c, level)[1] is not None for c in candidates)]
@@ -98,7 +129,7 @@ def _table(candidates: Sequence[Candidate]) -> str:
             f'<td class="{kind}">{html.escape("" if v is None else str(v))}</td>'
             for v, kind in zip(cells, kinds, strict=True)
         )
-        stable = c.e_decomposition is not None and c.e_decomposition <= 0
+        stable = c.deciding_e_d is not None and c.deciding_e_d <= 0
         rows.append(f'<tr class="{"stable" if stable else ""}">{shown}</tr>')
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from chggen.candidate import Candidate
 from chggen.composition import parse_formula, reduced
-from chggen.references import ReferenceEntry, References
+from chggen.references import LEVELS, ReferenceEntry, References
 
 ON_HULL: Final = 1e-6  # eV/atom
 _NEAR: Final = 0.2  # eV/atom; known phases farther above the hull are left out
@@ -25,7 +25,10 @@ _SIDES: Final = {  # of a label to its point, and where plotly puts it
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A phase in the picture: where it is, above the hull by how much (eV/atom), which side its label stands on."""
+    """A phase in the picture: where it is, above the hull by how much (eV/atom), which side its label stands on.
+
+    note: what its label says after the formula; text: what is told under the pointer.
+    """
 
     name: str
     x: float
@@ -34,6 +37,7 @@ class Mark:
     kind: str  # known, or candidate
     side: str = ""
     text: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +57,7 @@ class PhaseDiagramPicture:
 
     @property
     def title(self) -> str:
-        return f"{'–'.join(self.elements)} at {self.level} level (CHGNet)"
+        return f"{'–'.join(self.elements)} at {self.level} level{' (CHGNet)' if self.level in LEVELS else ''}"
 
 
 def picture(
@@ -94,20 +98,27 @@ def picture(
         if above < _NEAR:
             x, y = place(dict(formula), entry.energy_per_atom)
             text = f"{entry.formula} ({entry.id})<br>{1000 * above:.0f} meV/atom above the hull"
+            text += "" if entry.relaxed else "<br>static: not relaxed with CHGNet"
             marks.append(Mark(name=_label(dict(formula)), x=x, y=y, e_hull=above, kind="known", text=text))
+    best: dict[str, Mark] = {}  # of each formula: the others of a ternary lie under it
     for c in candidates:
         energy, e_d = energy_at(c, level)
         if c.status == "ok" and c.duplicate_of is None and energy is not None and e_d is not None:
             x, y = place(parse_formula(c.formula), energy)
-            text = f"{c.id}<br>E_d {1000 * e_d:+.0f} meV/atom"
-            marks.append(Mark(name=c.id, x=x, y=y, e_hull=e_d, kind="candidate", text=text))
+            shown, told = _label(reduced(parse_formula(c.formula))), f" {1000 * e_d:+.0f} meV/atom"
+            text = f"{c.id}<br>{shown}, E_d{told}"
+            mark = Mark(name=shown, note=told, x=x, y=y, e_hull=e_d, kind="candidate", text=text)
+            if shown not in best or e_d < best[shown].e_hull:
+                best[shown] = mark
+            marks.append(mark)
+    named = [*best.values(), *(m for m in marks if m.kind == "known" and m.e_hull < ON_HULL)]
     if len(elements) == 2:
         stable = sorted((m.x, m.y) for m in marks if m.kind == "known" and m.e_hull < ON_HULL)
         lines = list(pairwise(stable))
     else:
         corners = [[place(p.composition.get_el_amt_dict(), 0.0) for p in facet] for facet in _facets(diagram)]
         lines = sorted({(min(pair), max(pair)) for facet in corners for pair in combinations(facet, 2)})
-    return PhaseDiagramPicture(elements=elements, level=level, marks=_labelled(marks, lines), lines=tuple(lines))
+    return PhaseDiagramPicture(elements=elements, level=level, marks=_labelled(marks, named, lines), lines=tuple(lines))
 
 
 def energy_at(candidate: Candidate, level: str) -> tuple[float | None, float | None]:
@@ -138,8 +149,8 @@ def _label(counts: Mapping[str, int]) -> str:
     return next(iter(counts)) if len(counts) == 1 else str(Composition(counts).reduced_formula)
 
 
-def _labelled(marks: Sequence[Mark], lines: Sequence[Line]) -> tuple[Mark, ...]:
-    """The marks, the stable known ones with labels that keep off each other, the points and the lines if they can."""
+def _labelled(marks: Sequence[Mark], named: Sequence[Mark], lines: Sequence[Line]) -> tuple[Mark, ...]:
+    """The marks, those named with labels that keep off each other, the points and the lines if they can."""
     places = np.array([(m.x, m.y) for m in marks])
     least, size = places.min(axis=0), np.ptp(places, axis=0)
     size[size == 0] = 1.0
@@ -151,9 +162,9 @@ def _labelled(marks: Sequence[Mark], lines: Sequence[Line]) -> tuple[Mark, ...]:
     taken: list[tuple[float, float, float, float]] = []
     found = list(marks)
     for k, mark in enumerate(marks):
-        if mark.kind != "known" or mark.e_hull > ON_HULL:
+        if mark not in named:
             continue
-        w, h = _LETTER[0] * len(mark.name), _LETTER[1]
+        w, h = _LETTER[0] * len(mark.name + mark.note), _LETTER[1]
         best, lowest = "", np.inf
         for side, (right, up) in _SIDES.items():
             x, y = points[k] + [right * (w / 2 + 0.012), up * (h / 2 + 0.016)]
