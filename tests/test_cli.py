@@ -120,6 +120,10 @@ _BAD = {
     "hull of nothing": ("hull", "hull takes structures, or --formula with --energy"),
     "hull without energy": ("hull --formula NaCl", "needs both"),
     "hull at no level": ("hull --formula NaCl --energy -3 --level lda", "not at 'lda'; energies of different levels"),
+    "hull with another level's potential": (
+        "hull host.cif --level pbe --potential chgnet-r2scan", "potential chgnet-r2scan gives energies at level r2scan"
+    ),
+    "hull with a foreign potential": ("hull host.cif --potential lennard", "are at the level of 'lennard'"),
     "hull without a stranger": ("hull --formula NaCl --energy -3 --without nobody", "no reference entry with id"),
     "references at no level": ("references build host.cif --levels lda", "unknown level 'lda'"),
     "references of no system": ("references show Zn-Qq", "'Zn-Qq' is no chemical system"),

@@ -220,8 +220,14 @@ def hull(
     structures: Annotated[list[Path] | None, typer.Argument(help="Structures to relax and place.")] = None,
     formula: Annotated[str | None, typer.Option(help="Instead of structures, with --energy.")] = None,
     energy: Annotated[float | None, typer.Option(help="eV/atom at the level.")] = None,
-    level: Annotated[str, typer.Option(help="pbe, r2scan or one of your own references.")] = "pbe",
+    level: Annotated[
+        str | None,
+        typer.Option(help="pbe (default), r2scan or one of your own references; that of --potential if given."),
+    ] = None,
     without: Annotated[list[str] | None, typer.Option(help="Reference id to leave out; may be repeated.")] = None,
+    potential: Annotated[
+        str | None, typer.Option(help="chgnet or chgnet-r2scan; default: the one of the level.")
+    ] = None,
     fmax: Fmax = 0.1,
     references: ReferenceFiles = None,
     seed: Seed = 0,
@@ -233,7 +239,15 @@ def hull(
     from chggen import commands
 
     for line in commands.hull_lines(
-        structures or [], formula, energy, level, without or [], references or (), fmax, device, out
+        structures or [],
+        formula,
+        energy,
+        commands.level_of(level, potential),
+        without or [],
+        references or (),
+        fmax,
+        device,
+        out,
     ):
         typer.echo(line)
 

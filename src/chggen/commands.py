@@ -96,6 +96,17 @@ def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | N
     return lines
 
 
+def level_of(level: str | None, potential: str | None) -> str:
+    """The level of theory asked for, by its name or by the potential of it. Raises InputError where they differ."""
+    by_potential = {name: level for level, name in POTENTIAL_OF.items()}
+    if potential is not None and potential not in by_potential:
+        raise InputError(f"no references are at the level of '{potential}'; expected {' or '.join(by_potential)}")
+    found = level or by_potential.get(potential or "", "pbe")
+    if potential is not None and by_potential[potential] != found:
+        raise InputError(f"potential {potential} gives energies at level {by_potential[potential]}, not at '{found}'")
+    return found
+
+
 def hull_lines(
     paths: Sequence[Path],
     formula: str | None,
