@@ -118,7 +118,9 @@ def test_systems_named_first_are_relaxed_first(tmp_path: Path) -> None:
     assert Wanted(within=0.0).choose(log, "pbe") == ["LiSi", "P", "Si", "Li"]  # small cells first
     assert Wanted(within=0.0, first=["Li-P"]).choose(log, "pbe") == ["P", "Li"]
     assert Wanted(within=1.0, first=["Li-P"]).choose(log, "pbe") == ["P", "Li", "LiP"]
-    log.add([{"id": name, "level": "pbe", "failed": "no"} for name in ("Li", "Si", "P", "LiSi")])
+    log.add([{"id": name, "level": "pbe", "relaxed": log.of(name, "pbe")["static"]} for name in ("Li", "Si", "P")])
+    log.add([{"id": "LiSi", "level": "pbe", "failed": "no end"}])
+    assert "LiSi" not in {e.id for e in log.entries()}  # a static one must not stay on a hull
     assert Wanted(within=0.0).choose(log, "pbe") == []
     assert Wanted(within=1.0).choose(log, "pbe") == ["LiP"]
 
@@ -132,13 +134,12 @@ def test_a_phase_without_energy_is_a_row_with_its_reason(tmp_path: Path) -> None
     assert "no neighbour within 6 Å" in row["failed"]
 
 
-def test_a_phase_that_does_not_relax_stays_static(
+def test_a_phase_that_does_not_relax_is_no_reference(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reference_building, "_MAX_STEPS", 1)
     (folder / "silicon.cif").unlink()
-    built = _built(folder, tmp_path / "out")
-    assert not built["lithium"].relaxed
+    assert _built(folder, tmp_path / "out") == {}
     assert "not converged in 1 steps" in (tmp_path / "out" / "rows.jsonl").read_text()
 
 

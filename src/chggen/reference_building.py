@@ -129,7 +129,10 @@ class EnergyLog:
         return "relaxed" in known or "failed" in known
 
     def entries(self) -> list[ReferenceEntry]:
-        """Every phase that has an energy, relaxed where there is such a one."""
+        """Every phase that has an energy, relaxed where there is such a one; none whose relaxation failed.
+
+        The potential knows no phase near those, and a static one must not stay on a hull.
+        """
         return [
             ReferenceEntry(
                 id=name,
@@ -142,7 +145,7 @@ class EnergyLog:
                 drop=row["static"] - row["relaxed"] if "sampled" in row and "relaxed" in row else math.nan,
             )
             for (name, level), row in self._known.items()
-            if "static" in row
+            if "static" in row and "failed" not in row
         ]
 
     def _learn(self, rows: Iterable[dict[str, Any]]) -> None:
