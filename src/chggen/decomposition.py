@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from chggen.config import InputError
 from chggen.references import ReferenceEntry, References, references_of
 
 CAVEAT: Final = "CHGNet errs by about 0.03 eV/atom, and by more, towards too low, where E_d is high"
+_Key = TypeVar("_Key")
 _TRACE: Final = 1e-9  # atom fraction; less is rounding of the solver
 
 
@@ -135,13 +136,13 @@ def _system(
     if not np.isfinite(table.energies[:, table.column(level)]).any():
         others = " and ".join(x for k, x in enumerate(table.levels) if np.isfinite(table.energies[:, k]).any())
         return None, f"no {level} reference energies, only {others} ones, and different levels cannot be compared"
-    lowest: dict[tuple[tuple[str, int], ...], ReferenceEntry] = {}
+    written: dict[str, ReferenceEntry] = {}  # by formula as written: reading thousands of formulas is what takes time
     for entry in table.system(elements, level):
-        formula = tuple(sorted(reduced(parse_formula(entry.formula)).items()))
-        if entry.id not in without and (
-            formula not in lowest or entry.energy_per_atom < lowest[formula].energy_per_atom
-        ):
-            lowest[formula] = entry
+        if entry.id not in without:
+            _keep_lower(written, entry.formula, entry)
+    lowest: dict[tuple[tuple[str, int], ...], ReferenceEntry] = {}
+    for text, entry in written.items():
+        _keep_lower(lowest, tuple(sorted(reduced(parse_formula(text)).items())), entry)
     missing = [symbol for symbol in elements if ((symbol, 1),) not in lowest]
     if missing:
         return None, f"no {level} reference energy for the element{'s' * (len(missing) > 1)} {', '.join(missing)}"
@@ -149,6 +150,11 @@ def _system(
     phases = tuple(lowest.values())
     energies = np.array([entry.energy_per_atom for entry in phases])
     return _System(elements=elements, phases=phases, fractions=counts / counts.sum(axis=0), energies=energies), None
+
+
+def _keep_lower(found: dict[_Key, ReferenceEntry], key: _Key, entry: ReferenceEntry) -> None:
+    if key not in found or entry.energy_per_atom < found[key].energy_per_atom:
+        found[key] = entry
 
 
 def _placed(blank: Position, system: _System, species: dict[str, int]) -> Position:
