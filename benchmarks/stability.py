@@ -32,6 +32,7 @@ from chggen.symmetry import space_group
 from chggen.tools import Tools
 
 STABLE = 0.025  # eV/atom
+SULFUR = -0.503  # eV per atom of a sulfide, the MP2020 correction
 SYSTEMS = ("Zn-P-S", "Li-P-S", "Li-Si")
 HUBBARD = ("V", "Cr", "Mn", "Fe", "Co", "Ni", "Mo", "W")  # GGA+U in MP where oxygen or fluorine is there
 ANIONS = ("O", "S", "F", "Cl", "Br", "I", "N", "Se", "Si", "Sb", "Te", "H")
@@ -55,7 +56,16 @@ class Known:
 
     def formation(self, level: str) -> np.ndarray:
         """Formation energy of each row from the energies of the table, eV/atom."""
-        energies = self.table.energies[:, self.table.column(level)].astype(float)
+        return self._over_elements(self.table.energies[:, self.table.column(level)].astype(float))
+
+    def raw_formation(self) -> np.ndarray:
+        """The same from the raw PBE energies of MP, with the MP2020 correction of sulfur alone."""
+        sulfur = np.array([counts.get("S", 0) / sum(counts.values()) for counts in self.species])
+        corrected = np.array([len(counts) > 1 for counts in self.species]) * sulfur * SULFUR
+        return self._over_elements(self.columns["e_raw_mpf2021"]) + corrected
+
+    def _over_elements(self, energies: np.ndarray) -> np.ndarray:
+        """Energies of all rows, eV/atom, less those of the lowest pure elements."""
         elements: dict[str, float] = {}
         for counts, energy in zip(self.species, energies, strict=True):
             if len(counts) == 1 and np.isfinite(energy):
@@ -202,6 +212,7 @@ def systems(known: Known, data: Path) -> None:
     """Stable phases of three systems at both levels beside those of MP."""
     with gzip.open(data / "hull_mp2019.csv.gz", "rt") as handle:
         literature = list(csv.DictReader(handle))
+    own, raw = known.formation("pbe"), known.raw_formation()
     for system in SYSTEMS:
         elements = set(system.split("-"))
         inside = {k: _key(counts) for k, counts in enumerate(known.species) if set(counts) <= elements}
@@ -224,9 +235,17 @@ def systems(known: Known, data: Path) -> None:
             ]
             given = [known.columns["ehull_mp2019"][k] for k in same]
             mp = f"{1000 * np.nanmin(given):.0f}" if np.isfinite(given).any() else "no entry"
-            rows.append((str(known.table.formulas[same[0]]) if same else dict(key), *cells, mp))
+            energies = [_lowest(values, same) for values in (own, raw, known.columns["eform_mp2019"])]
+            rows.append((str(known.table.formulas[same[0]]) if same else dict(key), *cells, mp, *energies))
         print(f"\n### {system}")
-        table_of(("formula, E_hull in meV/atom", *LEVELS, "MP 2019"), rows)
+        head = ("formula, E_hull in meV/atom", *LEVELS, "MP 2019", "formation energy, eV/atom: pbe",
+                "raw PBE, S corrected", "MP 2019")  # fmt: skip
+        table_of(head, rows)
+
+
+def _lowest(values: np.ndarray, rows: Sequence[int]) -> str:
+    found = [values[k] for k in rows if np.isfinite(values[k])]
+    return f"{min(found):.3f}" if found else "unknown"
 
 
 def _key(counts: dict[str, float] | dict[str, int]) -> tuple[tuple[str, float], ...]:
