@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from chggen.candidate import Candidate
-from chggen.composition import parse_formula, system_elements
+from chggen.composition import system_elements
 from chggen.config import InputError, from_table, read_toml
 from chggen.files import cif_text, named_structures, plain_formula, write_extxyz, write_text
 from chggen.options import POTENTIAL_OF, RelaxOptions, SamplerOptions
@@ -174,9 +174,6 @@ def reference_lines(
     elements = system_elements(system)
     table = references_of(references)
     entries = table.system(elements, level)
-    alone = {next(iter(parse_formula(e.formula))) for e in entries if len(parse_formula(e.formula)) == 1}
-    missing = [symbol for symbol in elements if symbol not in alone]
-    notes = [f"no {level} reference energy of {', '.join(missing)}: no hull of {system}"] if missing else []
     if not entries:
         return [f"no {level} reference energies for {system}" + (f": {table.reason}" if table.reason else "")]
     placed = [(hull(e.formula, e.energy_per_atom, level=level, references=table).e_hull, e) for e in entries]
@@ -187,7 +184,9 @@ def reference_lines(
         f"space group {e.space_group or '?':>3}  {'relaxed' if e.relaxed else 'static'}"
         for above, e in placed
     ]
-    lines += notes
+    reason = hull("".join(elements), 0.0, level=level, references=table).reason
+    if reason is not None:  # an element without an energy
+        lines.append(f"no hull of {system}: {reason}")
     if diagram is not None:
         drawn = picture(elements, level, references=table)
         if drawn is None:

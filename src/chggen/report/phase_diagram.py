@@ -111,14 +111,15 @@ def picture(
             if shown not in best or e_d < best[shown].e_hull:
                 best[shown] = mark
             marks.append(mark)
-    named = [*best.values(), *(m for m in marks if m.kind == "known" and m.e_hull < ON_HULL)]
+    stable = [m for m in marks if m.kind == "known" and m.e_hull < ON_HULL]
     if len(elements) == 2:
-        stable = sorted((m.x, m.y) for m in marks if m.kind == "known" and m.e_hull < ON_HULL)
-        lines = list(pairwise(stable))
+        lines = list(pairwise(sorted((m.x, m.y) for m in stable)))
     else:
         corners = [[place(p.composition.get_el_amt_dict(), 0.0) for p in facet] for facet in _facets(diagram)]
         lines = sorted({(min(pair), max(pair)) for facet in corners for pair in combinations(facet, 2)})
-    return PhaseDiagramPicture(elements=elements, level=level, marks=_labelled(marks, named, lines), lines=tuple(lines))
+    return PhaseDiagramPicture(
+        elements=elements, level=level, marks=_labelled(marks, [*best.values(), *stable], lines), lines=tuple(lines)
+    )
 
 
 def energy_at(candidate: Candidate, level: str) -> tuple[float | None, float | None]:
