@@ -83,6 +83,11 @@ def _by_size() -> dict[int, Counter[int]]:
     return sizes
 
 
+def count_known(species: Mapping[str, int]) -> int:
+    """How many known crystals have the stoichiometry and size of a primitive cell."""
+    return sum(count for _, _, count in _table()[0].get(formula_key(species), []))
+
+
 def draw_assignment(species: Mapping[str, int], rng: np.random.Generator, number: int | None = None) -> Assignment:
     """Space group and letters for the species of a primitive cell, as known crystals have them.
 
@@ -117,7 +122,7 @@ def draw_shape(number: int, rhombohedral: bool, rng: np.random.Generator) -> np.
     known = _table()[1].get(number, [])
     if known and rng.random() < 0.5:
         shape = np.array([1.0, *known[int(rng.integers(len(known)))]])
-        return _softened(shape, family_of(number, rhombohedral), rng)
+        return soften_shape(shape, number, rng)
     family = family_of(number, rhombohedral)
     shape = conventional_parameters(family, rng)
     if family == "rhombohedral":
@@ -127,15 +132,15 @@ def draw_shape(number: int, rhombohedral: bool, rng: np.random.Generator) -> np.
     return shape
 
 
-def _softened(shape: np.ndarray, family: str, rng: np.random.Generator) -> np.ndarray:
-    """A known shape with its free axis ratios changed by 3 %, and what the family fixes exact."""
+def soften_shape(shape: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
+    """A shape (hexagonal axes if rhombohedral) with its free axis ratios changed by 3 %, what the group fixes exact."""
     b, c = shape[1:3] * np.exp(0.03 * rng.standard_normal(2))
-    match family:
+    match family_of(number, False):
         case "cubic":
             return np.array([1, 1, 1, 90, 90, 90.0])
         case "tetragonal":
             return np.array([1, 1, c, 90, 90, 90.0])
-        case "hexagonal" | "rhombohedral":
+        case "hexagonal":
             return np.array([1, 1, c, 90, 90, 120.0])
         case "orthorhombic":
             return np.array([1, b, c, 90, 90, 90.0])

@@ -12,7 +12,8 @@ import numpy as np
 from chggen.config import InputError
 from chggen.host import Host, empty_host
 from chggen.lattice import flat, lattice_from_parameters, niggli_reduced, random_bravais_cell
-from chggen.space_groups import Assignment, draw_assignment, draw_shape
+from chggen.prototypes import Prototype, count_prototypes, prototype_of
+from chggen.space_groups import Assignment, draw_assignment, draw_shape, soften_shape
 from chggen.symmetry import (
     Group,
     OrbitPlan,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 SYMPREC: Final = 0.1  # Å; at which a given host's group is looked for
 _LOWERED: Final = 0.25  # of the drawn space groups are replaced by one of their subgroups
+_SOFTNESS: Final = (0.05, 0.3, 0.6)  # Å; of a prototype's sites when it comes first, second and after
 _DRAWS: Final = 200  # space groups and cells before a formula is said to fit none
 
 
@@ -58,6 +60,11 @@ class Start(Protocol):
         """Whether what is made has a symmetry to keep."""
         ...
 
+    @property
+    def softness(self) -> float | None:
+        """By how much (Å) guests whose sites are roughly known are perturbed; None: they start anywhere."""
+        ...
+
     def draw(self, seed: int) -> tuple[Host, Orbits | None]:
         """The host of one try, and the orbits of all its atoms where it is symmetric."""
         ...
@@ -72,6 +79,7 @@ class Given:
     """The same host in every try; each draws its own orbits where the host has any."""
 
     host: Host
+    softness: None = None
 
     @property
     def species(self) -> dict[str, int]:
@@ -105,6 +113,7 @@ class BravaisCells:
     cell_volume: float
     de_novo: bool = True
     symmetric: bool = False
+    softness: None = None
 
     def draw(self, seed: int) -> tuple[Host, None]:
         cell = random_bravais_cell(self.cell_volume, np.random.default_rng(seed))
@@ -123,6 +132,7 @@ class SpaceGroupCells:
     number: int | None = None
     de_novo: bool = True
     symmetric: bool = True
+    softness: None = None
 
     def draw(self, seed: int) -> tuple[Host, Orbits]:
         host = symmetric_cell(self.species, self.cell_volume, np.random.default_rng(seed), self.number)
@@ -132,6 +142,47 @@ class SpaceGroupCells:
     def again(self, k: int) -> SpaceGroupCells:
         """The same: every draw has a group of its own."""
         return self
+
+
+@dataclass(frozen=True)
+class PrototypeCells:
+    """A known prototype with these species on its sites, in a cell of that volume (Å³).
+
+    rank: how many prototypes are likelier. Beyond the last of them they come again, softer each time.
+    stride: ranks from one draw of a candidate to the next.
+    """
+
+    species: Mapping[str, int]
+    cell_volume: float
+    rank: int
+    stride: int = 1
+    de_novo: bool = True
+
+    @property
+    def symmetric(self) -> bool:
+        return self._prototype.number > 2
+
+    @property
+    def softness(self) -> float:
+        return _SOFTNESS[min(self._round, len(_SOFTNESS) - 1)]
+
+    def draw(self, seed: int) -> tuple[Host, Orbits]:
+        rng = np.random.default_rng(seed) if self._round else None
+        host = prototype_cell(self.species, self.cell_volume, self._prototype, rng)
+        assert host.orbits is not None
+        return host, host.orbits.draw(seed)
+
+    def again(self, k: int) -> PrototypeCells:
+        """The prototypes that no candidate has begun with."""
+        return replace(self, rank=self.rank + k * self.stride)
+
+    @property
+    def _round(self) -> int:
+        return self.rank // count_prototypes(self.species)
+
+    @property
+    def _prototype(self) -> Prototype:
+        return prototype_of(self.species, self.rank % count_prototypes(self.species))
 
 
 def symmetrised(framework: Structure) -> Refined:
@@ -190,6 +241,23 @@ def symmetric_cell(
     raise InputError(f"{counts} in a primitive cell do not fit {where}; {_units_that_fit(species, number)}")
 
 
+def prototype_cell(
+    species: Mapping[str, int], cell_volume: float, prototype: Prototype, rng: np.random.Generator | None = None
+) -> Host:
+    """An empty primitive cell of that volume (Å³) with the orbits of a prototype; rng: to change its axes by 3 %."""
+    found = setting(prototype.number)
+    shape = np.array([1.0, *prototype.shape])
+    if rng is not None:
+        shape = soften_shape(shape, prototype.number, rng)
+    lattice, group, positions = _reduced(found, lattice_from_parameters(shape), cell_volume)
+    host = empty_host(lattice.tolist(), species)
+    letters = [p.letter for p in positions]
+    order = list(species)
+    pairs = [(letters.index(letter), order.index(symbol)) for symbol, letter, _ in prototype.orbits]
+    plan = OrbitPlan.known(_around(host), group, positions, pairs, [free for _, _, free in prototype.orbits])
+    return replace(host, orbits=plan)
+
+
 def _lowered(host: Host) -> Host:
     """The host with its guests on orbits of smaller subgroups; the same where there are none that hold them."""
     if host.orbits is None:
@@ -230,14 +298,20 @@ def _cell(
     rhombohedral = found.symbol.startswith("R")
     while True:
         conventional = lattice_from_parameters(draw_shape(found.number, rhombohedral, rng))
-        lattice = found.primitive @ conventional
-        lattice *= (cell_volume / abs(np.linalg.det(lattice))) ** (1 / 3)
-        multiple = np.round(niggli_reduced(lattice) @ np.linalg.inv(lattice)).astype(int)
-        if abs(round(np.linalg.det(multiple))) != 1:
-            multiple = np.eye(3, dtype=int)
-        reduced = multiple @ lattice
-        if not flat(reduced):
-            return reduced, found.group.in_basis(multiple), tuple(p.in_basis(multiple) for p in found.positions)
+        if not flat((cell := _reduced(found, conventional, cell_volume))[0]):
+            return cell
+
+
+def _reduced(
+    found: Setting, conventional: np.ndarray, cell_volume: float
+) -> tuple[np.ndarray, Group, tuple[Position, ...]]:
+    """The reduced primitive cell of a conventional one, scaled to the volume, with its group and positions."""
+    lattice = found.primitive @ conventional
+    lattice *= (cell_volume / abs(np.linalg.det(lattice))) ** (1 / 3)
+    multiple = np.round(niggli_reduced(lattice) @ np.linalg.inv(lattice)).astype(int)
+    if abs(round(np.linalg.det(multiple))) != 1:
+        multiple = np.eye(3, dtype=int)
+    return multiple @ lattice, found.group.in_basis(multiple), tuple(p.in_basis(multiple) for p in found.positions)
 
 
 def _assigned(

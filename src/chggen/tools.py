@@ -48,13 +48,16 @@ class Tools:
             self.loaded["potential"] = load_potential(self.relax.potential, self.device)
         return cast(Potential, self.loaded["potential"])
 
-    def recipe(self, de_novo: bool, symmetric: bool) -> Recipe:
+    def recipe(self, de_novo: bool, symmetric: bool, softness: float | None = None) -> Recipe:
         """The recipe of a kind of job; symmetric ones choose among twice as many tries of half the levels.
 
-        Orbits have fewer coordinates to settle, and it matters more which orbits they are.
+        Orbits have fewer coordinates to settle, and it matters more which orbits they are. softness: of sites that are
+        known, Å; there is nothing to choose then.
         """
         s = self.sampler
         best_of = s.best_of or (2 * QUALITIES[s.quality][1] if symmetric else None)
+        if softness is not None:
+            best_of = 1
         by_energy = self.relax is not None and s.judge in ("auto", "energy")
         judge: Judge = LowestEnergy(self.potential()) if by_energy else DenoisingError()
         return recipe(
@@ -65,6 +68,7 @@ class Tools:
             jump_length=None if de_novo else s.jump_length,
             best_of=best_of,
             judge=judge,
+            top=softness,
         )
 
 

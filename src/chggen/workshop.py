@@ -58,8 +58,8 @@ def make_candidates(jobs: Sequence[Job], tools: Tools) -> list[Candidate]:
 def _sampled(jobs: Sequence[Job], tools: Tools) -> list[Structure | str]:
     """The raw structure of each job, or why there is none; jobs of one kind together."""
     found: list[Structure | str] = [""] * len(jobs)
-    kinds = [(job.start.de_novo, job.start.symmetric) for job in jobs]
-    for kind in sorted(set(kinds)):
+    kinds = [(job.start.de_novo, job.start.symmetric, job.start.softness) for job in jobs]
+    for kind in dict.fromkeys(kinds):
         own = [k for k, other in enumerate(kinds) if other == kind]
         for k, made in zip(own, _sampled_alike([jobs[k] for k in own], tools.recipe(*kind), tools), strict=True):
             found[k] = made

@@ -210,6 +210,21 @@ def test_guests_start_uniform_in_the_cell() -> None:
     assert (counts - 300).abs().max() < 5 * 300**0.5
 
 
+def test_perturbed_guests_start_near_where_they_stand() -> None:
+    """After one step from 0.2 Å the law around the given places is normal of that width, and hosts stay."""
+    crystals = replace(_lone_atoms(2000), frac_coords=torch.full((2000, 3), 0.37, dtype=torch.float64))
+    seen: list[torch.Tensor] = []
+
+    def spy(crystals: Crystals, noise: Noise) -> Score:
+        seen.append(crystals.frac_coords)
+        return Score(atoms=torch.zeros_like(crystals.frac_coords))
+
+    _sampled(crystals, Schedule(n_levels=2, largest=0.2), spy, perturb=True)
+    off = EDGE * (seen[0] - 0.37)
+    assert abs(float(off.mean())) < 0.01
+    assert float(off.std()) == pytest.approx(0.2, rel=0.05)
+
+
 @dataclass
 class Counting:
     """A score model that counts how often it is asked, and keeps the levels it is told of."""

@@ -30,6 +30,24 @@ def test_positions_lie_where_their_site_symmetry_says(number: int) -> None:
         assert (apart + np.eye(len(sites))).min() > 1e-6
 
 
+@pytest.mark.parametrize("number", [1, 2, 12, 62, 141, 166, 194, 216, 227])
+def test_free_coordinates_of_a_point_lead_back_to_it(number: int) -> None:
+    found = setting(number)
+    rng = np.random.default_rng(number)
+    for position in found.positions:
+        sites = position.sites(found.group, position.points(1, rng))[0]
+        site = sites[int(rng.integers(len(sites)))] + rng.integers(-1, 2, 3)
+        free = position.parameters(found.group, site, 1e-6)
+        assert free.shape[1] == position.freedom
+        for s in free:
+            back = position.sites(found.group, (position.point + s @ position.directions.reshape(-1, 3))[None])[0]
+            off = back - site
+            assert np.abs(off - np.round(off)).max(axis=1).min() < 1e-9
+        assert len(free)
+        if position.freedom < 3:
+            assert not len(position.parameters(found.group, site + np.array([0.0137, 0.0271, 0.0193]), 1e-3))
+
+
 def test_conventional_fluorite_cell_has_the_multiplicities_of_the_tables() -> None:
     _, positions = _conventional(225)
     assert sorted((p.multiplicity, p.freedom) for p in positions)[:5] == [(4, 0), (4, 0), (8, 0), (24, 0), (24, 1)]

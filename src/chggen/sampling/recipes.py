@@ -37,6 +37,7 @@ class Recipe:
     corrector: Langevin = NO_CORRECTOR
     anchor: Anchor = Clamp()
     choice: BestOf = ONE
+    perturb: bool = False
 
     def run(
         self,
@@ -62,6 +63,7 @@ class Recipe:
                 anchor=self.anchor,
                 walk=self.walk,
                 symmetry=symmetry,
+                perturb=self.perturb,
                 generators=generators_from(seeds),
                 on_move=lambda done, total: on_move(k * total + done, self.choice.n * total),
             )
@@ -79,6 +81,7 @@ def recipe(
     best_of: int | None = None,
     judge: Judge = ONE.judge,
     uncertainty: float = 0.0,
+    top: float | None = None,
 ) -> Recipe:
     """The recipe of a name; levels (of one try), n_resample, jump_length and best_of changed where given.
 
@@ -86,8 +89,9 @@ def recipe(
     (quality `fast`) or 4 (`best`) by the judge. `renoise`: the host noised afresh at every level, each level walked 5
     times, as the paper does; one try. All take 50 (`fast`) or 160 evaluations (`best`), unless changed. `paper`: its
     published settings, 3,474 evaluations (200 levels, ancestral predictor, 5 corrector steps, jumps of 10 levels
-    walked 3 times). uncertainty: error of a clamped host that the network is told, Å. Raises InputError for an unknown
-    name or quality.
+    walked 3 times). uncertainty: error of a clamped host that the network is told, Å. top: guests whose sites are
+    roughly known start from there, perturbed by so much (Å), and settle in a tenth of the evaluations by one try.
+    Raises InputError for an unknown name or quality.
     """
     if quality not in QUALITIES:
         raise InputError(f"unknown quality '{quality}'; expected fast or best")
@@ -104,6 +108,14 @@ def recipe(
         raise InputError(f"unknown sampler '{name}'; expected de-novo, clamp, renoise or paper")
     evaluations, tries = QUALITIES[quality]
     walked = n_resample or (5 if name == "renoise" else 1)
+    if top is not None:
+        return Recipe(
+            schedule=Schedule(n_levels=levels or evaluations // 10, largest=top),
+            predictor=Refresh(),
+            anchor=anchors[name],
+            choice=BestOf(n=best_of or 1, judge=judge),
+            perturb=True,
+        )
     choice = BestOf(n=best_of or (1 if name == "renoise" else tries), judge=judge)
     afforded = max(2, (evaluations // choice.n - choice.evaluations) // walked)
     return Recipe(

@@ -29,17 +29,23 @@ def sample(
     anchor: Anchor = Clamp(),
     walk: Walk = Walk(),
     symmetry: Symmetry = NO_SYMMETRY,
+    perturb: bool = False,
     generators: Sequence[torch.Generator],
     on_move: Callable[[int, int], None] = lambda done, total: None,
 ) -> Crystals:
-    """Sample the guest atoms given the host; the guests' input positions do not matter.
+    """Sample the guest atoms given the host; the guests' input positions do not matter unless `perturb` says so.
 
-    generators: one a crystal. symmetry: where guests start and what keeps them on their orbits. Positions are kept in
-    the dtype of `crystals` (float64 advised), the network is asked in float32. Returned host atoms are those handed
-    in, bit for bit. on_move is told steps done and in all.
+    generators: one a crystal. symmetry: where guests start and what keeps them on their orbits. perturb: guests start
+    from their input positions, or those of their orbits, moved by noise of the schedule's top level: such crystals are
+    softened and settle again (SDEdit, Meng et al., ICLR 2022). Positions are kept in the dtype of `crystals` (float64
+    advised), the network is asked in float32. Returned host atoms are those handed in, bit for bit. on_move is told
+    steps done and in all.
     """
     loop = _Loop(score, crystals, schedule, anchor, symmetry, generators)
-    loop.start()
+    if perturb:
+        loop.perturb()
+    else:
+        loop.start()
     steps = walk.steps(schedule.n_levels)
     for done, (level, target) in enumerate(steps, 1):
         if target < level:
@@ -80,6 +86,12 @@ class _Loop:
         start = self.symmetry.start(uniform(self.host, self.generators))
         frac = torch.where(guest, start, self.host.frac_coords)
         self._hold(replace(self.host, frac_coords=frac), self.levels[0])
+
+    def perturb(self) -> None:
+        """Guests where they are known to be, noised to the top level."""
+        known = self.symmetry.start(self.host.frac_coords)
+        self.now = replace(self.host, frac_coords=torch.where(self.host.guest[:, None], known, self.host.frac_coords))
+        self.move(self.levels[0][:, None] * self.noise(), self.levels[0])
 
     def predict(self, level: int, target: int, predictor: Predictor) -> None:
         self.memory = predictor(self, self.levels[level], self.levels[target], self.memory)

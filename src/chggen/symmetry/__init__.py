@@ -15,7 +15,7 @@ from chggen.symmetry.refinement import (
     symmetrised_framework,
 )
 from chggen.symmetry.surroundings import Surroundings
-from chggen.symmetry.wyckoff import Position, Setting, positions_of, setting
+from chggen.symmetry.wyckoff import Position, Setting, point_group_order, positions_of, setting
 
 __all__ = [
     "PAPER_LADDER",
@@ -32,6 +32,7 @@ __all__ = [
     "operations",
     "permutations",
     "plan_orbits",
+    "point_group_order",
     "positions_of",
     "refine",
     "setting",

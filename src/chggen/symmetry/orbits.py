@@ -98,12 +98,30 @@ class Choice:
 class OrbitPlan:
     """How to put guests on orbits: each draw takes one of the choices, which are equally good, and fills it.
 
-    pairs: position and species of each orbit, where they are given and not to be drawn.
+    pairs: position and species of each orbit, where they are given and not to be drawn; points: on those positions.
     """
 
     around: Surroundings
     choices: tuple[Choice, ...]
     pairs: tuple[tuple[int, int], ...] = ()
+    points: tuple[Float[np.ndarray, "3"], ...] = ()
+
+    @classmethod
+    def known(
+        cls,
+        around: Surroundings,
+        group: Group,
+        positions: tuple[Position, ...],
+        pairs: Sequence[tuple[int, int]],
+        free: Sequence[Sequence[float]],
+    ) -> OrbitPlan:
+        """Orbits that are known: position, species and free coordinates (Position.parameters) of each."""
+        whole = Choice(group, np.arange(len(group)), positions, np.ones((len(positions), len(around.guests))))
+        points = tuple(
+            positions[p].point + np.array(s[: positions[p].freedom]) @ positions[p].directions.reshape(-1, 3)
+            for (p, _), s in zip(pairs, free, strict=True)
+        )
+        return cls(around, (whole,), tuple(pairs), points)
 
     def with_letters(self, letters: Sequence[str]) -> OrbitPlan | None:
         """The plan with these positions (a letter for each orbit) of each species; None where the counts differ."""
@@ -117,7 +135,12 @@ class OrbitPlan:
         return replace(self, pairs=pairs) if held == list(self.around.guests.values()) else None
 
     def draw(self, seed: int) -> Orbits:
-        """Orbits of all atoms, guests in the order of their species, at a random start with room around each."""
+        """Orbits of all atoms, guests in the order of their species, at a random start with room around each.
+
+        Where the points are known, they are the same in every draw.
+        """
+        if self.points:
+            return self._orbits(self.choices[0], self.pairs, self.points)
         rng = np.random.default_rng(seed)
         best, least = None, -1.0
         counts = list(self.around.guests.values())

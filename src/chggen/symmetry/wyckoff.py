@@ -60,6 +60,20 @@ class Position:
         rotations, shifts = group.rotations[self.operations], group.translations[self.operations]
         return np.asarray(np.einsum("gij,pj->pgi", rotations, points) + shifts)
 
+    def parameters(
+        self, group: Group, point: Float[np.ndarray, "3"], tolerance: float
+    ) -> Float[np.ndarray, "images freedom"]:
+        """Free coordinates s of every image of a point that lies on the representative's part of the position.
+
+        Such that self.point + s @ directions is the image, less what it is off the position by (at most tolerance in
+        any fractional coordinate) and a lattice vector. None where the point is not on this position.
+        """
+        images = group.rotations @ point + group.translations - self.point
+        parts = images @ np.linalg.inv(_completed(tuple(self.directions.ravel().tolist())))
+        off = parts[:, self.freedom :]
+        near = (np.abs(off - np.round(off)) < tolerance).all(axis=1)
+        return np.asarray(parts[near, : self.freedom] % 1)
+
     def in_basis(self, multiple: Int[np.ndarray, "3 3"]) -> Position:
         """The same position for the lattice `multiple @ lattice` (unimodular)."""
         forward = np.linalg.inv(multiple)
@@ -105,6 +119,11 @@ def positions_of(
 def hall_number(number: int) -> int:
     """spglib's number for the setting of the tables: the choice that the rest of a space group's numbers refers to."""
     return int(_table(number).hall_number)
+
+
+def point_group_order(number: int) -> int:
+    """Operations of a space group's point group."""
+    return len(setting(number).group)
 
 
 @lru_cache(maxsize=256)
@@ -259,6 +278,19 @@ def _basis_normal_to(vector: tuple[int, int, int]) -> np.ndarray:
         if (np.abs(np.cross(first, second)) == np.abs(vector)).all():
             return np.array([first, second])
     raise AssertionError("unreachable: every primitive vector has such a basis within reach")
+
+
+@lru_cache(maxsize=4096)
+def _completed(directions: tuple[int, ...]) -> np.ndarray:
+    """A basis of the lattice that begins with these directions."""
+    given = np.array(directions, dtype=int).reshape(-1, 3)
+    reach = max(1, np.abs(given).max(initial=0))
+    grid = sorted(itertools.product(range(-reach, reach + 1), repeat=3), key=lambda v: sum(map(abs, v)))
+    for others in itertools.combinations(grid, 3 - len(given)):
+        basis = np.concatenate([given, np.array(others, dtype=int).reshape(-1, 3)])
+        if abs(round(np.linalg.det(basis))) == 1:
+            return basis
+    raise AssertionError("unreachable: every primitive set of directions has a complement within reach")
 
 
 def _normal_to(vector: np.ndarray) -> np.ndarray:
