@@ -68,12 +68,12 @@ def test_a_saddle_is_told_the_same_alone_and_in_company(tools: Tools) -> None:
     np.testing.assert_array_equal(alone[1].structure.frac_coords, both[2].structure.frac_coords)  # type: ignore[union-attr]
 
 
-def test_refinement_takes_the_loosest_tolerance_that_costs_nothing(tools: Tools) -> None:
+def test_refinement_takes_the_tightest_tolerance_that_gives_most_symmetry(tools: Tools) -> None:
     rattled = FCC.copy()
     rattled.perturb(0.05)
     (found,) = relax_candidates([_candidate(rattled)], tools)
     assert found.space_group == 225
-    assert found.refined_symprec == 0.3
+    assert found.refined_symprec == 0.03
     assert found.refined_rms is not None
     assert found.refined_rms < 0.05
     assert space_group(found.structure, 1e-4) == 225  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
@@ -13,15 +14,15 @@ from chggen.candidate import Candidate, failed
 from chggen.descent import displacement
 from chggen.potential import Potential
 from chggen.relaxation import Relaxed, relax, write_trajectory
-from chggen.symmetry import refine, space_group
+from chggen.symmetry import operations, refine, space_group
 from chggen.tools import Tools
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 log = logging.getLogger(__name__)
-_LADDER: Final = (0.3, 0.1, 0.03)  # Å; symprecs at which a relaxed structure is symmetrised, the first that is cheap
-_COST: Final = 0.005  # eV/atom that symmetrising may cost before it is not done
+_LADDER: Final = (0.5, 0.3, 0.1, 0.03)  # Å; symprecs at which a relaxed structure is symmetrised
+SYMMETRY_COST: Final = 0.005  # eV/atom that symmetrising may cost before it is not done
 _KEPT: Final = 0.01  # Å; symprec of the group that a symmetric candidate keeps while it relaxes
 _PUSH: Final = 0.05  # Å; root mean square displacement of an atom in the saddle check
 _STRAIN: Final = 0.01  # of the cell along with it: what 0.05 Å are of 5 Å
@@ -92,23 +93,25 @@ def with_relaxation(candidate: Candidate, relaxed: Relaxed, potential: Potential
 
 
 def with_symmetry(candidate: Candidate, potential: Potential) -> Candidate:
-    """The candidate symmetrised at the first tolerance of the ladder that costs no energy, with its space groups."""
+    """The candidate with its space groups, symmetrised at the tolerance that gives most symmetry and costs no energy.
+
+    Of tolerances that give the same the smallest.
+    """
     structure, energy = cast("Structure", candidate.structure), cast(float, candidate.energy_per_atom)
-    for symprec in _LADDER:
-        refined = refine(structure, symprec)
-        if refined is None:
-            continue
-        cost = relax([refined.structure], potential=potential, fix_cell=True, max_steps=0)[0].energy_per_atom
-        if cost is not None and cost < energy + _COST:
-            candidate = replace(
-                candidate,
-                structure=refined.structure,
-                energy_per_atom=cost,
-                refined_symprec=symprec,
-                refined_rms=refined.rms,
-                refined_max=refined.largest,
-            )
-            break
+    ladder = [found for symprec in _LADDER if (found := refine(structure, symprec)) is not None]
+    ends = relax([r.structure for r in ladder], potential=potential, fix_cell=True, max_steps=0)
+    costs = [math.inf if e.energy_per_atom is None else e.energy_per_atom for e in ends]
+    cheap = [(r, cost) for r, cost in zip(ladder, costs, strict=True) if cost < energy + SYMMETRY_COST]
+    if cheap:
+        refined, cost = max(cheap, key=lambda pair: (len(operations(pair[0].structure, 0.01)[0]), -pair[0].symprec))
+        candidate = replace(
+            candidate,
+            structure=refined.structure,
+            energy_per_atom=cost,
+            refined_symprec=refined.symprec,
+            refined_rms=refined.rms,
+            refined_max=refined.largest,
+        )
     return with_space_groups(candidate)
 
 
