@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chggen.composition import SYMBOLS, parse_formula, reduced, volume_features, volume_per_atom, volume_table
+from chggen.composition import (
+    SYMBOLS,
+    VolumePrior,
+    compositions,
+    parse_formula,
+    reduced,
+    volume_features,
+    volume_per_atom,
+    volume_table,
+)
 from chggen.config import InputError
 
 # Å³/atom from measured lattice parameters at room temperature
@@ -159,3 +168,25 @@ def test_needs_neither_torch_nor_pymatgen():
         "sys.exit(any(m in sys.modules for m in ('torch', 'pymatgen')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_volume_prior_learns_from_relaxed_crystals() -> None:
+    prior = VolumePrior(20.0, 0.06)
+    once, often = prior.given([24.0]), prior.given([24.0] * 20)
+    assert 20 < once.mean < often.mean < 24
+    assert often.mean == pytest.approx(24, rel=0.02)
+    assert prior.spread > once.spread > often.spread > 0
+    assert prior.given([]) == prior
+    draws = [prior.draw(np.random.default_rng(k)) for k in range(2000)]
+    assert np.mean(np.log(draws)) == pytest.approx(np.log(20), abs=0.005)
+    assert np.std(np.log(draws)) == pytest.approx(0.06, rel=0.1)
+    assert VolumePrior(20.0, 0.0).draw(np.random.default_rng(0)) == 20.0
+
+
+def test_compositions_of_a_system_are_reduced_and_each_comes_once() -> None:
+    found = compositions(["Li", "Si"], 20)
+    assert len(found) == sum(math.gcd(a, b) == 1 for a in range(1, 20) for b in range(1, 21 - a))
+    assert found[0] == {"Li": 1, "Si": 1}
+    assert {"Li": 12, "Si": 7} in found
+    mixtures = compositions(["Li", "P", "S"], 8, [{"Li": 2, "S": 1}, {"P": 2, "S": 5}])
+    assert mixtures == [{"Li": 1, "P": 1, "S": 3}, {"Li": 3, "P": 1, "S": 4}]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ import chggen
 from chggen import pipeline, tools
 from chggen.candidate import Candidate, rank
 from chggen.config import InputError
-from chggen.jobs import formula_units, generate_jobs, guests_of
-from chggen.options import GenerateOptions, MachineOptions, SamplerOptions
+from chggen.jobs import guests_of
+from chggen.options import MachineOptions, SamplerOptions
 from chggen.pipeline import with_duplicates
 from chggen.potential.ase import AsePotential
 from chggen.references import ReferenceEntry, References
@@ -135,6 +136,64 @@ def test_duplicates_point_to_the_best_of_their_group_which_counts_them() -> None
     assert (found["b"].duplicate_of, found["b"].n_found) == ("a", None)
     assert (found["c"].duplicate_of, found["c"].n_found) == (None, 1)  # same shape, another energy
     assert (found["d"].n_found, found["e"].n_found) == (1, None)
+
+
+def test_of_duplicates_as_low_the_most_symmetric_is_kept_and_sources_are_counted() -> None:
+    given = [
+        replace(_alloy(name, energy), space_group_loose=number, seed_source=source)
+        for name, energy, number, source in (
+            ("a", -1.000, 99, "prototype"), ("b", -0.997, 221, "bravais"), ("c", -0.990, 225, "bravais"),
+        )
+    ]  # fmt: skip
+    found = with_duplicates(sorted(given, key=rank))
+    assert [c.id for c in found] == ["b", "a", "c"]  # c has more symmetry, but 10 meV/atom are no rounding
+    assert [c.duplicate_of for c in found] == [None, "b", "b"]
+    assert (found[0].n_found, found[0].found_by, found[0].confidence) == (3, "bravais, prototype", "high")
+    assert found[1].confidence is None
+
+
+@pytest.mark.parametrize(
+    ("n", "sources", "confidence"),
+    [(1, "bravais", "low"), (2, "bravais, prototype", "medium"), (5, "bravais", "medium"), (3, "a, b", "high")],
+)
+def test_confidence_needs_many_finds_by_several_sources(n: int, sources: str, confidence: str) -> None:
+    assert replace(_alloy("a", -1.0), n_found=n, found_by=sources).confidence == confidence
+
+
+def test_a_whole_system_is_one_run(tmp_path: Path) -> None:
+    found = chggen.predict(
+        system="Cu-Au",
+        guests=["Cu"],
+        n=2,
+        max_atoms=4,
+        per_framework=1,
+        second_level_below=None,
+        out=tmp_path,
+        **_QUICK,
+    )
+    generated = [c for c in found if c.stage == "generate" and c.parent is None and "-r" not in c.id]
+    assert len(generated) == 2 * 5
+    assert {c.formula for c in generated} == {"CuAu", "CuAu2", "Cu2Au", "CuAu3", "Cu3Au"}
+    again = chggen.predict(
+        system="Cu-Au",
+        guests=["Cu"],
+        n=2,
+        max_atoms=4,
+        per_framework=1,
+        second_level_below=None,
+        out=tmp_path,
+        **_QUICK,
+    )
+    assert [c.summary_row() for c in again] == [c.summary_row() for c in found]
+
+
+def test_a_formula_or_a_system_is_asked_for() -> None:
+    with pytest.raises(InputError, match="the formula is empty"):
+        chggen.predict()
+    with pytest.raises(InputError, match="got both NaCl and Na-Cl"):
+        chggen.predict("NaCl", system="Na-Cl")
+    with pytest.raises(InputError, match="expects a system"):
+        chggen.predict("NaCl", between=["Na", "Cl"])
 
 
 def test_duplicate_columns_of_a_run_add_up(run: tuple[list[Candidate], Path]) -> None:
@@ -496,24 +555,6 @@ def test_the_symmetric_workflow_fills_frameworks_on_their_orbits() -> None:
     filled = [c for c in found if c.stage == "inpaint" and c.raw is not None]
     assert filled
     assert all((space_group(c.raw, 1e-3) or 0) > 2 for c in filled if c.raw is not None)
-
-
-def test_cells_hold_the_formula_at_its_volume() -> None:
-    options = GenerateOptions(formula="ZnP2S6", formula_units=(1, 2), n=2, volume=20.0)
-    jobs = generate_jobs(options)
-    assert [sum(job.start.species.values()) for job in jobs] == [9, 9, 18, 18]
-    assert [job.start.draw(0)[0].framework.volume for job in jobs] == pytest.approx([180, 180, 360, 360])
-    assert jobs[0].start.species == {"Zn": 1, "P": 2, "S": 6}
-    assert [j.candidate.seed for j in jobs] == [j.candidate.seed for j in generate_jobs(options)]
-
-
-def test_formula_units_are_chosen_by_size() -> None:
-    assert formula_units(9, ()) == (1, 2)
-    assert formula_units(21, ()) == (1,)
-    assert formula_units(9, (4, 1, 4)) == (4, 1)
-    for z in (0, -1, 1000):
-        with pytest.raises(InputError, match="formula units give"):
-            formula_units(9, (z,))
 
 
 def test_guests_are_those_named_or_the_mobile_ones() -> None:

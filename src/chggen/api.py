@@ -11,7 +11,7 @@ from typing import Any
 from chggen.candidate import Candidate
 from chggen.config import InputError
 from chggen.files import as_structure, digest
-from chggen.jobs import generate_jobs, guests_of, inpaint_jobs
+from chggen.jobs import guests_by_formula, inpaint_jobs
 from chggen.options import (
     GenerateOptions,
     InpaintOptions,
@@ -30,6 +30,7 @@ from chggen.pipeline import (
     run_predict,
     silent,
 )
+from chggen.plan import Plan
 from chggen.references import references_of
 from chggen.relaxation import Relaxed
 from chggen.relaxation import relax as relax_structures
@@ -39,14 +40,17 @@ from chggen.workers import machine_of
 
 
 def predict(
-    formula: str,
+    formula: str = "",
     guests: Sequence[str] = (),
     *,
+    system: str = "",
+    between: Sequence[str] = (),
     n: int = 8,
     seed: int = 0,
     formula_units: Sequence[int] = (),
+    max_atoms: int = 20,
     volume: float | None = None,
-    seeds: Sequence[str] = ("bravais", "space-group"),
+    seeds: Sequence[str] = ("auto",),
     per_framework: int = 2,
     symmetry: str = "mixed",
     second_level_below: float | None = 0.1,
@@ -54,19 +58,29 @@ def predict(
     progress: Progress = silent,
     **settings: Any,
 ) -> list[Candidate]:
-    """Predict crystals of a formula by the whole workflow, best candidates first, failed ones last.
+    """Predict crystals of a formula, or of a system such as Li-Si, by the whole workflow, best first, failed ones last.
 
-    guests: species to take out and inpaint (default: the most mobile one); n: de novo candidates of each cell size;
-    seeds: sources of cells, taken in turn, `bravais` and `space-group`; per_framework: fillings of each symmetrised
-    framework; symmetry: `host`, guests on orbits of its group, `none`, anywhere, or `mixed`, some so; volume:
-    Å³/atom; second_level_below: candidates of E_d below this, eV/atom, are relaxed again and ranked at r²SCAN level
-    (None: none are); out: results folder, resumed if it is there. Further settings: model, anchor, quality (`fast` or
-    `best`), levels, n_resample, jump_length, best_of, judge (`auto`, `score` or `energy`), potential, fmax (eV/Å),
-    max_steps, references (files of known phases, and `shipped` for the built-in ones), device, workers, batch_size.
+    guests: species to take out and inpaint (default: the most mobile one); n: de novo candidates of a formula; seeds:
+    `auto`, which shares them between cell sizes and sources of cells, or the sources to take in turn, n candidates for
+    each cell size: `prototype`, `space-group`, `bravais`; max_atoms: of a cell where formula_units are not given, and
+    of a system's formulas; between: two compositions of the system, whose mixtures alone are looked at; per_framework:
+    fillings of each symmetrised framework; symmetry: `host`, guests on orbits of its group, `none`, anywhere, or
+    `mixed`, some so; volume: Å³/atom; second_level_below: candidates of E_d below this, eV/atom, are relaxed again and
+    ranked at r²SCAN level (None: none are); out: results folder, resumed if it is there. Further settings: model,
+    anchor, quality (`fast` or `best`), levels, n_resample, jump_length, best_of, judge (`auto`, `score` or `energy`),
+    potential, fmax (eV/Å), max_steps, references (files of known phases, and `shipped` for the built-in ones), device,
+    workers, batch_size.
     Raises InputError for bad input.
     """
+    if formula and system:
+        raise InputError(f"expected a formula or a system, got both {formula} and {system}; leave one out")
+    if between and not system:
+        raise InputError(f"between {' and '.join(between)} expects a system that they are of, got none; add it")
     options = PredictOptions.of(
         formula=formula,
+        system=system,
+        between=tuple(between),
+        max_atoms=max_atoms,
         guests=tuple(guests),
         n=n,
         seed=seed,
@@ -79,7 +93,7 @@ def predict(
         **_run_settings(settings, relax=True),
     )
     machine = _machine(settings)
-    guests_of(_first_species(options), options.guests)
+    guests_by_formula(_checked(options).species, options)
     with _results(out, options) as results:
         return run_predict(options, machine, results, progress)
 
@@ -90,7 +104,9 @@ def generate(
     n: int = 8,
     seed: int = 0,
     formula_units: Sequence[int] = (1,),
+    max_atoms: int = 20,
     volume: float | None = None,
+    seeds: Sequence[str] = ("bravais",),
     space_group: int | str = "none",
     relax: bool = True,
     out: Path | str | None = None,
@@ -99,20 +115,22 @@ def generate(
 ) -> list[Candidate]:
     """De novo crystals of a formula; relaxed unless relax=False. For the rest see predict.
 
-    space_group: an international number, `auto` (drawn as known crystals have it, with Wyckoff positions) or `none`;
-    formula units are those of a primitive cell.
+    formula_units empty: all up to max_atoms. space_group: an international number, `auto` (drawn as known crystals
+    have it, with Wyckoff positions) or `none`; formula units are those of a primitive cell.
     """
     options = GenerateOptions.of(
         formula=formula,
         n=n,
         seed=seed,
         formula_units=tuple(formula_units),
+        max_atoms=max_atoms,
         volume=volume,
+        seeds=tuple(seeds),
         space_group=space_group,
         **_run_settings(settings, relax),
     )
     machine = _machine(settings)
-    _first_species(options)
+    _checked(options)
     with _results(out, options) as results:
         return run_generate(options, machine, results, progress)
 
@@ -209,11 +227,12 @@ def _machine(settings: Mapping[str, Any]) -> MachineOptions:
     return machine_of(**{k: settings[k] for k in _MACHINE if settings.get(k) is not None})
 
 
-def _first_species(options: GenerateOptions) -> dict[str, int]:
-    """Species of the formula, once the jobs of the options can be made: bad input stops here, before any folder."""
-    jobs = generate_jobs(options.model_copy(update={"n": 1}))
+def _checked(options: GenerateOptions) -> Plan:
+    """The plan of a run that can be made: bad input stops here, before any folder."""
+    plan = Plan(options)
+    plan.check()
     _check_tools(options)
-    return dict(jobs[0].start.species)
+    return plan
 
 
 def _check_tools(options: RunOptions) -> None:

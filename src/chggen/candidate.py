@@ -18,6 +18,7 @@ class Candidate:
     `refine` or `hull`. raw is the structure as generated, structure the latest one (relaxed and refined when that
     was reached). space_group is at symprec 0.01 Å, space_group_loose at 0.1 Å (international numbers). framework_* and
     refined_*: tolerance, rms and largest displacement of symmetrising the host before and the candidate after.
+    n_found and found_by: how many candidates are this structure, and which seed sources they came from.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Candidate:
     converged: bool | None = None
     duplicate_of: str | None = None
     n_found: int | None = None
+    found_by: str | None = None
 
     @property
     def n_atoms(self) -> int | None:
@@ -62,6 +64,17 @@ class Candidate:
     def deciding_e_d(self) -> float | None:
         """The decomposition energy that candidates are judged by, eV/atom: at r²SCAN level where there is one."""
         return self.e_decomposition if self.e_decomposition_r2scan is None else self.e_decomposition_r2scan
+
+    @property
+    def confidence(self) -> str | None:
+        """How sure one may be that a search found what there is: `high`, `medium`, `low`; None for a duplicate.
+
+        High where it was found three times or more, by two or more seed sources; low where it was found once.
+        """
+        if self.n_found is None:
+            return None
+        sources = (self.found_by or "").count(",") + 1
+        return "low" if self.n_found == 1 else "high" if self.n_found >= 3 and sources > 1 else "medium"
 
     @property
     def volume_per_atom(self) -> float | None:

@@ -27,7 +27,11 @@ Seed = Annotated[int, typer.Option(help="Seed of the run; the same seed gives th
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Workers = Annotated[int, typer.Option(help="Processes; 0: one for each core.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results; resumed if it is there.")]
-Number = Annotated[int, typer.Option("-n", help="Candidates for each composition and cell size.")]
+Number = Annotated[int, typer.Option("-n", help="Candidates of each composition; without --seeds auto of each size.")]
+MaxAtoms = Annotated[int, typer.Option(help="Atoms of a cell where --formula-units does not say.")]
+Seeds = Annotated[
+    str, typer.Option(help="Sources of cells: auto, or in turn prototype, space-group, bravais, such as a,b.")
+]
 Model = Annotated[Path | None, typer.Option(help="Checkpoint of a score model; default: the shipped one.")]
 PotentialName = Annotated[str, typer.Option(help="chgnet, chgnet-r2scan, ase:… or torch-sim:module:factory.")]
 Fmax = Annotated[float, typer.Option(help="Largest force of a relaxed structure, eV/Å.")]
@@ -52,12 +56,15 @@ ReferenceFiles = Annotated[
 
 @app.command()
 def predict(
-    formula: str,
+    formula: Annotated[str, typer.Argument(help="Such as ZnP2S6; none with --system.")] = "",
     guest: Annotated[list[str] | None, typer.Option(help="Guest species; may be repeated.")] = None,
     n: Number = 8,
+    system: Annotated[str, typer.Option(help="All compositions of a system such as Li-Si share the budget.")] = "",
+    between: Annotated[str, typer.Option(help="Of a system only mixtures of two compositions: Li2S,P2S5.")] = "",
     formula_units: Units = "",
+    max_atoms: MaxAtoms = 20,
     volume: Volume = None,
-    seeds: Annotated[str, typer.Option(help="Sources of seed cells, taken in turn.")] = "bravais,space-group",
+    seeds: Seeds = "auto",
     per_framework: Annotated[int, typer.Option(help="Fillings of each symmetrised framework.")] = 2,
     symmetry: Annotated[str, typer.Option(help="Guests on orbits: mixed, host (all) or none.")] = "mixed",
     r2scan_below: Annotated[
@@ -80,14 +87,15 @@ def predict(
     workers: Workers = 0,
     out: Out = None,
 ) -> None:
-    """Predict crystals of a formula: de novo, host, guests, relaxation, hull."""
+    """Predict crystals of a formula or a system: de novo, host, guests, relaxation, hull."""
     from chggen import api
 
-    folder = out or Path("runs") / formula
+    folder = out or Path("runs") / (formula or system)
     with _watched() as progress:
         found = api.predict(
-            formula, guest or (), n=n, seed=seed, formula_units=_integers(formula_units, "--formula-units"),
-            volume=volume, seeds=seeds.split(","), per_framework=per_framework, symmetry=symmetry,
+            formula, guest or (), system=system, between=_words(between), n=n, seed=seed,
+            formula_units=_integers(formula_units, "--formula-units"), max_atoms=max_atoms,
+            volume=volume, seeds=_words(seeds), per_framework=per_framework, symmetry=symmetry,
             second_level_below=r2scan_below,
             out=folder, progress=progress, model=model, anchor=anchor, quality=quality, levels=levels,
             n_resample=n_resample, jump_length=jump_length, best_of=best_of, judge=judge, potential=potential,
@@ -101,7 +109,9 @@ def generate(
     formula: str,
     n: Number = 8,
     formula_units: Units = "1",
+    max_atoms: MaxAtoms = 20,
     volume: Volume = None,
+    seeds: Seeds = "bravais",
     space_group: Annotated[str, typer.Option(help="Number, auto (as known crystals have it) or none.")] = "none",
     no_relax: NoRelax = False,
     model: Model = None,
@@ -123,10 +133,10 @@ def generate(
     folder = out or Path("runs") / formula
     with _watched() as progress:
         found = api.generate(
-            formula, n=n, seed=seed, formula_units=_integers(formula_units, "--formula-units"), volume=volume,
-            space_group=space_group, relax=not no_relax, out=folder, progress=progress, model=model,
-            quality=quality, levels=levels, best_of=best_of, judge=judge, potential=potential, fmax=fmax,
-            references=references, device=device, workers=workers,
+            formula, n=n, seed=seed, formula_units=_integers(formula_units, "--formula-units"), max_atoms=max_atoms,
+            volume=volume, seeds=_words(seeds), space_group=space_group, relax=not no_relax, out=folder,
+            progress=progress, model=model, quality=quality, levels=levels, best_of=best_of, judge=judge,
+            potential=potential, fmax=fmax, references=references, device=device, workers=workers,
         )  # fmt: skip
     _show(found, folder)
 
@@ -382,6 +392,10 @@ def report(
     if diagram is not None:
         draw_candidates(folder, level, diagram)
         typer.echo(f"phase diagram in {diagram}")
+
+
+def _words(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _integers(text: str, option: str) -> tuple[int, ...]:

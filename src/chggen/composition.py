@@ -6,10 +6,14 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from chggen.config import InputError
 
@@ -27,6 +31,9 @@ SYMBOLS: Final = (
 VOLUME_TABLE: Final = Path(__file__).parent / "data" / "volume.json"
 VOLUME_FORMAT: Final = 1
 MAX_ATOMS_IN_FORMULA: Final = 10_000
+_MODEL_SPREAD: Final = 0.06  # of the volume model: 4.5 % mean absolute error on the test split
+_POLYMORPH_SPREAD: Final = 0.05  # between a crystal and another of the same composition nearly as stable
+_LEAST_SPREAD: Final = 0.02
 
 _TOKEN: Final = re.compile(r"(?P<symbol>[A-Z][a-z]?)|(?P<open>[(\[])|(?P<close>[)\]])")
 _COUNT: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
@@ -127,6 +134,61 @@ def volume_per_atom(species: Mapping[str, int]) -> float:
     for feature, value in volume_features(fractions, {s: elements[s]["chi"] for s in species}).items():
         log_volume += table["weights"].get(feature, 0.0) * value  # a pair never met has its context terms only
     return math.exp(log_volume)
+
+
+@dataclass(frozen=True)
+class VolumePrior:
+    """What is expected of the volume per atom, Å³: a log-normal law of that median and relative spread."""
+
+    mean: float
+    spread: float
+
+    @classmethod
+    def of(cls, species: Mapping[str, int]) -> VolumePrior:
+        """Before anything is known: the composition model and its error."""
+        return cls(volume_per_atom(species), _MODEL_SPREAD)
+
+    def given(self, volumes: Sequence[float]) -> VolumePrior:
+        """After relaxed crystals of these volumes, which tell the formula's up to the spread between its polymorphs."""
+        if not volumes:
+            return self
+        own, others = self.spread**-2, len(volumes) * _POLYMORPH_SPREAD**-2
+        log_mean = sum(math.log(v) for v in volumes) / len(volumes)
+        mean = (own * math.log(self.mean) + others * log_mean) / (own + others)
+        return VolumePrior(math.exp(mean), max((own + others) ** -0.5, _LEAST_SPREAD))
+
+    def draw(self, rng: np.random.Generator) -> float:
+        return self.mean * math.exp(self.spread * rng.standard_normal())
+
+
+def compositions(
+    elements: Sequence[str], most_atoms: int, ends: Sequence[Mapping[str, int]] = ()
+) -> list[dict[str, int]]:
+    """Reduced compositions that hold all these elements in at most most_atoms atoms, the smallest first.
+
+    ends: two compositions (reduced); only mixtures of both are listed then, themselves left out. Raises InputError
+    where these are not two different compositions of the elements.
+    """
+    if not ends:
+        every = product(range(1, most_atoms + 1), repeat=len(elements))
+        fit = [counts for counts in every if sum(counts) <= most_atoms and math.gcd(*counts) == 1]
+    else:
+        if len(ends) != 2 or ends[0] == ends[1] or any(set(end) - set(elements) for end in ends):
+            raise InputError(
+                f"--between expects two different compositions of {'-'.join(elements)}, such as Li2S,P2S5; got "
+                f"{len(ends)} that are not"
+            )
+        first, second = (np.array([end.get(e, 0) for e in elements]) for end in ends)
+        mixed = {
+            tuple((total // np.gcd.reduce(total)).tolist())
+            for a, b in product(
+                range(1, most_atoms * int(second.sum()) + 1), range(1, most_atoms * int(first.sum()) + 1)
+            )
+            if math.gcd(a, b) == 1
+            for total in [a * first + b * second]
+        }
+        fit = [counts for counts in mixed if sum(counts) <= most_atoms]
+    return [dict(zip(elements, counts, strict=True)) for counts in sorted(fit, key=lambda c: (sum(c), c))]
 
 
 def volume_features(fractions: Mapping[str, float], chi: Mapping[str, float]) -> dict[str, float]:

@@ -16,6 +16,7 @@ from chggen.decomposition import CAVEAT
 _MOST_ROWS = 20
 _COLUMNS = (
     "candidate", "formula", "atoms", "E, eV/atom", "E_d, eV/atom", "E_d r2scan", "space group", "known as", "found",
+    "sure",
 )  # fmt: skip
 _WIDTH_OF_FILES = 140  # characters, where no terminal sets the width
 
@@ -63,6 +64,7 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
             str(c.space_group_loose or ""),
             c.known_as or "",
             str(c.n_found or ""),
+            c.confidence or "",
         )
     console = Console()
     if not console.is_terminal:

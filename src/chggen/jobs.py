@@ -1,4 +1,4 @@
-"""Which candidates a run asks for, and what each starts from."""
+"""Which fillings of a host a run asks for, and what each starts from."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 
 from chggen.candidate import Candidate, failed
-from chggen.composition import parse_formula, volume_per_atom
 from chggen.config import InputError
-from chggen.files import MAX_ATOMS, plain_formula
+from chggen.files import plain_formula
 from chggen.host import Host, default_guests, strip_guests
-from chggen.options import GenerateOptions, InpaintOptions, PredictOptions
-from chggen.starts import BravaisCells, Given, SpaceGroupCells, Start, on_orbits, symmetrised
+from chggen.options import InpaintOptions, PredictOptions
+from chggen.starts import Given, on_orbits, symmetrised
 from chggen.symmetry import Refined, symmetrised_framework
 from chggen.workshop import Job
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _FREE_SHARE: Final = {"mixed": 0.25, "host": 0.0, "none": 1.0}  # of fillings whose guests are placed anywhere
-_USUAL_ATOMS: Final = 40  # cells of the default formula units stay below this
 
 
 def guests_of(species: Mapping[str, int], asked: Sequence[str]) -> tuple[str, ...]:
@@ -40,41 +38,20 @@ def guests_of(species: Mapping[str, int], asked: Sequence[str]) -> tuple[str, ..
     return guests
 
 
-def formula_units(n_atoms: int, asked: Sequence[int]) -> tuple[int, ...]:
-    """Multiples of the formula to make cells of. Raises InputError where a cell would be empty or too large."""
-    for z in asked:
-        if z < 1 or z * n_atoms > MAX_ATOMS:
-            raise InputError(f"{z} formula units give {z * n_atoms} atoms; expected cells of 1 to {MAX_ATOMS} atoms")
-    return tuple(dict.fromkeys(asked)) or tuple(z for z in (1, 2) if z == 1 or z * n_atoms <= _USUAL_ATOMS)
+def guests_by_formula(formulas: Mapping[str, Mapping[str, int]], options: PredictOptions) -> dict[str, tuple[str, ...]]:
+    """The guest species of every formula of a run; of a system, none where a formula has no host beside its guests.
 
-
-def generate_jobs(options: GenerateOptions) -> list[Job]:
-    """De novo jobs: n for each cell size, each in a cell of its own seed, sources of cells taken in turn."""
-    species = parse_formula(options.formula)
-    n_atoms = sum(species.values())
-    jobs = []
-    for z in formula_units(n_atoms, options.formula_units):
-        content = {symbol: z * count for symbol, count in species.items()}
-        volume = (options.volume or volume_per_atom(species)) * n_atoms * z
-        for index in range(options.n):
-            rng = np.random.default_rng([options.seed, z, index])
-            source = options.seeds[index % len(options.seeds)]
-            if options.space_group != "none" or source == "space-group":
-                source = "space-group"
-                number = options.space_group if isinstance(options.space_group, int) else None
-                start: Start = SpaceGroupCells(content, volume, number)
-            else:
-                start = BravaisCells(content, volume)
-            candidate = Candidate(
-                id=f"{options.formula}-z{z}-{index:04d}",
-                stage="generate",
-                formula=options.formula,
-                seed=int(rng.integers(2**62)),
-                seed_source=source,
-            )
-            jobs.append(Job(candidate=candidate, start=start))
-        jobs[-1].start.draw(jobs[-1].candidate.seed)  # refuses a formula that does not fit, before anything is made
-    return jobs
+    Raises InputError as guests_of does, for one formula.
+    """
+    found = {}
+    for formula, species in formulas.items():
+        try:
+            found[formula] = guests_of(species, options.guests)
+        except InputError:
+            if not options.system:
+                raise
+            found[formula] = ()
+    return found
 
 
 def framework_jobs(parent: Candidate, guests: Sequence[str], options: PredictOptions) -> list[Job] | Candidate:

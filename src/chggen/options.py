@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError, field_validator
 
 from chggen.config import InputError
 
@@ -82,7 +82,8 @@ class RunOptions(_Options):
         return COMMANDS[type(self).__name__]
 
 
-SeedSource = Literal["bravais", "space-group"]
+AUTO: Final = "auto"
+SeedSource = Literal["bravais", "space-group", "prototype", "auto"]
 
 
 def _space_group(given: Any) -> Any:
@@ -101,25 +102,40 @@ class GenerateOptions(RunOptions):
     """De novo generation. volume in Å³/atom; empty formula_units: chosen by size.
 
     seeds: where cells come from, in turn: `bravais`, random cells of the Bravais lattices without symmetry of the
-    atoms, or `space-group`, as space_group `auto`. space_group: a number or `auto`, drawn as known crystals have it.
+    atoms, `space-group`, as space_group `auto`, or `prototype`, known prototypes by likeness; or `auto`, which shares
+    n candidates in all between these and the cell sizes, more for what does better. max_atoms: of a cell, where
+    formula_units does not say. space_group: a number or `auto`, drawn as known crystals have it.
     """
 
-    formula: str
+    formula: str = ""
     formula_units: tuple[int, ...] = ()
     volume: float | None = Field(default=None, gt=0)
+    max_atoms: int = Field(default=20, ge=1)
     seeds: tuple[SeedSource, ...] = Field(default=("bravais",), min_length=1)
     space_group: Annotated[Literal["none", "auto"] | int, BeforeValidator(_space_group)] = "none"
 
+    @field_validator("seeds")
+    @classmethod
+    def _auto_alone(cls, seeds: tuple[SeedSource, ...]) -> tuple[SeedSource, ...]:
+        if AUTO in seeds and len(seeds) > 1:
+            raise ValueError("expected auto alone, since it is all sources, or sources without it")
+        return seeds
+
 
 class PredictOptions(GenerateOptions):
-    """The whole workflow. guests empty: the most mobile species of the formula; per_framework: fillings of each.
+    """The whole workflow, for a formula or, sharing n candidates a formula, for all of a system up to max_atoms.
+
+    between: two compositions of the system whose mixtures are wanted; none: all. guests empty: the most mobile species
+    of the formula; per_framework: fillings of each.
 
     symmetry `host`: guests on orbits of the framework's group; `none`: anywhere; `mixed`: a quarter of the fillings
     anywhere, since a crystal may be less symmetric than its framework. Candidates whose E_d at PBE level is below
     second_level_below, eV/atom, are relaxed again and ranked at r²SCAN level; None: none are.
     """
 
-    seeds: tuple[SeedSource, ...] = Field(default=("bravais", "space-group"), min_length=1)
+    seeds: tuple[SeedSource, ...] = Field(default=(AUTO,), min_length=1)
+    system: str = ""
+    between: tuple[str, ...] = ()
     guests: tuple[str, ...] = ()
     symmetry: Literal["mixed", "host", "none"] = "mixed"
     per_framework: int = Field(default=2, ge=1)

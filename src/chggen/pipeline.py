@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
 
 from chggen.candidate import Candidate, rank
-from chggen.composition import parse_formula
 from chggen.decomposition import hull
-from chggen.jobs import framework_jobs, generate_jobs, guests_of, inpaint_jobs
+from chggen.jobs import framework_jobs, guests_by_formula, inpaint_jobs
 from chggen.options import (
     POTENTIAL_OF,
     GenerateOptions,
@@ -20,11 +19,13 @@ from chggen.options import (
     RelaxOptions,
     RunOptions,
 )
+from chggen.plan import Plan
 from chggen.references import references_of
 from chggen.screening import duplicate_groups
-from chggen.settling import lower_id, rescored
+from chggen.settling import SYMMETRY_COST, lower_id, rescored
+from chggen.symmetry import point_group_order
 from chggen.tools import Tools
-from chggen.workers import batches_of, run_batches
+from chggen.workers import Crew, batches_of
 from chggen.workshop import Job, make_candidates
 
 if TYPE_CHECKING:
@@ -71,35 +72,35 @@ def run_generate(
     options: GenerateOptions, machine: MachineOptions, results: Results, progress: Progress = silent
 ) -> list[Candidate]:
     """De novo candidates of a formula, ranked. Raises InputError for a formula that cannot be made."""
-    campaign = _Campaign(options, machine, results, progress)
-    campaign.make("generate", generate_jobs(options))
-    return campaign.finish()
+    with _Campaign(options, machine, results, progress) as campaign:
+        campaign.make_planned(Plan(options))
+        return campaign.finish()
 
 
 def run_predict(
     options: PredictOptions, machine: MachineOptions, results: Results, progress: Progress = silent
 ) -> list[Candidate]:
     """The whole workflow (paper, Fig. 3): de novo, strip guests, symmetrised framework, inpaint; ranked."""
-    species = parse_formula(options.formula)
-    guests = guests_of(species, options.guests)
-    campaign = _Campaign(options, machine, results, progress)
-    parents = campaign.make("generate", generate_jobs(options))
-    made = results.candidates()
-    found = [framework_jobs(parent, guests, options) for parent in parents]
-    results.put(c for c in found if isinstance(c, Candidate) and c.id not in made)
-    campaign.make("inpaint", [job for jobs in found if isinstance(jobs, list) for job in jobs])
-    if options.second_level_below is not None:
-        campaign.rescore(options.second_level_below)
-    return campaign.finish()
+    plan = Plan(options)
+    guests = guests_by_formula(plan.species, options)
+    with _Campaign(options, machine, results, progress) as campaign:
+        parents = campaign.make_planned(plan)
+        made = results.candidates()
+        found = [framework_jobs(p, guests[p.formula], options) for p in parents if guests[p.formula]]
+        results.put(c for c in found if isinstance(c, Candidate) and c.id not in made)
+        campaign.make("inpaint", [job for jobs in found if isinstance(jobs, list) for job in jobs])
+        if options.second_level_below is not None:
+            campaign.rescore(options.second_level_below)
+        return campaign.finish()
 
 
 def run_inpaint(
     host: Structure, options: InpaintOptions, machine: MachineOptions, results: Results, progress: Progress = silent
 ) -> list[Candidate]:
     """Candidates with guests in the given host, ranked. Raises InputError for a host that cannot be filled."""
-    campaign = _Campaign(options, machine, results, progress)
-    campaign.make("inpaint", inpaint_jobs(host, options))
-    return campaign.finish()
+    with _Campaign(options, machine, results, progress) as campaign:
+        campaign.make("inpaint", inpaint_jobs(host, options))
+        return campaign.finish()
 
 
 class _Campaign:
@@ -109,12 +110,30 @@ class _Campaign:
         self.tools = Tools(sampler=options.sampler, relax=options.relax, device=machine.device)
         self.references = references_of(options.references)
         self.machine = machine
+        self.crew = Crew(machine)
         self.results = results
         self.progress = progress
         self._said: set[str] = set()
 
-    def make(self, stage: str, jobs: Sequence[Job]) -> list[Candidate]:
-        """What comes of the jobs, one good candidate for each that has any.
+    def __enter__(self) -> _Campaign:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.crew.close()
+
+    def make_planned(self, plan: Plan) -> list[Candidate]:
+        """The good candidates of all rounds of a plan."""
+        found: list[Candidate] = []
+        rounds = 0
+        while jobs := plan.next_round():
+            rounds += 1
+            outcomes = self.make("generate" if rounds == 1 else f"generate, round {rounds}", jobs)
+            plan.learn(outcomes)
+            found += [outcome for outcome in outcomes if outcome is not None]
+        return found
+
+    def make(self, stage: str, jobs: Sequence[Job]) -> list[Candidate | None]:
+        """What comes of each job: a good candidate, or None.
 
         Symmetric ones that fail or turn out to be saddles are drawn anew, a few times, under ids of their own.
         """
@@ -128,8 +147,7 @@ class _Campaign:
             if open_:
                 self._make_each(f"{stage}, redrawn {again}", [tries[-1] for tries in open_])
         made = self.results.candidates()
-        outcomes = (_outcome(tries, made) for tries in attempts)
-        return [outcome for outcome in outcomes if outcome is not None]
+        return [_outcome(tries, made) for tries in attempts]
 
     def _make_each(self, stage: str, jobs: Sequence[Job]) -> None:
         made = self.results.candidates()
@@ -138,7 +156,7 @@ class _Campaign:
         bad = sum(made[job.candidate.id].status == "failed" for job in jobs if job.candidate.id in made)
         self.progress(stage, done, len(jobs), bad)
         batches = batches_of(jobs, self.machine, made=lambda job: job.candidate.id in made)
-        for candidates in run_batches(make_candidates, batches, self.tools, self.machine):
+        for candidates in self.crew.run(make_candidates, batches, self.tools):
             self.results.put([self._placed(c) for c in candidates])
             asked = [c for c in candidates if c.id in names]
             done += len(asked)
@@ -189,7 +207,7 @@ class _Campaign:
         self.progress("r2scan", done, len(survivors), 0)
         bad = 0
         batches = batches_of(survivors, self.machine, made=lambda c: c.energy_per_atom_r2scan is not None)
-        for candidates in run_batches(rescored, batches, tools, self.machine):
+        for candidates in self.crew.run(rescored, batches, tools):
             self.results.put([self._placed_again(c) for c in candidates])
             done, bad = done + len(candidates), bad + sum(c.energy_per_atom_r2scan is None for c in candidates)
             self.progress("r2scan", done, len(survivors), bad)
@@ -211,9 +229,9 @@ class _Campaign:
 
     def finish(self) -> list[Candidate]:
         """Duplicates found, candidates ranked and written: best first, failures last."""
-        ranked = sorted(self.results.candidates().values(), key=rank)
-        final = with_duplicates(ranked)
-        self.results.put(c for c, before in zip(final, ranked, strict=True) if c != before)
+        before = self.results.candidates()
+        final = with_duplicates(sorted(before.values(), key=rank))
+        self.results.put(c for c in final if c != before[c.id])
         self.results.export(final)
         return final
 
@@ -231,13 +249,26 @@ def _outcome(tries: Sequence[Job], made: Mapping[str, Candidate]) -> Candidate |
 
 
 def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:
-    """Ranked candidates with duplicate_of (the best of each group) and n_found set among the relaxed ones."""
+    """Ranked candidates with their duplicate groups: duplicate_of, and n_found and found_by of the one kept of each.
+
+    That is the most symmetric of those within 5 meV/atom of the group's lowest, which is what symmetry may cost; it
+    stands before the others.
+    """
     relaxed = [c for c in ranked if c.status == "ok" and c.energy_per_atom is not None]
     first = duplicate_groups(
         [cast("Structure", c.structure) for c in relaxed], [c.energy_per_atom or 0 for c in relaxed]
     )
-    marked = {
-        c.id: replace(c, duplicate_of=None if f == i else relaxed[f].id, n_found=first.count(i) if f == i else None)
-        for i, (c, f) in enumerate(zip(relaxed, first, strict=True))
-    }
-    return [marked.get(c.id, c) for c in ranked]
+    groups: dict[int, list[Candidate]] = {}
+    for candidate, f in zip(relaxed, first, strict=True):
+        groups.setdefault(f, []).append(candidate)
+    place = {c.id: float(k) for k, c in enumerate(ranked)}
+    final = {c.id: c for c in ranked}
+    for same in groups.values():
+        limit = min(cast(float, c.energy_per_atom) for c in same) + SYMMETRY_COST
+        near = [c for c in same if cast(float, c.energy_per_atom) <= limit]
+        kept = max(near, key=lambda c: point_group_order(c.space_group_loose or 1))
+        sources = sorted({c.seed_source for c in same if c.seed_source})
+        final |= {c.id: replace(c, duplicate_of=kept.id, n_found=None, found_by=None) for c in same}
+        final[kept.id] = replace(kept, duplicate_of=None, n_found=len(same), found_by=", ".join(sources) or None)
+        place[kept.id] = place[same[0].id] - 0.5
+    return sorted(final.values(), key=lambda c: place[c.id])

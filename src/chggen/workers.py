@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -36,23 +36,25 @@ def worker_count(machine: MachineOptions, n_batches: int) -> int:
     return max(1, min(wanted, n_batches))
 
 
-def run_batches(
-    work: Callable[[Sequence[Any], Tools], list[Any]],
-    batches: Sequence[Sequence[Any]],
-    tools: Tools,
-    machine: MachineOptions,
-) -> Iterator[list[Any]]:
-    """What `work` makes of each batch as it comes, in no fixed order; `work` is a function of a module."""
-    workers = worker_count(machine, len(batches))
-    if workers == 1:
-        with _one_thread(machine):
-            for batch in batches:
-                yield work(batch, tools)
-        return
-    plain = replace(tools, loaded={})
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
+class Crew:
+    """The worker processes of a run, begun when first needed and kept, since each has models to load."""
+
+    def __init__(self, machine: MachineOptions) -> None:
+        self.machine = machine
+        self._pool: ProcessPoolExecutor | None = None
+
+    def run(
+        self, work: Callable[[Sequence[Any], Tools], list[Any]], batches: Sequence[Sequence[Any]], tools: Tools
+    ) -> Iterator[list[Any]]:
+        """What `work` makes of each batch as it comes, in no fixed order; `work` is a function of a module."""
+        if worker_count(self.machine, len(batches)) == 1 and self._pool is None:
+            with _one_thread(self.machine):
+                for batch in batches:
+                    yield work(batch, tools)
+            return
+        plain = replace(tools, loaded={})
         with _hidden_main():
+            pool = self._begun()
             waiting = [pool.submit(_in_worker, work, batch, plain) for batch in batches]
         try:
             for future in as_completed(waiting):
@@ -60,6 +62,19 @@ def run_batches(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+    def close(self) -> None:
+        """Stop the workers, at once where there is work left that nobody waits for."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def _begun(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            workers = self.machine.workers or len(os.sched_getaffinity(0))
+            self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
+        return self._pool
 
 
 @contextmanager
@@ -104,6 +119,17 @@ def _leave_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def run_batches(
+    work: Callable[[Sequence[Any], Tools], list[Any]],
+    batches: Sequence[Sequence[Any]],
+    tools: Tools,
+    machine: MachineOptions,
+) -> Iterator[list[Any]]:
+    """The same for work that is done once, by a crew of its own."""
+    with closing(Crew(machine)) as crew:
+        yield from crew.run(work, batches, tools)
 
 
 def batches_of(

@@ -101,7 +101,7 @@ def test_nothing_is_loaded_from_elsewhere(page: str, parsed: Loads) -> None:
 
 
 def test_every_distinct_candidate_is_ranked(parsed: Loads) -> None:
-    ranked = [row for row in parsed.rows if len(row) == 12]
+    ranked = [row for row in parsed.rows if len(row) == 14]
     assert [row[0] for row in ranked] == ["g0003", "g0001", "i0001", "i0002"]
     best = dict(
         zip(["id", "stage", "formula", "atoms", "E_d", "r2scan", "E", "level", "group"], ranked[0], strict=False)
@@ -111,7 +111,7 @@ def test_every_distinct_candidate_is_ranked(parsed: Loads) -> None:
         "E": "-3.5123", "level": "pbe", "group": "225",
     }  # fmt: skip
     assert ranked[1][10] == "2"
-    assert ranked[0][11] == "0.5 Na + 0.5 Cl2"
+    assert ranked[0][13] == "0.5 Na + 0.5 Cl2"
     assert ranked[3][4] == ""
     assert sum(parsed.stable) == 1
     assert parsed.rows[parsed.stable.index(True)][0] == "g0003"

@@ -32,7 +32,7 @@ p.note{color:#555}
 _COLUMNS = (
     ("candidate", ""), ("made by", ""), ("formula", ""), ("atoms", "n"), ("E_d, eV/atom", "n"),
     ("E_d at r2scan, eV/atom", "n"), ("E, eV/atom", "n"), ("level", ""),
-    ("space group (0.1 Å)", "n"), ("known as", ""), ("found", "n"), ("products", ""),
+    ("space group (0.1 Å)", "n"), ("known as", ""), ("found", "n"), ("by", ""), ("confidence", ""), ("products", ""),
 )  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def _table(candidates: Sequence[Candidate]) -> str:
         cells = (
             c.id, c.stage, c.formula, c.n_atoms, _number(c.e_decomposition),
             _number(c.e_decomposition_r2scan), _number(c.energy_per_atom), c.level,
-            c.space_group_loose, c.known_as, c.n_found, c.decomposition_products,
+            c.space_group_loose, c.known_as, c.n_found, c.found_by, c.confidence, c.decomposition_products,
         )  # fmt: skip
         kinds = [kind for _, kind in _COLUMNS]
         shown = "".join(

@@ -1,0 +1,163 @@
+"""How the budget of a run is spread over formulas, cell sizes and seed sources, and moves between rounds."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from chggen.candidate import Candidate
+from chggen.config import InputError
+from chggen.options import GenerateOptions, PredictOptions
+from chggen.plan import Plan, formula_units
+from chggen.workshop import Job
+
+
+def _jobs(options: GenerateOptions, energy: Any = None, volume: float = 20.0) -> list[Job]:
+    """All jobs of a plan; energy(job): eV/atom of what comes of it, None: it fails."""
+    plan = Plan(options)
+    jobs = []
+    while found := plan.next_round():
+        jobs += found
+        plan.learn([_outcome(job, None if energy is None else energy(job), volume) for job in found])
+    return jobs
+
+
+def _outcome(job: Job, energy: float | None, volume: float) -> Candidate | None:
+    if energy is None:
+        return None
+    structure = Structure(Lattice.cubic(volume ** (1 / 3)), ["H"], [[0, 0, 0]])
+    return replace(job.candidate, energy_per_atom=energy, structure=structure)
+
+
+def test_named_sources_take_turns_n_for_each_cell_size() -> None:
+    options = GenerateOptions(
+        formula="ZnP2S6", formula_units=(1, 2), n=4, volume=20.0, seeds=("bravais", "space-group")
+    )
+    jobs = _jobs(options)
+    assert Counter(sum(job.start.species.values()) for job in jobs) == {9: 4, 18: 4}
+    first = [job for job in jobs if "-z1-" in job.candidate.id]
+    assert [job.candidate.seed_source for job in first] == ["bravais", "space-group"] * 2
+    assert first[0].start.draw(0)[0].framework.volume == pytest.approx(180)  # a volume that is given is not spread
+    assert first[0].start.species == {"Zn": 1, "P": 2, "S": 6}
+    assert len({job.candidate.seed for job in jobs}) == len(jobs)
+    assert [j.candidate for j in jobs] == [j.candidate for j in _jobs(options)]
+
+
+def test_formula_units_are_those_asked_for_or_all_up_to_the_limit() -> None:
+    assert formula_units(9, (), 20) == (1, 2)
+    assert formula_units(2, (), 9) == (1, 2, 3, 4)
+    assert formula_units(21, (), 20) == (1,)
+    assert formula_units(9, (4, 1, 4), 20) == (4, 1)
+    for z in (0, -1, 1000):
+        with pytest.raises(InputError, match="formula units give"):
+            formula_units(9, (z,), 20)
+
+
+AUTO = GenerateOptions(formula="SrTiO3", n=64, seeds=("auto",), max_atoms=20)
+
+
+def test_auto_makes_n_candidates_of_all_sources_and_sizes() -> None:
+    jobs = _jobs(AUTO)
+    assert len(jobs) == 64
+    assert {job.candidate.seed_source for job in jobs} == {"prototype", "space-group", "bravais"}
+    assert {sum(job.start.species.values()) for job in jobs} == {5, 10, 15, 20}
+    assert jobs[0].candidate.seed_source == "prototype"  # the likeliest first
+    assert len({job.candidate.id for job in jobs}) == 64
+
+
+def test_auto_moves_to_the_source_and_size_that_do_better_without_starving_any() -> None:
+    def energy(job: Job) -> float:
+        return -8.0 if job.candidate.seed_source == "bravais" and "-z2-" in job.candidate.id else -7.0
+
+    def late(jobs: list[Job]) -> Counter[tuple[str, str]]:
+        return Counter((str(j.candidate.seed_source), j.candidate.id.split("-")[1]) for j in jobs[32:])
+
+    steady, moved = late(_jobs(AUTO)), late(_jobs(AUTO, energy))
+    assert moved["bravais", "z2"] > 3 * max(steady["bravais", "z2"], 1)
+    assert {source for source, _ in moved} == {"prototype", "space-group", "bravais"}
+
+
+def test_auto_leaves_sources_that_only_fail() -> None:
+    def energy(job: Job) -> float | None:
+        return None if job.candidate.seed_source == "prototype" else -7.0
+
+    sources = Counter(str(job.candidate.seed_source) for job in _jobs(AUTO, energy)[32:])
+    assert sources["prototype"] < sources["space-group"]
+
+
+def test_a_plan_told_the_same_asks_for_the_same() -> None:
+    def energy(job: Job) -> float:
+        return -7.0 - (job.candidate.seed % 97) / 1000
+
+    one, other = ([job.candidate for job in _jobs(AUTO, energy)] for _ in range(2))
+    assert one == other
+
+
+def test_volumes_follow_what_relaxed_and_one_that_is_given_stays() -> None:
+    options = GenerateOptions(formula="NaCl", n=40, seeds=("bravais",), formula_units=(2,))
+    jobs = _jobs(options, lambda job: -3.0, volume=30.0)
+    volumes = [job.start.draw(0)[0].framework.volume / 4 for job in jobs]
+    assert 15 < sum(volumes[:8]) / 8 < 27  # the model's 22 or so
+    assert 28 < sum(volumes[-8:]) / 8 < 32
+    assert max(volumes[:8]) > 1.05 * min(volumes[:8])  # spread by the model's error
+    given = _jobs(options.model_copy(update={"volume": 20.0}), lambda job: -3.0, volume=30.0)
+    assert {round(job.start.draw(0)[0].framework.volume, 6) for job in given} == {80.0}
+
+
+def test_a_system_shares_its_budget_between_all_formulas() -> None:
+    options = PredictOptions(system="Li-Si", max_atoms=5, n=4)
+    plan = Plan(options)
+    assert list(plan.species) == ["LiSi", "LiSi2", "Li2Si", "LiSi3", "Li3Si", "LiSi4", "Li2Si3", "Li3Si2", "Li4Si"]
+    jobs = _jobs(options)
+    assert len(jobs) == 4 * 9
+    assert {job.candidate.formula for job in jobs} == set(plan.species)
+    assert max(sum(job.start.species.values()) for job in jobs) <= 5
+
+
+def test_a_system_moves_its_budget_to_formulas_near_the_hull() -> None:
+    plan = Plan(PredictOptions(system="Li-Si", max_atoms=4, n=16))
+    made: list[Job] = []
+    while found := plan.next_round():
+        made += found
+        outcomes = [_outcome(job, -3.0, 20.0) for job in found]
+        plan.learn([replace(c, e_decomposition=0.0 if c.formula == "Li3Si" else 0.4) for c in outcomes if c])
+    late = Counter(job.candidate.formula for job in made[len(made) // 2 :])
+    assert late["Li3Si"] == max(late.values())
+    assert late["Li3Si"] > 2 * late["LiSi"] > 0
+
+
+def test_between_two_compositions_only_their_mixtures_are_looked_at() -> None:
+    plan = Plan(PredictOptions(system="Li-P-S", between=("Li2S", "P2S5"), max_atoms=20))
+    assert {"Li3PS4", "LiPS3", "Li4P2S7"} <= set(plan.species)
+    for species in plan.species.values():  # Li2S and P2S5 both have one S for two Li and five for two P
+        assert species["S"] == pytest.approx(species["Li"] / 2 + 2.5 * species["P"])
+        assert sum(species.values()) <= 20
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"system": "Li-Xx"}, "no chemical system"),
+        ({"system": "Li-P-S", "between": ("Li2S", "Li2S")}, "expects two different compositions"),
+        ({"system": "Li-P-S", "between": ("Li2S", "Na2S")}, "expects two different compositions"),
+        ({"system": "Li-P-S", "max_atoms": 2}, "raise --max-atoms"),
+    ],
+)
+def test_systems_that_make_no_sense_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Plan(PredictOptions(**changes))
+
+
+def test_auto_stands_alone() -> None:
+    with pytest.raises(InputError, match="auto alone"):
+        GenerateOptions.of(formula="NaCl", seeds=("auto", "bravais"))
+
+
+def test_no_two_arms_share_a_name() -> None:
+    ids = [job.candidate.id for job in _jobs(PredictOptions(system="Na-Cl", max_atoms=6, n=8))]
+    assert all(a != b for a, b in itertools.combinations(ids, 2))
