@@ -192,15 +192,14 @@ def judged(target, found, relaxed):
 
 
 def rows_of(job):
-    """One target of a set by the arms asked for; rivals are given as many relaxations as chggen took."""
+    """One target of a set by arms; rivals are given as many relaxations as chggen took, spent where it is known."""
     import torch
 
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    name, key, target, arms, n = job
+    name, key, target, arms, n, spent = job
     counts = counts_of(target)
     rows = []
-    spent = n
     for arm in arms:
         if name in RELAXED:
             kinds = [(n if arm == "chggen" else spent, True)]
@@ -259,15 +258,15 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "rows.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    done = {(r["set"], r["target"]) for r in rows}
+    done = {(r["set"], r["target"], r["arm"]): r["relaxations"] for r in rows}
     sizes = QUICK if args.quick else SETS
-    asked = [
-        (name, key, target, args.arms, args.n)
-        for name in args.sets
-        for key, target in targets(name, args.data)[: sizes[name]]
-    ]
+    asked = []
+    for name in args.sets:
+        for key, target in targets(name, args.data)[: sizes[name]]:
+            arms = [arm for arm in args.arms if (name, key, arm) not in done]
+            asked.append((name, key, target, arms, args.n, done.get((name, key, "chggen"), args.n)))
     with ProcessPoolExecutor(args.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting = [pool.submit(rows_of, job) for job in asked if job[:2] not in done]
+        waiting = [pool.submit(rows_of, job) for job in asked if job[3]]
         for result in as_completed(waiting):
             rows += result.result()
             with path.open("a") as file:

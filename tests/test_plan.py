@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
@@ -161,3 +162,36 @@ def test_auto_stands_alone() -> None:
 def test_no_two_arms_share_a_name() -> None:
     ids = [job.candidate.id for job in _jobs(PredictOptions(system="Na-Cl", max_atoms=6, n=8))]
     assert all(a != b for a, b in itertools.combinations(ids, 2))
+
+
+def test_the_joint_source_takes_part_where_the_model_draws_cells() -> None:
+    def sources(joint: bool) -> set[str | None]:
+        plan = Plan(AUTO, joint=joint)
+        return {job.candidate.seed_source for job in iter(plan.next_round())}
+
+    assert "joint" in {arm.source for arm in Plan(AUTO, joint=True)._prior}
+    assert "joint" not in {arm.source for arm in Plan(AUTO)._prior}
+    assert sources(True) <= {"prototype", "space-group", "joint", "bravais"}
+    with pytest.raises(InputError, match="the score model draws no cells"):
+        Plan(GenerateOptions(formula="SrTiO3", seeds=("joint",)))
+
+
+def test_joint_cells_have_the_shape_that_is_drawn_for_them() -> None:
+    asked: list[tuple[dict[str, int], float, bool]] = []
+
+    def shapes(species: Any, volume: float, seed: int, rotations: Any = None) -> np.ndarray:
+        asked.append((dict(species), volume, rotations is not None))
+        return np.diag([0.8, 1.0, 1.25]) * volume ** (1 / 3) if rotations is None else np.eye(3) * volume ** (1 / 3)
+
+    options = GenerateOptions(formula="SrTiO3", seeds=("joint",), n=1, formula_units=(2,), volume=12.0)
+    (job,) = Plan(options, joint=True).next_round()
+    host, orbits = job.start.draw(0, shapes)
+    assert orbits is None
+    assert host.framework.lattice.abc == pytest.approx(np.array([0.8, 1.0, 1.25]) * 120 ** (1 / 3))
+    grouped = options.model_copy(update={"space_group": 221, "formula_units": (1,)})
+    (job,) = Plan(grouped, joint=True).next_round()
+    host, orbits = job.start.draw(0, shapes)
+    assert orbits is not None
+    assert asked == [({"Sr": 2, "Ti": 2, "O": 6}, pytest.approx(120), False), ({"Sr": 1, "Ti": 1, "O": 3}, 60.0, True)]
+    with pytest.raises(InputError, match="no strain score"):
+        job.start.draw(0)

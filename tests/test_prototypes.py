@@ -97,5 +97,5 @@ def test_raw_prototypes_are_sampled_in_their_space_group() -> None:
 
 
 def test_a_formula_without_prototypes_is_refused_with_a_remedy() -> None:
-    with pytest.raises(chggen.config.InputError, match="use --seeds auto or other formula units"):
+    with pytest.raises(chggen.config.InputError, match="no prototype is known"):
         chggen.generate("Li13Zn11P7S5", n=2, seeds=["prototype"], relax=False)

@@ -229,15 +229,16 @@ def _machine(settings: Mapping[str, Any]) -> MachineOptions:
 
 def _checked(options: GenerateOptions) -> Plan:
     """The plan of a run that can be made: bad input stops here, before any folder."""
-    plan = Plan(options)
+    plan = Plan(options, joint=_check_tools(options).shapes() is not None)
     plan.check()
-    _check_tools(options)
     return plan
 
 
-def _check_tools(options: RunOptions) -> None:
+def _check_tools(options: RunOptions) -> Tools:
     references_of(options.references)
-    Tools(sampler=options.sampler, relax=options.relax).check()
+    tools = Tools(sampler=options.sampler, relax=options.relax)
+    tools.check()
+    return tools
 
 
 @contextmanager

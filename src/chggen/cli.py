@@ -30,7 +30,7 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the re
 Number = Annotated[int, typer.Option("-n", help="Candidates of each composition; without --seeds auto of each size.")]
 MaxAtoms = Annotated[int, typer.Option(help="Atoms of a cell where --formula-units does not say.")]
 Seeds = Annotated[
-    str, typer.Option(help="Sources of cells: auto, or in turn prototype, space-group, bravais, such as a,b.")
+    str, typer.Option(help="Sources of cells: auto, or in turn prototype, space-group, joint, bravais; a,b.")
 ]
 Model = Annotated[Path | None, typer.Option(help="Checkpoint of a score model; default: the shipped one.")]
 PotentialName = Annotated[str, typer.Option(help="chgnet, chgnet-r2scan, ase:… or torch-sim:module:factory.")]

@@ -136,10 +136,14 @@ def to_structures(crystals: Crystals) -> list[Structure]:
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """Noise levels: sigma per atom in Å (0: a clean host atom), tau per crystal (0: the lattice is known)."""
+    """Noise levels: sigma per atom in Å (0: a clean host atom), tau per crystal (0: the lattice is known).
+
+    Where tau is not 0 the atoms are uniform in the cell, and reference is the cell that its strain is counted from.
+    """
 
     sigma: Float[Tensor, "atoms"]
     tau: Float[Tensor, "crystals"]
+    reference: Float[Tensor, "crystals 3 3"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

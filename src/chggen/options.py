@@ -83,7 +83,7 @@ class RunOptions(_Options):
 
 
 AUTO: Final = "auto"
-SeedSource = Literal["bravais", "space-group", "prototype", "auto"]
+SeedSource = Literal["bravais", "joint", "space-group", "prototype", "auto"]
 
 
 def _space_group(given: Any) -> Any:
@@ -102,9 +102,11 @@ class GenerateOptions(RunOptions):
     """De novo generation. volume in Å³/atom; empty formula_units: chosen by size.
 
     seeds: where cells come from, in turn: `bravais`, random cells of the Bravais lattices without symmetry of the
-    atoms, `space-group`, as space_group `auto`, or `prototype`, known prototypes by likeness; or `auto`, which shares
-    n candidates in all between these and the cell sizes, more for what does better. max_atoms: of a cell, where
-    formula_units does not say. space_group: a number or `auto`, drawn as known crystals have it.
+    atoms, `joint`, cells of the shape that the score model draws for the species, `space-group`, as space_group `auto`
+    (with `joint` and a space_group the model draws the shapes of its Bravais class), or `prototype`, known prototypes
+    by likeness; or `auto`, which shares n candidates in all between these and the cell sizes, more for what does
+    better. max_atoms: of a cell, where formula_units does not say. space_group: a number or `auto`, drawn as known
+    crystals have it.
     """
 
     formula: str = ""

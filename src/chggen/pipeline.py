@@ -73,7 +73,7 @@ def run_generate(
 ) -> list[Candidate]:
     """De novo candidates of a formula, ranked. Raises InputError for a formula that cannot be made."""
     with _Campaign(options, machine, results, progress) as campaign:
-        campaign.make_planned(Plan(options))
+        campaign.make_planned(campaign.plan(options))
         return campaign.finish()
 
 
@@ -81,9 +81,9 @@ def run_predict(
     options: PredictOptions, machine: MachineOptions, results: Results, progress: Progress = silent
 ) -> list[Candidate]:
     """The whole workflow (paper, Fig. 3): de novo, strip guests, symmetrised framework, inpaint; ranked."""
-    plan = Plan(options)
-    guests = guests_by_formula(plan.species, options)
     with _Campaign(options, machine, results, progress) as campaign:
+        plan = campaign.plan(options)
+        guests = guests_by_formula(plan.species, options)
         parents = campaign.make_planned(plan)
         made = results.candidates()
         found = [framework_jobs(p, guests[p.formula], options) for p in parents if guests[p.formula]]
@@ -120,6 +120,9 @@ class _Campaign:
 
     def __exit__(self, *_: object) -> None:
         self.crew.close()
+
+    def plan(self, options: GenerateOptions) -> Plan:
+        return Plan(options, joint=self.tools.shapes() is not None)
 
     def make_planned(self, plan: Plan) -> list[Candidate]:
         """The good candidates of all rounds of a plan."""

@@ -21,11 +21,11 @@ from chggen.files import MAX_ATOMS
 from chggen.options import AUTO, GenerateOptions, PredictOptions
 from chggen.prototypes import count_prototypes
 from chggen.space_groups import count_known
-from chggen.starts import BravaisCells, PrototypeCells, SpaceGroupCells, Start
+from chggen.starts import BravaisCells, JointCells, PrototypeCells, SpaceGroupCells, Start
 from chggen.workshop import Job
 
 # Shares of the budget before anything is known; a source that a formula has none of leaves its own to the others.
-_SHARES: Final = {"prototype": 0.6, "space-group": 0.25, "bravais": 0.15}
+_SHARES: Final = {"prototype": 0.6, "space-group": 0.2, "joint": 0.1, "bravais": 0.1}
 _STEADY: Final = 0.25  # of the budget goes by these shares to the end, so that no source or cell size is starved
 _SCALE: Final = 0.05  # eV/atom by which the best of an arm is above the best of all, when its share falls e-fold
 _ROUND: Final = 8  # candidates in a round, more where there are more than eight rounds of it
@@ -56,11 +56,12 @@ class Plan:
     """The de novo candidates of a run. Raises InputError for formulas that cannot be made.
 
     Seeds `auto` share the budget between sources and cell sizes; seeds that are named take turns, and n candidates are
-    made for each cell size.
+    made for each cell size. joint: whether the score model can draw cells.
     """
 
-    def __init__(self, options: GenerateOptions) -> None:
+    def __init__(self, options: GenerateOptions, joint: bool = False) -> None:
         self.options = options
+        self._joint = joint
         self.species = {formula: parse_formula(formula) for formula in _formulas(options)}
         self.adaptive = options.seeds == (AUTO,) and options.space_group == "none"
         self._sizes = {
@@ -81,7 +82,8 @@ class Plan:
     def check(self) -> None:
         """Draw the first start of each source, which refuses a formula that does not fit."""
         for arm in dict.fromkeys(self._turns):
-            self._job(arm, 0, 0).start.draw(0)
+            if arm.source != "joint":
+                self._job(arm, 0, 0).start.draw(0)
 
     def next_round(self) -> list[Job]:
         """Jobs of the next round, none after the last; what came of the one before has to be learnt first."""
@@ -125,26 +127,29 @@ class Plan:
         if arm.source == "prototype":  # of which each comes once: at the likeliest volume
             return PrototypeCells(content, volume.mean * n_atoms, rank, stride=self.total)
         drawn = volume.draw(rng) * n_atoms
-        if arm.source == "bravais":
-            return BravaisCells(content, drawn)
-        number = self.options.space_group
-        return SpaceGroupCells(content, drawn, number if isinstance(number, int) else None)
+        group = self.options.space_group
+        if arm.source == "space-group" or group != "none":
+            return SpaceGroupCells(content, drawn, group if isinstance(group, int) else None, arm.source == "joint")
+        return JointCells(content, drawn) if arm.source == "joint" else BravaisCells(content, drawn)
 
     def _sources(self, formula: str, units: int, asked: Sequence[str]) -> list[str]:
         content = {symbol: units * n for symbol, n in self.species[formula].items()}
-        return [s for s in asked if s != "prototype" or count_prototypes(content)]
+        known = {"prototype": bool(count_prototypes(content)), "joint": self._joint}
+        return [source for source in asked if known.get(source, True)]
 
     def _in_turn(self) -> Iterator[Arm]:
         """Every candidate's arm: all cell sizes before the next source, which is another for each size in turn."""
-        asked = ("space-group",) if self.options.space_group != "none" else self.options.seeds
+        asked: tuple[str, ...] = self.options.seeds
+        if self.options.space_group != "none":
+            asked = ("joint",) if "joint" in asked else ("space-group",)
         sources = {}
         for formula, sizes in self._sizes.items():
             for units in sizes:
                 sources[formula, units] = self._sources(formula, units, asked)
         if not any(sources.values()):
             raise InputError(
-                f"no known crystal of {', '.join(self.species)} or like it gives a prototype in these cells; expected "
-                "one, so use --seeds auto or other formula units"
+                f"seeds {', '.join(asked)} have nothing for {', '.join(self.species)} in these cells: no prototype is "
+                "known, or the score model draws no cells; use --seeds auto or other formula units"
             )
         for index in range(self.options.n):
             for (formula, units), own in sources.items():

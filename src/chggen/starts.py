@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from chggen.config import InputError
 from chggen.host import Host, empty_host
@@ -38,7 +39,24 @@ if TYPE_CHECKING:
 SYMPREC: Final = 0.1  # Å; at which a given host's group is looked for
 _LOWERED: Final = 0.25  # of the drawn space groups are replaced by one of their subgroups
 _SOFTNESS: Final = (0.05, 0.3, 0.6)  # Å; of a prototype's sites when it comes first, second and after
+_SHAPES: Final = 5  # shapes drawn by a model before a flat one is taken
 _DRAWS: Final = 200  # space groups and cells before a formula is said to fit none
+
+
+@runtime_checkable
+class Shapes(Protocol):
+    """Draws a cell (rows, Å) of a volume, Å³, for species: a score model that knows lattices.
+
+    rotations: of a space group in lattice coordinates (columns), to whose Bravais class the cell then belongs.
+    """
+
+    def __call__(
+        self,
+        species: Mapping[str, int],
+        volume: float,
+        seed: int,
+        rotations: Int[np.ndarray, "operations 3 3"] | None = None,
+    ) -> Float[np.ndarray, "3 3"]: ...
 
 
 @runtime_checkable
@@ -65,8 +83,8 @@ class Start(Protocol):
         """By how much (Å) guests whose sites are roughly known are perturbed; None: they start anywhere."""
         ...
 
-    def draw(self, seed: int) -> tuple[Host, Orbits | None]:
-        """The host of one try, and the orbits of all its atoms where it is symmetric."""
+    def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits | None]:
+        """The host of one try, and the orbits of all its atoms where it is symmetric; shapes: for those that ask."""
         ...
 
     def again(self, k: int) -> Start:
@@ -94,7 +112,7 @@ class Given:
     def symmetric(self) -> bool:
         return self.host.orbits is not None
 
-    def draw(self, seed: int) -> tuple[Host, Orbits | None]:
+    def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits | None]:
         return self.host, None if self.host.orbits is None else self.host.orbits.draw(seed)
 
     def again(self, k: int) -> Given:
@@ -115,7 +133,7 @@ class BravaisCells:
     symmetric: bool = False
     softness: None = None
 
-    def draw(self, seed: int) -> tuple[Host, None]:
+    def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, None]:
         cell = random_bravais_cell(self.cell_volume, np.random.default_rng(seed))
         return empty_host(cell.tolist(), self.species), None
 
@@ -124,18 +142,46 @@ class BravaisCells:
 
 
 @dataclass(frozen=True)
+class JointCells:
+    """An empty cell of that volume (Å³), its shape drawn by the score model for each try."""
+
+    species: Mapping[str, int]
+    cell_volume: float
+    de_novo: bool = True
+    symmetric: bool = False
+    softness: None = None
+
+    def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, None]:
+        rng = np.random.default_rng(seed)
+        for _ in range(_SHAPES):
+            drawn = required(shapes)(self.species, self.cell_volume, int(rng.integers(2**62)))
+            cell = niggli_reduced(drawn)
+            if not flat(cell):
+                break
+        return empty_host(cell.tolist(), self.species), None
+
+    def again(self, k: int) -> JointCells:
+        return self
+
+
+@dataclass(frozen=True)
 class SpaceGroupCells:
-    """An empty primitive cell of that volume (Å³) in a space group for each try; number None: a drawn group."""
+    """An empty primitive cell of that volume (Å³) in a space group for each try; number None: a drawn group.
+
+    joint: its shape is drawn by the score model, else as known crystals have it.
+    """
 
     species: Mapping[str, int]
     cell_volume: float
     number: int | None = None
+    joint: bool = False
     de_novo: bool = True
     symmetric: bool = True
     softness: None = None
 
-    def draw(self, seed: int) -> tuple[Host, Orbits]:
-        host = symmetric_cell(self.species, self.cell_volume, np.random.default_rng(seed), self.number)
+    def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits]:
+        own = required(shapes) if self.joint else None
+        host = symmetric_cell(self.species, self.cell_volume, np.random.default_rng(seed), self.number, own)
         assert host.orbits is not None
         return host, host.orbits.draw(seed)
 
@@ -166,7 +212,7 @@ class PrototypeCells:
     def softness(self) -> float:
         return _SOFTNESS[min(self._round, len(_SOFTNESS) - 1)]
 
-    def draw(self, seed: int) -> tuple[Host, Orbits]:
+    def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits]:
         rng = np.random.default_rng(seed) if self._round else None
         host = prototype_cell(self.species, self.cell_volume, self._prototype, rng)
         assert host.orbits is not None
@@ -218,18 +264,29 @@ def on_orbits(host: Host) -> Host:
     return replace(host, orbits=plan)
 
 
+def required(shapes: Shapes | None) -> Shapes:
+    """Raises InputError where the score model draws none."""
+    if shapes is None:
+        raise InputError("the score model has no strain score, which seeds joint expect; use other seeds, or train one")
+    return shapes
+
+
 def symmetric_cell(
-    species: Mapping[str, int], cell_volume: float, rng: np.random.Generator, number: int | None = None
+    species: Mapping[str, int],
+    cell_volume: float,
+    rng: np.random.Generator,
+    number: int | None = None,
+    shapes: Shapes | None = None,
 ) -> Host:
     """An empty primitive cell of a space group, drawn as known crystals have it, with orbits for all atoms.
 
-    species: atoms in that cell; cell_volume in Å³; number: the space group, None for a drawn one. Raises InputError
-    where the species do not fit the group, or any.
+    species: atoms in that cell; cell_volume in Å³; number: the space group, None for a drawn one; shapes: what draws
+    the cell, None: as known crystals have it. Raises InputError where the species do not fit the group, or any.
     """
     for _ in range(_DRAWS):
         assignment = draw_assignment(species, rng, number)
         found = setting(assignment.number)
-        lattice, group, positions = _cell(found, cell_volume, rng)
+        lattice, group, positions = _cell(found, species, cell_volume, rng, shapes)
         host = empty_host(lattice.tolist(), species)
         plan = _assigned(_around(host), group, positions, assignment, rng if number is None else None)
         if plan is not None:
@@ -249,7 +306,7 @@ def prototype_cell(
     shape = np.array([1.0, *prototype.shape])
     if rng is not None:
         shape = soften_shape(shape, prototype.number, rng)
-    lattice, group, positions = _reduced(found, lattice_from_parameters(shape), cell_volume)
+    lattice, group, positions = _reduced(found, found.primitive @ lattice_from_parameters(shape), cell_volume)
     host = empty_host(lattice.tolist(), species)
     letters = [p.letter for p in positions]
     order = list(species)
@@ -292,22 +349,26 @@ def _counts(host: Host, counts: Iterable[int]) -> str:
 
 
 def _cell(
-    found: Setting, cell_volume: float, rng: np.random.Generator
+    found: Setting, species: Mapping[str, int], cell_volume: float, rng: np.random.Generator, shapes: Shapes | None
 ) -> tuple[np.ndarray, Group, tuple[Position, ...]]:
     """A reduced primitive cell of the volume, and the group and its positions in that cell."""
     rhombohedral = found.symbol.startswith("R")
+    tries = 0
     while True:
-        conventional = lattice_from_parameters(draw_shape(found.number, rhombohedral, rng))
-        if not flat((cell := _reduced(found, conventional, cell_volume))[0]):
+        if shapes is not None and tries < _SHAPES:
+            primitive = shapes(species, cell_volume, int(rng.integers(2**62)), found.group.rotations)
+        else:
+            primitive = found.primitive @ lattice_from_parameters(draw_shape(found.number, rhombohedral, rng))
+        if not flat((cell := _reduced(found, primitive, cell_volume))[0]):
             return cell
+        tries += 1
 
 
 def _reduced(
-    found: Setting, conventional: np.ndarray, cell_volume: float
+    found: Setting, primitive: np.ndarray, cell_volume: float
 ) -> tuple[np.ndarray, Group, tuple[Position, ...]]:
-    """The reduced primitive cell of a conventional one, scaled to the volume, with its group and positions."""
-    lattice = found.primitive @ conventional
-    lattice *= (cell_volume / abs(np.linalg.det(lattice))) ** (1 / 3)
+    """The reduced cell of the primitive one of a setting, scaled to the volume, with its group and positions."""
+    lattice = primitive * (cell_volume / abs(np.linalg.det(primitive))) ** (1 / 3)
     multiple = np.round(niggli_reduced(lattice) @ np.linalg.inv(lattice)).astype(int)
     if abs(round(np.linalg.det(multiple))) != 1:
         multiple = np.eye(3, dtype=int)

@@ -15,6 +15,7 @@ from chggen.options import RelaxOptions, SamplerOptions
 from chggen.potential import POTENTIALS, Potential, energies_of, load_potential
 from chggen.sampling.choice import DenoisingError, Judge
 from chggen.sampling.recipes import QUALITIES, Recipe, recipe
+from chggen.sampling.shape import ShapeSampler
 from chggen.score.checkpoint import load_score_model
 from chggen.screening import CLOSEST, closest_contact
 
@@ -41,6 +42,11 @@ class Tools:
             path = self.sampler.model
             self.loaded["score"] = load_score_model(path, self.device)
         return cast(ScoreModel, self.loaded["score"])
+
+    def shapes(self) -> ShapeSampler | None:
+        """What draws cells for seeds joint; None where the score model has no strain score."""
+        score = self.score()
+        return ShapeSampler(score) if getattr(score, "strain", None) is not None else None
 
     def potential(self) -> Potential:
         assert self.relax is not None

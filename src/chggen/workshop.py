@@ -68,7 +68,9 @@ def _sampled(jobs: Sequence[Job], tools: Tools) -> list[Structure | str]:
 
 def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, tools: Tools) -> list[Structure | str]:
     def start(seeds: Sequence[int]) -> tuple[Crystals, Symmetry]:
-        hosts, orbits = zip(*(job.start.draw(seed) for job, seed in zip(jobs, seeds, strict=True)), strict=True)
+        shapes = tools.shapes()
+        drawn = [job.start.draw(seed, shapes) for job, seed in zip(jobs, seeds, strict=True)]
+        hosts, orbits = zip(*drawn, strict=True)
         crystals = batched_hosts(hosts).to(tools.device)
         return crystals, OrbitSymmetry.of(orbits, crystals) if any(orbits) else NO_SYMMETRY
 

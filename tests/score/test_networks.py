@@ -216,6 +216,82 @@ def test_coordinates_a_cell_further_have_the_same_score(
     assert torch.allclose(evaluate(model, unwrapped, noise), score, atol=tolerance * float(score.abs().max()))
 
 
+def _with_strain(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    architecture, options = TINY[name]
+    model = build(architecture, {**options, "strain_features": 8}).double().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return model
+
+
+def _shape_score(model: nn.Module, crystals: Crystals, reference: Tensor, tau: float) -> Tensor:
+    level = torch.full((crystals.n_crystals,), tau, dtype=torch.float64)
+    sigma = torch.full_like(crystals.frac_coords[:, 0], torch.inf)
+    with torch.no_grad():
+        score = model(crystals, Noise(sigma=sigma, tau=level, reference=reference))
+    assert not score.atoms.any()
+    assert score.strain is not None
+    return score.strain
+
+
+@EVERY
+def test_the_strain_score_turns_with_the_cell_and_does_not_see_its_basis(
+    random_crystal: Callable[..., Crystals], name: str
+) -> None:
+    model, crystal = _with_strain(name), random_crystal(SKEWED, 5)
+    reference = 4.5 * torch.eye(3, dtype=torch.float64)[None]
+    found = _shape_score(model, crystal, reference, 0.4)
+    assert float(found.abs().max()) > 1e-3
+    torch.testing.assert_close(found, found.transpose(-1, -2))
+    assert float(found.diagonal(dim1=1, dim2=2).sum().abs()) < 1e-9
+    q = turn(3, torch.float64)
+    turned = dataclasses.replace(crystal, lattice=crystal.lattice @ q)
+    torch.testing.assert_close(_shape_score(model, turned, reference, 0.4), q.T @ found @ q)
+    torch.testing.assert_close(_shape_score(model, crystal, reference @ q, 0.4), found)  # aligned to the cell anyway
+    swap = torch.tensor([[0, 1, 0], [0, 0, -1], [1, 0, 0]], dtype=torch.float64)
+    renamed = dataclasses.replace(crystal, lattice=swap @ crystal.lattice)
+    torch.testing.assert_close(_shape_score(model, renamed, swap @ reference, 0.4), found)
+
+
+@EVERY
+def test_the_strain_score_sees_species_and_level_but_not_where_atoms_are(
+    random_crystal: Callable[..., Crystals], name: str
+) -> None:
+    model, crystal = _with_strain(name), random_crystal(SKEWED, 5)
+    reference = 4.5 * torch.eye(3, dtype=torch.float64)[None]
+    found = _shape_score(model, crystal, reference, 0.4)
+    moved = dataclasses.replace(crystal, frac_coords=crystal.frac_coords.flip(0) + 0.3)
+    torch.testing.assert_close(_shape_score(model, moved, reference, 0.4), found)
+    other = dataclasses.replace(crystal, atomic_numbers=crystal.atomic_numbers + 1)
+    assert float((_shape_score(model, other, reference, 0.4) - found).abs().max()) > 1e-4
+    assert float((_shape_score(model, crystal, reference, 0.8) - found).abs().max()) > 1e-4
+
+
+@EVERY
+def test_the_strain_score_does_not_depend_on_the_batch(random_crystal: Callable[..., Crystals], name: str) -> None:
+    model = _with_strain(name)
+    crystals = [random_crystal(SKEWED, n) for n in (5, 3)]
+    reference = 4.5 * torch.eye(3, dtype=torch.float64).expand(2, 3, 3)
+    both = _shape_score(model, batch(crystals), reference, 0.4)
+    for k, crystal in enumerate(crystals):
+        torch.testing.assert_close(_shape_score(model, crystal, reference[:1], 0.4)[0], both[k])
+
+
+@EVERY
+def test_a_strain_score_leaves_the_scores_of_atoms_as_they_are(
+    random_crystal: Callable[..., Crystals], name: str
+) -> None:
+    crystal, noise = random_crystal(SKEWED, 4), levels(4)
+    model = _with_strain(name)
+    plain = build(*TINY[name]).double().eval()
+    plain.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("strain.")})
+    assert torch.equal(evaluate(model, crystal, noise), evaluate(plain, crystal, noise))
+    with pytest.raises(ValueError, match="reference cell and tau above 0"):
+        model(crystal, dataclasses.replace(noise, tau=torch.tensor([0.1], dtype=torch.float64)))
+
+
 @EVERY
 def test_noised_lattices_are_refused(random_crystal: Callable[..., Crystals], name: str) -> None:
     noise = dataclasses.replace(levels(4), tau=torch.tensor([0.1], dtype=torch.float64))

@@ -205,3 +205,37 @@ def test_learning_rate_warms_up_stays_and_decays() -> None:
     assert rates[80] == pytest.approx(1.0)
     assert rates[100] == pytest.approx(0.0)
     assert all(a >= b for a, b in itertools.pairwise(rates[60:]))
+
+
+@pytest.mark.parametrize("name", list(_MODELS))
+def test_the_score_of_shapes_is_learnt_alone_on_top_of_other_weights(
+    archive: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = train(_options(archive, "first", name, steps=5))
+    monkeypatch.setitem(_MODELS, name, _MODELS[name] | {"strain_features": 8})
+    changes: dict[str, Any] = {
+        "optimizer": {"part": "strain", "ema": 0.9},
+        "data": {"validation": [str(archive)], "atoms_per_batch": 200},
+        "run": {"validate_every": 1},
+    }
+    after = train(_options(archive, "second", name, steps=60, **changes), start_from=before)
+    old, new = (checkpoint.read(path)["weights"] for path in (before, after))
+    assert all(torch.equal(new[key], old[key]) for key in old)
+    history = json.loads((after.parent / "history.json").read_text())
+    first, last = (record["loss strain"] for record in (history[0], history[-1]))
+    assert last < 0.5 * first  # all shapes are cubes, which is soon learnt
+
+
+def test_both_parts_are_learnt_together(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(_MODELS, "painn", _MODELS["painn"] | {"strain_features": 8})
+    path = train(_options(archive, "both", steps=3))
+    fresh = checkpoint.build("painn", {k: v for k, v in _MODELS["painn"].items() if k != "architecture"}).state_dict()
+    new = checkpoint.read(path)["weights"]
+    torch.manual_seed(4)
+    assert any(not torch.equal(new[k], v) for k, v in fresh.items() if k.startswith("strain."))
+
+
+def test_a_part_that_is_not_there_cannot_be_trained(archive: Path) -> None:
+    for part in ("strain", "atoms"):
+        with pytest.raises(InputError, match=r"optimizer\.part must be all, or strain"):
+            train(_options(archive, "none", optimizer={"part": part}))

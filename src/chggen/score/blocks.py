@@ -49,12 +49,6 @@ class SigmaEmbedding(nn.Module):
         return torch.where(noisy[:, None], features, self.clean)
 
 
-def require_known_lattice(tau: Float[Tensor, "crystals"]) -> None:
-    """Raise ValueError where a lattice is noised: a model without a strain score cannot answer."""
-    if bool((tau != 0).any()):
-        raise ValueError("this score model knows no lattice noise: expected tau = 0, use a model with a strain score")
-
-
 def score_from_noise(noise: Float[Tensor, "atoms 3"], sigma: Float[Tensor, "atoms"]) -> Float[Tensor, "atoms 3"]:
     """Predicted noise e in units of σ → score −e/σ, 1/Å; exactly 0 where σ is 0."""
     moves = sigma > 0

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from chggen.config import InputError
 from chggen.crystals import Crystals, Noise, Score
 from chggen.graph import Edges, Pairs, edges_within, pairs_of
-from chggen.score.blocks import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, require_known_lattice, score_from_noise
+from chggen.score.blocks import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, score_from_noise
 from chggen.score.convolution import Convolution, Irrep
+from chggen.score.strain import StrainScore, score_of_shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class NequipOptions:
     nearest edges of each atom only, and 0 all of them: with a cap the score jumps as neighbours change places.
     sigma_input is `embedding`, or `none`: the output is then divided by σ and that is all (paper). lengths lets the
     update of an atom see the lengths of the vectors and tensors that arrived as well as the scalars: angles between its
-    neighbours within one layer, not two.
+    neighbours within one layer, not two. strain_features is the width of the score of lattice shapes, 0: none.
     """
 
     hidden: str = "64x0e+32x1o+16x2e"
@@ -41,6 +42,7 @@ class NequipOptions:
     max_neighbours: int = 0
     sigma_input: str = "embedding"
     lengths: bool = False
+    strain_features: int = 0
 
 
 class NequipScore(nn.Module):
@@ -67,10 +69,12 @@ class NequipScore(nn.Module):
             nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, channels)
         )
         self.direction = nn.Linear(channels, channels, bias=False)
+        self.strain = StrainScore(options.strain_features) if options.strain_features else None
 
     def forward(self, crystals: Crystals, noise: Noise) -> Score:
-        """Scores of the atoms, 1/Å, shape (atoms, 3). Raises ValueError where tau is not 0."""
-        require_known_lattice(noise.tau)
+        """Scores of the atoms, 1/Å, shape (atoms, 3); of the shapes where tau is not 0, see score_of_shape."""
+        if (shape := score_of_shape(self.strain, crystals, noise)) is not None:
+            return shape
         edges = edges_within(crystals, self.options.cutoff)
         vector = edges.vectors(crystals)
         if self.options.max_neighbours:

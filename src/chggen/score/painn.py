@@ -18,20 +18,24 @@ from chggen.score.blocks import (
     MAX_ATOMIC_NUMBER,
     RadialBasis,
     SigmaEmbedding,
-    require_known_lattice,
     score_from_noise,
 )
+from chggen.score.strain import StrainScore, score_of_shape
 
 
 @dataclass(frozen=True, kw_only=True)
 class PainnOptions:
-    """Architecture: feature width, layers, cutoff (Å), Bessel functions, learned radial functions."""
+    """Architecture: feature width, layers, cutoff (Å), Bessel functions, learned radial functions.
+
+    strain_features: width of the score of lattice shapes, 0: none.
+    """
 
     features: int = 128
     layers: int = 4
     cutoff: float = 5.5
     n_basis: int = 24
     n_radial: int = 12
+    strain_features: int = 0
 
 
 class PainnScore(nn.Module):
@@ -52,10 +56,12 @@ class PainnScore(nn.Module):
         self.layers = nn.ModuleList(_Layer(f, options.n_radial) for _ in range(options.layers))
         self.readout = nn.Sequential(nn.LayerNorm(f), nn.Linear(f, f), nn.SiLU(), nn.Linear(f, f))
         self.direction = nn.Linear(f, f, bias=False)
+        self.strain = StrainScore(options.strain_features) if options.strain_features else None
 
     def forward(self, crystals: Crystals, noise: Noise) -> Score:
-        """Scores of the atoms, 1/Å, shape (atoms, 3). Raises ValueError where tau is not 0."""
-        require_known_lattice(noise.tau)
+        """Scores of the atoms, 1/Å, shape (atoms, 3); of the shapes where tau is not 0, see score_of_shape."""
+        if (shape := score_of_shape(self.strain, crystals, noise)) is not None:
+            return shape
         edges = edges_within(crystals, self.options.cutoff)
         pairs = pairs_of(edges, len(crystals.atomic_numbers))
         vector = edges.vectors(crystals)

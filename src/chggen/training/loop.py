@@ -24,6 +24,7 @@ from chggen.diffusion.noise import matching_loss
 from chggen.score import checkpoint
 from chggen.training.dataset import Dataset, epoch_batches, read_dataset
 from chggen.training.options import OptimizerOptions, TrainingOptions
+from chggen.training.shapes import Shapes, ShapeTask, make_shape_task, shape_losses
 from chggen.training.task import Task, make_task
 from chggen.training.team import Team, team
 
@@ -94,12 +95,20 @@ class _Run:
         self.name = str(architecture.pop("architecture", "painn"))
         self.model = checkpoint.build(self.name, architecture).to(device)
         if start_from is not None:
-            _load(self.model, checkpoint.read(start_from)["weights"], str(start_from))
+            _load(self.model, checkpoint.read(start_from)["weights"], str(start_from), fresh="strain.")
         self.average = copy.deepcopy(self.model).requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), weight_decay=options.optimizer.weight_decay)
+        self.draws_cells = getattr(self.model, "strain", None) is not None
+        self.moves_atoms = options.optimizer.part != "strain"
+        if options.optimizer.part not in ("all", "strain") or not (self.moves_atoms or self.draws_cells):
+            raise InputError("optimizer.part must be all, or strain for a model with strain_features")
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(self.moves_atoms or name.startswith("strain."))
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(trained, weight_decay=options.optimizer.weight_decay)
         self.step = 0
         self.history: list[dict[str, Any]] = []
         self.data = read_dataset(options.data.train, "train", options.data.max_atoms)
+        self.shapes = Shapes(self.data.lattice)
         self.started_from = start_from.name if start_from is not None else ""
 
     def advance(self, out: Path, progress: Callable[[int, float], None]) -> None:
@@ -149,10 +158,16 @@ class _Run:
         """One optimizer step on a batch; the loss, and whether the team's leader wants to stop."""
         options = self.options.optimizer
         rng = np.random.default_rng([self.options.run.seed, 1, self.step * self.team.size + self.team.rank])
-        task = _on(make_task(self.data.take(indices), self.options.noise, rng), self.device)
+        crystals = self.data.take(indices)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.step, options)
-        loss = _losses(self.model, task).mean()
+        losses = []
+        if self.moves_atoms:
+            losses.append(_losses(self.model, _on(make_task(crystals, self.options.noise, rng), self.device)).mean())
+        if self.draws_cells:
+            shapes = _shapes_on(make_shape_task(crystals, self.shapes.of(indices), rng), self.device)
+            losses.append(shape_losses(self.model, shapes).mean())
+        loss = torch.stack(losses).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         stop = self.team.average([p.grad for p in self.model.parameters() if p.grad is not None], stop)
@@ -221,9 +236,11 @@ class _Run:
         self.started_from = state.get("started_from", "")
 
 
-def _load(model: nn.Module, weights: dict[str, torch.Tensor], source: str) -> None:
+def _load(model: nn.Module, weights: dict[str, torch.Tensor], source: str, fresh: str = "none") -> None:
+    """The weights into the model; those whose name begins with `fresh` may be missing, and stay as they are."""
+    missing = {k: v for k, v in model.state_dict().items() if k.startswith(fresh) and k not in weights}
     try:
-        model.load_state_dict(weights)
+        model.load_state_dict(weights | missing)
     except RuntimeError:
         raise InputError(
             f"the weights in {source} are of another architecture; expected the one in [model] of the configuration"
@@ -250,6 +267,16 @@ def _on(task: Task, device: str) -> Task:
     crystals: Crystals = task.crystals.to(device)
     noise = Noise(sigma=task.noise.sigma.to(device), tau=task.noise.tau.to(device))
     return Task(crystals=crystals, noise=noise, target=task.target.to(device))
+
+
+def _shapes_on(task: ShapeTask, device: str) -> ShapeTask:
+    reference = task.noise.reference
+    noise = Noise(
+        sigma=task.noise.sigma.to(device),
+        tau=task.noise.tau.to(device),
+        reference=None if reference is None else reference.to(device),
+    )
+    return ShapeTask(crystals=task.crystals.to(device), noise=noise, target=task.target.to(device))
 
 
 def _losses(model: nn.Module, task: Task) -> torch.Tensor:
@@ -279,4 +306,15 @@ def validation_loss(model: nn.Module, data: Dataset, options: TrainingOptions, d
         band = loss[(level > low) & (level <= high)]
         if len(band):
             result[f"loss {low:g}-{high:g}"] = round(float(band.mean()), 4)
+    if getattr(model, "strain", None) is not None:
+        result["loss strain"] = _shape_loss(model, data, chosen, device)
     return result
+
+
+def _shape_loss(model: nn.Module, data: Dataset, chosen: np.ndarray, device: str) -> float:
+    shapes = Shapes(data.lattice)
+    losses = []
+    for k, indices in enumerate(np.array_split(chosen, math.ceil(len(chosen) / 32))):
+        drawn = make_shape_task(data.take(indices), shapes.of(indices), np.random.default_rng([8, k]))
+        losses.append(shape_losses(model, _shapes_on(drawn, device)))
+    return round(float(torch.cat(losses).mean()), 4)

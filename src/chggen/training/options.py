@@ -47,6 +47,7 @@ class OptimizerOptions:
     warmup_steps: int = 500
     decay_share: float = 0.4
     clip_norm: float = 1.0
+    part: str = "all"  # of the weights to train, or `strain`: the score of lattice shapes alone, the others kept
     ema: float = 0.999
 
 
