@@ -17,10 +17,11 @@ from hosts import Case, cases, random_placement, verdict
 from pymatgen.core import Structure
 
 from chggen.crystals import to_structures
+from chggen.fillings import fillings
 from chggen.host import Host, batched_hosts
 from chggen.potential import load_potential
 from chggen.relaxation import Relaxed, relax
-from chggen.sampling.recipes import Recipe
+from chggen.sampling.recipes import Recipe, recipe
 from chggen.score.checkpoint import load_score_model
 from chggen.tools import LowestEnergy
 
@@ -99,6 +100,26 @@ def sampled(
     return raw
 
 
+def begun_known(
+    found: Sequence[Case], numbers: Sequence[int], n: int, model: torch.nn.Module, how: Recipe
+) -> list[list[Structure]]:
+    """n samples a host as `chggen inpaint` makes them: on known prototypes and anywhere in turn (`how`)."""
+    raw: list[list[Structure]] = [[None] * n for _ in found]  # type: ignore[list-item]
+    starts = [fillings(Host(framework=case.framework, guests=case.counts), n) for case in found]
+    for softness in {start.softness for row in starts for start in row}:
+        settling = how if softness is None else recipe("clamp", top=softness)
+        work = [(h, k) for h, row in enumerate(starts) for k, start in enumerate(row) if start.softness == softness]
+        work.sort(key=lambda job: len(found[job[0]].crystal))
+        while work:
+            size = max(1, _ATOMS_PER_BATCH // len(found[work[-1][0]].crystal))
+            part, work = work[-size:], work[:-size]
+            hosts = [starts[h][k].draw(0)[0] for h, k in part]
+            made = settling.run(model, batched_hosts(hosts), [1000 * numbers[h] + k for h, k in part])
+            for (h, k), structure in zip(part, to_structures(made), strict=True):
+                raw[h][k] = structure
+    return raw
+
+
 def placed(found: Sequence[Case], numbers: Sequence[int], n: int) -> list[list[Structure]]:
     """n random placements a host, seeded like the samples."""
     return [
@@ -121,7 +142,8 @@ def run_arm(
 ) -> Arm:
     """All samples of an arm in a row, spread over processes of one thread each.
 
-    `model`: the recipe; `energy`: the recipe, CHGNet's energy the judge of its tries; `random`: random placement.
+    `model`: the recipe; `known`: known prototypes of the host and the recipe, in turn; `energy`: the recipe, CHGNet's
+    energy the judge of its tries; `random`: random placement.
     """
     total = len(cases(row, data, hosts))
     work = functools.partial(_part_of_arm, name, row, data, hosts, samples, how, model, relaxed)
@@ -164,7 +186,10 @@ def _part_of_arm(
     if name == "energy":
         how = replace(how, choice=replace(how.choice, judge=LowestEnergy(load_potential("chgnet"))))
     began = time.process_time()
-    raw = placed(found, numbers, n) if model is None else sampled(found, numbers, n, model, how)
+    if model is None:
+        raw = placed(found, numbers, n)
+    else:
+        raw = (begun_known if name == "known" else sampled)(found, numbers, n, model, how)
     arm = Arm(name, found, raw, time.process_time() - began)
     if relaxed:
         began = time.process_time()
@@ -186,7 +211,7 @@ cases_of = functools.cache(cases)
 model_of = functools.cache(load_score_model)
 
 
-def rate(hit: np.ndarray) -> str:
-    """Share of hosts hit with one sample (mean over the samples) and with any of them, %."""
-    one = 100 * hit.mean()
+def rate(hit: np.ndarray, first: bool = False) -> str:
+    """Share of hosts hit with one sample (mean over the samples, or the first of them) and with any of them, %."""
+    one = 100 * (hit[:, 0] if first else hit).mean()
     return f"{one:.1f} / {100 * hit.any(axis=1).mean():.1f}" if hit.shape[1] > 1 else f"{one:.1f}"

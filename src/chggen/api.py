@@ -143,6 +143,7 @@ def inpaint(
     seed: int = 0,
     anchor: str = "clamp",
     symmetry: str = "none",
+    seeds: str = "auto",
     supercell: Sequence[int] = (1, 1, 1),
     relax: bool = True,
     out: Path | str | None = None,
@@ -153,7 +154,9 @@ def inpaint(
 
     host: pymatgen Structure, ASE Atoms or a file. anchor: `clamp` (clean host), `renoise` or `paper`. Relaxed with
     the cell unless relax=False. symmetry: `host`, the host is symmetrised and its guests sit on orbits of its group, or
-    of a subgroup that their counts fit; `none`, anywhere. For the rest see predict.
+    of a subgroup that their counts fit; `none`, without symmetry. seeds: guests start on the sites of known prototypes
+    with such a host (`prototype`), `anywhere`, or both in turn, close prototypes first (`auto`). For the rest see
+    predict.
     """
     structure = as_structure(host)
     options = InpaintOptions.of(
@@ -162,6 +165,7 @@ def inpaint(
         n=n,
         seed=seed,
         symmetry=symmetry,
+        seeds=seeds,
         supercell=tuple(supercell),
         **_run_settings({**settings, "anchor": anchor}, relax),
     )

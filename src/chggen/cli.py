@@ -32,6 +32,10 @@ MaxAtoms = Annotated[int, typer.Option(help="Atoms of a cell where --formula-uni
 Seeds = Annotated[
     str, typer.Option(help="Sources of cells: auto, or in turn prototype, space-group, joint, bravais; a,b.")
 ]
+GuestSeedsName = Annotated[
+    str,
+    typer.Option("--seeds", help="Where guests start: prototype (sites of known crystals), anywhere, or auto: both."),
+]
 Model = Annotated[Path | None, typer.Option(help="Checkpoint of a score model; default: the shipped one.")]
 PotentialName = Annotated[str, typer.Option(help="chgnet, chgnet-r2scan, ase:… or torch-sim:module:factory.")]
 Fmax = Annotated[float, typer.Option(help="Largest force of a relaxed structure, eV/Å.")]
@@ -148,6 +152,7 @@ def inpaint(
     n: Number = 8,
     anchor: AnchorName = "clamp",
     symmetry: SymmetryName = "none",
+    seeds: GuestSeedsName = "auto",
     supercell: Annotated[str, typer.Option(help="Repeat the host, such as 1,1,2; counts are of the whole.")] = "1,1,1",
     no_relax: NoRelax = False,
     model: Model = None,
@@ -171,7 +176,7 @@ def inpaint(
     folder = out or Path("runs") / host.stem
     with _watched() as progress:
         found = api.inpaint(
-            host, _guests(guest), n=n, seed=seed, anchor=anchor, symmetry=symmetry,
+            host, _guests(guest), n=n, seed=seed, anchor=anchor, symmetry=symmetry, seeds=seeds,
             supercell=_integers(supercell, "--supercell"), relax=not no_relax, out=folder, progress=progress,
             model=model, quality=quality, levels=levels, n_resample=n_resample, jump_length=jump_length,
             best_of=best_of, judge=judge, potential=potential, fmax=fmax, references=references, device=device,

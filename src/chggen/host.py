@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
+from jaxtyping import Float
 
 from chggen.config import InputError
 from chggen.crystals import Crystals, batch, from_structures
 from chggen.files import MAX_ATOMS
+from chggen.lattice import wrap
 from chggen.symmetry import OrbitPlan
 
 if TYPE_CHECKING:
@@ -28,11 +31,13 @@ class Host:
     """A framework (possibly empty of atoms) and the guests to generate in it: element symbol → count.
 
     Guests already in the framework are kept as host atoms. orbits: where symmetry lets the guests sit; None: anywhere.
+    sites: fractional coordinates at which they are thought to be, in the order of `guests`; None: nobody knows.
     """
 
     framework: Structure
     guests: Mapping[str, int]
     orbits: OrbitPlan | None = None
+    sites: Float[np.ndarray, "guests 3"] | None = None
 
     def __post_init__(self) -> None:
         from pymatgen.core import Element
@@ -50,13 +55,15 @@ class Host:
         _check_framework(self.framework)
 
     def crystals(self) -> Crystals:
-        """Host atoms first, then guests in the order given, on the CPU in float64; guests stand at the origin."""
+        """Host atoms first, then guests in the order given, in float64; guests at their sites or the origin."""
         from pymatgen.core import Element
 
         numbers = torch.tensor([Element(s).Z for s, n in self.guests.items() for _ in range(n)])
         lattice = torch.tensor(self.framework.lattice.matrix.copy(), dtype=torch.float64)[None]
+        known = np.zeros((len(numbers), 3)) if self.sites is None else self.sites
+        sites = wrap(torch.tensor(known, dtype=torch.float64))
         guests = Crystals(
-            frac_coords=torch.zeros(len(numbers), 3, dtype=torch.float64),
+            frac_coords=sites,
             lattice=lattice,
             atomic_numbers=numbers,
             crystal_index=torch.zeros_like(numbers),

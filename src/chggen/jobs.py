@@ -12,8 +12,9 @@ import numpy as np
 from chggen.candidate import Candidate, failed
 from chggen.config import InputError
 from chggen.files import plain_formula
+from chggen.fillings import fillings
 from chggen.host import Host, default_guests, strip_guests
-from chggen.options import InpaintOptions, PredictOptions
+from chggen.options import AUTO, InpaintOptions, PredictOptions
 from chggen.starts import Given, on_orbits, symmetrised
 from chggen.symmetry import Refined, symmetrised_framework
 from chggen.workshop import Job
@@ -101,7 +102,10 @@ def _on_orbits_if_they_fit(host: Host, name: str) -> Host:
 
 
 def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
-    """n jobs with the same host; guests are added to what it holds."""
+    """n jobs with the same host; guests are added to what it holds.
+
+    Seeds `auto` leave known prototypes alone where the host is noised, which asks for the paper's way.
+    """
     framework = host.copy()
     if options.supercell != (1, 1, 1):
         framework.make_supercell(options.supercell)
@@ -110,19 +114,20 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
     if moved is not None:
         filled = on_orbits(filled)
     formula = _formula(framework, options.guests)
+    seeds = options.seeds if options.sampler.anchor == "clamp" or options.seeds != AUTO else "anywhere"
     jobs = []
-    for index in range(options.n):
+    for index, start in enumerate(fillings(filled, options.n, seeds)):
         rng = np.random.default_rng([options.seed, index])
         candidate = Candidate(
             id=f"{formula}-i{index:04d}",
             stage="inpaint",
             formula=formula,
             seed=int(rng.integers(2**62)),
-            seed_source="host",
+            seed_source="host" if start.softness is None else "prototype",
         )
         if moved is not None:
             candidate = with_framework(candidate, moved)
-        jobs.append(Job(candidate=candidate, start=Given(filled)))
+        jobs.append(Job(candidate=candidate, start=start))
     return jobs
 
 

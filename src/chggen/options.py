@@ -83,6 +83,7 @@ class RunOptions(_Options):
 
 
 AUTO: Final = "auto"
+GuestSeeds = Literal["auto", "prototype", "anywhere"]
 SeedSource = Literal["bravais", "joint", "space-group", "prototype", "auto"]
 
 
@@ -147,13 +148,15 @@ class PredictOptions(GenerateOptions):
 class InpaintOptions(RunOptions):
     """Guests into a given host, which is named by the hash of its content.
 
-    symmetry `host`: the host symmetrised, and guests on orbits of its group or a subgroup.
+    symmetry `host`: the host symmetrised, and guests on orbits of its group or a subgroup. seeds: where guests start,
+    `anywhere`, on the sites of known prototypes with such a host (`prototype`), or both in turn (`auto`).
     """
 
     host: str
     guests: dict[str, int]
     supercell: tuple[PositiveInt, PositiveInt, PositiveInt] = (1, 1, 1)
     symmetry: Literal["none", "host"] = "none"
+    seeds: GuestSeeds = "auto"
 
 
 COMMANDS: Final = {"GenerateOptions": "generate", "PredictOptions": "predict", "InpaintOptions": "inpaint"}

@@ -26,6 +26,7 @@ from chggen.symmetry import (
     above_trivial,
     group_of,
     nearest_counts,
+    orbits_of_sites,
     plan_orbits,
     positions_of,
     refine,
@@ -262,6 +263,14 @@ def on_orbits(host: Host) -> Host:
             "or use a supercell or symmetry none"
         )
     return replace(host, orbits=plan)
+
+
+def kept_orbits(host: Host, sites: Float[np.ndarray, "guests 3"]) -> tuple[np.ndarray, Orbits] | None:
+    """The sites made symmetric, and the orbits of all atoms, by what of a symmetrised host's group the sites keep.
+
+    None where that is P1 or P-1.
+    """
+    return orbits_of_sites(_around(host), _group(host)[0], sites)
 
 
 def required(shapes: Shapes | None) -> Shapes:

@@ -1,7 +1,7 @@
 """Space groups: finding and enforcing them, their positions and subgroups. The adapter to spglib and pyxtal."""
 
 from chggen.symmetry.group import Group
-from chggen.symmetry.orbits import OrbitPlan, Orbits, nearest_counts, plan_orbits
+from chggen.symmetry.orbits import OrbitPlan, Orbits, nearest_counts, orbits_of_sites, plan_orbits
 from chggen.symmetry.refinement import (
     PAPER_LADDER,
     Refined,
@@ -30,6 +30,7 @@ __all__ = [
     "group_of",
     "nearest_counts",
     "operations",
+    "orbits_of_sites",
     "permutations",
     "plan_orbits",
     "point_group_order",

@@ -18,6 +18,7 @@ from chggen.symmetry.surroundings import Surroundings
 from chggen.symmetry.wyckoff import Position, in_subgroup
 
 _ASSIGNMENTS: Final = 200  # draws before counts are said not to fit
+_KEPT: Final = 0.5  # Å; how far an operation may carry a site from a site
 _PLACINGS: Final = 20  # assignments, and points of each orbit, that are tried for room
 
 
@@ -256,6 +257,35 @@ def nearest_counts(
         if len(found) == most:
             break
     return sorted(found)
+
+
+def orbits_of_sites(
+    around: Surroundings, group: Group, sites: Float[np.ndarray, "guests 3"]
+) -> tuple[np.ndarray, Orbits] | None:
+    """Guest sites that are nearly orbits, made so, and the orbits of all atoms; by the operations that keep them best.
+
+    Of the operations that carry sites within _KEPT Å of sites, the largest group up to a common distance. None where
+    that is P1 or P-1.
+    """
+    numbers = np.repeat(list(around.guests), list(around.guests.values()))
+    moved = [sites @ r.T + t for r, t in zip(group.rotations, group.translations, strict=True)]
+    image, off = (np.array(x) for x in zip(*(images(m, sites, numbers, around.lattice) for m in moved), strict=True))
+    onto = np.array([len(np.unique(targets)) == len(sites) for targets in image])
+    residual = np.where(onto, np.linalg.norm(off @ around.lattice, axis=-1).max(axis=1), np.inf)
+    for limit in np.unique(np.round(residual[residual < _KEPT], 6))[::-1]:
+        members = np.flatnonzero(residual <= limit + 1e-6)
+        if np.isin(group.table[np.ix_(members, members)], members).all():
+            break
+    if group.only(members).trivial:
+        return None
+    mean = sites + np.array([off[g][np.argsort(image[g])] for g in members]).mean(axis=0)
+    filled = Surroundings(
+        lattice=around.lattice,
+        frac=np.concatenate([around.frac, mean]),
+        numbers=np.concatenate([around.numbers, numbers]),
+        guests={},
+    )
+    return mean, _host_orbits(filled, group, members)
 
 
 def _by_distance(counts: Sequence[int], reach: int = 8) -> Iterator[list[int]]:

@@ -1,0 +1,87 @@
+"""Where the candidates of a host start: on the sites of known prototypes, or anywhere, in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice, repeat
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float
+
+from chggen.analogues import CLOSE, analogues
+from chggen.config import InputError
+from chggen.host import Host
+from chggen.options import GuestSeeds
+from chggen.starts import Given, Shapes, Start, kept_orbits
+from chggen.symmetry import Orbits
+
+_SOFTNESS: Final = 0.1  # Å; 0.05 to 0.3 do as well on hosts of the val split
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A host with its guests on the sites of a known prototype; on orbits too where the host has any."""
+
+    given: Given
+    sites: Float[np.ndarray, "guests 3"]
+    orbits: Orbits | None = None
+    softness: float = _SOFTNESS
+
+    @property
+    def species(self) -> Mapping[str, int]:
+        return self.given.species
+
+    @property
+    def de_novo(self) -> bool:
+        return self.given.de_novo
+
+    @property
+    def symmetric(self) -> bool:
+        return self.orbits is not None
+
+    def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits | None]:
+        return replace(self.given.host, sites=self.sites), self.orbits
+
+    def again(self, k: int) -> Start:
+        """On orbits that are drawn: the first ones, then lower ones."""
+        return self.given.again(k - 1)
+
+
+def fillings(host: Host, n: int, seeds: GuestSeeds = "auto") -> list[Start]:
+    """What each of n candidates of a host starts from.
+
+    `auto`: the closest analogue first where one is close, then anywhere and the next analogue in turn while there are
+    any; `prototype`: analogues only, again from the first when all have come; `anywhere`: none. Raises InputError where
+    `prototype` finds no analogue.
+    """
+    anywhere: Start = Given(host)
+    if seeds == "anywhere":
+        return [anywhere] * n
+    found = ((a.closeness, start) for a in analogues(host) if (start := _laid(host, a.frac_coords)) is not None)
+    known = list(islice(found, n))
+    laid = [start for _, start in known]
+    if seeds == "prototype":
+        if not laid:
+            raise InputError(
+                f"no known prototype has this host with {', '.join(f'{s}={k}' for s, k in host.guests.items())}; "
+                "expected one, so use seeds auto or anywhere, or other counts"
+            )
+        return [laid[k % len(laid)] for k in range(n)]
+    close = bool(known) and known[0][0] >= CLOSE
+    return list(islice(chain(laid[:1] if close else [], _in_turn(anywhere, laid[1:] if close else laid)), n))
+
+
+def _in_turn(anywhere: Start, laid: Sequence[Start]) -> Iterator[Start]:
+    for start in laid:
+        yield from (anywhere, start)
+    yield from repeat(anywhere)
+
+
+def _laid(host: Host, sites: np.ndarray) -> Laid | None:
+    """The start from these sites; None where the host is to be filled symmetrically and they keep nothing of it."""
+    if host.orbits is None:
+        return Laid(Given(host), sites)
+    kept = kept_orbits(host, sites)
+    return None if kept is None else Laid(Given(host), *kept)
