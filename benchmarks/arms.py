@@ -101,13 +101,13 @@ def sampled(
 
 
 def begun_known(
-    found: Sequence[Case], numbers: Sequence[int], n: int, model: torch.nn.Module, how: Recipe
+    found: Sequence[Case], numbers: Sequence[int], n: int, model: torch.nn.Module, how: Recipe, quality: str
 ) -> list[list[Structure]]:
-    """n samples a host as `chggen inpaint` makes them: on known prototypes and anywhere in turn (`how`)."""
+    """n samples a host as `chggen inpaint` makes them: on known prototypes and anywhere (`how`) in turn."""
     raw: list[list[Structure]] = [[None] * n for _ in found]  # type: ignore[list-item]
     starts = [fillings(Host(framework=case.framework, guests=case.counts), n) for case in found]
     for softness in {start.softness for row in starts for start in row}:
-        settling = how if softness is None else recipe("clamp", top=softness)
+        settling = how if softness is None else recipe("clamp", quality=quality, top=softness)
         work = [(h, k) for h, row in enumerate(starts) for k, start in enumerate(row) if start.softness == softness]
         work.sort(key=lambda job: len(found[job[0]].crystal))
         while work:
@@ -136,6 +136,7 @@ def run_arm(
     hosts: int,
     samples: int,
     how: Recipe,
+    quality: str = "best",
     model: Path | None = None,
     relaxed: bool = False,
     workers: int = 1,
@@ -146,7 +147,7 @@ def run_arm(
     energy the judge of its tries; `random`: random placement.
     """
     total = len(cases(row, data, hosts))
-    work = functools.partial(_part_of_arm, name, row, data, hosts, samples, how, model, relaxed)
+    work = functools.partial(_part_of_arm, name, row, data, hosts, samples, how, quality, model, relaxed)
     parts = spread(work, total, _HOSTS_PER_TASK, workers)
     arm = parts[0]
     for part in parts[1:]:
@@ -176,6 +177,7 @@ def _part_of_arm(
     hosts: int,
     n: int,
     how: Recipe,
+    quality: str,
     path: Path | None,
     relaxed: bool,
     numbers: list[int],
@@ -189,7 +191,10 @@ def _part_of_arm(
     if model is None:
         raw = placed(found, numbers, n)
     else:
-        raw = (begun_known if name == "known" else sampled)(found, numbers, n, model, how)
+        if name == "known":
+            raw = begun_known(found, numbers, n, model, how, quality)
+        else:
+            raw = sampled(found, numbers, n, model, how)
     arm = Arm(name, found, raw, time.process_time() - began)
     if relaxed:
         began = time.process_time()

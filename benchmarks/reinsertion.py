@@ -86,6 +86,7 @@ def main() -> None:
                 how=recipe(
                     sampler, quality=args.quality, levels=args.levels, best_of=1 if name in ONE_TRAJECTORY else None
                 ),
+                quality=args.quality,
                 model=args.model,
                 relaxed=not args.raw,
                 workers=args.workers,

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from arms import ROWS, cases_of, model_of, placed, rate, sampled, spread
+from arms import ROWS, begun_known, cases_of, model_of, placed, rate, sampled, spread
 from hosts import Case, verdict
 
 from chggen.relaxation import Relaxed, relax
 from chggen.sampling.recipes import recipe
 
-ARMS = ("single", "choice", "random")
+ARMS = ("known", "single", "choice", "random")
 _HOSTS_PER_TASK = 6
 _AS_LOW = 0.001  # eV/atom
 
@@ -66,8 +66,11 @@ def fill(
         if name == "random":
             raw = placed(filled, numbers, n)
         else:
-            how = recipe("clamp", uncertainty=uncertainty, best_of=1 if name == "single" else None)
-            raw = sampled(filled, numbers, n, model_of(model), how)
+            how = recipe("clamp", uncertainty=uncertainty, best_of=None if name == "choice" else 1)
+            if name == "known":
+                raw = begun_known(filled, numbers, n, model_of(model), how, "best")
+            else:
+                raw = sampled(filled, numbers, n, model_of(model), how)
         done = relaxed([s for made in raw for s in made])
         rows = [done[k : k + n] for k in range(0, len(done), n)]
         verdicts = np.array([[verdict(c, r.structure) for r in made] for c, made in zip(found, rows, strict=True)])
@@ -104,7 +107,7 @@ def main() -> None:
     for arm in parts[0]:
         hit, match, above = (np.concatenate([part[arm][k] for part in parts]) for k in range(3))
         low = above <= _AS_LOW
-        cells = [rate(hit), rate(match), rate(low), rate(hit | low)]
+        cells = [rate(each, arm == "known") for each in (hit, match, low, hit | low)]
         print(f"| {args.row} | {total} | {arm} | " + " | ".join(cells) + " |", flush=True)
 
 
