@@ -30,6 +30,7 @@ CASES = {
     "two species, the other way round": (SPINEL.get_primitive_structure(), ("Al", "Mg")),
     "free coordinates": (RUTILE, ("O",)),
     "a supercell": (PEROVSKITE * (2, 1, 2), ("Sr",)),
+    "a large one": (RUTILE * (2, 2, 3), ("Ti",)),
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +31,9 @@ _ANGLE: Final = 8.0  # ° and of an angle
 _NEAR: Final = 0.35  # of the cube root of the volume of an atom: farthest a host atom may be from its site
 _REPEATS: Final = 27  # most prototype cells in the host's
 _LOOKED_AT: Final = 400  # prototypes of each content, the likeliest first
+_WORK: Final = 2_000_000  # distances, or bases, that are looked at before a way to lay a prototype is passed over
+_LARGE: Final = 32  # atoms of a filled cell
+_TRANSLATED: Final = 0.1  # Å; how far translations may be off that make a framework a repeated one
 _SAME: Final = 0.15  # Å; mean difference of the guests' distances in arrangements that are one
 _IMAGES: Final = np.array(list(itertools.product((-1.0, 0.0, 1.0), repeat=3)))
 
@@ -61,7 +64,10 @@ class _Target:
 
 
 def analogues(host: Host) -> list[Analogue]:
-    """The prototypes that can be laid over the host, each arrangement of guests once; the closest first."""
+    """The prototypes that can be laid over the host, each arrangement of guests once; the closest first.
+
+    Over one primitive cell of the framework as well, then repeated; of large repeated hosts over that alone.
+    """
     framework = host.framework
     given = np.asarray(framework.lattice.matrix)
     reduced = niggli_reduced(given)
@@ -75,7 +81,18 @@ def analogues(host: Host) -> list[Analogue]:
         kinds=np.array([species.index(s) for s in held], dtype=int),
         edge=(abs(np.linalg.det(reduced)) / sum(counts.values())) ** (1 / 3),
     )
+    smaller = _primitive(host)
+    found = [] if smaller is None else [_repeated(a, *smaller) for a in analogues(smaller[0])]
+    if smaller is None or sum(counts.values()) <= _LARGE:
+        laid = _all_laid(target, species, counts)
+        found += [replace(a, frac_coords=a.frac_coords @ back % 1) for a in laid]
+    found.sort(key=lambda a: -a.closeness)
     wanted = np.repeat([species.index(s) for s in host.guests], list(host.guests.values()))
+    return _distinct(found, target, wanted, np.linalg.inv(back))
+
+
+def _all_laid(target: _Target, species: list[str], counts: Mapping[str, int]) -> list[Analogue]:
+    """All prototypes of the content, or a part of it that is repeated, that can be laid over the target."""
     found = []
     for repeats in range(1, _REPEATS + 1):
         if math.gcd(*counts.values()) % repeats:
@@ -85,17 +102,45 @@ def analogues(host: Host) -> list[Analogue]:
             laid = _laid(prototype_of(part, rank), target, species, repeats)
             if laid is not None:
                 found.append(laid)
-    found.sort(key=lambda a: -a.closeness)
-    return [replace(a, frac_coords=(a.frac_coords @ back) % 1) for a in _distinct(found, target, wanted)]
+    return found
 
 
-def _distinct(found: Sequence[Analogue], target: _Target, wanted: np.ndarray) -> list[Analogue]:
-    """The first of those whose guests have the same distances to all atoms, species by species."""
+def _primitive(host: Host) -> tuple[Host, np.ndarray, np.ndarray] | None:
+    """The host of one primitive cell of the framework, its lattice and its shifts (cells 3) in the whole, fractional.
+
+    None where the framework is primitive already, or the guests cannot be shared alike among its cells.
+    """
+    if len(host.framework) < 2:
+        return None
+    small = host.framework.get_primitive_structure(tolerance=_TRANSLATED)
+    cells, rest = divmod(len(host.framework), len(small))
+    if cells == 1 or rest or any(n % cells for n in host.guests.values()):
+        return None
+    lattice = small.lattice.matrix @ np.linalg.inv(host.framework.lattice.matrix)
+    shifts = _translations(lattice, cells)
+    if len(shifts) != cells:  # not a lattice of the given one
+        return None
+    guests = {s: n // cells for s, n in host.guests.items()}
+    return replace(host, framework=small, guests=guests, orbits=None), lattice, shifts
+
+
+def _repeated(analogue: Analogue, _: Host, lattice: np.ndarray, shifts: np.ndarray) -> Analogue:
+    """The analogue of one cell in every cell of the host, copies of a site together."""
+    sites = (analogue.frac_coords @ lattice)[:, None] + shifts
+    return replace(analogue, frac_coords=sites.reshape(-1, 3) % 1)
+
+
+def _distinct(found: Sequence[Analogue], target: _Target, wanted: np.ndarray, to_target: np.ndarray) -> list[Analogue]:
+    """The first of those whose guests have the same distances to all atoms, species by species.
+
+    wanted: kinds of the guests; to_target: takes their coordinates to the target's cell.
+    """
     every = np.concatenate([target.kinds, wanted])
     shifts = _IMAGES @ target.lattice
     kept: list[tuple[Analogue, np.ndarray]] = []
     for analogue in found:
-        off = analogue.frac_coords[:, None] - np.concatenate([target.frac, analogue.frac_coords])
+        sites = analogue.frac_coords @ to_target
+        off = sites[:, None] - np.concatenate([target.frac, sites])
         cart = (off - np.round(off)) @ target.lattice
         distance = np.linalg.norm(cart[:, :, None] + shifts, axis=-1).min(axis=-1)
         mark = np.concatenate(
@@ -155,6 +200,8 @@ def _bases(primitive: np.ndarray, lattice: np.ndarray, repeats: int) -> np.ndarr
         own = lattice[i] @ lattice[j] / length[i] / length[j]
         return np.asarray(np.abs(np.degrees(np.arccos(np.clip(cosine, -1, 1)) - math.acos(own))) < _ANGLE)
 
+    if math.prod(len(n) for n in near) > _WORK:
+        return np.zeros((0, 3, 3), dtype=int)
     together = agree(0, 1)[:, :, None] & agree(0, 2)[:, None] & agree(1, 2)[None]
     a, b, c = np.nonzero(together)
     bases = np.stack([steps[near[0][a]], steps[near[1][b]], steps[near[2][c]]], axis=1)
@@ -184,13 +231,14 @@ def _sites(prototype: Prototype, of: Setting, species: list[str]) -> tuple[np.nd
 
 
 def _translations(inverse: np.ndarray, repeats: int) -> np.ndarray:
-    """(repeats, 3) the prototype's lattice points in the cell of the basis, fractional."""
+    """(repeats, 3) lattice points of a small lattice in a cell of it, fractional; inverse: its vectors in that cell."""
     if repeats == 1:
         return np.zeros((1, 3))
-    steps = np.array(list(itertools.product(range(repeats), repeat=3)))
-    points = steps @ inverse
-    points = np.round(points - np.floor(points + 1e-6), 6)
-    return np.unique(points, axis=0)
+    reach = [next(k for k in range(1, repeats + 1) if np.abs(k * row - np.round(k * row)).max() < 1e-3 or k == repeats)
+             for row in inverse]  # fmt: skip
+    points = np.stack(np.meshgrid(*map(np.arange, reach), indexing="ij"), axis=-1).reshape(-1, 3) @ inverse
+    points -= np.floor(points + 1e-4)
+    return np.asarray(points[np.unique(np.round(points, 3), axis=0, return_index=True)[1]])
 
 
 def _strain(cell: np.ndarray, lattice: np.ndarray) -> float:
@@ -210,7 +258,8 @@ def _fitted(target: _Target, sites: np.ndarray, kinds: np.ndarray) -> tuple[np.n
     anchor = int(np.flatnonzero(target.kinds == rarest)[0])
     other = np.where(target.kinds[:, None] == kinds, 0.0, np.inf)
     best = None
-    for start in sites[kinds == rarest]:
+    starts = sites[kinds == rarest]
+    for start in starts[: max(1, _WORK // other.size)]:
         shift = target.frac[anchor] - start
         for _ in range(2):  # on the anchor, then with the mean displacement taken off
             off = target.frac[:, None] - sites - shift
