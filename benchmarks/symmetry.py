@@ -1,7 +1,7 @@
 """Symmetry by construction against symmetry found afterwards: success and decomposition energy, four arms.
 
-    python benchmarks/symmetry.py [--n 12] [--formulas ZnP2S6:1,2,3,4 ...] [--quality best] [--figure docs/symmetry.png]
-        [--out FOLDER]
+    python benchmarks/symmetry.py [--n 12] [--kinds free symmetric] [--formulas ZnP2S6:1,2,3,4 ...] [--quality best]
+        [--figure docs/symmetry.png] [--out FOLDER]
 
 Arms: *de novo free*, random Bravais cells; *de novo symmetric*, space groups and positions drawn as known crystals
 have them; *inpainting free* and *symmetric*, the guests taken out of those crystals, the framework symmetrised, and
@@ -150,6 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=12, help="structures of each size asked of the symmetric arms")
     parser.add_argument("--formulas", nargs="+", help="such as ZnP2S6:1,2; all by default")
+    parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=list(KINDS))
     parser.add_argument("--quality", default="best")
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--out", type=Path, default=Path("runs/symmetry"))
@@ -160,9 +161,9 @@ def main() -> None:
         if wanted is not None and formula not in wanted:
             continue
         for z in [int(z) for z in wanted[formula].split(",")] if wanted else units:
-            for kind in KINDS:
+            for kind in args.kinds:
                 asked += run(formula, guest, z, kind, args.n, args.quality, args.out)
-    arms = [f"{stage} {kind}" for stage in ("de novo", "inpainting") for kind in KINDS]
+    arms = [f"{stage} {kind}" for stage in ("de novo", "inpainting") for kind in args.kinds]
     tables(asked, arms)
     if args.figure:
         draw(asked, arms, args.figure)

@@ -23,7 +23,7 @@ from chggen.symmetry import Setting, setting
 if TYPE_CHECKING:
     from chggen.host import Host
 
-CLOSE: Final = 1.75  # closeness from which an analogue is right oftener than guests sampled from anywhere
+CLOSE: Final = 1.0  # closeness from which an analogue is right oftener than guests sampled from anywhere
 _STRAIN: Final = 30.0  # log-odds of the likeness that a strain costs, and a misfit of the host atoms, per Å:
 _MISFIT: Final = 10.0  # on hosts of the val split these order analogues best (docs/model.md)
 _LENGTH: Final = 0.12  # largest relative difference of a lattice vector's length

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import torch
 
@@ -18,6 +18,8 @@ from chggen.sampling.recipes import QUALITIES, Recipe, recipe
 from chggen.sampling.shape import ShapeSampler
 from chggen.score.checkpoint import load_score_model
 from chggen.screening import CLOSEST, closest_contact
+
+_ON_ORBITS: Final = {"fast": (24, 6), "best": (64, 8)}  # tries whose energy is looked at, levels of each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,21 +57,26 @@ class Tools:
         return cast(Potential, self.loaded["potential"])
 
     def recipe(self, de_novo: bool, symmetric: bool, softness: float | None = None) -> Recipe:
-        """The recipe of a kind of job; symmetric ones choose among twice as many tries of half the levels.
+        """The recipe of a kind of job; symmetric ones choose among more tries of fewer levels.
 
-        Orbits have fewer coordinates to settle, and it matters more which orbits they are. softness: of sites that are
-        known, Å; there is nothing to choose then.
+        Orbits have fewer coordinates to settle, and it matters more which orbits they are: among many the energy finds
+        the low ones, the network's own error hardly does. softness: of sites that are known, Å; there is nothing to
+        choose then.
         """
         s = self.sampler
-        best_of = s.best_of or (2 * QUALITIES[s.quality][1] if symmetric else None)
+        by_energy = self.relax is not None and s.judge in ("auto", "energy")
+        best_of, levels = s.best_of, s.levels
         if softness is not None:
             best_of = 1
-        by_energy = self.relax is not None and s.judge in ("auto", "energy")
+        elif symmetric and best_of is None:
+            best_of = 2 * QUALITIES[s.quality][1]
+            if by_energy and levels is None:
+                best_of, levels = _ON_ORBITS[s.quality]
         judge: Judge = LowestEnergy(self.potential()) if by_energy else DenoisingError()
         return recipe(
             "de-novo" if de_novo else s.anchor,
             quality=s.quality,
-            levels=s.levels,
+            levels=levels,
             n_resample=None if de_novo else s.n_resample,
             jump_length=None if de_novo else s.jump_length,
             best_of=best_of,
