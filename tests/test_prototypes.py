@@ -8,9 +8,9 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 import chggen
+from chggen.cells import PrototypeCells
 from chggen.composition import volume_per_atom
 from chggen.prototypes import count_prototypes, prototype_of
-from chggen.starts import PrototypeCells
 from chggen.symmetry import space_group
 
 CUBE = Lattice.cubic

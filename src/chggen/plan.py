@@ -15,13 +15,14 @@ from typing import Final
 import numpy as np
 
 from chggen.candidate import Candidate
+from chggen.cells import BravaisCells, JointCells, PrototypeCells, SpaceGroupCells
 from chggen.composition import VolumePrior, compositions, parse_formula, reduced, system_elements
 from chggen.config import InputError
 from chggen.files import MAX_ATOMS
 from chggen.options import AUTO, GenerateOptions, PredictOptions
 from chggen.prototypes import count_prototypes
 from chggen.space_groups import count_known
-from chggen.starts import BravaisCells, JointCells, PrototypeCells, SpaceGroupCells, Start
+from chggen.starts import Start
 from chggen.workshop import Job
 
 # Shares of the budget before anything is known; a source that a formula has none of leaves its own to the others.

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from chggen.cells import symmetric_cell
 from chggen.crystals import Crystals, Noise, Score, batch
 from chggen.diffusion.schedule import Schedule
 from chggen.graph import edges_within
@@ -18,7 +19,6 @@ from chggen.sampling.noise_source import generators_from
 from chggen.sampling.sampler import sample
 from chggen.sampling.steps import NO_CORRECTOR, Ancestral, Heun, Langevin, Refresh
 from chggen.sampling.symmetry import OrbitSymmetry
-from chggen.starts import symmetric_cell
 from chggen.symmetry import OrbitPlan, Orbits, Surroundings, plan_orbits, setting
 
 _DEVIATION = 0.3  # Å, of each site's law

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from chggen.cells import symmetric_cell
 from chggen.config import InputError
 from chggen.host import Host
-from chggen.starts import on_orbits, symmetric_cell, symmetrised
+from chggen.starts import on_orbits, symmetrised
 from chggen.symmetry import group_of, setting, space_group, standard_setting
 
 
