@@ -131,7 +131,7 @@ def on_orbits(host: Host) -> Host:
     The framework has to be symmetrised. Raises InputError, naming counts that fit, where no subgroup above P1 and P-1
     holds them in this cell.
     """
-    group, positions = host_group(host)
+    group, positions = _group(host)
     around = surroundings_of(host)
     plan = plan_orbits(around, group, positions)
     if plan is None:
@@ -151,7 +151,7 @@ def kept_orbits(host: Host, sites: Float[np.ndarray, "guests 3"]) -> tuple[np.nd
 
     None where that is P1 or P-1.
     """
-    return orbits_of_sites(surroundings_of(host), host_group(host)[0], sites)
+    return orbits_of_sites(surroundings_of(host), _group(host)[0], sites)
 
 
 def required(shapes: Shapes | None) -> Shapes:
@@ -165,13 +165,13 @@ def _lowered(host: Host) -> Host:
     """The host with its guests on orbits of smaller subgroups; the same where there are none that hold them."""
     if host.orbits is None:
         return host
-    group, positions = host_group(host)
+    group, positions = _group(host)
     order = len(host.orbits.choices[0].members)
     plan = plan_orbits(surroundings_of(host), group, positions, (m for m in group.subgroups() if len(m) < order))
     return host if plan is None else replace(host, orbits=plan)
 
 
-def host_group(host: Host) -> tuple[Group, tuple[Position, ...]]:
+def _group(host: Host) -> tuple[Group, tuple[Position, ...]]:
     """The group of a symmetrised framework and its positions. Raises InputError where it has none above P-1."""
     group = group_of(host.framework)
     if group is None or group.trivial:
