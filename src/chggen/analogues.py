@@ -34,6 +34,7 @@ _LOOKED_AT: Final = 400  # prototypes of each content, the likeliest first
 _WORK: Final = 2_000_000  # distances, or bases, that are looked at before a way to lay a prototype is passed over
 _LARGE: Final = 32  # atoms of a filled cell
 _TRANSLATED: Final = 0.1  # Å; how far translations may be off that make a framework a repeated one
+_TIE: Final = 1e-4  # equivalent ways differ by rounding, which must not choose between them
 _SAME: Final = 0.15  # Å; mean difference of the guests' distances in arrangements that are one
 _IMAGES: Final = np.array(list(itertools.product((-1.0, 0.0, 1.0), repeat=3)))
 
@@ -86,7 +87,7 @@ def analogues(host: Host) -> list[Analogue]:
     if smaller is None or sum(counts.values()) <= _LARGE:
         laid = _all_laid(target, species, counts)
         found += [replace(a, frac_coords=a.frac_coords @ back % 1) for a in laid]
-    found.sort(key=lambda a: -a.closeness)
+    found.sort(key=lambda a: -round(a.closeness, 4))
     wanted = np.repeat([species.index(s) for s in host.guests], list(host.guests.values()))
     return _distinct(found, target, wanted, np.linalg.inv(back))
 
@@ -179,7 +180,7 @@ def _laid(prototype: Prototype, target: _Target, species: list[str], repeats: in
         left, rms = fit
         likeness = prototype.likeness / len(species)
         closeness = likeness - (_STRAIN * strain + _MISFIT * rms) / len(species)
-        if best is None or closeness > best.closeness:
+        if best is None or closeness > best.closeness + _TIE:
             best = Analogue(frac_coords=left, likeness=likeness, strain=strain, rms=rms, closeness=closeness)
     return best
 
@@ -271,7 +272,7 @@ def _fitted(target: _Target, sites: np.ndarray, kinds: np.ndarray) -> tuple[np.n
         if found.max() > _NEAR * target.edge or len(set(nearest.tolist())) < len(nearest):
             continue
         rms = float(np.sqrt((found**2).mean()))
-        if best is None or rms < best[1]:
+        if best is None or rms < best[1] - _TIE:
             left = np.delete(np.arange(len(sites)), nearest)
             best = (sites[left[np.argsort(kinds[left], kind="stable")]] + shift, rms)
     return best
