@@ -83,7 +83,10 @@ def analogues(host: Host) -> list[Analogue]:
         edge=(abs(np.linalg.det(reduced)) / sum(counts.values())) ** (1 / 3),
     )
     smaller = _primitive(host)
-    found = [] if smaller is None else [_repeated(a, *smaller) for a in analogues(smaller[0])]
+    found = []
+    if smaller is not None:
+        primitive, cell, shifts = smaller
+        found = [_repeated(a, cell, shifts) for a in analogues(primitive)]
     if smaller is None or sum(counts.values()) <= _LARGE:
         laid = _all_laid(target, species, counts)
         found += [replace(a, frac_coords=a.frac_coords @ back % 1) for a in laid]
@@ -125,7 +128,7 @@ def _primitive(host: Host) -> tuple[Host, np.ndarray, np.ndarray] | None:
     return replace(host, framework=small, guests=guests, orbits=None), lattice, shifts
 
 
-def _repeated(analogue: Analogue, _: Host, lattice: np.ndarray, shifts: np.ndarray) -> Analogue:
+def _repeated(analogue: Analogue, lattice: np.ndarray, shifts: np.ndarray) -> Analogue:
     """The analogue of one cell in every cell of the host, copies of a site together."""
     sites = (analogue.frac_coords @ lattice)[:, None] + shifts
     return replace(analogue, frac_coords=sites.reshape(-1, 3) % 1)
@@ -223,9 +226,7 @@ def _sites(prototype: Prototype, of: Setting, species: list[str]) -> tuple[np.nd
     positions = {p.letter: p for p in of.positions}
     sites, kinds = [], []
     for symbol, letter, free in prototype.orbits:
-        position = positions[letter]
-        point = position.point + np.array(free[: position.freedom]) @ position.directions.reshape(-1, 3)
-        own = position.sites(of.group, point[None])[0]
+        own = positions[letter].sites(of.group, positions[letter].at(free)[None])[0]
         sites.append(own)
         kinds += [species.index(symbol)] * len(own)
     return np.concatenate(sites), np.array(kinds)

@@ -170,10 +170,10 @@ def inpaint(
         **_run_settings({**settings, "anchor": anchor}, relax),
     )
     machine = _machine(settings)
-    inpaint_jobs(structure, options)  # refuses a bad host before anything is written
+    jobs = inpaint_jobs(structure, options)  # refuses a bad host before anything is written
     _check_tools(options)
     with _results(out, options) as results:
-        return run_inpaint(structure, options, machine, results, progress)
+        return run_inpaint(jobs, options, machine, results, progress)
 
 
 def relax(

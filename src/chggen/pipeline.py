@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
 
 from chggen.candidate import Candidate, rank
 from chggen.decomposition import hull
-from chggen.jobs import framework_jobs, guests_by_formula, inpaint_jobs
+from chggen.jobs import framework_jobs, guests_by_formula
 from chggen.options import (
     POTENTIAL_OF,
     GenerateOptions,
@@ -95,11 +95,11 @@ def run_predict(
 
 
 def run_inpaint(
-    host: Structure, options: InpaintOptions, machine: MachineOptions, results: Results, progress: Progress = silent
+    jobs: Sequence[Job], options: InpaintOptions, machine: MachineOptions, results: Results, progress: Progress = silent
 ) -> list[Candidate]:
-    """Candidates with guests in the given host, ranked. Raises InputError for a host that cannot be filled."""
+    """Candidates with guests in a given host, ranked; jobs: those of jobs.inpaint_jobs."""
     with _Campaign(options, machine, results, progress) as campaign:
-        campaign.make("inpaint", inpaint_jobs(host, options))
+        campaign.make("inpaint", jobs)
         return campaign.finish()
 
 

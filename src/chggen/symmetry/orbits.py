@@ -118,10 +118,7 @@ class OrbitPlan:
     ) -> OrbitPlan:
         """Orbits that are known: position, species and free coordinates (Position.parameters) of each."""
         whole = Choice(group, np.arange(len(group)), positions, np.ones((len(positions), len(around.guests))))
-        points = tuple(
-            positions[p].point + np.array(s[: positions[p].freedom]) @ positions[p].directions.reshape(-1, 3)
-            for (p, _), s in zip(pairs, free, strict=True)
-        )
+        points = tuple(positions[p].at(s) for (p, _), s in zip(pairs, free, strict=True))
         return cls(around, (whole,), tuple(pairs), points)
 
     def with_letters(self, letters: Sequence[str]) -> OrbitPlan | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -50,6 +51,10 @@ class Position:
     def freedom(self) -> int:
         """Free coordinates: 0 for a position that can be taken once only."""
         return len(self.directions)
+
+    def at(self, free: Sequence[float]) -> Float[np.ndarray, "3"]:
+        """The representative with these free coordinates; what is more than its freedom is left alone."""
+        return np.asarray(self.point + np.array(free[: self.freedom]) @ self.directions.reshape(-1, 3))
 
     def points(self, n: int, rng: np.random.Generator) -> Float[np.ndarray, "n 3"]:
         """n representatives, anywhere on the position."""
