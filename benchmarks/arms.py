@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -87,37 +87,42 @@ class Arm:
 def sampled(
     found: Sequence[Case], numbers: Sequence[int], n: int, model: torch.nn.Module, how: Recipe
 ) -> list[list[Structure]]:
-    """n samples a host; a sample's seed depends on its host's number in the row's list and its own alone."""
-    work = sorted(((len(case.crystal), h, k) for h, case in enumerate(found) for k in range(n)))
-    raw: list[list[Structure]] = [[None] * n for _ in found]  # type: ignore[list-item]
-    while work:
-        size = max(1, _ATOMS_PER_BATCH // work[-1][0])
-        part, work = work[-size:], work[:-size]
-        hosts = [Host(framework=found[h].framework, guests=found[h].counts) for _, h, _ in part]
-        made = to_structures(how.run(model, batched_hosts(hosts), [1000 * numbers[h] + k for _, h, k in part]))
-        for (_, h, k), structure in zip(part, made, strict=True):
-            raw[h][k] = structure
-    return raw
+    """n samples a host, guests anywhere."""
+    hosts = [Host(framework=case.framework, guests=case.counts) for case in found]
+    made = _filled({(h, k): host for h, host in enumerate(hosts) for k in range(n)}, numbers, model, how)
+    return [[made[h, k] for k in range(n)] for h in range(len(found))]
 
 
 def begun_known(
     found: Sequence[Case], numbers: Sequence[int], n: int, model: torch.nn.Module, how: Recipe, quality: str
 ) -> list[list[Structure]]:
     """n samples a host as `chggen inpaint` makes them: on known prototypes and anywhere (`how`) in turn."""
-    raw: list[list[Structure]] = [[None] * n for _ in found]  # type: ignore[list-item]
-    starts = [fillings(Host(framework=case.framework, guests=case.counts), n) for case in found]
-    for softness in {start.softness for row in starts for start in row}:
+    starts = {
+        (h, k): start
+        for h, case in enumerate(found)
+        for k, start in enumerate(fillings(Host(framework=case.framework, guests=case.counts), n))
+    }
+    made: dict[tuple[int, int], Structure] = {}
+    for softness in {start.softness for start in starts.values()}:
         settling = how if softness is None else recipe("clamp", quality=quality, top=softness)
-        work = [(h, k) for h, row in enumerate(starts) for k, start in enumerate(row) if start.softness == softness]
-        work.sort(key=lambda job: len(found[job[0]].crystal))
-        while work:
-            size = max(1, _ATOMS_PER_BATCH // len(found[work[-1][0]].crystal))
-            part, work = work[-size:], work[:-size]
-            hosts = [starts[h][k].draw(0)[0] for h, k in part]
-            made = settling.run(model, batched_hosts(hosts), [1000 * numbers[h] + k for h, k in part])
-            for (h, k), structure in zip(part, to_structures(made), strict=True):
-                raw[h][k] = structure
-    return raw
+        hosts = {job: start.draw(0)[0] for job, start in starts.items() if start.softness == softness}
+        made |= _filled(hosts, numbers, model, settling)
+    return [[made[h, k] for k in range(n)] for h in range(len(found))]
+
+
+def _filled(
+    hosts: Mapping[tuple[int, int], Host], numbers: Sequence[int], model: torch.nn.Module, how: Recipe
+) -> dict[tuple[int, int], Structure]:
+    """The k-th sample of host h for each (h, k); its seed depends on k and the number of the host alone."""
+    size = {job: len(host.framework) + sum(host.guests.values()) for job, host in hosts.items()}
+    work = sorted(hosts, key=lambda job: (size[job], *job))
+    made: dict[tuple[int, int], Structure] = {}
+    while work:
+        n = max(1, _ATOMS_PER_BATCH // size[work[-1]])
+        part, work = work[-n:], work[:-n]
+        crystals = how.run(model, batched_hosts([hosts[job] for job in part]), [1000 * numbers[h] + k for h, k in part])
+        made |= zip(part, to_structures(crystals), strict=True)
+    return made
 
 
 def placed(found: Sequence[Case], numbers: Sequence[int], n: int) -> list[list[Structure]]:

@@ -9,12 +9,14 @@ import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from pymatgen.core import Lattice, Structure
+from pymatgen.io.ase import AseAtomsAdaptor
 
 import chggen
 from chggen.config import InputError
 from chggen.crystals import Crystals, Noise, Score, from_structures
+from chggen.options import RelaxOptions
 from chggen.potential.ase import AsePotential
-from chggen.tools import LowestEnergy
+from chggen.tools import LowestAfterSteps, LowestEnergy
 
 _POTENTIAL = AsePotential(EMT(), name="emt", level="other")
 
@@ -24,6 +26,16 @@ def test_the_energy_judge_prefers_low_energies_and_never_overlaps() -> None:
     judge = LowestEnergy(_POTENTIAL)
     marks = judge(_unasked, from_structures([near, far, overlapping]), [])
     assert marks[0] < marks[1] < marks[2] == np.inf
+
+
+def test_a_few_steps_show_which_try_relaxes_lowest() -> None:
+    stretched = bulk("Cu", "fcc", a=3.85, cubic=True)  # 0.18 eV/atom above its best volume
+    settled = bulk("Cu", "bcc", a=2.85, cubic=True).repeat((2, 1, 1))  # 0.03 eV/atom above fcc, at its best volume
+    tries = from_structures([AseAtomsAdaptor.get_structure(atoms) for atoms in (stretched, settled)])
+    raw = LowestEnergy(_POTENTIAL)(_unasked, tries, [])
+    after = LowestAfterSteps(_POTENTIAL, RelaxOptions())(_unasked, tries, [])
+    assert raw[1] < raw[0]
+    assert after[0] < after[1]
 
 
 def _dimer(distance: float) -> Structure:

@@ -15,7 +15,7 @@ from chggen.descent import displacement
 from chggen.potential import Potential
 from chggen.relaxation import Relaxed, relax, write_trajectory
 from chggen.symmetry import operations, refine, space_group
-from chggen.tools import Tools
+from chggen.tools import KEPT, Tools
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _LADDER: Final = (0.5, 0.3, 0.1, 0.03)  # Å; symprecs at which a relaxed structure is symmetrised
 SYMMETRY_COST: Final = 0.005  # eV/atom that symmetrising may cost before it is not done
-_KEPT: Final = 0.01  # Å; symprec of the group that a symmetric candidate keeps while it relaxes
 _PUSH: Final = 0.05  # Å; root mean square displacement of an atom in the saddle check
 _STRAIN: Final = 0.01  # of the cell along with it: what 0.05 Å are of 5 Å
 _FALL: Final = 0.005  # eV/atom by which a pushed candidate falls from a saddle
@@ -40,7 +39,7 @@ def relax_candidates(
     assert tools.relax is not None
     going = [i for i, c in enumerate(candidates) if c.status == "ok"]
     marks = [bool(symmetric and symmetric[i]) for i in going]
-    kept = [_KEPT if mark else tools.relax.fix_symmetry for mark in marks]
+    kept = [KEPT if mark else tools.relax.fix_symmetry for mark in marks]
     done = _relaxed([cast("Structure", candidates[i].structure) for i in going], kept, tools)
     result = list(candidates)
     for i, relaxed in zip(going, done, strict=True):
@@ -57,7 +56,7 @@ def rescored(candidates: Sequence[Candidate], tools: Tools) -> list[Candidate]:
     Their structures stay those of the first level, and they keep their symmetry on the way. One that does not relax
     stays without the energy, and the log says why.
     """
-    ends = _relaxed([cast("Structure", c.structure) for c in candidates], [_KEPT] * len(candidates), tools)
+    ends = _relaxed([cast("Structure", c.structure) for c in candidates], [KEPT] * len(candidates), tools)
     found = []
     for candidate, end in zip(candidates, ends, strict=True):
         if end.converged:

@@ -8,7 +8,7 @@ from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from chggen.crystals import Crystals, Noise, ScoreModel
@@ -65,14 +65,20 @@ class DenoisingError:
 
 @dataclass(frozen=True, kw_only=True)
 class BestOf:
-    """Sample n times and keep the sample that the judge marks lowest."""
+    """Sample n times and keep the sample that the judge marks lowest.
+
+    final: a dearer judge that has the last word among the `finalists` samples of each crystal that the judge marks
+    lowest; those that the judge refuses (marks inf) it cannot bring back.
+    """
 
     n: int = 1
     judge: Judge = DenoisingError()
+    finalists: int = 1
+    final: Judge | None = None
 
     def __post_init__(self) -> None:
-        if self.n < 1:
-            raise ValueError(f"best_of must be at least 1, got {self.n}")
+        if self.n < 1 or self.finalists < 1:
+            raise ValueError(f"best_of and finalists must be at least 1, got {self.n} and {self.finalists}")
 
     @property
     def evaluations(self) -> int:
@@ -83,23 +89,51 @@ class BestOf:
         self, sample: Callable[[Sequence[int], int], Crystals], score: ScoreModel, seeds: Sequence[int]
     ) -> Crystals:
         """The best of n `sample(seeds, try)`, crystal by crystal; one noise judges all tries of a crystal."""
-        best = sample(seeds, 0)
         if self.n == 1:
-            return best
-        least = self._mark(score, best, seeds)
-        for k in range(1, self.n):
-            made = sample([_another(seed, k) for seed in seeds], k)
-            mark = self._mark(score, made, seeds)
-            better = mark < least
-            least = torch.where(better, mark, least)
-            frac = torch.where(better[made.crystal_index][:, None], made.frac_coords, best.frac_coords)
-            lattice = torch.where(better[:, None, None], made.lattice, best.lattice)  # tries may have their own cells
-            best = replace(best, frac_coords=frac, lattice=lattice)
-        return best
+            return sample(seeds, 0)
+        kept: list[_Marked] = []  # lowest first, crystal by crystal
+        for k in range(self.n):
+            crystals = sample(seeds if k == 0 else [_another(seed, k) for seed in seeds], k)
+            made = _Marked(crystals, self._mark(self.judge, score, crystals, seeds))
+            for place, other in enumerate(kept):
+                kept[place], made = made.lower(other), made.higher(other)
+            if len(kept) < self.finalists:
+                kept.append(made)
+        if self.final is None or len(kept) == 1:
+            return kept[0].crystals
+        best, *others = (
+            _Marked(c, torch.where(torch.isinf(mark), mark, self._mark(self.final, score, c, seeds)))
+            for c, mark in ((m.crystals, m.mark) for m in kept)
+        )
+        for other in others:
+            best = other.lower(best)
+        return best.crystals
 
-    def _mark(self, score: ScoreModel, made: Crystals, seeds: Sequence[int]) -> Float[Tensor, "crystals"]:
-        mark = self.judge(score, made, generators_from([_another(seed, 0) for seed in seeds]))
+    def _mark(self, judge: Judge, score: ScoreModel, made: Crystals, seeds: Sequence[int]) -> Float[Tensor, "crystals"]:
+        mark = judge(score, made, generators_from([_another(seed, 0) for seed in seeds]))
         return torch.nan_to_num(mark, nan=torch.inf)
+
+
+@dataclass(frozen=True)
+class _Marked:
+    """Samples of a batch with their marks."""
+
+    crystals: Crystals
+    mark: Float[Tensor, "crystals"]
+
+    def lower(self, other: _Marked) -> _Marked:
+        """Of each crystal the sample of the lower mark; the other's where they tie."""
+        return self._where(self.mark < other.mark, other)
+
+    def higher(self, other: _Marked) -> _Marked:
+        """What `lower` leaves."""
+        return self._where(self.mark >= other.mark, other)
+
+    def _where(self, own: Bool[Tensor, "crystals"], other: _Marked) -> _Marked:
+        a, b = self.crystals, other.crystals
+        frac = torch.where(own[a.crystal_index][:, None], a.frac_coords, b.frac_coords)
+        lattice = torch.where(own[:, None, None], a.lattice, b.lattice)  # tries may have their own cells
+        return _Marked(replace(b, frac_coords=frac, lattice=lattice), torch.where(own, self.mark, other.mark))
 
 
 ONE: Final = BestOf()
