@@ -1,7 +1,7 @@
 """Structure from composition: chggen against random symmetric and random cells with the same CHGNet relaxation.
 
     python benchmarks/csp.py DATA [--sets cspbench uspex15 mp20 holdout] [--arms chggen symmetric random] [--quick]
-        [--n 20] [--workers 2] [--out FOLDER]
+        [--first N] [--n 20] [--workers 2] [--out FOLDER]
 
 Each target gives its composition and the atoms in its primitive cell, nothing else. Arms: *chggen*, `generate` with
 `seeds auto`; *symmetric*, pyxtal's random crystals of a random space group; *random*, random Bravais cells, atoms at
@@ -12,7 +12,7 @@ raw structures, no relaxation, the first and any of n; the rivals raw and, one f
 
 Match: StructureMatcher(0.2, 0.3, 5); loose: (0.3, 0.5, 10), Niggli-reduced, primitive_cell False. Seconds are those of
 the CPU, one process of one thread for each core. A run that was killed goes on where it was. Prints Markdown tables.
---quick: the first 8, 4, 40 and 10 targets of the sets.
+--first: the first N targets of each set, whose order is drawn at random once; --quick: the first 8, 4, 40 and 10.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def targets(name: str, data: Path):
     from pymatgen.core import Lattice, Structure
 
     if name == "cspbench":
-        found = [(path.stem, Structure.from_file(path)) for path in sorted((data / "csp" / "cspbench").glob("*.cif"))]
+        paths = sorted((data / "csp" / "cspbench").glob("*.cif"))
+        shuffled = np.random.default_rng(0).permutation(len(paths))
+        found = [(paths[i].stem, Structure.from_file(paths[i])) for i in shuffled]
     elif name == "uspex15":
         with open(data / "csp" / "uspex15.csv") as file:
             rows = list(csv.DictReader(file))
@@ -251,6 +253,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--first", type=int, help="targets of each set")
     parser.add_argument("--n", type=int, default=20)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=Path("runs/csp"))
@@ -262,7 +265,7 @@ def main() -> None:
     sizes = QUICK if args.quick else SETS
     asked = []
     for name in args.sets:
-        for key, target in targets(name, args.data)[: sizes[name]]:
+        for key, target in targets(name, args.data)[: min(sizes[name], args.first or sizes[name])]:
             arms = [arm for arm in args.arms if (name, key, arm) not in done]
             asked.append((name, key, target, arms, args.n, done.get((name, key, "chggen"), args.n)))
     with ProcessPoolExecutor(args.workers, mp_context=multiprocessing.get_context("spawn")) as pool:

@@ -254,14 +254,6 @@ def test_a_finished_run_computes_nothing_again(run: tuple[list[Candidate], Path]
     assert [c.id for c in _predict(out=run[1], batch_size=2)] == [c.id for c in run[0]]
 
 
-def _raw_distance(a: Structure, b: Structure) -> float:
-    """Largest displacement between two cells with the same atoms in the same order, Å."""
-    assert [s.specie for s in a] == [s.specie for s in b]
-    assert np.abs(a.lattice.matrix - b.lattice.matrix).max() < 1e-5
-    delta = a.frac_coords - b.frac_coords
-    return float(np.linalg.norm((delta - np.round(delta)) @ a.lattice.matrix, axis=1).max())
-
-
 def _same(some: Sequence[Candidate], others: Sequence[Candidate]) -> None:
     by_id = {c.id: c for c in others}
     assert {c.id for c in some} == set(by_id)
@@ -270,7 +262,8 @@ def _same(some: Sequence[Candidate], others: Sequence[Candidate]) -> None:
         assert c.seed == other.seed
         assert c.raw is not None
         assert other.raw is not None
-        assert _raw_distance(c.raw, other.raw) < 1e-3
+        assert c.raw == other.raw
+        assert np.array_equal(c.raw.frac_coords, other.raw.frac_coords)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])

@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from chggen.crystals import Crystals, Noise, batch
+
 MAX_ATOMIC_NUMBER = 118
+_PROPS: Final = 16  # atoms; from there on a product's last digits do not depend on their number
+
+
+def propped(crystals: Crystals, noise: Noise) -> tuple[Crystals, Noise]:
+    """The batch, followed by a chain of atoms far from everything if it has few.
+
+    Products of few rows take kernels whose last digits differ, which would make a crystal's samples depend on what
+    is sampled beside it.
+    """
+    if len(crystals.atomic_numbers) >= _PROPS:
+        return crystals, noise
+    like, spacing = crystals.lattice, 1.5  # Å
+    frac = like.new_full((_PROPS, 3), 0.5)
+    frac[:, 0] = torch.arange(_PROPS, device=like.device) / (2 * _PROPS)
+    numbers = crystals.atomic_numbers.new_ones(_PROPS)
+    chain = Crystals(
+        frac_coords=frac,
+        lattice=2 * _PROPS * spacing * torch.eye(3, device=like.device, dtype=like.dtype)[None],
+        atomic_numbers=numbers,
+        crystal_index=torch.zeros_like(numbers),
+        guest=torch.ones_like(numbers, dtype=torch.bool),
+    )
+    sigma = torch.cat([noise.sigma, noise.sigma.new_ones(_PROPS)])
+    return batch([crystals, chain]), Noise(sigma=sigma, tau=torch.cat([noise.tau, noise.tau.new_zeros(1)]))
 
 
 class RadialBasis(nn.Module):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from chggen.config import InputError
 from chggen.crystals import Crystals, Noise, Score
 from chggen.graph import Edges, Pairs, edges_within, pairs_of
-from chggen.score.blocks import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, score_from_noise
+from chggen.score.blocks import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, propped, score_from_noise
 from chggen.score.convolution import Convolution, Irrep
 from chggen.score.strain import StrainScore, score_of_shape
 
@@ -75,6 +75,8 @@ class NequipScore(nn.Module):
         """Scores of the atoms, 1/Å, shape (atoms, 3); of the shapes where tau is not 0, see score_of_shape."""
         if (shape := score_of_shape(self.strain, crystals, noise)) is not None:
             return shape
+        asked = len(crystals.atomic_numbers)
+        crystals, noise = propped(crystals, noise)
         edges = edges_within(crystals, self.options.cutoff)
         vector = edges.vectors(crystals)
         if self.options.max_neighbours:
@@ -94,7 +96,7 @@ class NequipScore(nn.Module):
             features = layer(features, level, basis, harmonics, pairs)
         gate = self.readout(features[0].squeeze(1))
         predicted = (self.direction(features[self._vector]) * gate[:, None, :]).sum(-1)
-        return Score(atoms=score_from_noise(predicted, noise.sigma))
+        return Score(atoms=score_from_noise(predicted, noise.sigma)[:asked])
 
 
 class _NoLevel(nn.Module):

@@ -18,6 +18,7 @@ from chggen.score.blocks import (
     MAX_ATOMIC_NUMBER,
     RadialBasis,
     SigmaEmbedding,
+    propped,
     score_from_noise,
 )
 from chggen.score.strain import StrainScore, score_of_shape
@@ -62,6 +63,8 @@ class PainnScore(nn.Module):
         """Scores of the atoms, 1/Å, shape (atoms, 3); of the shapes where tau is not 0, see score_of_shape."""
         if (shape := score_of_shape(self.strain, crystals, noise)) is not None:
             return shape
+        asked = len(crystals.atomic_numbers)
+        crystals, noise = propped(crystals, noise)
         edges = edges_within(crystals, self.options.cutoff)
         pairs = pairs_of(edges, len(crystals.atomic_numbers))
         vector = edges.vectors(crystals)
@@ -77,7 +80,7 @@ class PainnScore(nn.Module):
         for layer in self.layers:
             scalar, vectors = layer(scalar, vectors, level, radial, directed, pairs.sender)
         predicted = (self.direction(vectors) * self.readout(scalar)[:, None, :]).sum(-1)
-        return Score(atoms=score_from_noise(predicted, noise.sigma))
+        return Score(atoms=score_from_noise(predicted, noise.sigma)[:asked])
 
 
 class _Layer(nn.Module):
