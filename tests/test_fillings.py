@@ -88,7 +88,8 @@ def test_arrangements_come_once() -> None:
 
 def test_prototypes_and_anywhere_take_turns() -> None:
     host = strip_guests(FLUORITE.get_primitive_structure(), ["F"])
-    known = len(analogues(host))
+    known = len(analogues(host, CLOSE))
+    assert known == sum(a.closeness >= CLOSE for a in analogues(host))
     assert [type(s) for s in fillings(host, 4)] == [Laid, Given, Laid, Given]
     assert sum(isinstance(s, Laid) for s in fillings(host, 2 * known + 3)) == known
     assert all(isinstance(s, Given) for s in fillings(host, 3, "anywhere"))

@@ -22,7 +22,7 @@ from pymatgen.core import Lattice, Structure
 
 import chggen
 from chggen import pipeline, tools
-from chggen.candidate import Candidate, rank
+from chggen.candidate import Candidate, answers, rank
 from chggen.config import InputError
 from chggen.jobs import guests_of
 from chggen.options import MachineOptions, SamplerOptions
@@ -150,6 +150,18 @@ def test_of_duplicates_as_low_the_most_symmetric_is_kept_and_sources_are_counted
     assert [c.duplicate_of for c in found] == [None, "b", "b"]
     assert (found[0].n_found, found[0].found_by, found[0].confidence) == (3, "bravais, prototype", "high")
     assert found[1].confidence is None
+
+
+def test_of_those_near_the_lowest_the_one_found_most_often_is_the_answer() -> None:
+    def found(name: str, energy: float, n: int | None, formula: str = "Cu3Au") -> Candidate:
+        return replace(_alloy(name, energy), n_found=n, formula=formula)
+
+    given = [found("a", -1.0, 1), found("b", -0.996, 4), found("c", -0.994, 9), found("d", -0.999, None)]
+    given += [found("e", -0.5, 2, "Cu"), found("f", -0.4, 8, "Cu")]
+    assert {formula: c.id for formula, c in answers(given).items()} == {"Cu3Au": "b", "Cu": "e"}
+    placed = [replace(c, e_decomposition=0.01 - 0.01 * (c.id == "c")) for c in given[:3]]
+    assert answers(placed)["Cu3Au"].id == "c"  # by what the ranking goes by
+    assert not answers([found("g", -1.0, None)])
 
 
 @pytest.mark.parametrize(

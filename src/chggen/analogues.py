@@ -7,6 +7,7 @@ cell's content is repeated until it fills it. An empty host asks for the lattice
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -64,10 +65,11 @@ class _Target:
     edge: float  # Å, cube root of the volume of an atom
 
 
-def analogues(host: Host) -> list[Analogue]:
+def analogues(host: Host, least: float = -math.inf) -> list[Analogue]:
     """The prototypes that can be laid over the host, each arrangement of guests once; the closest first.
 
     Over one primitive cell of the framework as well, then repeated; of large repeated hosts over that alone.
+    least: closeness of the farthest; prototypes of which that cannot be had are not tried.
     """
     framework = host.framework
     given = np.asarray(framework.lattice.matrix)
@@ -86,16 +88,16 @@ def analogues(host: Host) -> list[Analogue]:
     found = []
     if smaller is not None:
         primitive, cell, shifts = smaller
-        found = [_repeated(a, cell, shifts) for a in analogues(primitive)]
+        found = [_repeated(a, cell, shifts) for a in analogues(primitive, least)]
     if smaller is None or sum(counts.values()) <= _LARGE:
-        laid = _all_laid(target, species, counts)
+        laid = _all_laid(target, species, counts, least)
         found += [replace(a, frac_coords=a.frac_coords @ back % 1) for a in laid]
     found.sort(key=lambda a: -round(a.closeness, 4))
     wanted = np.repeat([species.index(s) for s in host.guests], list(host.guests.values()))
     return _distinct(found, target, wanted, np.linalg.inv(back))
 
 
-def _all_laid(target: _Target, species: list[str], counts: Mapping[str, int]) -> list[Analogue]:
+def _all_laid(target: _Target, species: list[str], counts: Mapping[str, int], least: float) -> list[Analogue]:
     """All prototypes of the content, or a part of it that is repeated, that can be laid over the target."""
     found = []
     for repeats in range(1, _REPEATS + 1):
@@ -103,8 +105,11 @@ def _all_laid(target: _Target, species: list[str], counts: Mapping[str, int]) ->
             continue
         part = {s: n // repeats for s, n in counts.items()}
         for rank in range(min(count_prototypes(part), _LOOKED_AT)):
-            laid = _laid(prototype_of(part, rank), target, species, repeats)
-            if laid is not None:
+            prototype = prototype_of(part, rank)
+            if prototype.likeness / len(species) < least:  # the likeliest come first, and a misfit only takes from it
+                break
+            laid = _laid(prototype, target, species, repeats)
+            if laid is not None and laid.closeness >= least:
                 found.append(laid)
     return found
 
@@ -192,24 +197,36 @@ def _bases(primitive: np.ndarray, lattice: np.ndarray, repeats: int) -> np.ndarr
     """(n, 3, 3) integer bases of lattice vectors of the prototype that are the host's but for a small strain."""
     length = np.linalg.norm(lattice, axis=1)
     reach = np.floor((1 + _LENGTH) * length.max() * np.linalg.norm(np.linalg.inv(primitive), axis=0)).astype(int)
-    steps = np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), axis=-1).reshape(-1, 3)
+    steps = _steps(*reach.tolist())
     vectors = steps @ primitive
-    size = np.linalg.norm(vectors, axis=1)
+    size = np.sqrt((vectors**2).sum(axis=1))
     near = [np.flatnonzero(np.abs(size / own - 1) < _LENGTH) for own in length]
-    if not all(len(n) for n in near):
-        return np.zeros((0, 3, 3), dtype=int)
+    unit = [vectors[n] / size[n][:, None] for n in near]
 
     def agree(i: int, j: int) -> np.ndarray:
-        cosine = vectors[near[i]] @ vectors[near[j]].T / size[near[i]][:, None] / size[near[j]]
-        own = lattice[i] @ lattice[j] / length[i] / length[j]
-        return np.asarray(np.abs(np.degrees(np.arccos(np.clip(cosine, -1, 1)) - math.acos(own))) < _ANGLE)
+        own = math.degrees(math.acos(lattice[i] @ lattice[j] / length[i] / length[j]))
+        least, most = (math.cos(math.radians(min(max(own + d, 0), 180))) for d in (_ANGLE, -_ANGLE))
+        cosine = unit[i] @ unit[j].T
+        return np.asarray((cosine > least) & (cosine < most))
 
-    if math.prod(len(n) for n in near) > _WORK:
-        return np.zeros((0, 3, 3), dtype=int)
-    together = agree(0, 1)[:, :, None] & agree(0, 2)[:, None] & agree(1, 2)[None]
+    none = np.zeros((0, 3, 3), dtype=int)
+    if not 0 < math.prod(len(n) for n in near) <= _WORK:
+        return none
+    pairs = agree(0, 1)
+    if not pairs.any():
+        return none
+    together = pairs[:, :, None] & agree(0, 2)[:, None] & agree(1, 2)[None]
     a, b, c = np.nonzero(together)
+    if not len(a):
+        return none
     bases = np.stack([steps[near[0][a]], steps[near[1][b]], steps[near[2][c]]], axis=1)
     return np.asarray(bases[np.abs(np.round(np.linalg.det(bases))) == repeats])
+
+
+@functools.lru_cache(maxsize=256)
+def _steps(*reach: int) -> np.ndarray:
+    """Integer vectors of at most so many steps along each axis; not to be written to."""
+    return np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), axis=-1).reshape(-1, 3)
 
 
 def _inequivalent(bases: np.ndarray, of: Setting) -> np.ndarray:

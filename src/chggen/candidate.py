@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+_SETTLED: Final = 0.005  # eV/atom; finer differences a relaxation to 0.1 eV/Å does not settle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +103,23 @@ def rank(candidate: Candidate) -> tuple[Any, ...]:
     numbers = (candidate.e_decomposition_r2scan, candidate.e_decomposition, candidate.energy_per_atom, math.inf)
     kind, value = next((k, x) for k, x in enumerate(numbers) if x is not None)
     return (candidate.status != "ok", kind, round(value, 6), candidate.id)
+
+
+def answers(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+    """Formula → the candidate likeliest to be its crystal: of the lowest and those near it the one found most often.
+
+    Near is 5 meV/atom: relaxation to 0.1 eV/Å settles energies no finer, nor is a potential as good as that. Candidates
+    are those of a finished run, with their duplicates counted; formulas that have good ones.
+    """
+    by_formula: dict[str, list[Candidate]] = {}
+    for candidate in sorted((c for c in candidates if c.n_found is not None), key=rank):
+        by_formula.setdefault(candidate.formula, []).append(candidate)
+    found = {}
+    for formula, same in by_formula.items():
+        _, kind, least, _ = rank(same[0])
+        near = [c for c in same if rank(c)[1] == kind and rank(c)[2] <= least + _SETTLED]
+        found[formula] = max(near, key=lambda c: c.n_found or 0)
+    return found
 
 
 SUMMARY_COLUMNS: Final = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice, repeat
@@ -52,16 +53,15 @@ class Laid:
 def fillings(host: Host, n: int, seeds: GuestSeeds = "auto") -> list[Start]:
     """What each of n candidates of a host starts from.
 
-    `auto`: the closest analogue first where one is close, then anywhere and the next analogue in turn while there are
-    any; `prototype`: analogues only, again from the first when all have come; `anywhere`: none. Raises InputError where
-    `prototype` finds no analogue.
+    `auto`: the closest analogue first where one is close, then anywhere and the next close one in turn while there are
+    any; where none is close, anywhere and the analogues in turn. `prototype`: analogues only, again from the first when
+    all have come; `anywhere`: none. Raises InputError where `prototype` finds no analogue.
     """
     anywhere: Start = Given(host)
     if seeds == "anywhere":
         return [anywhere] * n
-    found = ((a.closeness, start) for a in analogues(host) if (start := _laid(host, a.frac_coords)) is not None)
-    known = list(islice(found, n))
-    laid = [start for _, start in known]
+    close = _all_laid(host, n, CLOSE) if seeds == "auto" else []
+    laid = close or _all_laid(host, n)
     if seeds == "prototype":
         if not laid:
             raise InputError(
@@ -69,8 +69,13 @@ def fillings(host: Host, n: int, seeds: GuestSeeds = "auto") -> list[Start]:
                 "expected one, so use seeds auto or anywhere, or other counts"
             )
         return [laid[k % len(laid)] for k in range(n)]
-    close = bool(known) and known[0][0] >= CLOSE
     return list(islice(chain(laid[:1] if close else [], _in_turn(anywhere, laid[1:] if close else laid)), n))
+
+
+def _all_laid(host: Host, n: int, least: float = -math.inf) -> list[Start]:
+    """At most n starts from the analogues of at least this closeness, the closest first."""
+    starts = (_laid(host, analogue.frac_coords) for analogue in analogues(host, least))
+    return list(islice((start for start in starts if start is not None), n))
 
 
 def _in_turn(anywhere: Start, laid: Sequence[Start]) -> Iterator[Start]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chggen.candidate import Candidate, rank
+from chggen.candidate import Candidate, answers, rank
 from chggen.composition import parse_formula
 from chggen.config import InputError, read_toml
 from chggen.decomposition import CAVEAT
@@ -81,7 +81,7 @@ def _page(title: str, candidates: Sequence[Candidate], references: References) -
         _table(good),
         '<p class="note">E_d: decomposition energy against the known phases at the level named, below zero where the '
         f"hull is broken. {CAVEAT}: smaller differences do not decide, and candidates up to 0.03 eV/atom are worth a "
-        f"DFT calculation.{_static_note(good, references)}</p>",
+        f"DFT calculation.{_static_note(good, references)}{_likeliest(good)}</p>",
         *plots,
         "<h2>Failed candidates</h2>" if bad else "",
         _failures(bad) if bad else "",
@@ -90,6 +90,14 @@ def _page(title: str, candidates: Sequence[Candidate], references: References) -
     return f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>' + (
         f"<style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n"
     )
+
+
+def _likeliest(distinct: Sequence[Candidate]) -> str:
+    """Which candidates are likelier than the lowest of their formulas."""
+    lowest = {c.formula: c for c in reversed(distinct)}
+    named = [f"{c.id}, found {c.n_found} times" for f, c in answers(distinct).items() if c is not lowest[f]]
+    told = html.escape("; ".join(named))
+    return f" Likelier than the lowest of its formula, and within 5 meV/atom of it: {told}." if named else ""
 
 
 def _static_note(candidates: Sequence[Candidate], references: References) -> str:
