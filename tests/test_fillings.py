@@ -86,19 +86,27 @@ def test_arrangements_come_once() -> None:
     assert [a.closeness for a in found] == sorted((a.closeness for a in found), reverse=True)
 
 
-def test_prototypes_and_anywhere_take_turns() -> None:
+def test_close_analogues_and_anywhere_take_turns() -> None:
     host = strip_guests(FLUORITE.get_primitive_structure(), ["F"])
-    known = len(analogues(host, CLOSE))
-    assert known == sum(a.closeness >= CLOSE for a in analogues(host))
-    assert [type(s) for s in fillings(host, 4)] == [Laid, Given, Laid, Given]
-    assert sum(isinstance(s, Laid) for s in fillings(host, 2 * known + 3)) == known
+    every = [a.closeness for a in analogues(host)]
+    close = [a.closeness for a in analogues(host, CLOSE)]
+    assert 0 < len(close) < len(every)
+    assert close == [c for c in every if c >= CLOSE]
+    assert [type(s) for s in fillings(host, 2 * len(close) + 1)] == [Laid, Given] * len(close) + [Given]
     assert all(isinstance(s, Given) for s in fillings(host, 3, "anywhere"))
-    assert all(isinstance(s, Laid) for s in fillings(host, 3, "prototype"))
-    stretched = host.framework.copy()
+    laid = fillings(host, len(every) + 1, "prototype")
+    assert all(isinstance(s, Laid) for s in laid)
+    assert laid[-1] is laid[0]
+
+
+def test_where_no_analogue_is_close_all_take_turns_after_anywhere() -> None:
+    stretched = strip_guests(FLUORITE.get_primitive_structure(), ["F"]).framework.copy()
     stretched.apply_strain([0, 0, 0.1])
     far = Host(framework=stretched, guests={"Xe": 2})
-    assert analogues(far)[0].closeness < CLOSE
-    assert [type(s) for s in fillings(far, 2)] == [Given, Laid]
+    known = len(analogues(far))
+    assert known > 0
+    assert not analogues(far, CLOSE)
+    assert [type(s) for s in fillings(far, 2 * known + 2)] == [Given, Laid] * known + [Given, Given]
 
 
 def test_what_no_prototype_has_starts_anywhere() -> None:
