@@ -50,15 +50,8 @@ class BravaisCells:
         return self
 
 
-@dataclass(frozen=True)
-class JointCells:
-    """An empty cell of that volume (Å³), its shape drawn by the score model for each try."""
-
-    species: Mapping[str, int]
-    cell_volume: float
-    de_novo: bool = True
-    symmetric: bool = False
-    softness: None = None
+class JointCells(BravaisCells):
+    """The same, but its shape is drawn by the score model."""
 
     def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, None]:
         rng = np.random.default_rng(seed)
@@ -68,9 +61,6 @@ class JointCells:
             if not flat(cell):
                 break
         return empty_host(cell.tolist(), self.species), None
-
-    def again(self, k: int) -> JointCells:
-        return self
 
 
 @dataclass(frozen=True)
