@@ -126,20 +126,21 @@ def random_cells(counts, volume, n, seed):
 def outcomes(found):
     """What became of each candidate asked for: the last draw of it if that is good, else the lowest it fell to.
 
-    The one that the run answers with stands first.
+    First comes what the run answers with, or a duplicate of it.
     """
     from chggen.candidate import answers
 
     groups: dict[str, list] = {}
     for c in found:
         groups.setdefault("-".join(c.id.split("-")[:3]), []).append(c)
-    best = list(answers(found).values())
+    best = []
     for own in groups.values():
         good = [c for c in own if c.status == "ok"]
         whole = [c for c in good if not c.id.endswith("-low")]
         if good:
             best.append(whole[-1] if whole else min(good, key=lambda c: c.energy_per_atom))
-    return list({c.id: c for c in best}.values())
+    likeliest = {c.id for c in answers(found).values()}
+    return sorted(best, key=lambda c: not likeliest & {c.id, c.duplicate_of})
 
 
 def relaxations_of(found) -> int:

@@ -22,7 +22,7 @@ from pymatgen.core import Lattice, Structure
 
 import chggen
 from chggen import pipeline, tools
-from chggen.candidate import Candidate, answers, rank
+from chggen.candidate import Candidate, answers, likelier, rank
 from chggen.config import InputError
 from chggen.jobs import guests_of
 from chggen.options import MachineOptions, SamplerOptions
@@ -162,6 +162,7 @@ def test_of_those_near_the_lowest_the_one_found_most_often_is_the_answer() -> No
     placed = [replace(c, e_decomposition=0.01 - 0.01 * (c.id == "c")) for c in given[:3]]
     assert answers(placed)["Cu3Au"].id == "c"  # by what the ranking goes by
     assert not answers([found("g", -1.0, None)])
+    assert [c.id for c in likelier([given[0], given[1], given[4]])] == ["b"]
 
 
 @pytest.mark.parametrize(

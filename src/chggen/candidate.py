@@ -122,6 +122,12 @@ def answers(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
     return found
 
 
+def likelier(shown: Sequence[Candidate]) -> list[Candidate]:
+    """Of distinct candidates in the order shown, the answers that are not the first of their formula."""
+    first = {c.formula: c for c in reversed(shown)}
+    return [c for formula, c in answers(shown).items() if c is not first[formula]]
+
+
 SUMMARY_COLUMNS: Final = (
     "id", "parent", "stage", "status", "failed_at", "reason", "formula", "n_atoms", "seed", "seed_source",
     "space_group", "space_group_loose", "framework_symprec", "framework_rms", "framework_max", "energy_per_atom",

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from chggen.candidate import Candidate, answers
+from chggen.candidate import Candidate, likelier
 from chggen.decomposition import CAVEAT
 
 _MOST_ROWS = 20
@@ -71,11 +71,8 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
         console.width = _WIDTH_OF_FILES
     console.print(table)
     console.print(f"E_d: {CAVEAT}")
-    for c in answers(candidates).values():
-        if c is not next(other for other in distinct if other.formula == c.formula):
-            console.print(
-                f"likeliest of {c.formula}: {c.id}, found {c.n_found} times and within 5 meV/atom of the lowest"
-            )
+    for c in likelier(distinct):
+        console.print(f"likeliest of {c.formula}: {c.id}, found {c.n_found} times and within 5 meV/atom of the lowest")
     if any("(static)" in (c.decomposition_products or "") for c in distinct):
         console.print("some stand on known phases that are not relaxed with CHGNet, (static) among the products")
     bad = [c for c in candidates if c.status == "failed"]

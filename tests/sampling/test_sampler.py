@@ -328,7 +328,6 @@ def test_a_raw_structure_depends_on_its_seed_only_and_not_on_its_batch_mates(nam
     alone = run(model, second, [11]).frac_coords
     together = run(model, batch([first, second, third]), [10, 11, 12]).split()[1].frac_coords
     elsewhere = run(model, batch([second, second, third, first]), [11, 8, 9, 7]).split()
-
     assert torch.equal(together, alone)
     assert torch.equal(elsewhere[0].frac_coords, alone)
     assert not torch.allclose(elsewhere[1].frac_coords, alone, atol=0.01)

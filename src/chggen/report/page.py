@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chggen.candidate import Candidate, answers, rank
+from chggen.candidate import Candidate, likelier, rank
 from chggen.composition import parse_formula
 from chggen.config import InputError, read_toml
 from chggen.decomposition import CAVEAT
@@ -94,8 +94,7 @@ def _page(title: str, candidates: Sequence[Candidate], references: References) -
 
 def _likeliest(distinct: Sequence[Candidate]) -> str:
     """Which candidates are likelier than the lowest of their formulas."""
-    lowest = {c.formula: c for c in reversed(distinct)}
-    named = [f"{c.id}, found {c.n_found} times" for f, c in answers(distinct).items() if c is not lowest[f]]
+    named = [f"{c.id}, found {c.n_found} times" for c in likelier(distinct)]
     told = html.escape("; ".join(named))
     return f" Likelier than the lowest of its formula, and within 5 meV/atom of it: {told}." if named else ""
 
