@@ -24,8 +24,9 @@ from chggen.config import from_table, read_toml
 from chggen.sampling.recipes import recipe
 from chggen.score.checkpoint import load_score_model, read
 from chggen.training.dataset import read_dataset
-from chggen.training.loop import train, validation_loss
+from chggen.training.loop import train
 from chggen.training.options import NoiseOptions, TrainingOptions
+from chggen.training.validation import validation_loss
 
 _NEQUIP: dict[str, Any] = {
     "architecture": "nequip",

@@ -7,11 +7,40 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
-_Number = TypeVar("_Number", int, float)
+from chggen.arguments import (
+    AnchorName,
+    BestOf,
+    Device,
+    Fmax,
+    GuestSeedsName,
+    JudgeName,
+    Jump,
+    Levels,
+    MaxAtoms,
+    Model,
+    NoRelax,
+    Number,
+    Out,
+    PotentialName,
+    Quality,
+    ReferenceFiles,
+    Resample,
+    Seed,
+    Seeds,
+    SymmetryName,
+    Units,
+    Volume,
+    Workers,
+    floats,
+    guest_counts,
+    integers,
+    words,
+)
+
 app = typer.Typer(
     name="chggen",
     help="Crystal structure prediction by host-guided inpainting.",
@@ -22,40 +51,6 @@ app = typer.Typer(
 )
 references_app = typer.Typer(help="Reference energies that hulls are made of.", no_args_is_help=True)
 app.add_typer(references_app, name="references")
-
-Seed = Annotated[int, typer.Option(help="Seed of the run; the same seed gives the same candidates.")]
-Device = Annotated[str, typer.Option(help="cpu or cuda.")]
-Workers = Annotated[int, typer.Option(help="Processes; 0: one for each core.")]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results; resumed if it is there.")]
-Number = Annotated[int, typer.Option("-n", help="Candidates of each composition; without --seeds auto of each size.")]
-MaxAtoms = Annotated[int, typer.Option(help="Atoms of a cell where --formula-units does not say.")]
-Seeds = Annotated[
-    str, typer.Option(help="Sources of cells: auto, or in turn prototype, space-group, joint, bravais; a,b.")
-]
-GuestSeedsName = Annotated[
-    str,
-    typer.Option("--seeds", help="Where guests start: prototype (sites of known crystals), anywhere, or auto: both."),
-]
-Model = Annotated[Path | None, typer.Option(help="Checkpoint of a score model; default: the shipped one.")]
-PotentialName = Annotated[str, typer.Option(help="chgnet, chgnet-r2scan, ase:… or torch-sim:module:factory.")]
-Fmax = Annotated[float, typer.Option(help="Largest force of a relaxed structure, eV/Å.")]
-Units = Annotated[str, typer.Option(help="Formula units in the cell, such as 1,2.")]
-Volume = Annotated[float | None, typer.Option(help="Volume, Å³/atom; default: from a composition model.")]
-NoRelax = Annotated[bool, typer.Option("--no-relax", help="Keep the structures as generated.")]
-SymmetryName = Annotated[str, typer.Option(help="host: guests on orbits of the host's group. none: anywhere.")]
-AnchorName = Annotated[str, typer.Option(help="How the host is held: clamp, renoise or paper.")]
-Quality = Annotated[str, typer.Option(help="fast: 50 evaluations of the score network a candidate; best: 160.")]
-Levels = Annotated[int | None, typer.Option(help="Noise levels of a try.")]
-Resample = Annotated[int | None, typer.Option(help="How often each stretch of levels is walked.")]
-Jump = Annotated[int | None, typer.Option(help="Levels in a stretch.")]
-BestOf = Annotated[int | None, typer.Option(help="Tries for each candidate, of which the judge keeps one.")]
-JudgeName = Annotated[
-    str, typer.Option(help="Of the tries: score, by the network; energy, by the potential; auto: energy where relaxed.")
-]
-ReferenceFiles = Annotated[
-    list[str] | None,
-    typer.Option(help="File of known phases; may be repeated, shipped being the built-in one that is the default."),
-]
 
 
 @app.command()
@@ -97,9 +92,9 @@ def predict(
     folder = out or Path("runs") / (formula or system)
     with _watched() as progress:
         found = api.predict(
-            formula, guest or (), system=system, between=_words(between), n=n, seed=seed,
-            formula_units=_integers(formula_units, "--formula-units"), max_atoms=max_atoms,
-            volume=volume, seeds=_words(seeds), per_framework=per_framework, symmetry=symmetry,
+            formula, guest or (), system=system, between=words(between), n=n, seed=seed,
+            formula_units=integers(formula_units, "--formula-units"), max_atoms=max_atoms,
+            volume=volume, seeds=words(seeds), per_framework=per_framework, symmetry=symmetry,
             second_level_below=r2scan_below,
             out=folder, progress=progress, model=model, anchor=anchor, quality=quality, levels=levels,
             n_resample=n_resample, jump_length=jump_length, best_of=best_of, judge=judge, potential=potential,
@@ -137,8 +132,8 @@ def generate(
     folder = out or Path("runs") / formula
     with _watched() as progress:
         found = api.generate(
-            formula, n=n, seed=seed, formula_units=_integers(formula_units, "--formula-units"), max_atoms=max_atoms,
-            volume=volume, seeds=_words(seeds), space_group=space_group, relax=not no_relax, out=folder,
+            formula, n=n, seed=seed, formula_units=integers(formula_units, "--formula-units"), max_atoms=max_atoms,
+            volume=volume, seeds=words(seeds), space_group=space_group, relax=not no_relax, out=folder,
             progress=progress, model=model, quality=quality, levels=levels, best_of=best_of, judge=judge,
             potential=potential, fmax=fmax, references=references, device=device, workers=workers,
         )  # fmt: skip
@@ -176,8 +171,8 @@ def inpaint(
     folder = out or Path("runs") / host.stem
     with _watched() as progress:
         found = api.inpaint(
-            host, _guests(guest), n=n, seed=seed, anchor=anchor, symmetry=symmetry, seeds=seeds,
-            supercell=_integers(supercell, "--supercell"), relax=not no_relax, out=folder, progress=progress,
+            host, guest_counts(guest), n=n, seed=seed, anchor=anchor, symmetry=symmetry, seeds=seeds,
+            supercell=integers(supercell, "--supercell"), relax=not no_relax, out=folder, progress=progress,
             model=model, quality=quality, levels=levels, n_resample=n_resample, jump_length=jump_length,
             best_of=best_of, judge=judge, potential=potential, fmax=fmax, references=references, device=device,
             workers=workers,
@@ -226,7 +221,7 @@ def refine(
     """Symmetrise structures at the first tolerance that gives a group above P1 and P-1."""
     from chggen import commands
 
-    for line in commands.refine_files(structures, _floats(symprec, "--symprec"), out):
+    for line in commands.refine_files(structures, floats(symprec, "--symprec"), out):
         typer.echo(line)
 
 
@@ -397,39 +392,6 @@ def report(
     if diagram is not None:
         draw_candidates(folder, level, diagram)
         typer.echo(f"phase diagram in {diagram}")
-
-
-def _words(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _integers(text: str, option: str) -> tuple[int, ...]:
-    return tuple(_parts(text, option, int))
-
-
-def _floats(text: str, option: str) -> tuple[float, ...]:
-    return tuple(_parts(text, option, float))
-
-
-def _parts(text: str, option: str, kind: Callable[[str], _Number]) -> list[_Number]:
-    from chggen.config import InputError
-
-    try:
-        return [kind(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise InputError(f"{option} must be numbers separated by commas, got '{text}'") from None
-
-
-def _guests(texts: list[str]) -> dict[str, int]:
-    from chggen.config import InputError
-
-    guests: dict[str, int] = {}
-    for text in texts:
-        symbol, _, count = text.partition("=")
-        if not count.strip().lstrip("-").isdigit():
-            raise InputError(f"--guest must be ELEMENT=COUNT such as Li=4, got '{text}'")
-        guests[symbol.strip()] = guests.get(symbol.strip(), 0) + int(count)
-    return guests
 
 
 @contextmanager

@@ -145,6 +145,10 @@ class Noise:
     tau: Float[Tensor, "crystals"]
     reference: Float[Tensor, "crystals 3 3"] | None = None
 
+    def to(self, device: torch.device | str) -> Noise:
+        reference = None if self.reference is None else self.reference.to(device)
+        return Noise(sigma=self.sigma.to(device), tau=self.tau.to(device), reference=reference)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Score:

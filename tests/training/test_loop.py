@@ -177,8 +177,8 @@ def test_validation_is_recorded_by_noise_band(archive: Path) -> None:
 
 
 def test_a_broken_batch_leaves_the_weights_whole(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = loop._losses
-    monkeypatch.setattr(loop, "_losses", lambda model, task: whole(model, task) * float("nan"))
+    whole = loop.atom_losses
+    monkeypatch.setattr(loop, "atom_losses", lambda model, task: whole(model, task) * float("nan"))
     path = train(_options(archive, "run", steps=2))
     assert all(bool(torch.isfinite(t).all()) for t in _tensors(path).values())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -12,8 +11,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from chggen.symmetry.group import Group
+from chggen.symmetry.lattice_planes import completed, component, directions_fixed_by, same_component
 
-_NEAR: Final = 1e-3  # fractional; points of one component of a position agree to rounding
+_NEAR: Final = 1e-3  # fractional; sites that agree to rounding
 _GENERIC: Final = np.array([0.13719, 0.28917, 0.41733])  # free parameters of a point like any other
 # Rows are the vectors of a primitive cell in the conventional one, by the letter of the centring.
 _PRIMITIVE: Final = {
@@ -74,7 +74,7 @@ class Position:
         any fractional coordinate) and a lattice vector. None where the point is not on this position.
         """
         images = group.rotations @ point + group.translations - self.point
-        parts = images @ np.linalg.inv(_completed(tuple(self.directions.ravel().tolist())))
+        parts = images @ np.linalg.inv(completed(tuple(self.directions.ravel().tolist())))
         off = parts[:, self.freedom :]
         near = (np.abs(off - np.round(off)) < tolerance).all(axis=1)
         return np.asarray(parts[near, : self.freedom] % 1)
@@ -180,7 +180,7 @@ def _position(group: Group, point: np.ndarray, members: np.ndarray, letter: str)
     return Position(
         letter=letter,
         point=point,
-        directions=_directions(group.rotations[members[stays]]),
+        directions=directions_fixed_by(group.rotations[members[stays]]),
         operations=members[first],
         stabiliser=members[stays],
     )
@@ -219,11 +219,11 @@ def _different(group: Group, pieces: list[Position]) -> list[Position]:
     found: list[tuple[Position, tuple[tuple[int, ...], np.ndarray]]] = []
     for piece in pieces:
         keys = [
-            _component(group.apply(k, piece.point), piece.directions @ group.rotations[k].T)
+            component(group.apply(k, piece.point), piece.directions @ group.rotations[k].T)
             for k in piece.operations.tolist()
         ]
-        if not any(_same_component(seen, key) for _, seen in found for key in keys):
-            found.append((piece, _component(piece.point, piece.directions)))
+        if not any(same_component(seen, key) for _, seen in found for key in keys):
+            found.append((piece, component(piece.point, piece.directions)))
     return [piece for piece, _ in found]
 
 
@@ -240,95 +240,8 @@ def _pieces(group: Group, whole: Position, members: np.ndarray) -> list[Position
         sites, first = np.unique(goes[:, site], return_index=True)
         left[sites] = False
         stabiliser = members[goes[:, site] == site]
-        directions = _directions(group.rotations[stabiliser])
+        directions = directions_fixed_by(group.rotations[stabiliser])
         if len(directions) == whole.freedom:
             point = group.apply(operation, whole.point)
             found.append(Position(whole.letter, point, directions, members[first], stabiliser))
     return found
-
-
-def _directions(stabiliser: Int[np.ndarray, "operations 3 3"]) -> Int[np.ndarray, "freedom 3"]:
-    """Lattice vectors that span what rotations leave fixed, every lattice vector in it being a sum of them."""
-    return _fixed_by(tuple(stabiliser.sum(axis=0).ravel().tolist()), len(stabiliser))
-
-
-@lru_cache(maxsize=4096)
-def _fixed_by(total: tuple[int, ...], order: int) -> np.ndarray:
-    """The same from the sum of the rotations: order times the projector on what they leave fixed."""
-    projector = np.array(total).reshape(3, 3)
-    freedom = round(np.trace(projector) / order)
-    if freedom == 0:
-        return np.zeros((0, 3), dtype=int)
-    if freedom == 3:
-        return np.eye(3, dtype=int)
-    if freedom == 1:
-        return _primitive_vector(projector.T)[None]
-    return _normal_to(_primitive_vector(order * np.eye(3, dtype=int) - projector))
-
-
-def _primitive_vector(rows: np.ndarray) -> np.ndarray:
-    """The shortest integer vector along the rows, which are all parallel; its first component is not negative."""
-    row = rows[np.abs(rows).sum(axis=1).argmax()]
-    row = row // np.gcd.reduce(row)
-    return np.asarray(row * np.sign(row[np.flatnonzero(row)[0]]))
-
-
-@lru_cache(maxsize=4096)
-def _basis_normal_to(vector: tuple[int, int, int]) -> np.ndarray:
-    reach = range(-max(2, *map(abs, vector)), max(2, *map(abs, vector)) + 1)
-    grid = np.array(list(itertools.product(reach, repeat=3)))
-    flat = grid[grid @ np.array(vector) == 0]
-    flat = flat[np.argsort((flat**2).sum(axis=1), kind="stable")][1:]
-    for first, second in itertools.combinations(flat, 2):
-        if (np.abs(np.cross(first, second)) == np.abs(vector)).all():
-            return np.array([first, second])
-    raise AssertionError("unreachable: every primitive vector has such a basis within reach")
-
-
-@lru_cache(maxsize=4096)
-def _completed(directions: tuple[int, ...]) -> np.ndarray:
-    """A basis of the lattice that begins with these directions."""
-    given = np.array(directions, dtype=int).reshape(-1, 3)
-    reach = max(1, np.abs(given).max(initial=0))
-    grid = sorted(itertools.product(range(-reach, reach + 1), repeat=3), key=lambda v: sum(map(abs, v)))
-    for others in itertools.combinations(grid, 3 - len(given)):
-        basis = np.concatenate([given, np.array(others, dtype=int).reshape(-1, 3)])
-        if abs(round(np.linalg.det(basis))) == 1:
-            return basis
-    raise AssertionError("unreachable: every primitive set of directions has a complement within reach")
-
-
-def _normal_to(vector: np.ndarray) -> np.ndarray:
-    """Two integer vectors normal to a primitive one; every other one is a sum of them."""
-    return _basis_normal_to(tuple(int(k) for k in vector))
-
-
-def _component(point: np.ndarray, directions: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
-    """What names the plane, line or point modulo the lattice: its normals, and where along them it lies."""
-    freedom = len(directions)
-    if freedom == 3:
-        return (), np.zeros(0)
-    if freedom == 2:
-        normals = _plane(tuple(directions.ravel().tolist()))
-    elif freedom == 1:
-        normals = _line(tuple(directions[0].tolist()))
-    else:
-        normals = np.eye(3, dtype=int)
-    return tuple(normals.ravel().tolist()), normals @ point
-
-
-@lru_cache(maxsize=4096)
-def _plane(directions: tuple[int, ...]) -> np.ndarray:
-    """The primitive normal of two directions."""
-    return _primitive_vector(np.cross(directions[:3], directions[3:])[None])[None]
-
-
-@lru_cache(maxsize=4096)
-def _line(direction: tuple[int, ...]) -> np.ndarray:
-    """The primitive normals of a direction."""
-    return _normal_to(_primitive_vector(np.array([direction])))
-
-
-def _same_component(one: tuple[tuple[int, ...], np.ndarray], other: tuple[tuple[int, ...], np.ndarray]) -> bool:
-    off = one[1] - other[1] if one[0] == other[0] else np.ones(1) / 2
-    return bool((np.abs(off - np.round(off)) < _NEAR).all())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import itertools
 import json
 import logging
 import math
@@ -19,17 +18,15 @@ from torch import nn
 
 from chggen.allocator import keep_memory
 from chggen.config import InputError
-from chggen.crystals import Crystals, Noise
-from chggen.diffusion.noise import matching_loss
 from chggen.score import checkpoint
-from chggen.training.dataset import Dataset, epoch_batches, read_dataset
+from chggen.training.dataset import epoch_batches, read_dataset
 from chggen.training.options import OptimizerOptions, TrainingOptions
-from chggen.training.shapes import Shapes, ShapeTask, make_shape_task, shape_losses
-from chggen.training.task import Task, make_task
+from chggen.training.shapes import Shapes, make_shape_task, shape_losses
+from chggen.training.task import atom_losses, make_task
 from chggen.training.team import Team, team
+from chggen.training.validation import validation_loss
 
 log = logging.getLogger(__name__)
-_BANDS: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, math.inf)  # Å
 _SHARD: Final = 14 * 2**20  # bytes of tensors in one file of the resume state
 
 
@@ -163,9 +160,10 @@ class _Run:
             group["lr"] = learning_rate(self.step, options)
         losses = []
         if self.moves_atoms:
-            losses.append(_losses(self.model, _on(make_task(crystals, self.options.noise, rng), self.device)).mean())
+            task = make_task(crystals, self.options.noise, rng).to(self.device)
+            losses.append(atom_losses(self.model, task).mean())
         if self.draws_cells:
-            shapes = _shapes_on(make_shape_task(crystals, self.shapes.of(indices), rng), self.device)
+            shapes = make_shape_task(crystals, self.shapes.of(indices), rng).to(self.device)
             losses.append(shape_losses(self.model, shapes).mean())
         loss = torch.stack(losses).sum()
         self.optimizer.zero_grad(set_to_none=True)
@@ -261,60 +259,3 @@ def _shards(tensors: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
         shards[-1][name] = tensor.detach().cpu().clone()
         size += tensor.nbytes
     return shards
-
-
-def _on(task: Task, device: str) -> Task:
-    crystals: Crystals = task.crystals.to(device)
-    noise = Noise(sigma=task.noise.sigma.to(device), tau=task.noise.tau.to(device))
-    return Task(crystals=crystals, noise=noise, target=task.target.to(device))
-
-
-def _shapes_on(task: ShapeTask, device: str) -> ShapeTask:
-    reference = task.noise.reference
-    noise = Noise(
-        sigma=task.noise.sigma.to(device),
-        tau=task.noise.tau.to(device),
-        reference=None if reference is None else reference.to(device),
-    )
-    return ShapeTask(crystals=task.crystals.to(device), noise=noise, target=task.target.to(device))
-
-
-def _losses(model: nn.Module, task: Task) -> torch.Tensor:
-    crystals = task.crystals
-    score = model(crystals, task.noise).atoms
-    return matching_loss(score, task.target, task.noise.sigma, crystals.crystal_index, crystals.n_crystals)
-
-
-@torch.no_grad()
-def validation_loss(model: nn.Module, data: Dataset, options: TrainingOptions, device: str) -> dict[str, float]:
-    """Mean loss over fixed crystals and fixed noise, whole and by band of the crystals' largest sigma (Å).
-
-    Levels are log-uniform and species alike whatever the focus of the training, so that runs of other focus compare.
-    """
-    n = min(options.data.validation_crystals, len(data))
-    chosen = np.random.default_rng(7).permutation(len(data))[:n]
-    noise = dataclasses.replace(options.noise, focus_share=0.0, mobile_weight=1.0)
-    losses, levels = [], []
-    for k, indices in enumerate(np.array_split(chosen, math.ceil(n / 32))):
-        task = _on(make_task(data.take(indices), noise, np.random.default_rng([7, k])), device)
-        losses.append(_losses(model, task))
-        widest = torch.zeros(task.crystals.n_crystals, device=device)
-        levels.append(widest.scatter_reduce(0, task.crystals.crystal_index, task.noise.sigma, "amax"))
-    loss, level = torch.cat(losses), torch.cat(levels)
-    result = {"loss": round(float(loss.mean()), 4)}
-    for low, high in itertools.pairwise(_BANDS):
-        band = loss[(level > low) & (level <= high)]
-        if len(band):
-            result[f"loss {low:g}-{high:g}"] = round(float(band.mean()), 4)
-    if getattr(model, "strain", None) is not None:
-        result["loss strain"] = _shape_loss(model, data, chosen, device)
-    return result
-
-
-def _shape_loss(model: nn.Module, data: Dataset, chosen: np.ndarray, device: str) -> float:
-    shapes = Shapes(data.lattice)
-    losses = []
-    for k, indices in enumerate(np.array_split(chosen, math.ceil(len(chosen) / 32))):
-        drawn = make_shape_task(data.take(indices), shapes.of(indices), np.random.default_rng([8, k]))
-        losses.append(shape_losses(model, _shapes_on(drawn, device)))
-    return round(float(torch.cat(losses).mean()), 4)

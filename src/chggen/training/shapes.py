@@ -29,6 +29,9 @@ class ShapeTask:
     noise: Noise
     target: Float[Tensor, "crystals 3 3"]
 
+    def to(self, device: torch.device | str) -> ShapeTask:
+        return ShapeTask(crystals=self.crystals.to(device), noise=self.noise.to(device), target=self.target.to(device))
+
 
 class Shapes:
     """Reduced cells and the references of their Bravais classes, worked out when first needed."""

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from chggen.crystals import Crystals, Noise
-from chggen.diffusion.noise import without_translation, wrapped_normal_score
+from chggen.crystals import Crystals, Noise, ScoreModel
+from chggen.diffusion.noise import matching_loss, without_translation, wrapped_normal_score
 from chggen.diffusion.schedule import sigma_max
 from chggen.training.options import NoiseOptions
 
@@ -27,6 +27,9 @@ class Task:
     noise: Noise
     target: Float[Tensor, "atoms 3"]
 
+    def to(self, device: torch.device | str) -> Task:
+        return Task(crystals=self.crystals.to(device), noise=self.noise.to(device), target=self.target.to(device))
+
 
 def make_task(crystals: Crystals, options: NoiseOptions, rng: np.random.Generator) -> Task:
     """Draw noise levels by the mixture of `options`, perturb, and compute the wrapped-normal target."""
@@ -40,6 +43,13 @@ def make_task(crystals: Crystals, options: NoiseOptions, rng: np.random.Generato
         noise=Noise(sigma=sigma, tau=torch.zeros(crystals.n_crystals, dtype=sigma.dtype)),
         target=target,
     )
+
+
+def atom_losses(model: ScoreModel, task: Task) -> Float[Tensor, "crystals"]:
+    """The matching loss of each crystal."""
+    crystals = task.crystals
+    score = model(crystals, task.noise).atoms
+    return matching_loss(score, task.target, task.noise.sigma, crystals.crystal_index, crystals.n_crystals)
 
 
 def _levels(crystals: Crystals, options: NoiseOptions, rng: np.random.Generator) -> np.ndarray:
