@@ -25,6 +25,7 @@ import gzip
 import json
 import multiprocessing
 import os
+import shutil
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -32,9 +33,9 @@ from pathlib import Path
 
 import numpy as np
 
-SETS = {"cspbench": 100, "uspex15": 15, "mp20": 500, "holdout": 200}
-QUICK = {"cspbench": 8, "uspex15": 4, "mp20": 40, "holdout": 10}
-RELAXED = ("cspbench", "uspex15")  # sets whose candidates are relaxed
+SETS = {"cspbench": 100, "uspex15": 15, "mp20": 500, "holdout": 200, "val": 100}
+QUICK = {"cspbench": 8, "uspex15": 4, "mp20": 40, "holdout": 10, "val": 0}
+RELAXED = ("cspbench", "uspex15", "val")  # sets whose candidates are relaxed
 ARMS = ("chggen", "symmetric", "random")
 
 
@@ -51,9 +52,10 @@ def targets(name: str, data: Path):
             rows = list(csv.DictReader(file))
         found = [(r["pretty_formula"], Structure.from_str(r["cif"], fmt="cif")) for r in rows]
     else:
-        crystals = dict(np.load(data / ("mp20.npz" if name == "mp20" else "mp_structures.npz")))
-        if name == "mp20":
-            chosen = np.random.default_rng(0).permutation(np.flatnonzero(crystals["split"] == "test"))
+        crystals = dict(np.load(data / ("mp_structures.npz" if name == "holdout" else "mp20.npz")))
+        if name != "holdout":
+            split = "val" if name == "val" else "test"
+            chosen = np.random.default_rng(0).permutation(np.flatnonzero(crystals["split"] == split))
         else:
             with gzip.open(data / "mp_table.csv.gz", "rt") as file:
                 kept = {r["material_id"] for r in csv.DictReader(file) if r["holdout"] == "True"}
@@ -149,15 +151,26 @@ def relaxations_of(found) -> int:
     return len(own) + sum(c.energy_per_atom is not None and c.seed_source != "bravais" for c in own)
 
 
-def made(arm, counts, n, relaxed, seed):
-    """Structures with their energies (None: not relaxed), in the order made, and how many relaxations it took."""
+def made(arm, counts, n, relaxed, seed, folder):
+    """Structures with their energies (None: not relaxed), in the order made, and how many relaxations it took.
+
+    folder: chggen's own, which keeps its candidates.
+    """
     import chggen
     from chggen.composition import volume_per_atom
 
     if arm == "chggen":
         formula = "".join(f"{s}{k}" for s, k in counts.items())
         found = chggen.generate(
-            formula, n=n, seed=seed, formula_units=[1], seeds=["auto"], relax=relaxed, workers=1, references=["shipped"]
+            formula,
+            n=n,
+            seed=seed,
+            formula_units=[1],
+            seeds=["auto"],
+            relax=relaxed,
+            workers=1,
+            references=["shipped"],
+            out=folder,
         )
         if relaxed:
             return [(c.structure, c.energy_per_atom) for c in outcomes(found)], relaxations_of(found)
@@ -212,7 +225,9 @@ def rows_of(job):
 
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    name, key, target, arms, n, spent = job
+    name, key, target, arms, n, spent, folder = job
+    if "chggen" in arms:  # what is left of a run that was killed
+        shutil.rmtree(folder, ignore_errors=True)
     counts = counts_of(target)
     rows = []
     for arm in arms:
@@ -222,7 +237,7 @@ def rows_of(job):
             kinds = [(n, False)] if arm == "chggen" else [(n, False), (1, True)]
         for size, relaxed in kinds:
             began = time.process_time()
-            found, relaxations = made(arm, counts, size, relaxed, 0)
+            found, relaxations = made(arm, counts, size, relaxed, 0, folder)
             seconds = time.process_time() - began
             row = {
                 "set": name, "target": key, "arm": arm, "n": n if name in RELAXED else size, "relaxed": relaxed,
@@ -264,7 +279,7 @@ def table(rows) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
+    parser.add_argument("--sets", nargs="+", default=[s for s in SETS if s != "val"], choices=SETS)
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--first", type=int, help="targets of each set")
@@ -281,7 +296,8 @@ def main() -> None:
     for name in args.sets:
         for key, target in targets(name, args.data)[: min(sizes[name], args.first or sizes[name])]:
             arms = [arm for arm in args.arms if (name, key, arm) not in done]
-            asked.append((name, key, target, arms, args.n, done.get((name, key, "chggen"), args.n)))
+            spent = done.get((name, key, "chggen"), args.n)
+            asked.append((name, key, target, arms, args.n, spent, args.out / name / key))
     with ProcessPoolExecutor(args.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         waiting = [pool.submit(rows_of, job) for job in asked if job[3]]
         for result in as_completed(waiting):

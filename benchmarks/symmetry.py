@@ -1,7 +1,7 @@
 """Symmetry by construction against symmetry found afterwards: success and decomposition energy, four arms.
 
     python benchmarks/symmetry.py [--n 12] [--kinds free symmetric] [--formulas ZnP2S6:1,2,3,4 ...] [--quality best]
-        [--figure docs/symmetry.png] [--out FOLDER]
+        [--figure docs/symmetry.png] [--out FOLDER] [--workers 2] [--count]
 
 Arms: *de novo free*, random Bravais cells; *de novo symmetric*, space groups and positions drawn as known crystals
 have them; *inpainting free* and *symmetric*, the guests taken out of those crystals, the framework symmetrised, and
@@ -10,20 +10,26 @@ space group is above P1 and P-1; whatever fails on the way counts as asked for a
 over all that relaxed. Symmetric candidates are relaxed twice, since each is pushed off its symmetry, and some are
 drawn anew: free arms ask for twice as many structures; the relaxations of all arms stand in the table. Li-Si:
 compositions of more Li than Si up to 25 atoms. A run that was killed goes on where it was. Prints Markdown tables.
-About half an hour on two cores.
+About half an hour on two cores. --count: instead, what a structure asked for costs in evaluations of CHGNet, energies
+alone (which judge tries) and energies with forces, in runs of their own by one process.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
 import chggen
 from chggen.candidate import Candidate
+from chggen.potential.chgnet import ChgnetPotential
 from chggen.settling import lower_id
 from chggen.symmetry import above_trivial
 
@@ -67,12 +73,12 @@ def relaxations(name: str, made: dict[str, Candidate], symmetric: bool) -> int:
     return len(relaxed) + len(pushed)
 
 
-def run(formula: str, guest: str, z: int, kind: str, n: int, quality: str, out: Path) -> list[Asked]:
+def run(formula: str, guest: str, z: int, kind: str, n: int, quality: str, out: Path, **settings) -> list[Asked]:
     """Everything asked for in one cell size by one kind of arm, de novo and inpainted."""
     seeds, symmetry, times = KINDS[kind]
     found = chggen.predict(
         formula, [guest], n=n * times, formula_units=[z], seeds=[seeds], symmetry=symmetry, per_framework=1,
-        quality=quality, out=out / f"{formula}-{z}-{kind}", seed=0,
+        quality=quality, out=out / f"{formula}-{z}-{kind}", seed=0, **settings,
     )  # fmt: skip
     made = {c.id: c for c in found}
     size = z * sum(chggen.composition.parse_formula(formula).values())
@@ -88,6 +94,58 @@ def run(formula: str, guest: str, z: int, kind: str, n: int, quality: str, out: 
     return asked
 
 
+class Evaluations:
+    """Counts the crystals that CHGNet sees in this process, by stage of a run (its progress says which) and by kind."""
+
+    def __init__(self) -> None:
+        self.stage = ""
+        self.seen: Counter[tuple[str, str]] = Counter()
+
+    def progress(self, stage: str, *_: int) -> None:
+        self.stage = "inpainting" if stage.startswith("inpaint") else "de novo"
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        whole, cheap = ChgnetPotential.__call__, ChgnetPotential.energies
+
+        def evaluate(potential, crystals):
+            self.seen[self.stage, "with forces"] += len(crystals.lattice)
+            return whole(potential, crystals)
+
+        def energies(potential, crystals):
+            self.seen[self.stage, "energy"] += len(crystals.lattice)
+            return cheap(potential, crystals)
+
+        with (
+            mock.patch.object(ChgnetPotential, "__call__", evaluate),
+            mock.patch.object(ChgnetPotential, "energies", energies),
+        ):
+            yield
+
+
+def count(wanted: Sequence[tuple[str, str, int]], kinds: Sequence[str], n: int, quality: str) -> None:
+    """What a structure that relaxed cost, by arm, in evaluations of CHGNet."""
+    print(
+        "\n| composition | atoms | arm | relaxed | relaxations | energies | evaluations with forces |\n"
+        + "|---" * 7
+        + "|"
+    )
+    for formula, guest, z in wanted:
+        for kind in kinds:
+            tally = Evaluations()
+            with tempfile.TemporaryDirectory() as out, tally.counted():
+                asked = run(
+                    formula, guest, z, kind, n, quality, Path(out), workers=1, progress=tally.progress,
+                    second_level_below=None,
+                )  # fmt: skip
+            for stage in ("de novo", "inpainting"):
+                own = [a for a in asked if a.arm == f"{stage} {kind}"]
+                made = sum(a.relaxations > 0 for a in own)
+                each = [f"{tally.seen[stage, k] / max(made, 1):.0f}" for k in ("energy", "with forces")]
+                cells = [formula, own[0].n_atoms, f"{stage} {kind}", made, sum(a.relaxations for a in own), *each]
+                print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+
+
 def good(candidate: Candidate | None) -> bool:
     return candidate is not None and candidate.status == "ok"
 
@@ -96,6 +154,13 @@ def success(asked: Sequence[Asked], loose: bool) -> float:
     """Share above P1 and P-1 at symprec 0.1 Å (loose) or 0.01 Å."""
     hits = [good(a.final) and above_trivial(a.final.space_group_loose if loose else a.final.space_group) for a in asked]
     return float(np.mean(hits)) if hits else np.nan
+
+
+def median_of_all(asked: Sequence[Asked]) -> float:
+    """Median E_d of everything asked for, what came to nothing being infinitely high."""
+    found = energies(asked)
+    found = found[np.isfinite(found)]
+    return float(np.median([*found, *[np.inf] * (len(asked) - len(found))]))
 
 
 def energies(asked: Iterable[Asked]) -> np.ndarray:
@@ -120,12 +185,14 @@ def tables(asked: Sequence[Asked], arms: Sequence[str]) -> None:
             e = energies(a for a in asked if a.arm == arm and a.formula == formula)
             cells.append(f"{np.nanmedian(e):.3f}, {np.nanmin(e):.3f}")
         print(f"| {formula} | " + " | ".join(cells) + " |")
-    print("\n| arm | relaxations | median E_d | best E_d, mean over compositions |\n|---|---|---|---|")
+    heads = ("arm", "relaxations", "median E_d", "of all asked for", "best E_d, mean over compositions")
+    print(f"\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for arm in arms:
         each = [energies(a for a in asked if a.arm == arm and a.formula == f) for f, _, _ in FORMULAS]
         spent = sum(a.relaxations for a in asked if a.arm == arm)
         best = np.nanmean([np.nanmin(e) for e in each if np.isfinite(e).any()])
-        print(f"| {arm} | {spent} | {np.nanmedian(np.concatenate(each)):.3f} | {best:.3f} |")
+        whole = median_of_all([a for a in asked if a.arm == arm])
+        print(f"| {arm} | {spent} | {np.nanmedian(np.concatenate(each)):.3f} | {whole:.3f} | {best:.3f} |")
 
 
 def draw(asked: Sequence[Asked], arms: Sequence[str], path: Path) -> None:
@@ -154,15 +221,22 @@ def main() -> None:
     parser.add_argument("--quality", default="best")
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--out", type=Path, default=Path("runs/symmetry"))
+    parser.add_argument("--workers", type=int, default=0, help="processes; a core each by default")
+    parser.add_argument("--count", action="store_true", help="evaluations of CHGNet, in runs of their own")
     args = parser.parse_args()
     wanted = dict(f.split(":") for f in args.formulas) if args.formulas else None
+    cells = [
+        (formula, guest, z)
+        for formula, guest, units in FORMULAS
+        for z in (units if wanted is None else map(int, filter(None, wanted.get(formula, "").split(","))))
+    ]
+    if args.count:
+        count(cells, args.kinds, args.n, args.quality)
+        return
     asked: list[Asked] = []
-    for formula, guest, units in FORMULAS:
-        if wanted is not None and formula not in wanted:
-            continue
-        for z in [int(z) for z in wanted[formula].split(",")] if wanted else units:
-            for kind in args.kinds:
-                asked += run(formula, guest, z, kind, args.n, args.quality, args.out)
+    for formula, guest, z in cells:
+        for kind in args.kinds:
+            asked += run(formula, guest, z, kind, args.n, args.quality, args.out, workers=args.workers)
     arms = [f"{stage} {kind}" for stage in ("de novo", "inpainting") for kind in args.kinds]
     tables(asked, arms)
     if args.figure:
