@@ -1,7 +1,8 @@
 """Space groups: finding and enforcing them, their positions and subgroups. The adapter to spglib and pyxtal."""
 
 from chggen.symmetry.group import Group
-from chggen.symmetry.orbits import OrbitPlan, Orbits, nearest_counts, orbits_of_sites, plan_orbits
+from chggen.symmetry.orbit_plan import OrbitPlan, nearest_counts, plan_orbits
+from chggen.symmetry.orbits import Orbits, orbits_of_sites
 from chggen.symmetry.refinement import (
     PAPER_LADDER,
     Refined,
