@@ -140,9 +140,9 @@ def test_duplicates_point_to_the_best_of_their_group_which_counts_them() -> None
 
 def test_of_duplicates_as_low_the_most_symmetric_is_kept_and_sources_are_counted() -> None:
     given = [
-        replace(_alloy(name, energy), space_group_loose=number, seed_source=source)
-        for name, energy, number, source in (
-            ("a", -1.000, 99, "prototype"), ("b", -0.997, 221, "bravais"), ("c", -0.990, 225, "bravais"),
+        replace(_alloy(name, energy), space_group_loose=number, seed_source=source, seed_likeness=likeness)
+        for name, energy, number, source, likeness in (
+            ("a", -1.000, 99, "prototype", 3.5), ("b", -0.997, 221, "bravais", None), ("c", -0.99, 225, "bravais", 2.0),
         )
     ]  # fmt: skip
     found = with_duplicates(sorted(given, key=rank))
@@ -150,19 +150,23 @@ def test_of_duplicates_as_low_the_most_symmetric_is_kept_and_sources_are_counted
     assert [c.duplicate_of for c in found] == [None, "b", "b"]
     assert (found[0].n_found, found[0].found_by, found[0].confidence) == (3, "bravais, prototype", "high")
     assert found[1].confidence is None
+    assert [c.likeness for c in found] == [3.5, None, None]
 
 
-def test_of_those_near_the_lowest_the_one_found_most_often_is_the_answer() -> None:
-    def found(name: str, energy: float, n: int | None, formula: str = "Cu3Au") -> Candidate:
-        return replace(_alloy(name, energy), n_found=n, formula=formula)
+def test_the_answer_weighs_how_well_its_prototype_is_known_against_its_energy() -> None:
+    def found(name: str, energy: float, likeness: float | None, formula: str = "Cu3Au") -> Candidate:
+        return replace(_alloy(name, energy), n_found=1, likeness=likeness, formula=formula)
 
-    given = [found("a", -1.0, 1), found("b", -0.996, 4), found("c", -0.994, 9), found("d", -0.999, None)]
-    given += [found("e", -0.5, 2, "Cu"), found("f", -0.4, 8, "Cu")]
+    given = [found("a", -1.0, None), found("b", -0.99, 9.0), found("c", -0.97, 9.5), found("d", -0.5, 20.0)]
+    given += [found("e", -0.5, None, "Cu"), found("f", -0.499, 1.0, "Cu"), found("g", -0.499, None, "Cu")]
+    given += [replace(found("h", -1.0, 30.0), n_found=None)]  # a duplicate
     assert {formula: c.id for formula, c in answers(given).items()} == {"Cu3Au": "b", "Cu": "e"}
-    placed = [replace(c, e_decomposition=0.01 - 0.01 * (c.id == "c")) for c in given[:3]]
+    told = likelier([given[0], given[4], given[1]])
+    assert told == {"Cu3Au": "b, 10.0 meV/atom higher but of a likelier prototype"}
+    placed = [replace(c, e_decomposition=0.01 - 0.05 * (c.id == "c")) for c in given[:3]]
     assert answers(placed)["Cu3Au"].id == "c"  # by what the ranking goes by
-    assert not answers([found("g", -1.0, None)])
-    assert [c.id for c in likelier([given[0], given[1], given[4]])] == ["b"]
+    assert answers([*placed[:2], replace(given[2], e_decomposition=None)])["Cu3Au"].id == "b"  # of what compares
+    assert not answers([replace(given[0], n_found=None)])
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 import chggen
+from chggen.candidate import Candidate
 from chggen.cells import PrototypeCells
 from chggen.composition import volume_per_atom
 from chggen.prototypes import count_prototypes, prototype_of
 from chggen.symmetry import space_group
+from chggen.workshop import Job
 
 CUBE = Lattice.cubic
 KNOWN = {
@@ -87,6 +89,15 @@ def test_prototypes_come_again_softer_when_all_have_come() -> None:
     axes = [start.draw(5)[0].framework.lattice.abc for start in (first, again)]
     assert np.prod(axes[0]) == pytest.approx(np.prod(axes[1]), rel=0.2)
     assert first.again(2).rank == 2 * first.stride
+
+
+def test_a_candidate_knows_how_likely_its_prototype_is_also_when_drawn_anew() -> None:
+    made = chggen.generate("NaCl", n=2, seeds=["prototype", "bravais"], formula_units=[1], relax=False, workers=1)
+    by_source = {c.seed_source: c.seed_likeness for c in made}
+    assert by_source == {"prototype": prototype_of({"Na": 1, "Cl": 1}, 0).likeness, "bravais": None}
+    start = PrototypeCells({"Na": 1, "Cl": 1}, 45.0, 0, stride=2)
+    job = Job(candidate=Candidate(id="x", stage="generate", formula="NaCl", seed=0, seed_likeness=9.0), start=start)
+    assert job.again(1).candidate.seed_likeness == prototype_of({"Na": 1, "Cl": 1}, 2).likeness
 
 
 def test_raw_prototypes_are_sampled_in_their_space_group() -> None:

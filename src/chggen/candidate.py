@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-_SETTLED: Final = 0.005  # eV/atom; finer differences a relaxation to 0.1 eV/Å does not settle
+# How a formula's crystal is told from its other minima, fitted on crystals of the `val` split (benchmarks/answers.py):
+_TRUST: Final = 0.02  # eV/atom by which a potential's energies are off, so that likelihood falls e-fold
+_UNKNOWN: Final = 3.0  # log-odds of a structure that no prototype led to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,8 @@ class Candidate:
     `refine` or `hull`. raw is the structure as generated, structure the latest one (relaxed and refined when that
     was reached). space_group is at symprec 0.01 Å, space_group_loose at 0.1 Å (international numbers). framework_* and
     refined_*: tolerance, rms and largest displacement of symmetrising the host before and the candidate after.
-    n_found and found_by: how many candidates are this structure, and which seed sources they came from.
+    seed_likeness: of the prototype it began as, log-odds (prototypes.Prototype). n_found, found_by and likeness: how
+    many candidates are this structure, which seed sources they came from, and the greatest seed_likeness of them.
     """
 
     id: str
@@ -33,6 +36,7 @@ class Candidate:
     failed_at: str | None = None
     reason: str | None = None
     seed_source: str | None = None
+    seed_likeness: float | None = None
     structure: Structure | None = None
     raw: Structure | None = None
     space_group: int | None = None
@@ -57,6 +61,7 @@ class Candidate:
     duplicate_of: str | None = None
     n_found: int | None = None
     found_by: str | None = None
+    likeness: float | None = None
 
     @property
     def n_atoms(self) -> int | None:
@@ -106,26 +111,37 @@ def rank(candidate: Candidate) -> tuple[Any, ...]:
 
 
 def answers(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
-    """Formula → the candidate likeliest to be its crystal: of the lowest and those near it the one found most often.
+    """Formula → the candidate likeliest to be its crystal, by its energy and by what is known of prototypes.
 
-    Near is 5 meV/atom: relaxation to 0.1 eV/Å settles energies no finer, nor is a potential as good as that. Candidates
-    are those of a finished run, with their duplicates counted; formulas that have good ones.
+    The log-odds of a structure are the likeness of its prototype less its energy in units of the potential's error; a
+    potential puts some other minimum below the crystal of many formulas.
+    Candidates are those of a finished run, with their duplicates counted; formulas that have good ones.
     """
     by_formula: dict[str, list[Candidate]] = {}
     for candidate in sorted((c for c in candidates if c.n_found is not None), key=rank):
         by_formula.setdefault(candidate.formula, []).append(candidate)
     found = {}
     for formula, same in by_formula.items():
-        _, kind, least, _ = rank(same[0])
-        near = [c for c in same if rank(c)[1] == kind and rank(c)[2] <= least + _SETTLED]
-        found[formula] = max(near, key=lambda c: c.n_found or 0)
+        comparable = [c for c in same if rank(c)[1] == rank(same[0])[1]]  # energies of one kind
+        found[formula] = max(comparable, key=_log_odds)
     return found
 
 
-def likelier(shown: Sequence[Candidate]) -> list[Candidate]:
-    """Of distinct candidates in the order shown, the answers that are not the first of their formula."""
+def _log_odds(candidate: Candidate) -> float:
+    """Up to a constant of its formula."""
+    known = _UNKNOWN if candidate.likeness is None else candidate.likeness
+    return known - cast(float, rank(candidate)[2]) / _TRUST
+
+
+def likelier(shown: Sequence[Candidate]) -> dict[str, str]:
+    """Formula → id and reason of its answer, where that is not the first of its distinct candidates as shown."""
     first = {c.formula: c for c in reversed(shown)}
-    return [c for formula, c in answers(shown).items() if c is not first[formula]]
+    told = {}
+    for formula, answer in answers(shown).items():
+        if answer is not first[formula]:
+            higher = 1000 * (rank(answer)[2] - rank(first[formula])[2])
+            told[formula] = f"{answer.id}, {higher:.1f} meV/atom higher but of a likelier prototype"
+    return told
 
 
 SUMMARY_COLUMNS: Final = (

@@ -41,6 +41,7 @@ class BravaisCells:
     de_novo: bool = True
     symmetric: bool = False
     softness: None = None
+    likeness: None = None
 
     def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, None]:
         cell = random_bravais_cell(self.cell_volume, np.random.default_rng(seed))
@@ -77,6 +78,7 @@ class SpaceGroupCells:
     de_novo: bool = True
     symmetric: bool = True
     softness: None = None
+    likeness: None = None
 
     def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits]:
         own = required(shapes) if self.joint else None
@@ -110,6 +112,10 @@ class PrototypeCells:
     @property
     def softness(self) -> float:
         return _SOFTNESS[min(self._round, len(_SOFTNESS) - 1)]
+
+    @property
+    def likeness(self) -> float:
+        return self._prototype.likeness
 
     def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits]:
         rng = np.random.default_rng(seed) if self._round else None

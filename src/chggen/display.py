@@ -71,8 +71,8 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
         console.width = _WIDTH_OF_FILES
     console.print(table)
     console.print(f"E_d: {CAVEAT}")
-    for c in likelier(distinct):
-        console.print(f"likeliest of {c.formula}: {c.id}, found {c.n_found} times and within 5 meV/atom of the lowest")
+    for formula, told in likelier(distinct).items():
+        console.print(f"likeliest of {formula}: {told}")
     if any("(static)" in (c.decomposition_products or "") for c in distinct):
         console.print("some stand on known phases that are not relaxed with CHGNet, (static) among the products")
     bad = [c for c in candidates if c.status == "failed"]

@@ -29,6 +29,7 @@ class Laid:
     sites: Float[np.ndarray, "guests 3"]
     orbits: Orbits | None = None
     softness: float = _SOFTNESS
+    likeness: None = None
 
     @property
     def species(self) -> Mapping[str, int]:

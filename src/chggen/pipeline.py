@@ -252,7 +252,7 @@ def _outcome(tries: Sequence[Job], made: Mapping[str, Candidate]) -> Candidate |
 
 
 def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:
-    """Ranked candidates with their duplicate groups: duplicate_of, and n_found and found_by of the one kept of each.
+    """Ranked candidates with their duplicate groups: duplicate_of, and n_found, found_by, likeness of the one kept.
 
     That is the most symmetric of those within 5 meV/atom of the group's lowest, which is what symmetry may cost; it
     stands before the others.
@@ -271,7 +271,10 @@ def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:
         near = [c for c in same if cast(float, c.energy_per_atom) <= limit]
         kept = max(near, key=lambda c: point_group_order(c.space_group_loose or 1))
         sources = sorted({c.seed_source for c in same if c.seed_source})
-        final |= {c.id: replace(c, duplicate_of=kept.id, n_found=None, found_by=None) for c in same}
-        final[kept.id] = replace(kept, duplicate_of=None, n_found=len(same), found_by=", ".join(sources) or None)
+        likeness = max((c.seed_likeness for c in same if c.seed_likeness is not None), default=None)
+        final |= {c.id: replace(c, duplicate_of=kept.id, n_found=None, found_by=None, likeness=None) for c in same}
+        final[kept.id] = replace(
+            kept, duplicate_of=None, n_found=len(same), found_by=", ".join(sources) or None, likeness=likeness
+        )
         place[kept.id] = place[same[0].id] - 0.5
     return sorted(final.values(), key=lambda c: place[c.id])

@@ -113,14 +113,17 @@ class Plan:
 
     def _job(self, arm: Arm, index: int, rank: int) -> Job:
         rng = np.random.default_rng([self.options.seed, arm.units, index])
+        seed = int(rng.integers(2**62))
+        start = self._start(arm, rank, rng)
         candidate = Candidate(
             id=f"{arm.formula}-z{arm.units}-{index:04d}",
             stage="generate",
             formula=arm.formula,
-            seed=int(rng.integers(2**62)),
+            seed=seed,
             seed_source=arm.source,
+            seed_likeness=start.likeness,
         )
-        return Job(candidate=candidate, start=self._start(arm, rank, rng))
+        return Job(candidate=candidate, start=start)
 
     def _start(self, arm: Arm, rank: int, rng: np.random.Generator) -> Start:
         content = {symbol: arm.units * n for symbol, n in self.species[arm.formula].items()}

@@ -73,6 +73,11 @@ class Start(Protocol):
         """By how much (Å) guests whose sites are roughly known are perturbed; None: they start anywhere."""
         ...
 
+    @property
+    def likeness(self) -> float | None:
+        """Log-odds that the crystal is of this kind, where it is a known one; None: not known."""
+        ...
+
     def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits | None]:
         """The host of one try, and the orbits of all its atoms where it is symmetric; shapes: for those that ask."""
         ...
@@ -88,6 +93,7 @@ class Given:
 
     host: Host
     softness: None = None
+    likeness: None = None
 
     @property
     def species(self) -> dict[str, int]:

@@ -39,8 +39,9 @@ class Job:
     def again(self, k: int) -> Job:
         """The k-th further draw of the same job."""
         seed = int(np.random.default_rng([self.candidate.seed, k]).integers(2**62))
-        candidate = replace(self.candidate, id=f"{self.candidate.id}-r{k}", seed=seed)
-        return Job(candidate=candidate, start=self.start.again(k))
+        start = self.start.again(k)
+        name = f"{self.candidate.id}-r{k}"
+        return Job(candidate=replace(self.candidate, id=name, seed=seed, seed_likeness=start.likeness), start=start)
 
 
 def make_candidates(jobs: Sequence[Job], tools: Tools) -> list[Candidate]:

@@ -94,9 +94,8 @@ def _page(title: str, candidates: Sequence[Candidate], references: References) -
 
 def _likeliest(distinct: Sequence[Candidate]) -> str:
     """Which candidates are likelier than the lowest of their formulas."""
-    named = [f"{c.id}, found {c.n_found} times" for c in likelier(distinct)]
-    told = html.escape("; ".join(named))
-    return f" Likelier than the lowest of its formula, and within 5 meV/atom of it: {told}." if named else ""
+    named = [f"{formula}: {told}" for formula, told in likelier(distinct).items()]
+    return f" Likelier than the lowest of its formula: {html.escape('; '.join(named))}." if named else ""
 
 
 def _static_note(candidates: Sequence[Candidate], references: References) -> str:
