@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # How a formula's crystal is told from its other minima, fitted on crystals of the `val` split (benchmarks/answers.py):
 _TRUST: Final = 0.02  # eV/atom by which a potential's energies are off, so that likelihood falls e-fold
-_UNKNOWN: Final = 3.0  # log-odds of a structure that no prototype led to
+_UNKNOWN: Final = 5.0  # log-odds of a structure that no prototype led to
 
 
 @dataclass(frozen=True, kw_only=True)
