@@ -149,7 +149,7 @@ def run_arm(
     """All samples of an arm in a row, spread over processes of one thread each.
 
     `model`: the recipe; `known`: known prototypes of the host and the recipe, in turn; `energy`: the recipe, CHGNet's
-    energy the judge of its tries; `random`: random placement.
+    energy the judge of its tries; `program`: both; `random`: random placement.
     """
     total = len(cases(row, data, hosts))
     work = functools.partial(_part_of_arm, name, row, data, hosts, samples, how, quality, model, relaxed)
@@ -190,13 +190,13 @@ def _part_of_arm(
     torch.set_num_threads(1)
     found = [cases_of(row, data, hosts)[h] for h in numbers]
     model = None if name == "random" else model_of(path)
-    if name == "energy":
+    if name in ("energy", "program"):
         how = replace(how, choice=replace(how.choice, judge=LowestEnergy(load_potential("chgnet"))))
     began = time.process_time()
     if model is None:
         raw = placed(found, numbers, n)
     else:
-        if name == "known":
+        if name in ("known", "program"):
             raw = begun_known(found, numbers, n, model, how, quality)
         else:
             raw = sampled(found, numbers, n, model, how)

@@ -6,9 +6,10 @@ DATA is the folder of the development data (Materials Project, CC BY 4.0); hosts
 which the model was trained on. A hit and random placement are defined in benchmarks/hosts.py. Arms: `known`, one
 trajectory a sample, from known prototypes of the host (16 evaluations) and from anywhere in turn, as the program does;
 `single`, one from anywhere; `choice`, several from anywhere, of which the score network itself keeps one; `energy`, the
-same with CHGNet's energy of each as sampled in its place; `random` placement. All but the last spend at most the same
-evaluations of the network a sample. Raw: no relaxation. Relaxed: CHGNet, fixed cell, fmax 0.1 eV/Å, at most 150
-steps. Prints a Markdown table. --quick: 20 hosts a row, one sample each, at most 10 minutes on two cores.
+same with CHGNet's energy of each as sampled in its place; `program`, what `chggen inpaint` does by default: the starts
+of `known`, the tries and judge of `energy` where it starts anywhere; `random` placement. All but the last spend at most
+the same evaluations of the network a sample. Raw: no relaxation. Relaxed: CHGNet, fixed cell, fmax 0.1 eV/Å, at most
+150 steps. Prints a Markdown table. --quick: 20 hosts a row, one sample each, at most 10 minutes on two cores.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from arms import ROWS, Arm, rate, run_arm
 
 from chggen.sampling.recipes import recipe
 
-ARMS = ("known", "single", "choice", "energy", "random")
+ARMS = ("known", "program", "single", "choice", "energy", "random")
 ONE_TRAJECTORY = ("known", "single")
 HEAD = ["row", "hosts", "arm", "raw hits 1 / n, %"]
 HEAD_RELAXED = [
@@ -39,7 +40,7 @@ HEAD_RELAXED = [
 def report(row: str, arm: Arm) -> str:
     """One line of the table; medians over all samples."""
     match_only = row == "all-atoms"
-    first = arm.name == "known"  # whose samples are not alike: one sample is the first of a run
+    first = arm.name in ("known", "program")  # whose samples are not alike: one sample is the first of a run
     cells = [row, str(len(arm.found)), arm.name, rate(arm.hits(False, match_only), first)]
     if arm.relaxed:
         hit = arm.hits(True, match_only)
@@ -78,7 +79,7 @@ def main() -> None:
         sampler = "de-novo" if row == "all-atoms" else args.sampler
         for name in args.arms:
             arm = run_arm(
-                name if name in ("known", "energy", "random") else "model",
+                name if name in ("known", "program", "energy", "random") else "model",
                 row,
                 args.data,
                 hosts=20 if args.quick else args.hosts,
