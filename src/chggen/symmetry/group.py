@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 _SAME: Final = 1e-3  # fractional; translations of different operations lie much farther apart
+_NO_GROUP: Final = "the operations do not form a group in this cell"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +57,26 @@ class Group:
 
     @cached_property
     def table(self) -> Int[np.ndarray, "operations operations"]:
-        """table[i, j]: index of operation i after operation j."""
-        _, kind = self._kinds
-        order = np.argsort(kind, kind="stable")
-        alike = order.reshape(self.point_table.shape[0], -1)  # as many operations for each rotation
-        result = np.empty((len(self), len(self)), dtype=int)
-        for i, (r, t) in enumerate(zip(self.rotations, self.translations, strict=True)):
-            moved = self.translations @ r.T + t
-            among = alike[self.point_table[kind[i], kind]]
-            off = self.translations[among] - moved[:, None]
-            off = np.abs(off - np.round(off)).max(axis=-1)
-            if (off.min(axis=1) > _SAME).any():
-                raise ValueError("the operations do not form a group in this cell")
-            result[i] = among[np.arange(len(self)), off.argmin(axis=1)]
-        return result
+        """table[i, j]: index of operation i after operation j.
+
+        An operation is a centring after the first one of its rotation; so products of those, of centrings, and rotated
+        centrings are all that coordinates are compared for.
+        """
+        kinds, kind = self._kinds
+        centrings = self.translations[self.centrings]
+        if len(self) != len(kinds) * len(centrings):
+            raise ValueError(_NO_GROUP)
+        first = self.translations[np.unique(kind, return_index=True)[1]]
+        centring = _place(self.translations - first[kind], centrings)
+        operation = np.empty((len(kinds), len(centrings)), dtype=int)
+        operation[kind, centring] = np.arange(len(self))
+        turned = _place(centrings @ kinds.swapaxes(1, 2), centrings)
+        product = (first @ kinds.swapaxes(1, 2)) + first[:, None]
+        carried = _place(product - first[self.point_table], centrings)
+        added = _place(centrings[:, None] + centrings, centrings)
+        shift = added[added[centring[:, None], turned[kind[:, None], centring]], carried[kind[:, None], kind]]
+        table: np.ndarray = operation[self.point_table[kind[:, None], kind], shift]
+        return table
 
     @cached_property
     def centrings(self) -> Int[np.ndarray, "centrings"]:
@@ -186,6 +193,15 @@ class Group:
             conjugate = np.sort(self.table[self.table[g, members], inverse[g]])
             seen.add(conjugate.astype(np.int32).tobytes())
         return True
+
+
+def _place(points: Float[np.ndarray, "*points 3"], centrings: Float[np.ndarray, "centrings 3"]) -> np.ndarray:
+    """Which centring each point is, modulo the lattice. Raises ValueError for one that is none."""
+    off = points[..., None, :] - centrings
+    off = np.abs(off - np.round(off)).max(axis=-1)
+    if (off.min(axis=-1) > _SAME).any():
+        raise ValueError(_NO_GROUP)
+    return np.asarray(off.argmin(axis=-1))
 
 
 def _trivial(rotations: np.ndarray) -> bool:
