@@ -232,14 +232,14 @@ def _pieces(group: Group, whole: Position, members: np.ndarray) -> list[Position
     cosets = group.table[np.ix_(whole.operations, whole.stabiliser)]
     site_of = np.empty(len(group), dtype=int)
     site_of[cosets] = np.arange(len(cosets))[:, None]
-    goes = site_of[group.table[np.ix_(members, whole.operations)]]  # member, site → site
     found, left = [], np.ones(len(cosets), dtype=bool)
     for site, operation in enumerate(whole.operations.tolist()):
         if not left[site]:
             continue
-        sites, first = np.unique(goes[:, site], return_index=True)
+        goes = site_of[group.table[members, operation]]  # by each member
+        sites, first = np.unique(goes, return_index=True)
         left[sites] = False
-        stabiliser = members[goes[:, site] == site]
+        stabiliser = members[goes == site]
         directions = directions_fixed_by(group.rotations[stabiliser])
         if len(directions) == whole.freedom:
             point = group.apply(operation, whole.point)
