@@ -1,6 +1,6 @@
 """Structure from composition: chggen against random symmetric and random cells with the same CHGNet relaxation.
 
-    python benchmarks/csp.py DATA [--sets cspbench uspex15 mp20 holdout] [--arms chggen symmetric random] [--quick]
+    python benchmarks/csp.py DATA [--sets cspbench uspex15 mp20 holdout val] [--arms chggen symmetric random] [--quick]
         [--first N] [--n 20] [--workers 2] [--out FOLDER]
 
 Each target gives its composition and the atoms in its primitive cell, nothing else. Arms: *chggen*, `generate` with
@@ -10,10 +10,11 @@ many relaxations as it took for those (symmetric ones are relaxed twice, and fai
 counting. Volumes come from the same model, relaxation is the same. mp20 and holdout: chggen's
 raw structures, no relaxation, the first and any of n; the rivals raw and, one for each target, relaxed.
 
-Lowest: the candidate of lowest energy; answer: what the run calls the likeliest, of chggen's those within 5 meV/atom
-of the lowest the one found most often. Match: StructureMatcher(0.2, 0.3, 5); loose: (0.3, 0.5, 10),
+Lowest: the candidate of lowest energy; answer: what the run calls the likeliest, of chggen's by energy and prototype
+(chggen.candidate.answers), of the others the lowest. Match: StructureMatcher(0.2, 0.3, 5); loose: (0.3, 0.5, 10),
 Niggli-reduced, primitive_cell False. Seconds are those of the CPU, one process of one thread for each core. A run that
-was killed goes on where it was. Prints Markdown tables.
+was killed goes on where it was, and the candidates stay in FOLDER/SET/TARGET. Prints Markdown tables. val: crystals of
+the validation split, for benchmarks/answers.py, if asked for.
 --first: the first N targets of each set, whose order is drawn at random once; --quick: the first 8, 4, 40 and 10.
 """
 
