@@ -125,11 +125,8 @@ class Evaluations:
 
 def count(wanted: Sequence[tuple[str, str, int]], kinds: Sequence[str], n: int, quality: str) -> None:
     """What a structure that relaxed cost, by arm, in evaluations of CHGNet."""
-    print(
-        "\n| composition | atoms | arm | relaxed | relaxations | energies | evaluations with forces |\n"
-        + "|---" * 7
-        + "|"
-    )
+    heads = ("composition", "atoms", "arm", "relaxed", "relaxations", "energies", "evaluations with forces")
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for formula, guest, z in wanted:
         for kind in kinds:
             tally = Evaluations()

@@ -163,6 +163,10 @@ def test_the_answer_weighs_how_well_its_prototype_is_known_against_its_energy() 
     assert {formula: c.id for formula, c in answers(given).items()} == {"Cu3Au": "b", "Cu": "e"}
     told = likelier([given[0], given[4], given[1]])
     assert told == {"Cu3Au": "b, 10.0 meV/atom higher but of a likelier prototype"}
+    symmetric = found("k", -0.997, None)  # shown first for its symmetry, though another is lower
+    assert likelier([symmetric, given[0]]) == {"Cu3Au": "a, 3.0 meV/atom lower"}
+    unlikely = found("m", -1.001, -8.0)
+    assert likelier([unlikely, given[0]])["Cu3Au"].startswith("a, 1.0 meV/atom higher, the lower one being")
     placed = [replace(c, e_decomposition=0.01 - 0.05 * (c.id == "c")) for c in given[:3]]
     assert answers(placed)["Cu3Au"].id == "c"  # by what the ranking goes by
     assert answers([*placed[:2], replace(given[2], e_decomposition=None)])["Cu3Au"].id == "b"  # of what compares

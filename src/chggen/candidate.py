@@ -122,8 +122,8 @@ def answers(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
         by_formula.setdefault(candidate.formula, []).append(candidate)
     found = {}
     for formula, same in by_formula.items():
-        comparable = [c for c in same if rank(c)[1] == rank(same[0])[1]]  # energies of one kind
-        found[formula] = max(comparable, key=_log_odds)
+        kind = rank(same[0])[1]
+        found[formula] = max((c for c in same if rank(c)[1] == kind), key=_log_odds)  # energies of one kind
     return found
 
 
@@ -136,12 +136,21 @@ def _log_odds(candidate: Candidate) -> float:
 def likelier(shown: Sequence[Candidate]) -> dict[str, str]:
     """Formula → id and reason of its answer, where that is not the first of its distinct candidates as shown."""
     first = {c.formula: c for c in reversed(shown)}
-    told = {}
-    for formula, answer in answers(shown).items():
-        if answer is not first[formula]:
-            higher = 1000 * (rank(answer)[2] - rank(first[formula])[2])
-            told[formula] = f"{answer.id}, {higher:.1f} meV/atom higher but of a likelier prototype"
-    return told
+    return {
+        formula: f"{answer.id}, {_why(answer, first[formula])}"
+        for formula, answer in answers(shown).items()
+        if answer is not first[formula]
+    }
+
+
+def _why(answer: Candidate, first: Candidate) -> str:
+    """Why an answer is likelier than the one shown first, which may be higher, being the most symmetric of its kind."""
+    higher = 1000 * (rank(answer)[2] - rank(first)[2])
+    if higher < 0:
+        return f"{-higher:.1f} meV/atom lower"
+    if answer.likeness is None:
+        return f"{higher:.1f} meV/atom higher, the lower one being of an unlikely prototype"
+    return f"{higher:.1f} meV/atom higher but of a likelier prototype"
 
 
 SUMMARY_COLUMNS: Final = (

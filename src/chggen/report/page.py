@@ -93,9 +93,9 @@ def _page(title: str, candidates: Sequence[Candidate], references: References) -
 
 
 def _likeliest(distinct: Sequence[Candidate]) -> str:
-    """Which candidates are likelier than the lowest of their formulas."""
+    """Which candidates are likelier than the first of their formulas."""
     named = [f"{formula}: {told}" for formula, told in likelier(distinct).items()]
-    return f" Likelier than the lowest of its formula: {html.escape('; '.join(named))}." if named else ""
+    return f" Likelier than the first of its formula: {html.escape('; '.join(named))}." if named else ""
 
 
 def _static_note(candidates: Sequence[Candidate], references: References) -> str:

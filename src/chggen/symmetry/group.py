@@ -145,11 +145,8 @@ class Group:
     def _carried_by(self, point: Iterable[int], kept: np.ndarray) -> bool:
         """Whether rotations carry translations of a set into each other."""
         shifts = self.translations[kept]
-        for r in self._kinds[0][list(point)]:
-            off = (shifts @ r.T)[:, None] - shifts
-            if (np.abs(off - np.round(off)).max(axis=-1).min(axis=1) > _SAME).any():
-                return False
-        return True
+        turned = (shifts @ r.T for r in self._kinds[0][list(point)])
+        return all(bool((_off(t, shifts).min(axis=1) <= _SAME).all()) for t in turned)
 
     def _lifts(self, point: frozenset[int], kept: np.ndarray) -> Iterator[Int[np.ndarray, "members"]]:
         """Subgroups of this point group with these translations: a choice of one operation for each generator."""
@@ -197,11 +194,16 @@ class Group:
 
 def _place(points: Float[np.ndarray, "*points 3"], centrings: Float[np.ndarray, "centrings 3"]) -> np.ndarray:
     """Which centring each point is, modulo the lattice. Raises ValueError for one that is none."""
-    off = points[..., None, :] - centrings
-    off = np.abs(off - np.round(off)).max(axis=-1)
+    off = _off(points, centrings)
     if (off.min(axis=-1) > _SAME).any():
         raise ValueError(_NO_GROUP)
     return np.asarray(off.argmin(axis=-1))
+
+
+def _off(points: Float[np.ndarray, "*points 3"], others: Float[np.ndarray, "others 3"]) -> np.ndarray:
+    """How far each point is from each of the others, modulo the lattice: the largest component."""
+    off = points[..., None, :] - others
+    return np.asarray(np.abs(off - np.round(off)).max(axis=-1))
 
 
 def _trivial(rotations: np.ndarray) -> bool:
