@@ -132,10 +132,10 @@ def main() -> None:
         print(f"| {name}{cells} | {surprise(having, np.array(constants)):.3f} |")
 
     line("lowest: ", (1e-6, 0.0, 0.0))
-    line("the program's: ", (ours._TRUST, ours._UNKNOWN, 0.0))
+    line("the program's: ", (ours.ENERGY_ERROR, ours._UNKNOWN, 0.0))
     for error in (0.005, 0.01, 0.02, 0.04):
         line("", (error, ours._UNKNOWN, 0.0))
-    start = np.array([ours._TRUST, ours._UNKNOWN, 0.0])
+    start = np.array([ours.ENERGY_ERROR, ours._UNKNOWN, 0.0])
     for name, free in (("error fitted: ", [0]), ("with none: ", [0, 1]), ("with finds: ", [0, 1, 2])):
 
         def loss(x: np.ndarray, free: list[int] = free) -> float:

@@ -24,6 +24,7 @@ from chggen.relaxation import Relaxed, relax
 from chggen.sampling.recipes import Recipe, recipe
 from chggen.score.checkpoint import load_score_model
 from chggen.tools import LowestEnergy
+from chggen.workshop import clearly_lower
 
 Part = TypeVar("Part")
 ROWS = ("li-small", "h-small", "mobile-large", "any-species", "half", "all-atoms")
@@ -149,7 +150,8 @@ def run_arm(
     """All samples of an arm in a row, spread over processes of one thread each.
 
     `model`: the recipe; `known`: known prototypes of the host and the recipe, in turn; `energy`: the recipe, CHGNet's
-    energy the judge of its tries; `program`: both; `random`: random placement.
+    energy the judge of its tries; `program`: both, the first of several samples being what a run of one would choose
+    of the first two; `random`: random placement.
     """
     total = len(cases(row, data, hosts))
     work = functools.partial(_part_of_arm, name, row, data, hosts, samples, how, quality, model, relaxed)
@@ -190,16 +192,19 @@ def _part_of_arm(
     torch.set_num_threads(1)
     found = [cases_of(row, data, hosts)[h] for h in numbers]
     model = None if name == "random" else model_of(path)
+    potential = load_potential("chgnet")
     if name in ("energy", "program"):
-        how = replace(how, choice=replace(how.choice, judge=LowestEnergy(load_potential("chgnet"))))
+        how = replace(how, choice=replace(how.choice, judge=LowestEnergy(potential)))
     began = time.process_time()
     if model is None:
         raw = placed(found, numbers, n)
+    elif name == "known":
+        raw = begun_known(found, numbers, n, model, how, quality)
+    elif name == "program":  # the first sample is what a run of one makes: the second's where that is clearly lower
+        made = begun_known(found, numbers, max(n, 2), model, how, quality)
+        raw = [([b, a, *c] if clearly_lower(b, a, potential) else [a, b, *c])[:n] for a, b, *c in made]
     else:
-        if name in ("known", "program"):
-            raw = begun_known(found, numbers, n, model, how, quality)
-        else:
-            raw = sampled(found, numbers, n, model, how)
+        raw = sampled(found, numbers, n, model, how)
     arm = Arm(name, found, raw, time.process_time() - began)
     if relaxed:
         began = time.process_time()

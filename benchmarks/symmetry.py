@@ -59,12 +59,12 @@ def draws_of(name: str, made: dict[str, Candidate]) -> list[Candidate]:
 
 
 def final_of(name: str, made: dict[str, Candidate]) -> Candidate | None:
-    """What became of it: the last draw if it is good, else the lowest of those that its saddles fell to."""
+    """What became of it, as the program sees it: the lowest good one, above P1 and P-1 if any is; else the last."""
     draws = draws_of(name, made)
-    if not draws or good(draws[-1]):
-        return draws[-1] if draws else None
-    lower = [made[lower_id(c.id)] for c in draws if lower_id(c.id) in made]
-    return min(filter(good, lower), key=lambda c: c.energy_per_atom, default=draws[-1])
+    found = [*draws, *(made[lower_id(c.id)] for c in draws if lower_id(c.id) in made)]
+    fine = [c for c in found if good(c)]
+    symmetric = [c for c in fine if above_trivial(c.space_group_loose)]
+    return min(symmetric or fine, key=lambda c: c.energy_per_atom, default=draws[-1] if draws else None)
 
 
 def relaxations(name: str, made: dict[str, Candidate], symmetric: bool) -> int:

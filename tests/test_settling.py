@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.calculators.emt import EMT
@@ -10,7 +12,8 @@ from pymatgen.core import Lattice, Structure
 from chggen.candidate import Candidate
 from chggen.options import RelaxOptions, SamplerOptions
 from chggen.potential.ase import AsePotential
-from chggen.settling import relax_candidates
+from chggen.relaxation import relax
+from chggen.settling import after_push, relax_candidates
 from chggen.symmetry import space_group
 from chggen.tools import Tools
 
@@ -32,6 +35,9 @@ def _cubic(edge: float, frac: list[list[float]]) -> Structure:
 
 SIMPLE = _cubic(2.4, [[0, 0, 0]])  # sheared, simple cubic copper goes to face-centred
 FCC = _cubic(3.6, [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+
+
+_UNMOVED = RelaxOptions(fmax=9.0)
 
 
 def test_simple_cubic_copper_is_a_saddle_and_followed_by_what_it_falls_to(tools: Tools) -> None:
@@ -66,6 +72,25 @@ def test_a_saddle_is_told_the_same_alone_and_in_company(tools: Tools) -> None:
     assert [c.id for c in both] == ["b", "a", "a-low"]
     assert alone[1].energy_per_atom == both[2].energy_per_atom
     np.testing.assert_array_equal(alone[1].structure.frac_coords, both[2].structure.frac_coords)  # type: ignore[union-attr]
+
+
+def test_a_push_that_relaxes_further_in_the_same_symmetry_is_kept(tools: Tools) -> None:
+    (loose,) = relax_candidates([_candidate(_cubic(3.62, FCC.frac_coords.tolist()))], replace(tools, relax=_UNMOVED))
+    (end,) = relax([FCC], potential=tools.potential(), fix_cell=True, max_steps=0)
+    (further,) = after_push(loose, replace(end, n_steps=7), tools.potential())
+    assert further.energy_per_atom == pytest.approx(end.energy_per_atom, abs=1e-6)
+    assert loose.energy_per_atom is not None
+    assert further.energy_per_atom < loose.energy_per_atom < further.energy_per_atom + 0.005  # type: ignore[operator]
+    assert (further.id, further.space_group, further.relax_steps) == (loose.id, 225, 7)
+
+
+@pytest.mark.parametrize(("fall", "names"), [(0.004, ["a"]), (0.006, ["a", "a-low"])])
+def test_a_small_fall_to_another_symmetry_is_no_saddle(tools: Tools, fall: float, names: list[str]) -> None:
+    (simple,) = relax_candidates([_candidate(SIMPLE)], replace(tools, relax=_UNMOVED))
+    assert simple.energy_per_atom is not None
+    (end,) = relax([FCC], potential=tools.potential(), fix_cell=True, max_steps=0)
+    fallen = after_push(simple, replace(end, energy_per_atom=simple.energy_per_atom - fall), tools.potential())
+    assert [c.id for c in fallen] == names
 
 
 def test_refinement_takes_the_tightest_tolerance_that_gives_most_symmetry(tools: Tools) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,17 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 import chggen
+from chggen.candidate import Candidate
 from chggen.config import InputError
 from chggen.crystals import Crystals, Noise, Score, from_structures
-from chggen.options import RelaxOptions
+from chggen.fillings import Laid
+from chggen.host import Host
+from chggen.jobs import inpaint_jobs
+from chggen.options import InpaintOptions, RelaxOptions, SamplerOptions
 from chggen.potential.ase import AsePotential
-from chggen.tools import LowestAfterSteps, LowestEnergy
+from chggen.starts import Given
+from chggen.tools import LowestAfterSteps, LowestEnergy, Tools
+from chggen.workshop import Job, clearly_lower, make_candidates
 
 _POTENTIAL = AsePotential(EMT(), name="emt", level="other")
 
@@ -61,3 +68,54 @@ def test_the_energy_judge_lowers_the_energies_of_samples() -> None:
         raw = [c.raw for c in found if c.raw is not None]
         energies.append(float(_POTENTIAL(from_structures(raw)).energy.mean()))
     assert energies[1] < energies[0]
+
+
+_SUBSTITUTED, _INTERSTITIAL = [0.0, 0.5, 0.5], [0.5, 0.5, 0.5]  # of copper in aluminium with a vacancy, at the first
+
+
+def test_the_rival_takes_the_place_of_a_candidate_that_lies_clearly_higher() -> None:
+    tools = Tools(
+        sampler=SamplerOptions(levels=4), relax=RelaxOptions(potential="ase:ase.calculators.emt:EMT", max_steps=1)
+    )
+    for first, second in ((_SUBSTITUTED, _INTERSTITIAL), (_INTERSTITIAL, _SUBSTITUTED)):
+        rival = _job("second", second)
+        (made,) = make_candidates([replace(_job("first", first), rival=rival)], tools)
+        assert made.raw is not None
+        distance, _ = made.raw.lattice.get_distance_and_image(made.raw[-1].frac_coords, _SUBSTITUTED)
+        assert distance < 0.5
+        assert made.seed_source == ("first" if first is _SUBSTITUTED else "second")
+    (made,) = make_candidates([replace(_job("first", _INTERSTITIAL), rival=rival)], replace(tools, relax=None))
+    assert made.seed_source == "first"  # no energies, no rivalry
+
+
+def _job(source: str, site: list[float]) -> Job:
+    vacant = Structure(Lattice.cubic(4.05), ["Al"] * 3, [[0, 0, 0], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    start = Laid(Given(Host(framework=vacant, guests={"Cu": 1})), np.array([site]))
+    return Job(candidate=Candidate(id="a", stage="inpaint", formula="CuAl3", seed=0, seed_source=source), start=start)
+
+
+def test_clearly_lower_means_by_more_than_the_error_of_a_potential() -> None:
+    fcc, strained, stretched = (_fcc(a) for a in (3.60, 3.65, 3.90))
+    assert clearly_lower(fcc, stretched, _POTENTIAL)
+    assert not clearly_lower(stretched, fcc, _POTENTIAL)
+    assert not clearly_lower(fcc, strained, _POTENTIAL)
+    assert clearly_lower(fcc, _dimer(0.01), _POTENTIAL)
+
+
+def _fcc(edge: float) -> Structure:
+    return AseAtomsAdaptor.get_structure(bulk("Cu", "fcc", a=edge, cubic=True))
+
+
+def test_a_run_of_one_has_a_rival_where_it_could_start_elsewhere() -> None:
+    fluorite = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.46), ["Ca", "F"], [[0, 0, 0], [0.25, 0.25, 0.25]])
+    host = fluorite.get_primitive_structure()
+    host.remove_species(["F"])
+    jobs = {n: inpaint_jobs(host, InpaintOptions(host="x", guests={"F": 2}, n=n, references=())) for n in (1, 2)}
+    (alone,), (first, second) = jobs[1], jobs[2]
+    assert alone.candidate == first.candidate
+    assert (first.rival, second.rival) == (None, None)
+    assert alone.rival is not None
+    assert alone.rival.candidate.id == alone.candidate.id
+    assert (alone.candidate.seed_source, alone.rival.candidate.seed_source) == ("prototype", "host")
+    (anywhere,) = inpaint_jobs(host, InpaintOptions(host="x", guests={"F": 2}, n=1, seeds="anywhere", references=()))
+    assert anywhere.rival is None

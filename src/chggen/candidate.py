@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 # How a formula's crystal is told from its other minima, fitted on crystals of the `val` split (benchmarks/answers.py):
-_TRUST: Final = 0.02  # eV/atom by which a potential's energies are off, so that likelihood falls e-fold
+ENERGY_ERROR: Final = 0.02  # eV/atom by which a potential's energies are off, so that likelihood falls e-fold
 _UNKNOWN: Final = 5.0  # log-odds of a structure that no prototype led to
 
 
@@ -130,7 +130,7 @@ def answers(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
 def _log_odds(candidate: Candidate) -> float:
     """Up to a constant of its formula."""
     known = _UNKNOWN if candidate.likeness is None else candidate.likeness
-    return known - cast(float, rank(candidate)[2]) / _TRUST
+    return known - cast(float, rank(candidate)[2]) / ENERGY_ERROR
 
 
 def likelier(shown: Sequence[Candidate]) -> dict[str, str]:

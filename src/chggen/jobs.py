@@ -15,7 +15,7 @@ from chggen.files import plain_formula
 from chggen.fillings import fillings
 from chggen.host import Host, default_guests, strip_guests
 from chggen.options import AUTO, InpaintOptions, PredictOptions
-from chggen.starts import Given, on_orbits, symmetrised
+from chggen.starts import Given, Start, on_orbits, symmetrised
 from chggen.symmetry import Refined, symmetrised_framework
 from chggen.workshop import Job
 
@@ -102,7 +102,7 @@ def _on_orbits_if_they_fit(host: Host, name: str) -> Host:
 
 
 def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
-    """n jobs with the same host; guests are added to what it holds.
+    """n jobs with the same host; guests are added to what it holds. A single one has the second's start for a rival.
 
     Seeds `auto` leave known prototypes alone where the host is noised, which asks for the paper's way.
     """
@@ -115,8 +115,8 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
         filled = on_orbits(filled)
     formula = _formula(framework, options.guests)
     seeds = options.seeds if options.sampler.anchor == "clamp" or options.seeds != AUTO else "anywhere"
-    jobs = []
-    for index, start in enumerate(fillings(filled, options.n, seeds)):
+
+    def job(index: int, start: Start, rival: Job | None = None) -> Job:
         rng = np.random.default_rng([options.seed, index])
         candidate = Candidate(
             id=f"{formula}-i{index:04d}",
@@ -127,8 +127,12 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
         )
         if moved is not None:
             candidate = with_framework(candidate, moved)
-        jobs.append(Job(candidate=candidate, start=start))
-    return jobs
+        return Job(candidate=candidate, start=start, rival=rival)
+
+    first, second, *_ = starts = fillings(filled, max(options.n, 2), seeds)
+    if options.n == 1:
+        return [job(0, first, None if second is first else job(0, second))]
+    return [job(index, start) for index, start in enumerate(starts)]
 
 
 def _formula(framework: Structure, guests: Mapping[str, int]) -> str:

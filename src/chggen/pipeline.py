@@ -23,7 +23,7 @@ from chggen.plan import Plan
 from chggen.references import references_of
 from chggen.screening import duplicate_groups
 from chggen.settling import SYMMETRY_COST, lower_id, rescored
-from chggen.symmetry import point_group_order
+from chggen.symmetry import above_trivial, point_group_order
 from chggen.tools import Tools
 from chggen.workers import Crew, batches_of
 from chggen.workshop import Job, make_candidates
@@ -244,11 +244,11 @@ def _good(job: Job, made: Mapping[str, Candidate]) -> bool:
 
 
 def _outcome(tries: Sequence[Job], made: Mapping[str, Candidate]) -> Candidate | None:
-    """Of the tries of a job the good one, else the lowest of those that its saddles fell to."""
-    if _good(tries[-1], made):
-        return made[tries[-1].candidate.id]
-    lower = [made[name] for t in tries if (name := lower_id(t.candidate.id)) in made and made[name].status == "ok"]
-    return min(lower, key=rank, default=None)
+    """The lowest of what came of the tries of a job, preferably above P1 and P-1; what saddles fell to counts."""
+    names = [name for job in tries for name in (job.candidate.id, lower_id(job.candidate.id))]
+    good = [made[name] for name in names if name in made and made[name].status == "ok"]
+    symmetric = [c for c in good if above_trivial(c.space_group_loose)]
+    return min(symmetric or good, key=rank, default=None)
 
 
 def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:

@@ -141,7 +141,7 @@ def _off_saddles(candidates: Sequence[Candidate], symmetric: Sequence[int], tool
     ends = _relaxed([_pushed(candidates[i]) for i in symmetric], [None] * len(symmetric), tools)
     followed: dict[int, list[Candidate]] = {}
     for i, end in zip(symmetric, ends, strict=True):
-        followed[i] = _after_push(candidates[i], end, tools.potential())
+        followed[i] = after_push(candidates[i], end, tools.potential())
     return [c for i, candidate in enumerate(candidates) for c in followed.get(i, [candidate])]
 
 
@@ -157,14 +157,14 @@ def _pushed(candidate: Candidate) -> Structure:
     return Structure(lattice, given.species, given.frac_coords + step @ np.linalg.inv(lattice))
 
 
-def _after_push(candidate: Candidate, end: Relaxed, potential: Potential) -> list[Candidate]:
+def after_push(candidate: Candidate, end: Relaxed, potential: Potential) -> list[Candidate]:
     """What a symmetric candidate is after its push: itself, itself further down, or a saddle and the lower one."""
     energy = cast(float, candidate.energy_per_atom)
     if not end.converged or end.energy_per_atom is None:
         log.info("%s: saddle check came to no end: %s", candidate.id, end.reason)
         return [candidate]
     fall = energy - end.energy_per_atom
-    if fall <= _FALL:
+    if fall <= 0:
         return [candidate]
     lower = with_symmetry(
         replace(
@@ -177,7 +177,10 @@ def _after_push(candidate: Candidate, end: Relaxed, potential: Potential) -> lis
         ),
         potential,
     )
-    if lower.space_group_loose == candidate.space_group_loose:
-        return [lower]  # no saddle: the same symmetry, relaxed further
+    groups = [(c.space_group, c.space_group_loose) for c in (candidate, lower)]
+    if groups[0] == groups[1] and cast(float, lower.energy_per_atom) < energy:
+        return [lower]  # the same symmetry, relaxed further
+    if fall <= _FALL:
+        return [candidate]
     reason = f"saddle point: pushed off its symmetry it falls by {1000 * fall:.1f} meV/atom to {lower_id(candidate.id)}"
     return [failed(candidate, "relax", reason), replace(lower, id=lower_id(candidate.id), parent=candidate.id)]

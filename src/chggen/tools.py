@@ -60,6 +60,11 @@ class Tools:
             self.loaded["potential"] = load_potential(self.relax.potential, self.device)
         return cast(Potential, self.loaded["potential"])
 
+    @property
+    def by_energy(self) -> bool:
+        """Whether samples are chosen by their energy."""
+        return self.relax is not None and self.sampler.judge in ("auto", "energy")
+
     def recipe(self, de_novo: bool, symmetric: bool, softness: float | None = None) -> Recipe:
         """The recipe of a kind of job; symmetric ones choose among more tries of fewer levels.
 
@@ -68,15 +73,14 @@ class Tools:
         sites that are known, Å; there is nothing to choose then.
         """
         s = self.sampler
-        by_energy = self.relax is not None and s.judge in ("auto", "energy")
         best_of, levels, finalists = s.best_of, s.levels, 1
         if softness is not None:
             best_of = 1
         elif symmetric and best_of is None:
             best_of = 2 * QUALITIES[s.quality][1]
-            if by_energy and levels is None:
+            if self.by_energy and levels is None:
                 best_of, levels, finalists = _ON_ORBITS[s.quality]
-        judge: Judge = LowestEnergy(self.potential()) if by_energy else DenoisingError()
+        judge: Judge = LowestEnergy(self.potential()) if self.by_energy else DenoisingError()
         made = recipe(
             "de-novo" if de_novo else s.anchor,
             quality=s.quality,

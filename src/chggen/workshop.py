@@ -6,16 +6,19 @@ A job says all that its candidate depends on, so batches may be cut and spread i
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chggen.candidate import Candidate, failed
+from chggen.candidate import ENERGY_ERROR, Candidate, failed
 from chggen.config import InputError
 from chggen.crystals import Crystals, to_structures
 from chggen.host import batched_hosts
+from chggen.potential import Potential
+from chggen.relaxation import relax
 from chggen.sampling.recipes import Recipe
 from chggen.sampling.symmetry import NO_SYMMETRY, OrbitSymmetry, Symmetry
 from chggen.screening import reject_reason
@@ -31,10 +34,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A candidate to make: its identity and lineage (a Candidate without result), and what its tries start from."""
+    """A candidate to make: its identity and lineage (a Candidate without result), and what its tries start from.
+
+    rival: the same candidate from another start, which takes its place where its sample lies clearly lower.
+    """
 
     candidate: Candidate
     start: Start
+    rival: Job | None = None
 
     def again(self, k: int) -> Job:
         """The k-th further draw of the same job."""
@@ -50,6 +57,8 @@ def make_candidates(jobs: Sequence[Job], tools: Tools) -> list[Candidate]:
     A symmetric candidate that turns out to be a saddle is followed by the lower one that it falls to.
     """
     raw = _sampled(jobs, tools)
+    if tools.by_energy:
+        jobs, raw = _contested(jobs, raw, tools)
     candidates = [_screened(job, structure) for job, structure in zip(jobs, raw, strict=True)]
     if tools.relax is None:
         return [with_space_groups(c) if c.status == "ok" else c for c in candidates]
@@ -65,6 +74,30 @@ def _sampled(jobs: Sequence[Job], tools: Tools) -> list[Structure | str]:
         for k, made in zip(own, _sampled_alike([jobs[k] for k in own], tools.recipe(*kind), tools), strict=True):
             found[k] = made
     return found
+
+
+def _contested(
+    jobs: Sequence[Job], raw: Sequence[Structure | str], tools: Tools
+) -> tuple[list[Job], list[Structure | str]]:
+    """The jobs and their samples, rivals and theirs in the place of those that give way."""
+    final, made = list(jobs), list(raw)
+    rivals = {k: job.rival for k, job in enumerate(jobs) if job.rival is not None}
+    for (k, rival), other in zip(rivals.items(), _sampled(list(rivals.values()), tools), strict=True):
+        if isinstance(other, str):
+            continue
+        own = made[k]
+        if isinstance(own, str) or clearly_lower(other, own, tools.potential()):
+            final[k], made[k] = rival, other
+    return final, made
+
+
+def clearly_lower(rival: Structure, sample: Structure, potential: Potential) -> bool:
+    """Whether, without any relaxation, a rival lies below a sample by more than a potential's error."""
+    low, high = (
+        math.inf if end.energy_per_atom is None else end.energy_per_atom
+        for end in relax([rival, sample], potential=potential, fix_cell=True, max_steps=0)
+    )
+    return low < high - ENERGY_ERROR
 
 
 def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, tools: Tools) -> list[Structure | str]:
