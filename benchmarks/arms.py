@@ -220,7 +220,7 @@ def _part_of_arm(
         missed = [k for k, hit in enumerate(arm.hits(True, row == "all-atoms")) if not hit.any()]
         crystals = _relaxed([found[k].crystal for k in missed])
         arm.lower = [
-            min(_energy(end) for end in arm.relaxed[k]) < _energy(crystal) - _LOWER
+            min(end.energy_or_inf for end in arm.relaxed[k]) < crystal.energy_or_inf - _LOWER
             for k, crystal in zip(missed, crystals, strict=True)
         ]
     arm.hits(relaxed, match_only=False)  # here rather than later: comparing takes as long as sampling
@@ -236,10 +236,6 @@ def _relaxed(structures: Sequence[Structure]) -> list[Relaxed]:
         max_steps=150,
         optimizer="lbfgs",  # the fewest steps, for the rival too
     )
-
-
-def _energy(end: Relaxed) -> float:
-    return np.inf if end.energy_per_atom is None else end.energy_per_atom
 
 
 cases_of = functools.cache(cases)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from pymatgen.core import Lattice, Structure
@@ -38,11 +39,19 @@ def test_the_energy_judge_prefers_low_energies_and_never_overlaps() -> None:
 def test_a_few_steps_show_which_try_relaxes_lowest() -> None:
     stretched = bulk("Cu", "fcc", a=3.85, cubic=True)  # 0.18 eV/atom above its best volume
     settled = bulk("Cu", "bcc", a=2.85, cubic=True).repeat((2, 1, 1))  # 0.03 eV/atom above fcc, at its best volume
-    tries = from_structures([AseAtomsAdaptor.get_structure(atoms) for atoms in (stretched, settled)])
-    raw = LowestEnergy(_POTENTIAL)(_unasked, tries, [])
-    after = LowestAfterSteps(_POTENTIAL, RelaxOptions())(_unasked, tries, [])
-    assert raw[1] < raw[0]
-    assert after[0] < after[1]
+    one, other = (from_structures([AseAtomsAdaptor.get_structure(atoms)]) for atoms in (stretched, settled))
+    judge = LowestEnergy(_POTENTIAL)
+    assert judge(_unasked, other, []) < judge(_unasked, one, [])
+    final = LowestAfterSteps(_POTENTIAL, RelaxOptions())
+    for finalists, place in ([one, other], 0), ([other, one], 1), ([other, one, other, other, other], 1):
+        assert final(finalists, torch.zeros(len(finalists), 1, dtype=torch.bool)).tolist() == [place]
+
+
+def test_a_refused_try_does_not_win() -> None:
+    one, other = (from_structures([_fcc(edge)]) for edge in (3.6, 3.8))
+    final = LowestAfterSteps(_POTENTIAL, RelaxOptions())
+    assert final([one, other], torch.tensor([[True], [False]])).tolist() == [1]
+    assert final([one, other], torch.tensor([[True], [True]])).tolist() == [0]
 
 
 def _dimer(distance: float) -> Structure:

@@ -6,6 +6,7 @@ mates.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -59,6 +60,11 @@ class Relaxed:
     reason: str | None
     rmsd: float | None
     trajectory: tuple[Frame, ...] = ()
+
+    @property
+    def energy_or_inf(self) -> float:
+        """For comparisons: energy_per_atom, infinite where there is none."""
+        return math.inf if self.energy_per_atom is None else self.energy_per_atom
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
@@ -99,7 +98,7 @@ def with_symmetry(candidate: Candidate, potential: Potential) -> Candidate:
     structure, energy = cast("Structure", candidate.structure), cast(float, candidate.energy_per_atom)
     ladder = [found for symprec in _LADDER if (found := refine(structure, symprec)) is not None]
     ends = relax([r.structure for r in ladder], potential=potential, fix_cell=True, max_steps=0)
-    costs = [math.inf if e.energy_per_atom is None else e.energy_per_atom for e in ends]
+    costs = [end.energy_or_inf for end in ends]
     cheap = [(r, cost) for r, cost in zip(ladder, costs, strict=True) if cost < energy + SYMMETRY_COST]
     if cheap:
         refined, cost = max(cheap, key=lambda pair: (len(operations(pair[0].structure, 0.01)[0]), -pair[0].symprec))

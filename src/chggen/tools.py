@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
 
@@ -13,17 +13,20 @@ from chggen.config import InputError
 from chggen.crystals import Crystals, ScoreModel, to_structures
 from chggen.options import RelaxOptions, SamplerOptions
 from chggen.potential import POTENTIALS, Potential, energies_of, load_potential
-from chggen.relaxation import relax
+from chggen.relaxation import Relaxed, relax
 from chggen.sampling.choice import DenoisingError, Judge
 from chggen.sampling.recipes import QUALITIES, Recipe, recipe
 from chggen.sampling.shape import ShapeSampler
 from chggen.score.checkpoint import load_score_model
 from chggen.screening import CLOSEST, closest_contact
 
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
 KEPT: Final = 0.01  # Å; symprec of the group that a symmetric candidate keeps while it relaxes
 # Of symmetric runs that relax: tries whose energy is looked at, levels of each, and of them those relaxed a little.
-_ON_ORBITS: Final = {"fast": (24, 6, 4), "best": (64, 8, 8)}
-_A_LITTLE: Final = 5  # steps; after two their energies tell no more than raw ones, ten tell little more
+_ON_ORBITS: Final = {"fast": (24, 6, 4), "best": (64, 8, 12)}
+_RUNGS: Final = (5, 5, 10)  # steps that the finalists relax, half of them after each; two tell no more than none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,29 +115,43 @@ class LowestEnergy:
 
 @dataclass(frozen=True)
 class LowestAfterSteps:
-    """Judge of a choice among symmetric tries: their energy after a few steps of relaxation that keep their symmetry.
+    """Chooses among symmetric tries by energy, after steps of relaxation that keep their symmetry.
 
-    Raw energies hardly tell which try relaxes lowest (rank correlation 0.1 to 0.6), since cells are drawn.
+    Raw energies hardly tell which try relaxes lowest (rank correlation 0.1 to 0.6), since cells are drawn, and those of
+    the first steps favour high symmetry, which has little left to fall. So the finalists race: all take a few steps,
+    the lower half some more, and so on (successive halving, Jamieson & Talwalkar, AISTATS 2016).
     """
 
     potential: Potential
     options: RelaxOptions
-    evaluations: int = 0
 
-    def __call__(self, score: ScoreModel, crystals: Crystals, generators: Sequence[torch.Generator]) -> torch.Tensor:
-        ends = relax(
-            list(to_structures(crystals)),
+    def __call__(self, finalists: Sequence[Crystals], refused: torch.Tensor) -> torch.Tensor:
+        made = [to_structures(crystals) for crystals in finalists]
+        left = [[f for f in range(len(made)) if not refused[f, k]] for k in range(len(made[0]))]
+        now = {(k, f): made[f][k] for k, own in enumerate(left) for f in own}
+        for steps in _RUNGS:
+            running = [(k, f) for k, own in enumerate(left) if len(own) > 1 for f in own]
+            ends = self._relaxed([now[job] for job in running], steps, str(finalists[0].lattice.device))
+            done = dict(zip(running, ends, strict=True))
+            now |= {job: end.structure for job, end in done.items()}
+            for k, own in enumerate(left):
+                if len(own) > 1:
+                    ranked = sorted((done[k, f].energy_or_inf, place, f) for place, f in enumerate(own))
+                    left[k] = [f for _, _, f in ranked[: (len(own) + 1) // 2]]
+        return torch.tensor([own[0] if own else 0 for own in left], device=refused.device)
+
+    def _relaxed(self, structures: Sequence[Structure], steps: int, device: str) -> list[Relaxed]:
+        return relax(
+            structures,
             potential=self.potential,
             fix_cell=self.options.fix_cell,
             fix_symmetry=KEPT,
             pressure=self.options.pressure,
             fmax=self.options.fmax,
-            max_steps=_A_LITTLE,
+            max_steps=steps,
             optimizer="lbfgs",
-            device=str(crystals.lattice.device),
+            device=device,
         )
-        energies = [torch.inf if end.energy_per_atom is None else end.energy_per_atom for end in ends]
-        return crystals.lattice.new_tensor(energies)
 
 
 def check_potential(options: RelaxOptions | None) -> None:

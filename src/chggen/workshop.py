@@ -6,7 +6,6 @@ A job says all that its candidate depends on, so batches may be cut and spread i
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -93,11 +92,8 @@ def _contested(
 
 def clearly_lower(rival: Structure, sample: Structure, potential: Potential) -> bool:
     """Whether, without any relaxation, a rival lies below a sample by more than a potential's error."""
-    low, high = (
-        math.inf if end.energy_per_atom is None else end.energy_per_atom
-        for end in relax([rival, sample], potential=potential, fix_cell=True, max_steps=0)
-    )
-    return low < high - ENERGY_ERROR
+    low, high = relax([rival, sample], potential=potential, fix_cell=True, max_steps=0)
+    return low.energy_or_inf < high.energy_or_inf - ENERGY_ERROR
 
 
 def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, tools: Tools) -> list[Structure | str]:

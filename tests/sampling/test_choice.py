@@ -90,21 +90,17 @@ def test_a_mark_that_is_no_number_never_wins() -> None:
     assert float(best.cart_coords[0, 0]) == pytest.approx(EDGE / 2 + 4.0)
 
 
-@dataclass(frozen=True)
-class Farthest:
-    """A judge that wants the first atom of a pair far from the centre."""
-
-    evaluations: int = 0
-
-    def __call__(self, score: object, crystals: Crystals, generators: Sequence[torch.Generator]) -> torch.Tensor:
-        return -(crystals.cart_coords[::2, 0] - EDGE / 2).abs()
+def _farthest(finalists: Sequence[Crystals], refused: torch.Tensor) -> torch.Tensor:
+    """Of each pair the sample whose first atom is farthest from the centre, unless it is refused."""
+    away = torch.stack([(crystals.cart_coords[::2, 0] - EDGE / 2).abs() for crystals in finalists])
+    return torch.where(refused, -torch.inf, away).argmax(0)
 
 
-def test_the_final_judge_has_the_last_word_among_the_finalists_only() -> None:
+def test_the_final_choice_has_the_last_word_among_the_finalists_only() -> None:
     tries = [(3.0, 9.0, 2.0), (1.0, 8.0, 1.0), (2.0, 4.0, 0.5), (4.0, 7.0, 1.5)]
     expected = {1: [1.0, 4.0, 0.5], 2: [2.0, 4.0, 1.0], 3: [3.0, 4.0, 1.5], 4: [4.0, 4.0, 2.0], 9: [4.0, 4.0, 2.0]}
     for finalists, offsets in expected.items():
-        choice = BestOf(n=4, judge=Nearest([]), finalists=finalists, final=Farthest())
+        choice = BestOf(n=4, judge=Nearest([]), finalists=finalists, final=_farthest)
         best = choice.run(lambda seeds, k: _pairs(*tries[k]), _normal_score, [7, 8, 9])
         assert best.cart_coords[::2, 0].sub(EDGE / 2).tolist() == pytest.approx(offsets)
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from chggen.crystals import Crystals, Noise, ScoreModel
@@ -25,6 +25,15 @@ class Judge(Protocol):
     def __call__(
         self, score: ScoreModel, crystals: Crystals, generators: Sequence[torch.Generator]
     ) -> Float[Tensor, "crystals"]: ...
+
+
+@runtime_checkable
+class LastWord(Protocol):
+    """Has the last word among samples of each crystal: which of them it is; refused ones only where all are."""
+
+    def __call__(
+        self, finalists: Sequence[Crystals], refused: Bool[Tensor, "finalists crystals"]
+    ) -> Int[Tensor, "crystals"]: ...
 
 
 @dataclass(frozen=True)
@@ -67,14 +76,14 @@ class DenoisingError:
 class BestOf:
     """Sample n times and keep the sample that the judge marks lowest.
 
-    final: a dearer judge that has the last word among the `finalists` samples of each crystal that the judge marks
-    lowest; those that the judge refuses (marks inf) it cannot bring back.
+    final: has the last word among the `finalists` samples of each crystal that the judge marks lowest; those that the
+    judge marks inf are refused.
     """
 
     n: int = 1
     judge: Judge = DenoisingError()
     finalists: int = 1
-    final: Judge | None = None
+    final: LastWord | None = None
 
     def __post_init__(self) -> None:
         if self.n < 1 or self.finalists < 1:
@@ -101,12 +110,10 @@ class BestOf:
                 kept.append(made)
         if self.final is None or len(kept) == 1:
             return kept[0].crystals
-        best, *others = (
-            _Marked(c, torch.where(torch.isinf(mark), mark, self._mark(self.final, score, c, seeds)))
-            for c, mark in ((m.crystals, m.mark) for m in kept)
-        )
-        for other in others:
-            best = other.lower(best)
+        won = self.final([m.crystals for m in kept], torch.stack([torch.isinf(m.mark) for m in kept]))
+        best = kept[0]
+        for place, other in enumerate(kept):
+            best = other.where(won == place, best)
         return best.crystals
 
     def _mark(self, judge: Judge, score: ScoreModel, made: Crystals, seeds: Sequence[int]) -> Float[Tensor, "crystals"]:
@@ -123,13 +130,14 @@ class _Marked:
 
     def lower(self, other: _Marked) -> _Marked:
         """Of each crystal the sample of the lower mark; the other's where they tie."""
-        return self._where(self.mark < other.mark, other)
+        return self.where(self.mark < other.mark, other)
 
     def higher(self, other: _Marked) -> _Marked:
         """What `lower` leaves."""
-        return self._where(self.mark >= other.mark, other)
+        return self.where(self.mark >= other.mark, other)
 
-    def _where(self, own: Bool[Tensor, "crystals"], other: _Marked) -> _Marked:
+    def where(self, own: Bool[Tensor, "crystals"], other: _Marked) -> _Marked:
+        """Its own samples where `own` says so, else the other's."""
         a, b = self.crystals, other.crystals
         frac = torch.where(own[a.crystal_index][:, None], a.frac_coords, b.frac_coords)
         lattice = torch.where(own[:, None, None], a.lattice, b.lattice)  # tries may have their own cells
