@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,15 +16,17 @@ import torch
 from hosts import Case, cases, random_placement, verdict
 from pymatgen.core import Structure
 
+from chggen.candidate import Candidate
 from chggen.crystals import to_structures
 from chggen.fillings import fillings
 from chggen.host import Host, batched_hosts
+from chggen.options import RelaxOptions, SamplerOptions
 from chggen.potential import load_potential
 from chggen.relaxation import Relaxed, relax
 from chggen.sampling.recipes import Recipe, recipe
 from chggen.score.checkpoint import load_score_model
-from chggen.tools import LowestEnergy
-from chggen.workshop import clearly_lower
+from chggen.tools import LowestEnergy, Tools
+from chggen.workshop import Job, clearly_lower, sample_jobs
 
 Part = TypeVar("Part")
 ROWS = ("li-small", "h-small", "mobile-large", "any-species", "half", "all-atoms")
@@ -102,12 +104,11 @@ def sampled(
 def begun_known(
     found: Sequence[Case], numbers: Sequence[int], n: int, model: torch.nn.Module, how: Recipe, quality: str
 ) -> list[list[Structure]]:
-    """n samples a host as `chggen inpaint` makes them: on known prototypes and anywhere (`how`) in turn."""
-    starts = {
-        (h, k): start
-        for h, case in enumerate(found)
-        for k, start in enumerate(fillings(Host(framework=case.framework, guests=case.counts), n))
-    }
+    """n samples a host on known prototypes and anywhere (`how`) in turn, in the order of `chggen inpaint`."""
+    starts = {}
+    for h, case in enumerate(found):
+        every = fillings(Host(framework=case.framework, guests=case.counts), 2 * n)
+        starts |= {(h, k): start for k, start in enumerate([s for s in every if not s.on_orbits][:n])}
     made: dict[tuple[int, int], Structure] = {}
     for softness in {start.softness for start in starts.values()}:
         settling = how if softness is None else recipe("clamp", quality=quality, top=softness)
@@ -116,19 +117,38 @@ def begun_known(
     return [[made[h, k] for k in range(n)] for h in range(len(found))]
 
 
+def as_inpaint(found: Sequence[Case], numbers: Sequence[int], n: int, tools: Tools) -> list[list[Structure]]:
+    """n samples a host as a run of `chggen inpaint` makes them, but the first is what a run of one makes."""
+    jobs = {}
+    for h, case in enumerate(found):
+        for k, start in enumerate(fillings(Host(framework=case.framework, guests=case.counts), max(n, 2))):
+            candidate = Candidate(id="", stage="inpaint", formula="", seed=1000 * numbers[h] + k)
+            jobs[h, k] = Job(candidate=candidate, start=start)
+    made: dict[tuple[int, int], Structure | str] = {}
+    for part in _batches({job: len(found[job[0]].crystal) for job in jobs}):
+        made |= zip(part, sample_jobs([jobs[job] for job in part], tools), strict=True)
+    rows = [[made[h, k] for k in range(max(n, 2))] for h in range(len(found))]
+    return [([b, a, *c] if clearly_lower(b, a, tools.potential()) else [a, b, *c])[:n] for a, b, *c in rows]
+
+
 def _filled(
     hosts: Mapping[tuple[int, int], Host], numbers: Sequence[int], model: torch.nn.Module, how: Recipe
 ) -> dict[tuple[int, int], Structure]:
     """The k-th sample of host h for each (h, k); its seed depends on k and the number of the host alone."""
-    size = {job: len(host.framework) + sum(host.guests.values()) for job, host in hosts.items()}
-    work = sorted(hosts, key=lambda job: (size[job], *job))
     made: dict[tuple[int, int], Structure] = {}
-    while work:
-        n = max(1, _ATOMS_PER_BATCH // size[work[-1]])
-        part, work = work[-n:], work[:-n]
+    for part in _batches({job: len(host.framework) + sum(host.guests.values()) for job, host in hosts.items()}):
         crystals = how.run(model, batched_hosts([hosts[job] for job in part]), [1000 * numbers[h] + k for h, k in part])
         made |= zip(part, to_structures(crystals), strict=True)
     return made
+
+
+def _batches(sizes: Mapping[tuple[int, int], int]) -> Iterator[list[tuple[int, int]]]:
+    """What has these numbers of atoms, in batches of alike ones."""
+    work = sorted(sizes, key=lambda job: (sizes[job], *job))
+    while work:
+        n = max(1, _ATOMS_PER_BATCH // sizes[work[-1]])
+        part, work = work[-n:], work[:-n]
+        yield part
 
 
 def placed(found: Sequence[Case], numbers: Sequence[int], n: int) -> list[list[Structure]]:
@@ -148,6 +168,7 @@ def run_arm(
     samples: int,
     how: Recipe,
     quality: str = "best",
+    levels: int | None = None,
     model: Path | None = None,
     relaxed: bool = False,
     workers: int = 1,
@@ -155,11 +176,10 @@ def run_arm(
     """All samples of an arm in a row, spread over processes of one thread each.
 
     `model`: the recipe; `known`: known prototypes of the host and the recipe, in turn; `energy`: the recipe, CHGNet's
-    energy the judge of its tries; `program`: both, the first of several samples being what a run of one would choose
-    of the first two; `random`: random placement.
+    energy the judge of its tries; `program`: as `chggen inpaint` does; `random`: random placement.
     """
     total = len(cases(row, data, hosts))
-    work = functools.partial(_part_of_arm, name, row, data, hosts, samples, how, quality, model, relaxed)
+    work = functools.partial(_part_of_arm, name, row, data, hosts, samples, how, quality, levels, model, relaxed)
     parts = spread(work, total, _HOSTS_PER_TASK, workers)
     arm = parts[0]
     for part in parts[1:]:
@@ -191,6 +211,7 @@ def _part_of_arm(
     n: int,
     how: Recipe,
     quality: str,
+    levels: int | None,
     path: Path | None,
     relaxed: bool,
     numbers: list[int],
@@ -198,17 +219,16 @@ def _part_of_arm(
     torch.set_num_threads(1)
     found = [cases_of(row, data, hosts)[h] for h in numbers]
     model = None if name == "random" else model_of(path)
-    potential = load_potential("chgnet")
-    if name in ("energy", "program"):
-        how = replace(how, choice=replace(how.choice, judge=LowestEnergy(potential)))
+    if name == "energy":
+        how = replace(how, choice=replace(how.choice, judge=LowestEnergy(load_potential("chgnet"))))
     began = time.process_time()
     if model is None:
         raw = placed(found, numbers, n)
     elif name == "known":
         raw = begun_known(found, numbers, n, model, how, quality)
-    elif name == "program":  # the first sample is what a run of one makes: the second's where that is clearly lower
-        made = begun_known(found, numbers, max(n, 2), model, how, quality)
-        raw = [([b, a, *c] if clearly_lower(b, a, potential) else [a, b, *c])[:n] for a, b, *c in made]
+    elif name == "program":
+        sampler = SamplerOptions(model=path, quality=quality, levels=levels)
+        raw = as_inpaint(found, numbers, n, Tools(sampler=sampler, relax=RelaxOptions()))
     else:
         raw = sampled(found, numbers, n, model, how)
     arm = Arm(name, found, raw, time.process_time() - began)

@@ -4,13 +4,13 @@
 
 DATA is the folder of the development data (Materials Project, CC BY 4.0); hosts are those of benchmarks/ids/, none of
 which the model was trained on. A hit and random placement are defined in benchmarks/hosts.py. Arms: `known`, one
-trajectory a sample, from known prototypes of the host (16 evaluations) and from anywhere in turn, as the program does;
-`single`, one from anywhere; `choice`, several from anywhere, of which the score network itself keeps one; `energy`, the
-same with CHGNet's energy of each as sampled in its place; `program`, what `chggen inpaint` does by default: the starts
-of `known`, the tries and judge of `energy` where it starts anywhere, the first of several samples being what a run of
-one would choose of the first two; `random` placement. All but the last spend at most the same evaluations of the
-network a sample (a run of one, choosing, a tenth more). Raw: no relaxation. Relaxed: CHGNet, fixed cell, fmax 0.1 eV/Å,
-at most 150 steps. Missed: hosts that no relaxed sample hits; lower: those of them where a sample lies below the crystal
+trajectory a sample, from known prototypes of the host (16 evaluations) and from anywhere in turn; `single`, one from
+anywhere; `choice`, several from anywhere, of which the score network itself keeps one; `energy`, the same with CHGNet's
+energy of each as sampled in its place; `program`, what `chggen inpaint` does by default: known prototypes, orbits of
+the host's group (16 tries) and anywhere in turn, chosen by energy, the first of several samples being what a run of one
+would choose of the first two; `random` placement. All but the last spend at most the same evaluations of the network a
+sample (a run of one, choosing, up to twice as many). Raw: no relaxation. Relaxed: CHGNet, fixed cell, fmax 0.1 eV/Å, at
+most 150 steps. Missed: hosts that no relaxed sample hits; lower: those of them where a sample lies below the crystal
 itself, relaxed alike, by more than 1 meV/atom. Prints a Markdown table. --quick: 20 hosts a row, one sample each, at
 most 10 minutes on two cores.
 """
@@ -93,6 +93,7 @@ def main() -> None:
                     sampler, quality=args.quality, levels=args.levels, best_of=1 if name in ONE_TRAJECTORY else None
                 ),
                 quality=args.quality,
+                levels=args.levels,
                 model=args.model,
                 relaxed=not args.raw,
                 workers=args.workers,

@@ -14,7 +14,7 @@ from chggen.analogues import CLOSE, analogues
 from chggen.config import InputError
 from chggen.fillings import Laid, fillings
 from chggen.host import Host, strip_guests
-from chggen.starts import Given, on_orbits
+from chggen.starts import Given, OnOrbits, on_orbits, symmetrised
 from chggen.symmetry import space_group
 
 CUBE = Lattice.cubic
@@ -86,13 +86,14 @@ def test_arrangements_come_once() -> None:
     assert [a.closeness for a in found] == sorted((a.closeness for a in found), reverse=True)
 
 
-def test_close_analogues_and_anywhere_take_turns() -> None:
+def test_close_analogues_orbits_and_anywhere_take_turns() -> None:
     host = strip_guests(FLUORITE.get_primitive_structure(), ["F"])
     every = [a.closeness for a in analogues(host)]
     close = [a.closeness for a in analogues(host, CLOSE)]
     assert 0 < len(close) < len(every)
     assert close == [c for c in every if c >= CLOSE]
-    assert [type(s) for s in fillings(host, 2 * len(close) + 1)] == [Laid, Given] * len(close) + [Given]
+    expected = [Laid, OnOrbits, Given] * len(close) + [OnOrbits, Given]
+    assert [type(s) for s in fillings(host, len(expected))] == expected
     assert all(isinstance(s, Given) for s in fillings(host, 3, "anywhere"))
     laid = fillings(host, len(every) + 1, "prototype")
     assert all(isinstance(s, Laid) for s in laid)
@@ -106,15 +107,44 @@ def test_where_no_analogue_is_close_all_take_turns_after_anywhere() -> None:
     known = len(analogues(far))
     assert known > 0
     assert not analogues(far, CLOSE)
-    assert [type(s) for s in fillings(far, 2 * known + 2)] == [Given, Laid] * known + [Given, Given]
+    expected = [OnOrbits, Given, Laid] * known + [OnOrbits, Given, OnOrbits]
+    assert [type(s) for s in fillings(far, len(expected))] == expected
 
 
-def test_what_no_prototype_has_starts_anywhere() -> None:
+def test_what_no_prototype_has_and_no_orbits_have_room_for_starts_anywhere() -> None:
     odd = Host(framework=PEROVSKITE * (1, 1, 2), guests={"Li": 7})
     assert not analogues(odd)
-    assert all(isinstance(s, Given) for s in fillings(odd, 3))
+    assert all(type(s) is Given for s in fillings(odd, 3))
     with pytest.raises(InputError, match="use seeds auto or anywhere"):
         fillings(odd, 3, "prototype")
+
+
+def test_a_host_without_symmetry_has_no_orbits() -> None:
+    rough = (PEROVSKITE * (1, 1, 2)).perturb(0.3, seed=1)
+    bare = Host(framework=rough, guests={"Li": 7})
+    assert all(type(s) is Given for s in fillings(bare, 3))
+    with pytest.raises(InputError, match="Li=7 fit no orbits"):
+        fillings(bare, 3, "orbits")
+
+
+def test_orbits_are_a_start_only_and_leave_the_host_as_it_is() -> None:
+    rough = RUTILE.copy().perturb(0.02, seed=2)
+    given = strip_guests(rough, ["O"])
+    start = fillings(given, 1, "orbits")[0]
+    assert start.on_orbits
+    assert not start.symmetric
+    host, orbits = start.draw(3)
+    assert orbits is not None
+    assert host.framework == given.framework
+    found = chggen.inpaint(given.framework, given.guests, n=2, seeds="orbits", relax=False, levels=4, best_of=1)
+    for candidate in found:
+        assert candidate.seed_source == "orbits"
+        assert candidate.raw is not None
+        np.testing.assert_array_equal(candidate.raw.frac_coords[: len(given.framework)], given.framework.frac_coords)
+        symmetric = candidate.raw.copy()
+        for i, site in enumerate(symmetrised(given.framework).structure):
+            symmetric.translate_sites([i], site.frac_coords - symmetric[i].frac_coords)
+        assert space_group(symmetric, 1e-3) > 2  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(("known", "guests", "number"), [(PEROVSKITE, ("Sr",), 221), (RUTILE, ("O",), 136)])
@@ -145,11 +175,11 @@ def _inpainted(guests: Mapping[str, int], **settings: object) -> list[chggen.Can
     return chggen.inpaint(framework, guests, seed=0, relax=False, workers=1, levels=4, best_of=1, **settings)
 
 
-@pytest.mark.parametrize("symmetry", ["none", "host"])
-def test_inpainting_begins_with_the_known_prototype(symmetry: str) -> None:
+@pytest.mark.parametrize(("symmetry", "second"), [("none", "orbits"), ("host", "host")])
+def test_inpainting_begins_with_the_known_prototype(symmetry: str, second: str) -> None:
     found = _inpainted({"Sr": 1}, n=2, symmetry=symmetry)
     by_id = sorted(found, key=lambda c: c.id)
-    assert [c.seed_source for c in by_id] == ["prototype", "host"]
+    assert [c.seed_source for c in by_id] == ["prototype", second]
     assert StructureMatcher().fit(by_id[0].structure, PEROVSKITE)
     if symmetry == "host":
         assert by_id[0].space_group == 221

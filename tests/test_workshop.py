@@ -125,6 +125,6 @@ def test_a_run_of_one_has_a_rival_where_it_could_start_elsewhere() -> None:
     assert (first.rival, second.rival) == (None, None)
     assert alone.rival is not None
     assert alone.rival.candidate.id == alone.candidate.id
-    assert (alone.candidate.seed_source, alone.rival.candidate.seed_source) == ("prototype", "host")
+    assert (alone.candidate.seed_source, alone.rival.candidate.seed_source) == ("prototype", "orbits")
     (anywhere,) = inpaint_jobs(host, InpaintOptions(host="x", guests={"F": 2}, n=1, seeds="anywhere", references=()))
     assert anywhere.rival is None

@@ -21,7 +21,9 @@ Seeds = Annotated[
 ]
 GuestSeedsName = Annotated[
     str,
-    typer.Option("--seeds", help="Where guests start: prototype (sites of known crystals), anywhere, or auto: both."),
+    typer.Option(
+        "--seeds", help="Where guests start: prototype (sites of known crystals), orbits, anywhere, or auto: all."
+    ),
 ]
 Model = Annotated[Path | None, typer.Option(help="Checkpoint of a score model; default: the shipped one.")]
 PotentialName = Annotated[str, typer.Option(help="chgnet, chgnet-r2scan, ase:… or torch-sim:module:factory.")]

@@ -39,6 +39,7 @@ class BravaisCells:
     species: Mapping[str, int]
     cell_volume: float
     de_novo: bool = True
+    on_orbits: bool = False
     symmetric: bool = False
     softness: None = None
     likeness: None = None
@@ -76,6 +77,7 @@ class SpaceGroupCells:
     number: int | None = None
     joint: bool = False
     de_novo: bool = True
+    on_orbits: bool = True
     symmetric: bool = True
     softness: None = None
     likeness: None = None
@@ -104,6 +106,7 @@ class PrototypeCells:
     rank: int
     stride: int = 1
     de_novo: bool = True
+    on_orbits: bool = True
 
     @property
     def symmetric(self) -> bool:

@@ -1,11 +1,11 @@
-"""Where the candidates of a host start: on the sites of known prototypes, or anywhere, in turn."""
+"""Where the candidates of a host start: on the sites of known prototypes, on orbits or anywhere, in turn."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice, repeat
+from itertools import chain, cycle, islice
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from chggen.analogues import CLOSE, analogues
 from chggen.config import InputError
 from chggen.host import Host
 from chggen.options import GuestSeeds
-from chggen.starts import Given, Shapes, Start, kept_orbits
+from chggen.starts import Given, Shapes, Start, from_orbits, kept_orbits
 from chggen.symmetry import Orbits
 
 _SOFTNESS: Final = 0.1  # Å; 0.05 to 0.3 do as well on hosts of the val split
@@ -40,8 +40,12 @@ class Laid:
         return self.given.de_novo
 
     @property
-    def symmetric(self) -> bool:
+    def on_orbits(self) -> bool:
         return self.orbits is not None
+
+    @property
+    def symmetric(self) -> bool:
+        return self.on_orbits
 
     def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits | None]:
         return replace(self.given.host, sites=self.sites), self.orbits
@@ -54,13 +58,22 @@ class Laid:
 def fillings(host: Host, n: int, seeds: GuestSeeds = "auto") -> list[Start]:
     """What each of n candidates of a host starts from.
 
-    `auto`: the closest analogue first where one is close, then anywhere and the next close one in turn while there are
-    any; where none is close, anywhere and the analogues in turn. `prototype`: analogues only, again from the first when
-    all have come; `anywhere`: none. Raises InputError where `prototype` finds no analogue.
+    `auto`: the closest analogue first where one is close, then orbits of the host's group where it has any, anywhere
+    and the next close one in turn while there are any; where none is close, orbits, anywhere and the analogues in turn.
+    `prototype`: analogues only, again from the first when all have come; `orbits`, `anywhere`: these only. Raises
+    InputError where `prototype` finds no analogue, or `orbits` none.
     """
     anywhere: Start = Given(host)
     if seeds == "anywhere":
         return [anywhere] * n
+    orbits = None if host.orbits is not None or seeds == "prototype" else from_orbits(host)
+    if seeds == "orbits":
+        if orbits is None and host.orbits is None:
+            raise InputError(
+                f"{', '.join(f'{s}={k}' for s, k in host.guests.items())} fit no orbits of a group of this host above "
+                "P1 and P-1; use seeds auto or anywhere, other counts or a supercell"
+            )
+        return [orbits or anywhere] * n
     close = _all_laid(host, n, CLOSE) if seeds == "auto" else []
     laid = close or _all_laid(host, n)
     if seeds == "prototype":
@@ -70,7 +83,8 @@ def fillings(host: Host, n: int, seeds: GuestSeeds = "auto") -> list[Start]:
                 "expected one, so use seeds auto or anywhere, or other counts"
             )
         return [laid[k % len(laid)] for k in range(n)]
-    return list(islice(chain(laid[:1] if close else [], _in_turn(anywhere, laid[1:] if close else laid)), n))
+    others = [anywhere] if orbits is None else [orbits, anywhere]
+    return list(islice(chain(laid[:1] if close else [], _in_turn(others, laid[1:] if close else laid)), n))
 
 
 def _all_laid(host: Host, n: int, least: float = -math.inf) -> list[Start]:
@@ -79,10 +93,10 @@ def _all_laid(host: Host, n: int, least: float = -math.inf) -> list[Start]:
     return list(islice((start for start in starts if start is not None), n))
 
 
-def _in_turn(anywhere: Start, laid: Sequence[Start]) -> Iterator[Start]:
+def _in_turn(others: Sequence[Start], laid: Sequence[Start]) -> Iterator[Start]:
     for start in laid:
-        yield from (anywhere, start)
-    yield from repeat(anywhere)
+        yield from (*others, start)
+    yield from cycle(others)
 
 
 def _laid(host: Host, sites: np.ndarray) -> Laid | None:

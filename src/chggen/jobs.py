@@ -12,10 +12,10 @@ import numpy as np
 from chggen.candidate import Candidate, failed
 from chggen.config import InputError
 from chggen.files import plain_formula
-from chggen.fillings import fillings
+from chggen.fillings import Laid, fillings
 from chggen.host import Host, default_guests, strip_guests
 from chggen.options import AUTO, InpaintOptions, PredictOptions
-from chggen.starts import Given, Start, on_orbits, symmetrised
+from chggen.starts import Given, OnOrbits, Start, on_orbits, symmetrised
 from chggen.symmetry import Refined, symmetrised_framework
 from chggen.workshop import Job
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _FREE_SHARE: Final = {"mixed": 0.25, "host": 0.0, "none": 1.0}  # of fillings whose guests are placed anywhere
+_SOURCES: Final = {Laid: "prototype", OnOrbits: "orbits"}  # seed_source of a start, else `host`
 
 
 def guests_of(species: Mapping[str, int], asked: Sequence[str]) -> tuple[str, ...]:
@@ -104,7 +105,7 @@ def _on_orbits_if_they_fit(host: Host, name: str) -> Host:
 def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
     """n jobs with the same host; guests are added to what it holds. A single one has the second's start for a rival.
 
-    Seeds `auto` leave known prototypes alone where the host is noised, which asks for the paper's way.
+    Seeds `auto` leave known prototypes and orbits alone where the host is noised, which asks for the paper's way.
     """
     framework = host.copy()
     if options.supercell != (1, 1, 1):
@@ -123,7 +124,7 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
             stage="inpaint",
             formula=formula,
             seed=int(rng.integers(2**62)),
-            seed_source="host" if start.softness is None else "prototype",
+            seed_source=_SOURCES.get(type(start), "host"),
         )
         if moved is not None:
             candidate = with_framework(candidate, moved)

@@ -83,7 +83,7 @@ class RunOptions(_Options):
 
 
 AUTO: Final = "auto"
-GuestSeeds = Literal["auto", "prototype", "anywhere"]
+GuestSeeds = Literal["auto", "prototype", "orbits", "anywhere"]
 SeedSource = Literal["bravais", "joint", "space-group", "prototype", "auto"]
 
 
@@ -149,7 +149,8 @@ class InpaintOptions(RunOptions):
     """Guests into a given host, which is named by the hash of its content.
 
     symmetry `host`: the host symmetrised, and guests on orbits of its group or a subgroup. seeds: where guests start,
-    `anywhere`, on the sites of known prototypes with such a host (`prototype`), or both in turn (`auto`).
+    `anywhere`, on the sites of known prototypes with such a host (`prototype`), on orbits of its group without being
+    held there (`orbits`), or on all in turn (`auto`).
     """
 
     host: str

@@ -64,8 +64,13 @@ class Start(Protocol):
         ...
 
     @property
+    def on_orbits(self) -> bool:
+        """Whether guests start on orbits of a group and are sampled on them."""
+        ...
+
+    @property
     def symmetric(self) -> bool:
-        """Whether what is made has a symmetry to keep."""
+        """Whether what is made keeps that symmetry when relaxed."""
         ...
 
     @property
@@ -79,7 +84,7 @@ class Start(Protocol):
         ...
 
     def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits | None]:
-        """The host of one try, and the orbits of all its atoms where it is symmetric; shapes: for those that ask."""
+        """The host of one try, and the orbits of all its atoms where it is on any; shapes: for those that ask."""
         ...
 
     def again(self, k: int) -> Start:
@@ -105,8 +110,12 @@ class Given:
         return not len(self.host.framework)
 
     @property
-    def symmetric(self) -> bool:
+    def on_orbits(self) -> bool:
         return self.host.orbits is not None
+
+    @property
+    def symmetric(self) -> bool:
+        return self.on_orbits
 
     def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits | None]:
         return self.host, None if self.host.orbits is None else self.host.orbits.draw(seed)
@@ -117,6 +126,23 @@ class Given:
         for _ in range(k):
             host = _lowered(host)
         return Given(host)
+
+
+class OnOrbits(Given):
+    """The same, but only to begin with: guests may leave their orbits when relaxed, and the host is as it was."""
+
+    @property
+    def symmetric(self) -> bool:
+        return False
+
+
+def from_orbits(host: Host) -> OnOrbits | None:
+    """The start on orbits of a host's own group; None where it has none or the guests do not fit."""
+    try:
+        placed = on_orbits(replace(host, framework=symmetrised(host.framework).structure))
+    except InputError:
+        return None
+    return OnOrbits(replace(placed, framework=host.framework))
 
 
 def symmetrised(framework: Structure) -> Refined:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 KEPT: Final = 0.01  # Å; symprec of the group that a symmetric candidate keeps while it relaxes
-# Of symmetric runs that relax: tries whose energy is looked at, levels of each, and of them those relaxed a little.
-_ON_ORBITS: Final = {"fast": (24, 6, 4), "best": (64, 8, 12)}
+# On orbits, in runs that relax: tries whose energy is looked at, levels of each, and of them those relaxed a little.
+_ON_ORBITS: Final = {"fast": (8, 6, 1), "best": (16, 10, 1)}
+_IN_SYMMETRY: Final = {"fast": (24, 6, 4), "best": (64, 8, 12)}  # the same where symmetry is kept and cells are drawn
 _RUNGS: Final = (5, 5, 10)  # steps that the finalists relax, half of them after each; two tell no more than none
 
 
@@ -68,8 +69,8 @@ class Tools:
         """Whether samples are chosen by their energy."""
         return self.relax is not None and self.sampler.judge in ("auto", "energy")
 
-    def recipe(self, de_novo: bool, symmetric: bool, softness: float | None = None) -> Recipe:
-        """The recipe of a kind of job; symmetric ones choose among more tries of fewer levels.
+    def recipe(self, de_novo: bool, on_orbits: bool, symmetric: bool, softness: float | None = None) -> Recipe:
+        """The recipe of a kind of job (starts.Start); those on orbits choose among more tries of fewer levels.
 
         Orbits have fewer coordinates to settle, and it matters more which orbits they are: among many the energy finds
         the low ones, most of all after a few steps of relaxation, the network's own error hardly does. softness: of
@@ -79,10 +80,10 @@ class Tools:
         best_of, levels, finalists = s.best_of, s.levels, 1
         if softness is not None:
             best_of = 1
-        elif symmetric and best_of is None:
+        elif on_orbits and best_of is None:
             best_of = 2 * QUALITIES[s.quality][1]
             if self.by_energy and levels is None:
-                best_of, levels, finalists = _ON_ORBITS[s.quality]
+                best_of, levels, finalists = (_IN_SYMMETRY if symmetric else _ON_ORBITS)[s.quality]
         judge: Judge = LowestEnergy(self.potential()) if self.by_energy else DenoisingError()
         made = recipe(
             "de-novo" if de_novo else s.anchor,

@@ -55,7 +55,7 @@ def make_candidates(jobs: Sequence[Job], tools: Tools) -> list[Candidate]:
 
     A symmetric candidate that turns out to be a saddle is followed by the lower one that it falls to.
     """
-    raw = _sampled(jobs, tools)
+    raw = sample_jobs(jobs, tools)
     if tools.by_energy:
         jobs, raw = _contested(jobs, raw, tools)
     candidates = [_screened(job, structure) for job, structure in zip(jobs, raw, strict=True)]
@@ -64,10 +64,10 @@ def make_candidates(jobs: Sequence[Job], tools: Tools) -> list[Candidate]:
     return relax_candidates(candidates, tools, [job.start.symmetric for job in jobs])
 
 
-def _sampled(jobs: Sequence[Job], tools: Tools) -> list[Structure | str]:
+def sample_jobs(jobs: Sequence[Job], tools: Tools) -> list[Structure | str]:
     """The raw structure of each job, or why there is none; jobs of one kind together."""
     found: list[Structure | str] = [""] * len(jobs)
-    kinds = [(job.start.de_novo, job.start.symmetric, job.start.softness) for job in jobs]
+    kinds = [(s.de_novo, s.on_orbits, s.symmetric, s.softness) for s in (job.start for job in jobs)]
     for kind in dict.fromkeys(kinds):
         own = [k for k, other in enumerate(kinds) if other == kind]
         for k, made in zip(own, _sampled_alike([jobs[k] for k in own], tools.recipe(*kind), tools), strict=True):
@@ -81,7 +81,7 @@ def _contested(
     """The jobs and their samples, rivals and theirs in the place of those that give way."""
     final, made = list(jobs), list(raw)
     rivals = {k: job.rival for k, job in enumerate(jobs) if job.rival is not None}
-    for (k, rival), other in zip(rivals.items(), _sampled(list(rivals.values()), tools), strict=True):
+    for (k, rival), other in zip(rivals.items(), sample_jobs(list(rivals.values()), tools), strict=True):
         if isinstance(other, str):
             continue
         own = made[k]
