@@ -35,9 +35,10 @@ def main() -> None:
     right.set_xlabel("decomposition energy, eV/atom (CHGNet)")
     right.set_ylabel("candidates")
     for axis in (left, right):
-        axis.legend(frameon=False)
+        axis.margins(y=0.2)  # room for the legend
+        axis.legend(frameon=False, ncols=2, loc="upper right")
         axis.spines[["top", "right"]].set_visible(False)
-    figure.savefig(sys.argv[2], dpi=110)
+    figure.savefig(sys.argv[2], dpi=110, bbox_inches="tight")
 
 
 if __name__ == "__main__":
