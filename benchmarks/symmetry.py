@@ -29,8 +29,8 @@ import numpy as np
 
 import chggen
 from chggen.candidate import Candidate
+from chggen.pipeline import outcome
 from chggen.potential.chgnet import ChgnetPotential
-from chggen.settling import lower_id
 from chggen.symmetry import above_trivial
 
 FORMULAS = (
@@ -59,12 +59,9 @@ def draws_of(name: str, made: dict[str, Candidate]) -> list[Candidate]:
 
 
 def final_of(name: str, made: dict[str, Candidate]) -> Candidate | None:
-    """What became of it, as the program sees it: the lowest good one, above P1 and P-1 if any is; else the last."""
+    """What became of it, as the program sees it; the last draw where nothing good came."""
     draws = draws_of(name, made)
-    found = [*draws, *(made[lower_id(c.id)] for c in draws if lower_id(c.id) in made)]
-    fine = [c for c in found if good(c)]
-    symmetric = [c for c in fine if above_trivial(c.space_group_loose)]
-    return min(symmetric or fine, key=lambda c: c.energy_per_atom, default=draws[-1] if draws else None)
+    return outcome([c.id for c in draws], made) or (draws[-1] if draws else None)
 
 
 def relaxations(name: str, made: dict[str, Candidate], symmetric: bool) -> int:

@@ -581,3 +581,20 @@ def test_guests_are_those_named_or_the_mobile_ones() -> None:
         guests_of(species, ("S", "P", "Zn"))
     with pytest.raises(InputError, match="no mobile species"):
         guests_of({"Si": 1, "O": 2}, ())
+
+
+def test_what_becomes_of_a_job_is_the_lowest_with_a_symmetry_and_the_same_when_the_run_is_repeated() -> None:
+    def made(name: str, energy: float, group: int, status: str = "ok", **values: Any) -> Candidate:
+        return Candidate(
+            id=name, stage="generate", formula="Cu", seed=0, status=status, energy_per_atom=energy,
+            space_group_loose=group, **values,
+        )  # fmt: skip
+
+    saddle, low, again = made("a", -3.0, 221, "failed"), made("a-low", -3.3, 12), made("a-r1", -3.2, 5)
+    lowest = made("a-r1-low", -3.4, 1)
+    every = {c.id: c for c in (saddle, low, again, lowest)}
+    assert pipeline.outcome(["a", "a-r1"], every) is low
+    scored = {**every, "a-r1": replace(again, e_decomposition_r2scan=-0.1)}  # as they are when the run was finished
+    assert pipeline.outcome(["a", "a-r1"], scored) is low
+    assert pipeline.outcome(["a", "a-r1"], {"a": saddle, "a-r1-low": lowest}) is lowest
+    assert pipeline.outcome(["a"], {"a": saddle}) is None

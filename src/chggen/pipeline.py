@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
@@ -150,7 +151,7 @@ class _Campaign:
             if open_:
                 self._make_each(f"{stage}, redrawn {again}", [tries[-1] for tries in open_])
         made = self.results.candidates()
-        return [_outcome(tries, made) for tries in attempts]
+        return [outcome([job.candidate.id for job in tries], made) for tries in attempts]
 
     def _make_each(self, stage: str, jobs: Sequence[Job]) -> None:
         made = self.results.candidates()
@@ -243,12 +244,20 @@ def _good(job: Job, made: Mapping[str, Candidate]) -> bool:
     return made[job.candidate.id].status == "ok"
 
 
-def _outcome(tries: Sequence[Job], made: Mapping[str, Candidate]) -> Candidate | None:
-    """The lowest of what came of the tries of a job, preferably above P1 and P-1; what saddles fell to counts."""
-    names = [name for job in tries for name in (job.candidate.id, lower_id(job.candidate.id))]
+def outcome(tries: Sequence[str], made: Mapping[str, Candidate]) -> Candidate | None:
+    """The lowest of what came of the tries of a job, preferably above P1 and P-1; what saddles fell to counts.
+
+    tries: ids of the candidates; made: all of the run by id. By energy, not rank: a run that is repeated has r²SCAN
+    energies by now, which must not make another candidate the parent.
+    """
+    names = [name for own in tries for name in (own, lower_id(own))]
     good = [made[name] for name in names if name in made and made[name].status == "ok"]
     symmetric = [c for c in good if above_trivial(c.space_group_loose)]
-    return min(symmetric or good, key=rank, default=None)
+    return min(
+        symmetric or good,
+        key=lambda c: (math.inf if c.energy_per_atom is None else c.energy_per_atom, c.id),
+        default=None,
+    )
 
 
 def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:
