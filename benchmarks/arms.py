@@ -18,13 +18,14 @@ from pymatgen.core import Structure
 
 from chggen.candidate import Candidate
 from chggen.crystals import to_structures
-from chggen.fillings import fillings
+from chggen.fillings import beside_analogues, fillings
 from chggen.host import Host, batched_hosts
 from chggen.options import RelaxOptions, SamplerOptions
 from chggen.potential import load_potential
 from chggen.relaxation import Relaxed, relax
 from chggen.sampling.recipes import Recipe, recipe
 from chggen.score.checkpoint import load_score_model
+from chggen.starts import Given
 from chggen.tools import LowestEnergy, Tools
 from chggen.workshop import Job, clearly_lower, sample_jobs
 
@@ -107,8 +108,8 @@ def begun_known(
     """n samples a host on known prototypes and anywhere (`how`) in turn, in the order of `chggen inpaint`."""
     starts = {}
     for h, case in enumerate(found):
-        every = fillings(Host(framework=case.framework, guests=case.counts), 2 * n)
-        starts |= {(h, k): start for k, start in enumerate([s for s in every if not s.on_orbits][:n])}
+        host = Host(framework=case.framework, guests=case.counts)
+        starts |= {(h, k): start for k, start in enumerate(beside_analogues(host, n, [Given(host)]))}
     made: dict[tuple[int, int], Structure] = {}
     for softness in {start.softness for start in starts.values()}:
         settling = how if softness is None else recipe("clamp", quality=quality, top=softness)
@@ -228,7 +229,8 @@ def _part_of_arm(
         raw = begun_known(found, numbers, n, model, how, quality)
     elif name == "program":
         sampler = SamplerOptions(model=path, quality=quality, levels=levels)
-        raw = as_inpaint(found, numbers, n, Tools(sampler=sampler, relax=RelaxOptions()))
+        tools = Tools(sampler=sampler, relax=RelaxOptions(), loaded={"score": model})
+        raw = as_inpaint(found, numbers, n, tools)
     else:
         raw = sampled(found, numbers, n, model, how)
     arm = Arm(name, found, raw, time.process_time() - began)

@@ -15,7 +15,7 @@ from chggen.analogues import CLOSE, analogues
 from chggen.config import InputError
 from chggen.host import Host
 from chggen.options import GuestSeeds
-from chggen.starts import Given, Shapes, Start, from_orbits, kept_orbits
+from chggen.starts import Given, Shapes, Start, counts_text, from_orbits, kept_orbits
 from chggen.symmetry import Orbits
 
 _SOFTNESS: Final = 0.1  # Å; 0.05 to 0.3 do as well on hosts of the val split
@@ -63,27 +63,32 @@ def fillings(host: Host, n: int, seeds: GuestSeeds = "auto") -> list[Start]:
     `prototype`: analogues only, again from the first when all have come; `orbits`, `anywhere`: these only. Raises
     InputError where `prototype` finds no analogue, or `orbits` none.
     """
-    anywhere: Start = Given(host)
+    anywhere = Given(host)
     if seeds == "anywhere":
         return [anywhere] * n
-    orbits = None if host.orbits is not None or seeds == "prototype" else from_orbits(host)
-    if seeds == "orbits":
-        if orbits is None and host.orbits is None:
-            raise InputError(
-                f"{', '.join(f'{s}={k}' for s, k in host.guests.items())} fit no orbits of a group of this host above "
-                "P1 and P-1; use seeds auto or anywhere, other counts or a supercell"
-            )
-        return [orbits or anywhere] * n
-    close = _all_laid(host, n, CLOSE) if seeds == "auto" else []
-    laid = close or _all_laid(host, n)
     if seeds == "prototype":
+        laid = _all_laid(host, n)
         if not laid:
             raise InputError(
-                f"no known prototype has this host with {', '.join(f'{s}={k}' for s, k in host.guests.items())}; "
+                f"no known prototype has this host with {counts_text(host, host.guests.values())}; "
                 "expected one, so use seeds auto or anywhere, or other counts"
             )
         return [laid[k % len(laid)] for k in range(n)]
-    others = [anywhere] if orbits is None else [orbits, anywhere]
+    orbits = from_orbits(host) if host.orbits is None else None
+    if seeds == "orbits":
+        if orbits is None and host.orbits is None:
+            raise InputError(
+                f"{counts_text(host, host.guests.values())} fit no orbits of a group of this host above "
+                "P1 and P-1; use seeds auto or anywhere, other counts or a supercell"
+            )
+        return [orbits or anywhere] * n
+    return beside_analogues(host, n, [anywhere] if orbits is None else [orbits, anywhere])
+
+
+def beside_analogues(host: Host, n: int, others: Sequence[Start]) -> list[Start]:
+    """n starts: the closest analogue first where one is close, then the others and the analogues in turn."""
+    close = _all_laid(host, n, CLOSE)
+    laid = close or _all_laid(host, n)
     return list(islice(chain(laid[:1] if close else [], _in_turn(others, laid[1:] if close else laid)), n))
 
 

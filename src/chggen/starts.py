@@ -167,12 +167,12 @@ def on_orbits(host: Host) -> Host:
     around = surroundings_of(host)
     plan = plan_orbits(around, group, positions)
     if plan is None:
-        near = [_counts(host, found) for found in nearest_counts(around, group, positions)]
+        near = [counts_text(host, found) for found in nearest_counts(around, group, positions)]
         remedy = f"nearest counts that fit: {' or '.join(near)}" if near else "no counts near these fit"
         where = f"the {len(host.framework)}-atom cell of the host"
         groups = f"space group {standard_setting(group)[0]} or its subgroups above P1 and P-1"
         raise InputError(
-            f"{_counts(host, host.guests.values())} in {where} fit no orbits of {groups}; {remedy}; "
+            f"{counts_text(host, host.guests.values())} in {where} fit no orbits of {groups}; {remedy}; "
             "or use a supercell or symmetry none"
         )
     return replace(host, orbits=plan)
@@ -222,5 +222,6 @@ def surroundings_of(host: Host) -> Surroundings:
     )
 
 
-def _counts(host: Host, counts: Iterable[int]) -> str:
+def counts_text(host: Host, counts: Iterable[int]) -> str:
+    """Guests with these counts, in the order of the host's, as messages name them: `Li=4, Na=2`."""
     return ", ".join(f"{symbol}={n}" for symbol, n in zip(host.guests, counts, strict=True))

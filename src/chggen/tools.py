@@ -137,8 +137,8 @@ class LowestAfterSteps:
             now |= {job: end.structure for job, end in done.items()}
             for k, own in enumerate(left):
                 if len(own) > 1:
-                    ranked = sorted((done[k, f].energy_or_inf, place, f) for place, f in enumerate(own))
-                    left[k] = [f for _, _, f in ranked[: (len(own) + 1) // 2]]
+                    energy = {f: done[k, f].energy_or_inf for f in own}
+                    left[k] = sorted(own, key=energy.__getitem__)[: (len(own) + 1) // 2]
         return torch.tensor([own[0] if own else 0 for own in left], device=refused.device)
 
     def _relaxed(self, structures: Sequence[Structure], steps: int, device: str) -> list[Relaxed]:
