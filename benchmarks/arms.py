@@ -122,14 +122,20 @@ def as_inpaint(found: Sequence[Case], numbers: Sequence[int], n: int, tools: Too
     """n samples a host as a run of `chggen inpaint` makes them, but the first is what a run of one makes."""
     jobs = {}
     for h, case in enumerate(found):
-        for k, start in enumerate(fillings(Host(framework=case.framework, guests=case.counts), max(n, 2))):
+        for k, start in enumerate(fillings(Host(framework=case.framework, guests=case.counts), n + 1)):
             candidate = Candidate(id="", stage="inpaint", formula="", seed=1000 * numbers[h] + k)
             jobs[h, k] = Job(candidate=candidate, start=start)
     made: dict[tuple[int, int], Structure | str] = {}
     for part in _batches({job: len(found[job[0]].crystal) for job in jobs}):
         made |= zip(part, sample_jobs([jobs[job] for job in part], tools), strict=True)
-    rows = [[made[h, k] for k in range(max(n, 2))] for h in range(len(found))]
-    return [([b, a, *c] if clearly_lower(b, a, tools.potential()) else [a, b, *c])[:n] for a, b, *c in rows]
+    rows = []
+    for h in range(len(found)):
+        row = [made[h, k] for k in range(n + 1)]
+        for k in dict.fromkeys((n - 1, 0)):  # the last of a run may give way to what would follow; so may a single one
+            if clearly_lower(row[k + 1], row[k], tools.potential()):
+                row[k], row[k + 1] = row[k + 1], row[k]
+        rows.append(row[:n])
+    return rows
 
 
 def _filled(

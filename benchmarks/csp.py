@@ -127,23 +127,23 @@ def random_cells(counts, volume, n, seed):
 
 
 def outcomes(found):
-    """What became of each candidate asked for: the last draw of it if that is good, else the lowest it fell to.
-
-    First comes what the run answers with, or a duplicate of it.
-    """
+    """What became of each candidate asked for; first the run's answer, in the place of what its own draws came to."""
     from chggen.candidate import answers
+    from chggen.pipeline import outcome
 
-    groups: dict[str, list] = {}
-    for c in found:
-        groups.setdefault("-".join(c.id.split("-")[:3]), []).append(c)
-    best = []
-    for own in groups.values():
-        good = [c for c in own if c.status == "ok"]
-        whole = [c for c in good if not c.id.endswith("-low")]
-        if good:
-            best.append(whole[-1] if whole else min(good, key=lambda c: c.energy_per_atom))
-    likeliest = {c.id for c in answers(found).values()}
-    return sorted(best, key=lambda c: not likeliest & {c.id, c.duplicate_of})
+    made = {c.id: c for c in found}
+    draws: dict[str, list[str]] = {}
+    for name in made:
+        if not name.endswith("-low"):
+            draws.setdefault(_asked(name), []).append(name)
+    ends = {asked: outcome(own, made) for asked, own in draws.items()}
+    likeliest = {_asked(c.id): c for c in answers(found).values()}
+    return [c for c in (likeliest | {k: c for k, c in ends.items() if k not in likeliest}).values() if c is not None]
+
+
+def _asked(name: str) -> str:
+    """Id of the candidate that was asked for, of any of its draws."""
+    return "-".join(name.split("-")[:3])
 
 
 def relaxations_of(found) -> int:

@@ -8,11 +8,11 @@ trajectory a sample, from known prototypes of the host (16 evaluations) and from
 anywhere; `choice`, several from anywhere, of which the score network itself keeps one; `energy`, the same with CHGNet's
 energy of each as sampled in its place; `program`, what `chggen inpaint` does by default: known prototypes, orbits of
 the host's group (16 tries) and anywhere in turn, chosen by energy, the first of several samples being what a run of one
-would choose of the first two; `random` placement. All but the last spend at most the same evaluations of the network a
-sample (a run of one, choosing, up to twice as many). Raw: no relaxation. Relaxed: CHGNet, fixed cell, fmax 0.1 eV/Å, at
-most 150 steps. Missed: hosts that no relaxed sample hits; lower: those of them where a sample lies below the crystal
-itself, relaxed alike, by more than 1 meV/atom. Prints a Markdown table. --quick: 20 hosts a row, one sample each, at
-most 10 minutes on two cores.
+would choose of the first two, and the last what it chooses of that and the next; `random` placement. `program` may
+spend twice the evaluations of the network on a sample where two are compared, all others the same. Raw: no relaxation.
+Relaxed: CHGNet, fixed cell, fmax 0.1 eV/Å, at most 150 steps. Missed: hosts that no relaxed sample hits; lower: those
+of them where a sample lies below the crystal itself, relaxed alike, by more than 1 meV/atom. Prints a Markdown table.
+--quick: 20 hosts a row, one sample each, at most 10 minutes on two cores.
 """
 
 from __future__ import annotations

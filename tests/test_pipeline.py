@@ -153,6 +153,15 @@ def test_of_duplicates_as_low_the_most_symmetric_is_kept_and_sources_are_counted
     assert [c.likeness for c in found] == [3.5, None, None]
 
 
+def test_of_duplicates_alike_in_energy_and_symmetry_the_one_of_the_likeliest_prototype_is_kept() -> None:
+    given = [
+        replace(_alloy(name, energy), space_group_loose=number, seed_source="prototype", seed_likeness=likeness)
+        for name, energy, number, likeness in (("a", -1.0, 57, None), ("b", -0.999, 62, 2.0), ("c", -0.998, 62, 6.3))
+    ]
+    found = with_duplicates(sorted(given, key=rank))
+    assert [(c.id, c.duplicate_of) for c in found] == [("c", None), ("a", "c"), ("b", "c")]
+
+
 def test_the_answer_weighs_how_well_its_prototype_is_known_against_its_energy() -> None:
     def found(name: str, energy: float, likeness: float | None, formula: str = "Cu3Au") -> Candidate:
         return replace(_alloy(name, energy), n_found=1, likeness=likeness, formula=formula)

@@ -115,16 +115,18 @@ def _fcc(edge: float) -> Structure:
     return AseAtomsAdaptor.get_structure(bulk("Cu", "fcc", a=edge, cubic=True))
 
 
-def test_a_run_of_one_has_a_rival_where_it_could_start_elsewhere() -> None:
+def test_the_last_of_a_run_has_the_next_start_for_a_rival() -> None:
     fluorite = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.46), ["Ca", "F"], [[0, 0, 0], [0.25, 0.25, 0.25]])
     host = fluorite.get_primitive_structure()
     host.remove_species(["F"])
     jobs = {n: inpaint_jobs(host, InpaintOptions(host="x", guests={"F": 2}, n=n, references=())) for n in (1, 2)}
-    (alone,), (first, second) = jobs[1], jobs[2]
+    (alone,), (first, last) = jobs[1], jobs[2]
     assert alone.candidate == first.candidate
-    assert (first.rival, second.rival) == (None, None)
+    assert first.rival is None
     assert alone.rival is not None
-    assert alone.rival.candidate.id == alone.candidate.id
-    assert (alone.candidate.seed_source, alone.rival.candidate.seed_source) == ("prototype", "orbits")
+    assert last.rival is not None
+    assert (alone.rival.candidate.id, last.rival.candidate.id) == (alone.candidate.id, last.candidate.id)
+    assert [j.candidate.seed_source for j in (alone, alone.rival)] == ["prototype", "orbits"]
+    assert [j.candidate.seed_source for j in (last, last.rival)] == ["orbits", "host"]
     (anywhere,) = inpaint_jobs(host, InpaintOptions(host="x", guests={"F": 2}, n=1, seeds="anywhere", references=()))
     assert anywhere.rival is None

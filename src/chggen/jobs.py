@@ -103,7 +103,7 @@ def _on_orbits_if_they_fit(host: Host, name: str) -> Host:
 
 
 def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
-    """n jobs with the same host; guests are added to what it holds. A single one has the second's start for a rival.
+    """n jobs with the same host; guests are added to what it holds. The last has the next start for a rival.
 
     Seeds `auto` leave known prototypes and orbits alone where the host is noised, which asks for the paper's way.
     """
@@ -117,7 +117,7 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
     formula = _formula(framework, options.guests)
     seeds = options.seeds if options.sampler.anchor == "clamp" or options.seeds != AUTO else "anywhere"
 
-    def job(index: int, start: Start, rival: Job | None = None) -> Job:
+    def job(index: int, start: Start) -> Job:
         rng = np.random.default_rng([options.seed, index])
         candidate = Candidate(
             id=f"{formula}-i{index:04d}",
@@ -128,12 +128,13 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
         )
         if moved is not None:
             candidate = with_framework(candidate, moved)
-        return Job(candidate=candidate, start=start, rival=rival)
+        return Job(candidate=candidate, start=start)
 
-    first, second, *_ = starts = fillings(filled, max(options.n, 2), seeds)
-    if options.n == 1:
-        return [job(0, first, None if second is first else job(0, second))]
-    return [job(index, start) for index, start in enumerate(starts)]
+    *starts, spare = fillings(filled, options.n + 1, seeds)
+    jobs = [job(index, start) for index, start in enumerate(starts)]
+    if spare is not starts[-1]:
+        jobs[-1] = replace(jobs[-1], rival=job(options.n - 1, spare))
+    return jobs
 
 
 def _formula(framework: Structure, guests: Mapping[str, int]) -> str:

@@ -263,8 +263,8 @@ def outcome(tries: Sequence[str], made: Mapping[str, Candidate]) -> Candidate | 
 def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:
     """Ranked candidates with their duplicate groups: duplicate_of, and n_found, found_by, likeness of the one kept.
 
-    That is the most symmetric of those within 5 meV/atom of the group's lowest, which is what symmetry may cost; it
-    stands before the others.
+    That is the most symmetric of those within 5 meV/atom of the group's lowest, which is what symmetry may cost, of
+    equals the one of the likeliest prototype; it stands before the others.
     """
     relaxed = [c for c in ranked if c.status == "ok" and c.energy_per_atom is not None]
     first = duplicate_groups(
@@ -278,9 +278,9 @@ def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:
     for same in groups.values():
         limit = min(cast(float, c.energy_per_atom) for c in same) + SYMMETRY_COST
         near = [c for c in same if cast(float, c.energy_per_atom) <= limit]
-        kept = max(near, key=lambda c: point_group_order(c.space_group_loose or 1))
-        sources = sorted({c.seed_source for c in same if c.seed_source})
         likeness = max((c.seed_likeness for c in same if c.seed_likeness is not None), default=None)
+        kept = max(near, key=lambda c: (point_group_order(c.space_group_loose or 1), c.seed_likeness == likeness))
+        sources = sorted({c.seed_source for c in same if c.seed_source})
         final |= {c.id: replace(c, duplicate_of=kept.id, n_found=None, found_by=None, likeness=None) for c in same}
         final[kept.id] = replace(
             kept, duplicate_of=None, n_found=len(same), found_by=", ".join(sources) or None, likeness=likeness
