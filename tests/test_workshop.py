@@ -42,14 +42,22 @@ def test_a_few_steps_show_which_try_relaxes_lowest() -> None:
     one, other = (from_structures([AseAtomsAdaptor.get_structure(atoms)]) for atoms in (stretched, settled))
     judge = LowestEnergy(_POTENTIAL)
     assert judge(_unasked, other, []) < judge(_unasked, one, [])
-    final = LowestAfterSteps(_POTENTIAL, RelaxOptions())
+    final = LowestAfterSteps(_POTENTIAL, RelaxOptions(), 4, 0)
     for finalists, place in ([one, other], 0), ([other, one], 1), ([other, one, other, other, other], 1):
         assert final(finalists, torch.zeros(len(finalists), 1, dtype=torch.bool)).tolist() == [place]
 
 
+def test_more_tries_race_where_cells_are_small() -> None:
+    bcc = bulk("Cu", "bcc", a=2.85, cubic=True).repeat((2, 1, 1))
+    low, high = (from_structures([structure]) for structure in (_fcc(3.6), AseAtomsAdaptor.get_structure(bcc)))
+    samples, none = [high, high, high, low], torch.zeros(4, 1, dtype=torch.bool)  # the lowest has the highest mark
+    assert LowestAfterSteps(_POTENTIAL, RelaxOptions(), 3, 4 * 3)(samples, none).tolist() == [0]
+    assert LowestAfterSteps(_POTENTIAL, RelaxOptions(), 3, 4 * 4)(samples, none).tolist() == [3]
+
+
 def test_a_refused_try_does_not_win() -> None:
     one, other = (from_structures([_fcc(edge)]) for edge in (3.6, 3.8))
-    final = LowestAfterSteps(_POTENTIAL, RelaxOptions())
+    final = LowestAfterSteps(_POTENTIAL, RelaxOptions(), 4, 0)
     assert final([one, other], torch.tensor([[True], [False]])).tolist() == [1]
     assert final([one, other], torch.tensor([[True], [True]])).tolist() == [0]
 

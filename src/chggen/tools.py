@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 KEPT: Final = 0.01  # Å; symprec of the group that a symmetric candidate keeps while it relaxes
-# On orbits, in runs that relax: tries whose energy is looked at, levels of each, and of them those relaxed a little.
-_ON_ORBITS: Final = {"fast": (8, 6, 1), "best": (16, 10, 1)}
-_IN_SYMMETRY: Final = {"fast": (24, 6, 4), "best": (64, 8, 12)}  # the same where symmetry is kept and cells are drawn
-_RUNGS: Final = (5, 5, 10)  # steps that the finalists relax, half of them after each; two tell no more than none
+# On orbits, in runs that relax: tries whose energy is looked at, and levels of each.
+_ON_ORBITS: Final = {"fast": (8, 6), "best": (16, 10)}
+_IN_SYMMETRY: Final = {"fast": (24, 6), "best": (64, 8)}  # the same where symmetry is kept and cells are drawn
+_FINALISTS: Final = {"fast": (4, 80), "best": (12, 240)}  # of these: at least so many, and as many as have these atoms
+_RUNGS: Final = (5, 5, 10, 10)  # steps that the finalists relax, half of them after each
+_MOMENTUM: Final = 0.5  # of what an energy fell in the last steps is what it is expected to fall yet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +79,15 @@ class Tools:
         sites that are known, Å; there is nothing to choose then.
         """
         s = self.sampler
-        best_of, levels, finalists = s.best_of, s.levels, 1
+        best_of, levels, final = s.best_of, s.levels, None
         if softness is not None:
             best_of = 1
         elif on_orbits and best_of is None:
             best_of = 2 * QUALITIES[s.quality][1]
             if self.by_energy and levels is None:
-                best_of, levels, finalists = (_IN_SYMMETRY if symmetric else _ON_ORBITS)[s.quality]
+                best_of, levels = (_IN_SYMMETRY if symmetric else _ON_ORBITS)[s.quality]
+                if symmetric:
+                    final = LowestAfterSteps(self.potential(), cast(RelaxOptions, self.relax), *_FINALISTS[s.quality])
         judge: Judge = LowestEnergy(self.potential()) if self.by_energy else DenoisingError()
         made = recipe(
             "de-novo" if de_novo else s.anchor,
@@ -95,10 +99,7 @@ class Tools:
             judge=judge,
             top=softness,
         )
-        if finalists == 1:
-            return made
-        final = LowestAfterSteps(self.potential(), cast(RelaxOptions, self.relax))
-        return replace(made, choice=replace(made.choice, finalists=finalists, final=final))
+        return made if final is None else replace(made, choice=replace(made.choice, final=final))
 
 
 @dataclass(frozen=True)
@@ -119,26 +120,31 @@ class LowestAfterSteps:
     """Chooses among symmetric tries by energy, after steps of relaxation that keep their symmetry.
 
     Raw energies hardly tell which try relaxes lowest (rank correlation 0.1 to 0.6), since cells are drawn, and those of
-    the first steps favour high symmetry, which has little left to fall. So the finalists race: all take a few steps,
-    the lower half some more, and so on (successive halving, Jamieson & Talwalkar, AISTATS 2016).
+    the first steps favour high symmetry, which has little left to fall. So the lowest race: all take a few steps, the
+    better half some more, and so on (successive halving, Jamieson & Talwalkar, AISTATS 2016), by where their energies
+    are heading. In small cells, where steps cost little, more of them do: `atoms` in all, `least` tries at least.
     """
 
     potential: Potential
     options: RelaxOptions
+    least: int
+    atoms: int
 
-    def __call__(self, finalists: Sequence[Crystals], refused: torch.Tensor) -> torch.Tensor:
-        made = [to_structures(crystals) for crystals in finalists]
-        left = [[f for f in range(len(made)) if not refused[f, k]] for k in range(len(made[0]))]
+    def __call__(self, samples: Sequence[Crystals], refused: torch.Tensor) -> torch.Tensor:
+        sizes = samples[0].n_atoms.tolist()
+        finalists = [max(self.least, self.atoms // size) for size in sizes]
+        made = [to_structures(crystals) for crystals in samples[: max(finalists)]]
+        left = [[f for f in range(len(made)) if not refused[f, k]][:most] for k, most in enumerate(finalists)]
         now = {(k, f): made[f][k] for k, own in enumerate(left) for f in own}
         for steps in _RUNGS:
             running = [(k, f) for k, own in enumerate(left) if len(own) > 1 for f in own]
-            ends = self._relaxed([now[job] for job in running], steps, str(finalists[0].lattice.device))
+            ends = self._relaxed([now[job] for job in running], steps, str(samples[0].lattice.device))
             done = dict(zip(running, ends, strict=True))
             now |= {job: end.structure for job, end in done.items()}
             for k, own in enumerate(left):
                 if len(own) > 1:
-                    energy = {f: done[k, f].energy_or_inf for f in own}
-                    left[k] = sorted(own, key=energy.__getitem__)[: (len(own) + 1) // 2]
+                    heading = {f: _heading(done[k, f]) for f in own}
+                    left[k] = sorted(own, key=heading.__getitem__)[: (len(own) + 1) // 2]
         return torch.tensor([own[0] if own else 0 for own in left], device=refused.device)
 
     def _relaxed(self, structures: Sequence[Structure], steps: int, device: str) -> list[Relaxed]:
@@ -153,6 +159,13 @@ class LowestAfterSteps:
             optimizer="lbfgs",
             device=device,
         )
+
+
+def _heading(end: Relaxed) -> float:
+    """What an energy is heading for, eV/atom: itself where it has converged, inf where there is none."""
+    if end.converged or end.energy_per_atom is None or end.initial_energy_per_atom is None:
+        return end.energy_or_inf
+    return end.energy_per_atom - _MOMENTUM * (end.initial_energy_per_atom - end.energy_per_atom)
 
 
 def check_potential(options: RelaxOptions | None) -> None:

@@ -29,10 +29,13 @@ class Judge(Protocol):
 
 @runtime_checkable
 class LastWord(Protocol):
-    """Has the last word among samples of each crystal: which of them it is; refused ones only where all are."""
+    """Has the last word among samples of each crystal, given by their marks, the lowest first: which of them it is.
+
+    refused: those whose mark is inf, to be chosen only where all are.
+    """
 
     def __call__(
-        self, finalists: Sequence[Crystals], refused: Bool[Tensor, "finalists crystals"]
+        self, samples: Sequence[Crystals], refused: Bool[Tensor, "samples crystals"]
     ) -> Int[Tensor, "crystals"]: ...
 
 
@@ -74,20 +77,15 @@ class DenoisingError:
 
 @dataclass(frozen=True, kw_only=True)
 class BestOf:
-    """Sample n times and keep the sample that the judge marks lowest.
-
-    final: has the last word among the `finalists` samples of each crystal that the judge marks lowest; those that the
-    judge marks inf are refused.
-    """
+    """Sample n times and keep the sample that the judge marks lowest, or the one that has the last word by `final`."""
 
     n: int = 1
     judge: Judge = DenoisingError()
-    finalists: int = 1
     final: LastWord | None = None
 
     def __post_init__(self) -> None:
-        if self.n < 1 or self.finalists < 1:
-            raise ValueError(f"best_of and finalists must be at least 1, got {self.n} and {self.finalists}")
+        if self.n < 1:
+            raise ValueError(f"best_of must be at least 1, got {self.n}")
 
     @property
     def evaluations(self) -> int:
@@ -100,48 +98,24 @@ class BestOf:
         """The best of n `sample(seeds, try)`, crystal by crystal; one noise judges all tries of a crystal."""
         if self.n == 1:
             return sample(seeds, 0)
-        kept: list[_Marked] = []  # lowest first, crystal by crystal
+        tries, marks = [], []
         for k in range(self.n):
-            crystals = sample(seeds if k == 0 else [_another(seed, k) for seed in seeds], k)
-            made = _Marked(crystals, self._mark(self.judge, score, crystals, seeds))
-            for place, other in enumerate(kept):
-                kept[place], made = made.lower(other), made.higher(other)
-            if len(kept) < self.finalists:
-                kept.append(made)
-        if self.final is None or len(kept) == 1:
-            return kept[0].crystals
-        won = self.final([m.crystals for m in kept], torch.stack([torch.isinf(m.mark) for m in kept]))
-        best = kept[0]
-        for place, other in enumerate(kept):
-            best = other.where(won == place, best)
-        return best.crystals
-
-    def _mark(self, judge: Judge, score: ScoreModel, made: Crystals, seeds: Sequence[int]) -> Float[Tensor, "crystals"]:
-        mark = judge(score, made, generators_from([_another(seed, 0) for seed in seeds]))
-        return torch.nan_to_num(mark, nan=torch.inf)
+            tries.append(sample(seeds if k == 0 else [_another(seed, k) for seed in seeds], k))
+            mark = self.judge(score, tries[k], generators_from([_another(seed, 0) for seed in seeds]))
+            marks.append(torch.nan_to_num(mark, nan=torch.inf))
+        mark, order = torch.stack(marks).sort(dim=0, stable=True)  # the first of equals
+        if self.final is None:
+            return _picked(tries, order[0])
+        won = self.final([_picked(tries, which) for which in order], torch.isinf(mark))
+        return _picked(tries, order.gather(0, won[None])[0])
 
 
-@dataclass(frozen=True)
-class _Marked:
-    """Samples of a batch with their marks."""
-
-    crystals: Crystals
-    mark: Float[Tensor, "crystals"]
-
-    def lower(self, other: _Marked) -> _Marked:
-        """Of each crystal the sample of the lower mark; the other's where they tie."""
-        return self.where(self.mark < other.mark, other)
-
-    def higher(self, other: _Marked) -> _Marked:
-        """What `lower` leaves."""
-        return self.where(self.mark >= other.mark, other)
-
-    def where(self, own: Bool[Tensor, "crystals"], other: _Marked) -> _Marked:
-        """Its own samples where `own` says so, else the other's."""
-        a, b = self.crystals, other.crystals
-        frac = torch.where(own[a.crystal_index][:, None], a.frac_coords, b.frac_coords)
-        lattice = torch.where(own[:, None, None], a.lattice, b.lattice)  # tries may have their own cells
-        return _Marked(replace(b, frac_coords=frac, lattice=lattice), torch.where(own, self.mark, other.mark))
+def _picked(tries: Sequence[Crystals], which: Int[Tensor, "crystals"]) -> Crystals:
+    """Of each crystal the try of this number; tries may have their own cells."""
+    index = tries[0].crystal_index
+    frac = torch.stack([made.frac_coords for made in tries])[which[index], torch.arange(len(index))]
+    lattice = torch.stack([made.lattice for made in tries])[which, torch.arange(len(which))]
+    return replace(tries[0], frac_coords=frac, lattice=lattice)
 
 
 ONE: Final = BestOf()
