@@ -16,7 +16,7 @@ from chggen.fillings import Laid, fillings
 from chggen.host import Host, default_guests, strip_guests
 from chggen.options import AUTO, InpaintOptions, PredictOptions
 from chggen.starts import Given, OnOrbits, Start, on_orbits, symmetrised
-from chggen.symmetry import Refined, symmetrised_framework
+from chggen.symmetry import Refined, operations, symmetrised_framework
 from chggen.workshop import Job
 
 if TYPE_CHECKING:
@@ -57,7 +57,11 @@ def guests_by_formula(formulas: Mapping[str, Mapping[str, int]], options: Predic
 
 
 def framework_jobs(parent: Candidate, guests: Sequence[str], options: PredictOptions) -> list[Job] | Candidate:
-    """The inpainting jobs for a parent's symmetrised framework, or the one failed candidate where there is none."""
+    """The inpainting jobs for a parent's symmetrised framework, or the one failed candidate where there is none.
+
+    A framework may have more symmetry than the crystal that it came from, so half of the tries on orbits are on those
+    of subgroups as large as the crystal's group.
+    """
     candidate = Candidate(
         id=f"{parent.id}-i0",
         parent=parent.id,
@@ -66,14 +70,15 @@ def framework_jobs(parent: Candidate, guests: Sequence[str], options: PredictOpt
         seed=_framework_seed(parent, options, 0),
         seed_source=parent.seed_source,
     )
-    host = strip_guests(cast("Structure", parent.structure), guests)
+    crystal = cast("Structure", parent.structure)
+    host = strip_guests(crystal, guests)
     refined = symmetrised_framework(host.framework)
     if refined is None:
         return failed(candidate, "refine", "no tolerance up to 2 Å gives the framework a group above P1 and P-1")
     candidate = with_framework(candidate, refined)
     free = Host(framework=refined.structure, guests=host.guests)
     share = _FREE_SHARE[options.symmetry]
-    symmetric = _on_orbits_if_they_fit(free, parent.id) if share < 1 else free
+    symmetric = _on_orbits_if_they_fit(free, parent.id, len(operations(crystal)[0])) if share < 1 else free
     jobs = []
     for k in range(options.per_framework):
         seed = _framework_seed(parent, options, k)
@@ -94,9 +99,9 @@ def _framework_seed(parent: Candidate, options: PredictOptions, k: int) -> int:
     return int(np.random.default_rng([options.seed, parent.seed, k]).integers(2**62))
 
 
-def _on_orbits_if_they_fit(host: Host, name: str) -> Host:
+def _on_orbits_if_they_fit(host: Host, name: str, order: int) -> Host:
     try:
-        return on_orbits(host)
+        return on_orbits(host, order)
     except InputError as error:
         log.info("%s: guests placed without symmetry: %s", name, error)
         return host

@@ -157,11 +157,12 @@ def symmetrised(framework: Structure) -> Refined:
     return found
 
 
-def on_orbits(host: Host) -> Host:
+def on_orbits(host: Host, order: int | None = None) -> Host:
     """The host with its guests on orbits of its group, or of the first subgroup that their counts fit.
 
-    The framework has to be symmetrised. Raises InputError, naming counts that fit, where no subgroup above P1 and P-1
-    holds them in this cell.
+    The framework has to be symmetrised. order: half of the draws are from smaller subgroups of so many operations,
+    where any hold the guests. Raises InputError, naming counts that fit, where no subgroup above P1 and P-1 holds them
+    in this cell.
     """
     group, positions = _group(host)
     around = surroundings_of(host)
@@ -175,6 +176,10 @@ def on_orbits(host: Host) -> Host:
             f"{counts_text(host, host.guests.values())} in {where} fit no orbits of {groups}; {remedy}; "
             "or use a supercell or symmetry none"
         )
+    if order is not None and order < len(plan.choices[0].members):
+        smaller = plan_orbits(around, group, positions, (m for m in group.subgroups() if len(m) == order))
+        if smaller is not None:
+            plan = replace(plan, choices=(*plan.choices, *smaller.choices))
     return replace(host, orbits=plan)
 
 

@@ -57,6 +57,16 @@ def test_several_species_share_the_positions_and_none_is_taken_twice() -> None:
         assert drawn.described == "Li 8c; Na 4b"
 
 
+def test_half_of_the_draws_are_from_smaller_subgroups_where_asked() -> None:
+    host = on_orbits(Host(framework=_fcc(), guests={"Li": 8}), order=24)
+    assert host.orbits is not None
+    assert {len(c.members) for c in host.orbits.choices} == {192, 24}
+    groups = [space_group(_filled(host, seed), 1e-5) for seed in range(60)]
+    assert 15 < groups.count(225) < 55
+    assert set(groups) != {225}
+    assert on_orbits(Host(framework=_fcc(), guests={"Li": 8}), order=192).orbits.choices[-1].members.size == 192
+
+
 def test_draws_depend_on_the_seed_alone() -> None:
     host = on_orbits(Host(framework=_fcc(), guests={"Li": 5}))
     assert host.orbits is not None

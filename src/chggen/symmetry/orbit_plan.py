@@ -79,8 +79,9 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class OrbitPlan:
-    """How to put guests on orbits: each draw takes one of the choices, which are equally good, and fills it.
+    """How to put guests on orbits: each draw takes one of the choices and fills it.
 
+    Choices of one order are equally good, and so are the orders.
     pairs: position and species of each orbit, where they are given and not to be drawn; points: on those positions.
     """
 
@@ -124,7 +125,10 @@ class OrbitPlan:
         rng = np.random.default_rng(seed)
         best, least = None, -1.0
         counts = list(self.around.guests.values())
-        choice = self.choices[int(rng.integers(len(self.choices)))]
+        orders = list(dict.fromkeys(len(choice.members) for choice in self.choices))
+        order = orders[int(rng.integers(len(orders)))]
+        same = [choice for choice in self.choices if len(choice.members) == order]
+        choice = same[int(rng.integers(len(same)))]
         placings = 0
         for _ in range(_ASSIGNMENTS):
             pairs = self.pairs or choice.assignment(counts, rng)
