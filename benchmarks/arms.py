@@ -132,7 +132,8 @@ def as_inpaint(found: Sequence[Case], numbers: Sequence[int], n: int, tools: Too
     for h in range(len(found)):
         row = [made[h, k] for k in range(n + 1)]
         for k in dict.fromkeys((n - 1, 0)):  # the last of a run may give way to what would follow; so may a single one
-            if clearly_lower(row[k + 1], row[k], tools.potential()):
+            elsewhere = jobs[h, k + 1].start is not jobs[h, k].start  # as jobs.inpaint_jobs has it
+            if elsewhere and clearly_lower(row[k + 1], row[k], tools.potential()):
                 row[k], row[k + 1] = row[k + 1], row[k]
         rows.append(row[:n])
     return rows

@@ -138,7 +138,8 @@ def outcomes(found):
             draws.setdefault(_asked(name), []).append(name)
     ends = {asked: outcome(own, made) for asked, own in draws.items()}
     likeliest = {_asked(c.id): c for c in answers(found).values()}
-    return [c for c in (likeliest | {k: c for k, c in ends.items() if k not in likeliest}).values() if c is not None]
+    final = likeliest | ends | likeliest  # in the order of the first, by the word of the last
+    return [c for c in final.values() if c is not None]
 
 
 def _asked(name: str) -> str:
@@ -268,7 +269,7 @@ def table(rows) -> None:
         cells = [
             name, len(own), f"{arm}, {'relaxed' if relaxed else 'raw'}", n,
             percent(r["first"] for r in own), percent(r["answer"] for r in own), percent(r["any"] for r in own),
-            f"{percent(r['answer_rms'] is not None for r in own)} ({np.mean(first) if first else np.nan:.3f})",
+            f"{percent(r['answer_rms'] is not None for r in own)} ({f'{np.mean(first):.3f}' if first else '–'})",
             percent(r["any_rms"] is not None for r in own),
             *(percent(r[k] is not None and r[k] < 0.1 for r in own) for k in ("first_rms", "answer_rms")),
             percent(r["space_group"] for r in own), sum(r["relaxations"] for r in own),

@@ -113,8 +113,9 @@ class BestOf:
 def _picked(tries: Sequence[Crystals], which: Int[Tensor, "crystals"]) -> Crystals:
     """Of each crystal the try of this number; tries may have their own cells."""
     index = tries[0].crystal_index
-    frac = torch.stack([made.frac_coords for made in tries])[which[index], torch.arange(len(index))]
-    lattice = torch.stack([made.lattice for made in tries])[which, torch.arange(len(which))]
+    atoms, crystals = (torch.arange(len(over), device=over.device) for over in (index, which))
+    frac = torch.stack([made.frac_coords for made in tries])[which[index], atoms]
+    lattice = torch.stack([made.lattice for made in tries])[which, crystals]
     return replace(tries[0], frac_coords=frac, lattice=lattice)
 
 
