@@ -102,8 +102,9 @@ def scale(data: Path, n: int) -> None:
 
     power, none = minimize(loss, np.array([0.5, 1.0]), method="Nelder-Mead").x
     share = np.mean([right.any() for _, right in seen])
-    first = np.mean([right[likeness.argmax()] for likeness, right in seen])
-    told = f"right prototypes for {100 * share:.1f} %, the likeliest right for {100 * first:.1f} %"
+    first, twelve = (np.mean([right[np.argsort(-x, kind="stable")[:n]].any() for x, right in seen]) for n in (1, 12))
+    told = f"right prototypes for {100 * share:.1f} %, the likeliest right for {100 * first:.1f} %, "
+    told += f"one of the first 12 for {100 * twelve:.1f} %"
     print(f"{len(seen)} crystals with prototypes of their content: {told}")
     print(f"p of a prototype goes as exp({power:.2f} likeness), that none of them is right as exp({none:.1f})")
 

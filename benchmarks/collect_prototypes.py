@@ -4,9 +4,10 @@
 
 DATA holds mp20.npz, mp_structures.npz and mp_table.csv.gz (Materials Project, CC BY 4.0). Crystals of rows that may be
 trained on, reduced to their primitive cells at symprec 0.1 Å, are alike when space group, atoms on each site and the
-distances between the sites agree at one volume. What is alike in two or more compositions is a prototype: space group,
-Wyckoff positions, and the mean of axis ratios and free coordinates over the crystals near one of them. Beside
-it stand the elements that fill it, and how well elements stand in for one another. About ten minutes on two cores.
+distances between the sites agree at one volume. What is alike is a prototype: space group, Wyckoff positions, and the
+mean of axis ratios and free coordinates over the crystals near one of them; what one composition alone has, up to 40
+atoms. Beside it stand the elements that fill it, and how well elements stand in for one another. About half an hour on
+two cores.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ ON_SITE = 0.05  # fractional; how far from its position an atom may be: symprec 
 REACH = 2.6  # of distances in a fingerprint, in units of the cube root of the volume of an atom
 WIDTH = 0.06
 BINS = np.arange(0.35, REACH, WIDTH)
+LARGEST = 40  # atoms of a prototype that one composition alone has: the table's size goes with them
 
 
 @dataclass
@@ -155,17 +157,18 @@ def alike(crystals: list[Crystal]) -> list[list[tuple[Crystal, tuple[int, ...]]]
 
 
 def prototype(group):
-    """Mean shape and orbits of those in a group that are near one of them, with all their elements; None: fewer than
-    two compositions are.
+    """Mean shape and orbits of those in a group that are near one of them, with all their elements.
 
-    First of those described by the same letters, as most are, then of any, mapped on one another by StructureMatcher.
+    First of those described by the same letters, as most are, then of any, mapped on one another by StructureMatcher;
+    where no two compositions are near each other, those of the first crystal.
     """
     letters = Counter(_letters(crystal, order) for crystal, order in group).most_common(1)[0][0]
     same = [(c, order) for c, order in group if _letters(c, order) == letters]
-    for relative, members in ((_relative, same), (_mapped, group[:8])):
+    most = min(2, len(compositions(group)))
+    for relative, members, least in ((_relative, same, most), (_mapped, group[:8], 2), (_relative, same[:1], 1)):
         for reference, order in members[:3]:
             near = [found for c, o in members if (found := relative(c, o, reference, order)) is not None]
-            if len({formula for formula, _, _ in near}) >= 2:
+            if len({formula for formula, _, _ in near}) >= least:
                 shape = np.mean([s for _, s, _ in near], axis=0)
                 free = [np.mean(every, axis=0) % 1 for every in zip(*(f for _, _, f in near), strict=True)]
                 elements = sorted({tuple(c.elements[k] for k in o) for c, o in group})
@@ -173,7 +176,11 @@ def prototype(group):
                 names = [letter for _, letter, _ in reference.orbits]
                 orbits = list(zip(slots, names, free, strict=True))
                 return reference.number, reference.counts, shape, orbits, elements, _swaps(group[0])
-    return None
+    raise AssertionError("a crystal is not near itself")
+
+
+def compositions(group) -> set:
+    return {crystal.formula for crystal, _ in group}
 
 
 def _swaps(member) -> list[tuple[int, ...]]:
@@ -303,11 +310,12 @@ def main() -> None:
             by_kind[found.number, found.counts, len(found.orbits)].append(found)
     groups = [group for kind in sorted(by_kind) for group in alike(by_kind[kind])]
     odds = similarity(groups)
-    shared = [g for g in groups if len({c.formula for c, _ in g}) > 1]
+    wanted = [g for g in groups if len(compositions(g)) > 1 or sum(g[0][0].counts) <= LARGEST]
     with Pool(2) as pool:
-        kept = [found for found in pool.imap(prototype, shared, chunksize=20) if found is not None]
+        kept = list(pool.imap(prototype, wanted, chunksize=20))
     write(kept, odds, total)
-    print(f"{total} crystals, {len(groups)} kinds, {len(shared)} of two or more compositions, {len(kept)} kept")
+    shared = sum(len(compositions(g)) > 1 for g in groups)
+    print(f"{total} crystals, {len(groups)} kinds, {shared} of two or more compositions, {len(kept)} kept")
     print(f"{TABLE.stat().st_size / 1024:.0f} KiB; {dict(left_out)}")
 
 

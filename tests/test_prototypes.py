@@ -76,6 +76,11 @@ def test_likeness_falls_with_the_rank_and_ranks_are_distinct() -> None:
         prototype_of(counts, len(found))
 
 
+def test_a_structure_of_one_composition_is_known_and_less_certain() -> None:
+    carbide = [p for k in range(5) if (p := prototype_of({"Al": 4, "C": 3}, k)).number == 166]
+    assert carbide[0].likeness == pytest.approx(2 * 4.0 - 1.0, abs=0.01)  # Al4C3: its own elements, and no others
+
+
 def test_the_order_of_the_species_does_not_matter() -> None:
     one, other = {"Sr": 1, "Ti": 1, "O": 3}, {"O": 3, "Ti": 1, "Sr": 1}
     assert prototype_of(one, 2) == prototype_of(other, 2)

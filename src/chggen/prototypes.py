@@ -22,6 +22,7 @@ from chggen.config import InputError
 TABLE: Final = Path(__file__).parent / "data" / "prototypes.npz"
 FORMAT: Final = 1
 _COMMON: Final = 0.2  # log-odds that a prototype gains with the logarithm of how many fillings of it are known
+_ONCE: Final = 1.0  # and loses where it is one only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ def _ranked(species: tuple[tuple[str, int], ...]) -> tuple[tuple[float, int, tup
             likeness = float(alike[numbers[list(order)], fillings].sum(axis=1).max())
             same = min([order, *(tuple(order[k] for k in swap) for swap in swaps)])
             best[same] = max(best.get(same, -math.inf), likeness)
-        common = _COMMON * math.log(len(fillings))
+        common = _COMMON * math.log(len(fillings)) if len(fillings) > 1 else -_ONCE
         found += [(-round(x + common, 6), i, order) for order, x in best.items()]
     return tuple((-x, i, tuple(by_count[k][0] for k in order)) for x, i, order in sorted(found))
 
@@ -73,7 +74,8 @@ def prototype_of(species: Mapping[str, int], rank: int) -> Prototype:
     """The prototype of that rank (0: the likeliest) for the species of a primitive cell.
 
     Prototypes are ranked by the log-odds, summed over the slots, that the species stand in for those of the most
-    similar known filling, plus a bonus for prototypes that many fillings have. Raises IndexError beyond the last.
+    similar known filling, plus a bonus for prototypes that many fillings have, less a malus where it is one only.
+    Raises IndexError beyond the last.
     """
     likeness, i, filling = _ranked(tuple(sorted(species.items())))[rank]
     table, _ = _table()
