@@ -6,8 +6,8 @@ DATA holds mp20.npz, mp_structures.npz and mp_table.csv.gz (Materials Project, C
 trained on, reduced to their primitive cells at symprec 0.1 Å, are alike when space group, atoms on each site and the
 distances between the sites agree at one volume. What is alike is a prototype: space group, Wyckoff positions, and the
 mean of axis ratios and free coordinates over the crystals near one of them; what one composition alone has, up to 40
-atoms. Beside it stand the elements that fill it, and how well elements stand in for one another. About half an hour on
-two cores.
+atoms. Beside it stand the elements that fill it, how far above the hull the lowest of its crystals is, and how well
+elements stand in for one another. About half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import argparse
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from itertools import groupby, permutations, product
+from itertools import groupby, islice, permutations, product
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -44,7 +44,10 @@ LARGEST = 40  # atoms of a prototype that one composition alone has: the table's
 
 @dataclass
 class Crystal:
-    """A crystal in the standard primitive cell of its space group; slots: its elements, the fewest first."""
+    """A crystal in the standard primitive cell of its space group; slots: its elements, the fewest first.
+
+    above_hull: eV/atom, NaN where it is not known.
+    """
 
     number: int
     counts: tuple[int, ...]
@@ -52,6 +55,7 @@ class Crystal:
     shape: np.ndarray  # b/a, c/a, α, β, γ of the conventional cell
     orbits: list[tuple[int, str, np.ndarray]]  # slot, letter, every set of free coordinates that describes it
     fingerprint: np.ndarray  # slots × slots × bins
+    above_hull: float
 
     @property
     def formula(self) -> tuple[tuple[int, int], ...]:
@@ -59,15 +63,15 @@ class Crystal:
         return tuple(sorted((z, n // units) for z, n in zip(self.elements, self.counts, strict=True)))
 
 
-def described(cell) -> Crystal | str:
-    """The crystal of a cell as spglib takes it, or why it has no description."""
+def described(row) -> Crystal | str:
+    """The crystal of a cell as spglib takes it and its energy above hull, or why it has no description."""
     try:
-        return _described(cell)
+        return _described(*row)
     except Exception as error:  # spglib's own errors for cells it cannot read
         return f"left out: {error}"
 
 
-def _described(cell) -> Crystal | str:
+def _described(cell, above_hull: float) -> Crystal | str:
     dataset = spglib.get_symmetry_dataset(cell, symprec=SYMPREC)
     if dataset is None:
         return "left out: no space group"
@@ -103,6 +107,7 @@ def _described(cell) -> Crystal | str:
         shape=np.array([p[1] / p[0], p[2] / p[0], *p[3:]]),
         orbits=orbits,
         fingerprint=_fingerprint(lattice, sites, slot_of, len(slots)),
+        above_hull=above_hull,
     )
 
 
@@ -157,7 +162,8 @@ def alike(crystals: list[Crystal]) -> list[list[tuple[Crystal, tuple[int, ...]]]
 
 
 def prototype(group):
-    """Mean shape and orbits of those in a group that are near one of them, with all their elements.
+    """Mean shape and orbits of those in a group that are near one of them, with all their elements, and the lowest
+    energy above hull of the group.
 
     First of those described by the same letters, as most are, then of any, mapped on one another by StructureMatcher;
     where no two compositions are near each other, those of the first crystal.
@@ -175,7 +181,8 @@ def prototype(group):
                 slots = [order.index(slot) for slot, _, _ in reference.orbits]
                 names = [letter for _, letter, _ in reference.orbits]
                 orbits = list(zip(slots, names, free, strict=True))
-                return reference.number, reference.counts, shape, orbits, elements, _swaps(group[0])
+                above_hull = np.fmin.reduce([c.above_hull for c, _ in group])
+                return reference.number, reference.counts, shape, orbits, elements, _swaps(group[0]), above_hull
     raise AssertionError("a crystal is not near itself")
 
 
@@ -301,8 +308,8 @@ def main() -> None:
     left_out: Counter[str] = Counter()
     total = 0
     with Pool(2) as pool:
-        cells = (cell for n, cell in enumerate(training_cells(args.data)) if args.limit is None or n < args.limit)
-        for found in pool.imap(described, cells, chunksize=200):
+        rows = islice(training_cells(args.data), args.limit)
+        for found in pool.imap(described, rows, chunksize=200):
             if isinstance(found, str):
                 left_out[found.split(" of group")[0]] += 1
                 continue
@@ -343,6 +350,7 @@ def write(kept, odds, total) -> None:
         filling=np.array([z for row in kept for elements in row[4] for z in elements], np.uint8),
         swap_start=_starts(len(row[5]) * len(row[1]) for row in kept),
         swap=np.array([k for row in kept for order in row[5] for k in order], np.uint8),
+        above_hull=np.array([row[6] for row in kept], np.float16).round(3),
         similarity=odds.astype(np.float16).round(2),
     )
 

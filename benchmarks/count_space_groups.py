@@ -28,20 +28,26 @@ SOURCE = "Materials Project structures (CC BY 4.0, Jain et al., APL Materials 1,
 
 
 def training_cells(folder: Path):
-    """Cells as spglib takes them, of every row that may be trained on."""
+    """Cells as spglib takes them, of every row that may be trained on, with their energy above hull (eV/atom, or NaN).
+
+    That of the table counts, by the best scheme that it knows, and where it has none that of mp20.npz.
+    """
     with gzip.open(folder / "mp_table.csv.gz", "rt") as file:
-        rows = csv.DictReader(file)
-        allowed = {row["material_id"] for row in rows if row["may_train"] == "True"}
+        rows = [row for row in csv.DictReader(file) if row["may_train"] == "True"]
+    above = {row["material_id"]: float(row["ehull_best"] or row["ehull_mp2019"] or "nan") for row in rows}
     seen: set[str] = set()
     for file_name in ("mp20.npz", "mp_structures.npz"):
         data = dict(np.load(folder / file_name))  # read once: the archive unpacks an array at every access
         for i, key in enumerate(data["ids"].tolist()):
-            good = data["split"][i] == "train" if file_name == "mp20.npz" else key in allowed
+            good = data["split"][i] == "train" if file_name == "mp20.npz" else key in above
             if good and key not in seen:
                 seen.add(key)
                 part = slice(data["offsets"][i], data["offsets"][i + 1])
                 lattice = Lattice.from_parameters(*data["cell"][i]).matrix
-                yield lattice, data["frac"][part].astype(float), data["Z"][part]
+                height = above.get(key, np.nan)
+                if np.isnan(height) and "e_above_hull" in data:
+                    height = float(data["e_above_hull"][i])
+                yield (lattice, data["frac"][part].astype(float), data["Z"][part]), height
 
 
 def described(cell):
@@ -68,7 +74,7 @@ def main() -> None:
     counts: dict[str, Counter] = defaultdict(Counter)
     shapes: dict[int, list] = defaultdict(list)
     total = 0
-    for cell in training_cells(args.data):
+    for cell, _ in training_cells(args.data):
         try:
             found = described(cell)
         except Exception as error:  # spglib's own errors for cells it cannot read

@@ -76,9 +76,13 @@ def test_likeness_falls_with_the_rank_and_ranks_are_distinct() -> None:
         prototype_of(counts, len(found))
 
 
-def test_a_structure_of_one_composition_is_known_and_less_certain() -> None:
-    carbide = [p for k in range(5) if (p := prototype_of({"Al": 4, "C": 3}, k)).number == 166]
-    assert carbide[0].likeness == pytest.approx(2 * 4.0 - 1.0, abs=0.01)  # Al4C3: its own elements, and no others
+def test_what_lies_above_the_hull_is_less_likely() -> None:
+    found = [prototype_of({"Al": 4, "C": 3}, k) for k in range(5)]
+    assert found[0].number == 166  # Al4C3 itself, the only composition of its kind
+    assert found[0].likeness == pytest.approx(2 * 4.0, abs=0.1)  # its own elements on both slots, on the hull
+    disordered = [p for p in found if p.number == 1]  # known for the same elements, far above it
+    assert disordered
+    assert disordered[0].likeness < found[0].likeness - 1
 
 
 def test_the_order_of_the_species_does_not_matter() -> None:

@@ -20,9 +20,11 @@ from chggen.composition import SYMBOLS
 from chggen.config import InputError
 
 TABLE: Final = Path(__file__).parent / "data" / "prototypes.npz"
-FORMAT: Final = 1
+FORMAT: Final = 2
 _COMMON: Final = 0.2  # log-odds that a prototype gains with the logarithm of how many fillings of it are known
-_ONCE: Final = 1.0  # and loses where it is one only
+_UNSTABLE: Final = 8.0  # log-odds that it loses for each eV/atom of the lowest of its crystals above the hull
+_MOST_UNSTABLE: Final = 0.5  # eV/atom, beyond which none are lost
+_UNKNOWN: Final = 0.2  # eV/atom above the hull, where no crystal's energy is known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ def _ranked(species: tuple[tuple[str, int], ...]) -> tuple[tuple[float, int, tup
             likeness = float(alike[numbers[list(order)], fillings].sum(axis=1).max())
             same = min([order, *(tuple(order[k] for k in swap) for swap in swaps)])
             best[same] = max(best.get(same, -math.inf), likeness)
-        common = _COMMON * math.log(len(fillings)) if len(fillings) > 1 else -_ONCE
+        common = _COMMON * math.log(len(fillings)) - _UNSTABLE * float(table["height"][i])
         found += [(-round(x + common, 6), i, order) for order, x in best.items()]
     return tuple((-x, i, tuple(by_count[k][0] for k in order)) for x, i, order in sorted(found))
 
@@ -74,8 +76,8 @@ def prototype_of(species: Mapping[str, int], rank: int) -> Prototype:
     """The prototype of that rank (0: the likeliest) for the species of a primitive cell.
 
     Prototypes are ranked by the log-odds, summed over the slots, that the species stand in for those of the most
-    similar known filling, plus a bonus for prototypes that many fillings have, less a malus where it is one only.
-    Raises IndexError beyond the last.
+    similar known filling, plus a bonus for prototypes that many fillings have, less a malus for those whose crystals
+    are above the hull. Raises IndexError beyond the last.
     """
     likeness, i, filling = _ranked(tuple(sorted(species.items())))[rank]
     table, _ = _table()
@@ -104,6 +106,7 @@ def _table() -> tuple[dict[str, np.ndarray], dict[tuple[int, ...], Sequence[int]
         table = {name: file[name] for name in file.files}
     if int(table["format"]) != FORMAT:
         raise InputError(f"the table of prototypes has format {table['format']}, expected {FORMAT}; reinstall chggen")
+    table["height"] = np.clip(np.nan_to_num(table.pop("above_hull").astype(float), nan=_UNKNOWN), 0, _MOST_UNSTABLE)
     index: dict[tuple[int, ...], list[int]] = {}
     for i in range(len(table["number"])):
         counts = table["slot_count"][table["slot_start"][i] : table["slot_start"][i + 1]]
