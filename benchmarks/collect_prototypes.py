@@ -170,8 +170,8 @@ def prototype(group):
     """
     letters = Counter(_letters(crystal, order) for crystal, order in group).most_common(1)[0][0]
     same = [(c, order) for c, order in group if _letters(c, order) == letters]
-    most = min(2, len(compositions(group)))
-    for relative, members, least in ((_relative, same, most), (_mapped, group[:8], 2), (_relative, same[:1], 1)):
+    two = min(2, len(compositions(group)))
+    for relative, members, least in ((_relative, same, two), (_mapped, group[:8], 2), (_relative, same[:1], 1)):
         for reference, order in members[:3]:
             near = [found for c, o in members if (found := relative(c, o, reference, order)) is not None]
             if len({formula for formula, _, _ in near}) >= least:

@@ -62,8 +62,8 @@ def _ranked(species: tuple[tuple[str, int], ...]) -> tuple[tuple[float, int, tup
             likeness = float(alike[numbers[list(order)], fillings].sum(axis=1).max())
             same = min([order, *(tuple(order[k] for k in swap) for swap in swaps)])
             best[same] = max(best.get(same, -math.inf), likeness)
-        common = _COMMON * math.log(len(fillings)) - _UNSTABLE * float(table["height"][i])
-        found += [(-round(x + common, 6), i, order) for order, x in best.items()]
+        prior = _COMMON * math.log(len(fillings)) - _UNSTABLE * float(table["height"][i])
+        found += [(-round(x + prior, 6), i, order) for order, x in best.items()]
     return tuple((-x, i, tuple(by_count[k][0] for k in order)) for x, i, order in sorted(found))
 
 
