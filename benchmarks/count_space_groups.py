@@ -44,10 +44,10 @@ def training_cells(folder: Path):
                 seen.add(key)
                 part = slice(data["offsets"][i], data["offsets"][i + 1])
                 lattice = Lattice.from_parameters(*data["cell"][i]).matrix
-                height = above.get(key, np.nan)
-                if np.isnan(height) and "e_above_hull" in data:
-                    height = float(data["e_above_hull"][i])
-                yield (lattice, data["frac"][part].astype(float), data["Z"][part]), height
+                above_hull = above.get(key, np.nan)
+                if np.isnan(above_hull) and "e_above_hull" in data:
+                    above_hull = float(data["e_above_hull"][i])
+                yield (lattice, data["frac"][part].astype(float), data["Z"][part]), above_hull
 
 
 def described(cell):

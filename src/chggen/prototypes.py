@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import permutations
+from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ FORMAT: Final = 2
 _COMMON: Final = 0.2  # log-odds that a prototype gains with the logarithm of how many fillings of it are known
 _UNSTABLE: Final = 8.0  # log-odds that it loses for each eV/atom of the lowest of its crystals above the hull
 _MOST_UNSTABLE: Final = 0.5  # eV/atom, beyond which none are lost
-_UNKNOWN: Final = 0.2  # eV/atom above the hull, where no crystal's energy is known
+_ENERGY_UNKNOWN: Final = 0.2  # eV/atom above the hull that count where no crystal's energy is known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def _ranked(species: tuple[tuple[str, int], ...]) -> tuple[tuple[float, int, tup
             likeness = float(alike[numbers[list(order)], fillings].sum(axis=1).max())
             same = min([order, *(tuple(order[k] for k in swap) for swap in swaps)])
             best[same] = max(best.get(same, -math.inf), likeness)
-        prior = _COMMON * math.log(len(fillings)) - _UNSTABLE * float(table["height"][i])
+        prior = _COMMON * math.log(len(fillings)) - _UNSTABLE * float(table["above_hull"][i])
         found += [(-round(x + prior, 6), i, order) for order, x in best.items()]
     return tuple((-x, i, tuple(by_count[k][0] for k in order)) for x, i, order in sorted(found))
 
@@ -106,9 +106,10 @@ def _table() -> tuple[dict[str, np.ndarray], dict[tuple[int, ...], Sequence[int]
         table = {name: file[name] for name in file.files}
     if int(table["format"]) != FORMAT:
         raise InputError(f"the table of prototypes has format {table['format']}, expected {FORMAT}; reinstall chggen")
-    table["height"] = np.clip(np.nan_to_num(table.pop("above_hull").astype(float), nan=_UNKNOWN), 0, _MOST_UNSTABLE)
+    above_hull = np.nan_to_num(table["above_hull"].astype(float), nan=_ENERGY_UNKNOWN)
+    table["above_hull"] = np.clip(above_hull, 0, _MOST_UNSTABLE)
     index: dict[tuple[int, ...], list[int]] = {}
-    for i in range(len(table["number"])):
-        counts = table["slot_count"][table["slot_start"][i] : table["slot_start"][i + 1]]
-        index.setdefault(tuple(counts.tolist()), []).append(i)
-    return table, {counts: tuple(found) for counts, found in index.items()}
+    counts, start = table["slot_count"].tolist(), table["slot_start"].tolist()
+    for i, (first, last) in enumerate(pairwise(start)):
+        index.setdefault(tuple(counts[first:last]), []).append(i)
+    return table, {key: tuple(found) for key, found in index.items()}
