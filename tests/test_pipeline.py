@@ -122,7 +122,9 @@ def test_good_candidates_come_first_and_lowest_energies_before_higher(run: tuple
 def _alloy(name: str, energy: float, order: int = 1, a: float = 3.75) -> Candidate:
     sites = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]][::order]
     structure = Structure(Lattice.cubic(a), ["Au", "Cu", "Cu", "Cu"][::order], sites)
-    return Candidate(id=name, stage="generate", formula="Cu3Au", seed=0, structure=structure, energy_per_atom=energy)
+    return Candidate(
+        id=name, stage="generate", formula="Cu3Au", seed=0, raw=structure, structure=structure, energy_per_atom=energy
+    )
 
 
 def test_duplicates_point_to_the_best_of_their_group_which_counts_them() -> None:
@@ -160,6 +162,14 @@ def test_of_duplicates_alike_in_energy_and_symmetry_the_one_of_the_likeliest_pro
     ]
     found = with_duplicates(sorted(given, key=rank))
     assert [(c.id, c.duplicate_of) for c in found] == [("c", None), ("a", "c"), ("b", "c")]
+
+
+def test_a_prototype_says_nothing_of_the_structure_that_it_left_itself_for() -> None:
+    chain = Structure(Lattice.tetragonal(3.0, 8.0), ["Au", "Cu", "Cu", "Cu"], [[0, 0, z / 4] for z in range(4)])
+    stayed, left = (replace(_alloy(n, -1.0), seed_likeness=x) for n, x in (("a", 3.5), ("b", 9.0)))
+    found = with_duplicates([stayed, replace(left, raw=chain)])
+    assert [c.likeness for c in found] == [3.5, None]
+    assert with_duplicates([stayed, left])[0].likeness == 9.0
 
 
 def test_the_answer_weighs_how_well_its_prototype_is_known_against_its_energy() -> None:

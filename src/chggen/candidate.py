@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # How a formula's crystal is told from its other minima, fitted on crystals of the `val` split (benchmarks/answers.py):
 ENERGY_ERROR: Final = 0.02  # eV/atom by which a potential's energies are off, so that likelihood falls e-fold
-_UNKNOWN: Final = 5.0  # log-odds of a structure that no prototype led to
+_UNKNOWN: Final = 4.0  # log-odds of a structure that no prototype led to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,8 @@ class Candidate:
     was reached). space_group is at symprec 0.01 Å, space_group_loose at 0.1 Å (international numbers). framework_* and
     refined_*: tolerance, rms and largest displacement of symmetrising the host before and the candidate after.
     seed_likeness: of the prototype it began as, log-odds (prototypes.Prototype). n_found, found_by and likeness: how
-    many candidates are this structure, which seed sources they came from, and the greatest seed_likeness of them.
+    many candidates are this structure, which seed sources they came from, and the greatest seed_likeness of those whose
+    relaxation led to no other structure than they began as.
     """
 
     id: str

@@ -22,7 +22,7 @@ from chggen.options import (
 )
 from chggen.plan import Plan
 from chggen.references import references_of
-from chggen.screening import duplicate_groups
+from chggen.screening import duplicate_groups, same_structure
 from chggen.settling import SYMMETRY_COST, lower_id, rescored
 from chggen.symmetry import above_trivial, point_group_order
 from chggen.tools import Tools
@@ -264,7 +264,7 @@ def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:
     """Ranked candidates with their duplicate groups: duplicate_of, and n_found, found_by, likeness of the one kept.
 
     That is the most symmetric of those within 5 meV/atom of the group's lowest, which is what symmetry may cost, of
-    equals the one of the likeliest prototype; it stands before the others.
+    equals the one of the likeliest prototype; it stands before the others. A prototype counts for what still is it.
     """
     relaxed = [c for c in ranked if c.status == "ok" and c.energy_per_atom is not None]
     first = duplicate_groups(
@@ -278,8 +278,9 @@ def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:
     for same in groups.values():
         limit = min(cast(float, c.energy_per_atom) for c in same) + SYMMETRY_COST
         near = [c for c in same if cast(float, c.energy_per_atom) <= limit]
-        likeness = max((c.seed_likeness for c in same if c.seed_likeness is not None), default=None)
-        kept = max(near, key=lambda c: (point_group_order(c.space_group_loose or 1), c.seed_likeness == likeness))
+        known = {c.id: c.seed_likeness for c in same if c.seed_likeness is not None and _as_begun(c)}
+        likeness = max(known.values(), default=None)
+        kept = max(near, key=lambda c: (point_group_order(c.space_group_loose or 1), known.get(c.id) == likeness))
         sources = sorted({c.seed_source for c in same if c.seed_source})
         final |= {c.id: replace(c, duplicate_of=kept.id, n_found=None, found_by=None, likeness=None) for c in same}
         final[kept.id] = replace(
@@ -287,3 +288,8 @@ def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:
         )
         place[kept.id] = place[same[0].id] - 0.5
     return sorted(final.values(), key=lambda c: place[c.id])
+
+
+def _as_begun(candidate: Candidate) -> bool:
+    """Whether its relaxation led to no other structure."""
+    return same_structure(cast("Structure", candidate.raw), cast("Structure", candidate.structure))

@@ -43,19 +43,23 @@ def reject_reason(structure: Structure, species: Mapping[str, int]) -> str | Non
 def duplicate_groups(structures: Sequence[Structure], energies: Sequence[float]) -> list[int]:
     """For each structure the index of the first one equal to it (its own when it is the first).
 
-    Sequence order decides who is first. Compared are structures of one reduced formula within 20 meV/atom, by
-    pymatgen's StructureMatcher with its default tolerances. energies: eV/atom.
+    Sequence order decides who is first. Compared are structures of one reduced formula within 20 meV/atom. energies:
+    eV/atom.
     """
-    from pymatgen.analysis.structure_matcher import StructureMatcher
-
-    matcher = StructureMatcher()
     first: list[int] = []
     for i, structure in enumerate(structures):
         match = i
         for j in sorted(set(first)):
             near = abs(energies[i] - energies[j]) < _ENERGY_WINDOW
-            if near and matcher.fit(structure, structures[j]):
+            if near and same_structure(structure, structures[j]):
                 match = j
                 break
         first.append(match)
     return first
+
+
+def same_structure(one: Structure, other: Structure) -> bool:
+    """Whether pymatgen's StructureMatcher takes both for the same, with its default tolerances."""
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    return bool(StructureMatcher().fit(one, other))
