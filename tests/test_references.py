@@ -53,7 +53,7 @@ def test_same_formula_is_reduced_and_sorted_by_energy():
 
 
 def test_file_gives_back_what_was_written(tmp_path):
-    path = tmp_path / "new" / "table.npz"
+    path = tmp_path / "new" / "table"
     written = write_references(ENTRIES, path)
     read = References.load(path)
     for level in LEVELS:
@@ -61,7 +61,7 @@ def test_file_gives_back_what_was_written(tmp_path):
     first = read.system(["Zn"], "pbe")[0]
     assert first == ENTRIES[0]
     assert not read.system(["S"], "pbe")[0].relaxed
-    assert [p.name for p in path.parent.iterdir()] == ["table.npz"]
+    assert [p.name for p in path.parent.iterdir()] == ["table"]
 
 
 @pytest.mark.parametrize(

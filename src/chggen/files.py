@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from chggen.config import InputError
+from chggen.writing import whole
 
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
@@ -208,7 +209,6 @@ def write_extxyz(structures: Sequence[Structure], path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file through a temporary one beside it, so that a kill leaves the old file whole."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    """Write a text file; it appears whole or not at all."""
+    with whole(path) as temporary:
+        temporary.write_text(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +12,7 @@ import numpy as np
 
 from chggen.config import InputError
 from chggen.files import check_structure, named_structures
+from chggen.writing import whole
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -49,16 +49,15 @@ class NamedStructures:
 def write_archive(structures: Mapping[str, Structure], path: Path) -> None:
     """Write named structures as an archive; the file appears whole or not at all."""
     given = list(structures.values())
-    temporary = path.with_name(f".{path.name}.part.npz")
-    np.savez_compressed(
-        temporary,
-        ids=np.array(list(structures), dtype=np.str_),
-        cell=np.array([s.lattice.parameters for s in given]),
-        offsets=np.cumsum([0, *(len(s) for s in given)]),
-        Z=np.concatenate([s.atomic_numbers for s in given]).astype(np.uint8),
-        frac=np.concatenate([s.frac_coords for s in given]),
-    )
-    os.replace(temporary, path)
+    with whole(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            ids=np.array(list(structures), dtype=np.str_),
+            cell=np.array([s.lattice.parameters for s in given]),
+            offsets=np.cumsum([0, *(len(s) for s in given)]),
+            Z=np.concatenate([s.atomic_numbers for s in given]).astype(np.uint8),
+            frac=np.concatenate([s.frac_coords for s in given]),
+        )
 
 
 @runtime_checkable

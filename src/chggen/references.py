@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
@@ -15,14 +13,15 @@ import numpy as np
 
 from chggen.composition import SYMBOLS, parse_formula, reduced
 from chggen.config import InputError
+from chggen.reference_file import read_arrays, write_arrays
 
 LEVELS: Final = ("pbe", "r2scan")
 SHIPPED: Final = Path(__file__).parent / "data" / "references.npz"
-REFERENCES_FORMAT: Final = 2
 
 _SAME_ENERGY: Final = 0.005  # eV/atom
 _STATIC_EXCESS: Final = 0.02  # eV/atom; three in four static entries fall by less when they are relaxed
 _BITS: Final = {symbol: (z // 64, np.uint64(1) << np.uint64(z % 64)) for z, symbol in enumerate(SYMBOLS)}
+_NO_ENTRIES: Final = "the reference table holds no entries"
 _NO_TABLE: Final = "no reference energies are shipped with this installation; make them with `chggen references build`"
 
 
@@ -71,7 +70,7 @@ class References:
         Raises InputError when a given file is missing or is no table of this format.
         """
         if path is not None:
-            return _read(Path(path))
+            return _table(Path(path))
         return _shipped()
 
     @staticmethod
@@ -108,7 +107,7 @@ class References:
             space_groups=np.array([entry.space_group for entry in first], np.int16),
             n_atoms=np.array([entry.n_atoms for entry in first], np.int32),
             drops=np.array([np.median(found) if found else np.nan for found in drops]),
-            reason=None if rows else "the reference table holds no entries",
+            reason=None if rows else _NO_ENTRIES,
         )
 
     @staticmethod
@@ -145,29 +144,8 @@ class References:
 
     def save(self, path: Path | str) -> None:
         """Write the table as a compressed .npz; the file appears whole or not at all."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, suffix=".npz")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(
-                    file,
-                    format=np.array(REFERENCES_FORMAT),
-                    levels=np.array(self.levels),
-                    ids=np.char.encode(self.ids, "utf-8"),  # bytes take a quarter of the memory of str arrays
-                    formulas=np.char.encode(self.formulas, "utf-8"),
-                    masks=self.masks,
-                    energies=self.energies,
-                    relaxed=self.relaxed,
-                    space_groups=self.space_groups,
-                    n_atoms=self.n_atoms,
-                    drops=self.drops,
-                )
-            os.chmod(name, 0o644)
-            os.replace(name, target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        arrays = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "reason"}
+        write_arrays(arrays | {"levels": np.array(self.levels)}, Path(path))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -294,41 +272,10 @@ def _shipped() -> References:
     if not SHIPPED.exists():
         empty = References.from_entries([])
         return References(**{**vars(empty), "reason": _NO_TABLE})
-    return _read(SHIPPED)
+    return _table(SHIPPED)
 
 
-def _read(path: Path) -> References:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        if int(arrays.pop("format")) != REFERENCES_FORMAT:
-            raise InputError(f"{path} is a reference table of another format; build it again")
-        arrays["ids"] = np.char.decode(arrays["ids"], "utf-8")
-        arrays["formulas"] = np.char.decode(arrays["formulas"], "utf-8")
-        levels = tuple(str(level) for level in arrays.pop("levels"))
-        _check_shapes(arrays, levels)
-        return References(
-            levels=levels, **arrays, reason=None if len(arrays["ids"]) else "the reference table holds no entries"
-        )
-    except FileNotFoundError:
-        raise InputError(f"no reference table at {path}; make one with `chggen references build`") from None
-    except InputError:
-        raise
-    except Exception as error:  # numpy raises anything from BadZipFile to KeyError for a foreign file
-        raise InputError(
-            f"{path} is not a reference table ({error}); expected a references.npz, build or import it anew"
-        ) from None
-
-
-def _check_shapes(arrays: dict[str, np.ndarray], levels: Sequence[str]) -> None:
-    """Raise ValueError for arrays that do not belong together."""
-    n, k = len(arrays["ids"]), len(levels)
-    expected = {
-        "ids": (n,), "formulas": (n,), "masks": (n, 2), "energies": (n, k), "relaxed": (n, k), "space_groups": (n,),
-        "n_atoms": (n,), "drops": (k,),
-    }  # fmt: skip
-    for name, shape in expected.items():
-        if arrays[name].shape != shape:
-            raise ValueError(f"{name} has shape {arrays[name].shape}, not {shape}")
-    if not arrays["masks"].any(axis=1).all():
-        raise ValueError("a row has no elements")
+def _table(path: Path) -> References:
+    arrays = read_arrays(path)
+    levels = tuple(str(level) for level in arrays.pop("levels"))
+    return References(levels=levels, **arrays, reason=None if len(arrays["ids"]) else _NO_ENTRIES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from chggen.descent import Descent, Frame, Goal, MovingBatch, Relaxed, failed
 from chggen.optimizer import OPTIMIZERS
 from chggen.potential import GPA, Potential, load_potential
 from chggen.symmetrizer import Symmetrizer
+from chggen.writing import whole
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -143,6 +143,5 @@ def write_trajectory(frames: Sequence[Frame], path: Path) -> None:
         energy = frame.energy_per_atom * len(atoms)
         atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=frame.forces, stress=frame.stress)
         found.append(atoms)
-    temporary = path.with_name(path.name + ".part")
-    write(temporary, found, format="extxyz")
-    os.replace(temporary, path)
+    with whole(path) as temporary:
+        write(temporary, found, format="extxyz")

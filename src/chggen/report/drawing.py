@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 from chggen.config import InputError
 from chggen.report.phase_diagram import ON_HULL, Line, Mark, PhaseDiagramPicture
 from chggen.store import writable_folder
+from chggen.writing import whole
 
 _STABLE: Final = "#1f6f4a"
 _ABOVE: Final = "#9aa0a6"
@@ -25,12 +25,11 @@ def save(picture: PhaseDiagramPicture, path: Path) -> None:
     if path.suffix not in (".html", *_FORMATS):
         raise InputError(f"cannot draw {path.name}; expected a name that ends with .html, {', '.join(_FORMATS)}")
     writable_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.part{path.suffix}")
-    if path.suffix == ".html":
-        temporary.write_text(interactive(picture).to_html(include_plotlyjs=True))
-    else:
-        _printed(picture).savefig(temporary, dpi=200)
-    os.replace(temporary, path)
+    with whole(path) as temporary:
+        if path.suffix == ".html":
+            temporary.write_text(interactive(picture).to_html(include_plotlyjs=True))
+        else:
+            _printed(picture).savefig(temporary, dpi=200)
 
 
 def interactive(picture: PhaseDiagramPicture) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import nn
 
 from chggen.allocator import keep_memory
 from chggen.config import InputError, from_table
+from chggen.writing import whole
 
 FORMAT: Final = 1
 SHIPPED: Final = "score.pt"
@@ -51,11 +51,9 @@ def save(path: Path, name: str, model: nn.Module, provenance: Mapping[str, Any])
 
 
 def write_atomically(path: Path, content: Any) -> None:
-    """torch.save through a temporary file beside the target, so that a kill leaves the old file whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    torch.save(content, temporary)
-    os.replace(temporary, path)
+    """torch.save to a file that appears whole or not at all."""
+    with whole(path) as temporary:
+        torch.save(content, temporary)
 
 
 def read(path: Path) -> dict[str, Any]:
