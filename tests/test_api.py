@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -77,7 +79,7 @@ def test_predict_and_generate_give_candidates() -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: chggen.predict("Zn", n=1),
+        lambda: chggen.predict("Zn", guests="Zn", n=1),
         lambda: chggen.generate("NaCl", n=1, colour="red"),
         lambda: chggen.generate("NaCl", n=1, anchor="rope"),
         lambda: chggen.inpaint("no-such-file", {"Li": 1}),
@@ -91,6 +93,71 @@ def test_predict_and_generate_give_candidates() -> None:
 def test_bad_input_raises_input_errors(call: Any) -> None:
     with pytest.raises(chggen.InputError):
         call()
+
+
+_WRONG_TYPES = [
+    'chggen.predict("ZnP2S6", guests=5, n=1)',
+    'chggen.predict("ZnP2S6", between="Zn,S")',
+    'chggen.generate("NaCl", n=1, formula_units="one")',
+    'chggen.generate("NaCl", n=1, space_group=225.7)',
+    'chggen.generate("NaCl", n=1, space_group=True)',
+    'chggen.generate("NaCl", n=1, space_group=225, seeds="prototype")',
+    'chggen.generate("NaCl", n=1, volume=1e-9)',
+    'chggen.generate("NaCl", n=1, references=5)',
+    'chggen.generate("NaCl", n=1, out=5)',
+    'chggen.generate("NaCl", n=1, relax=False, potential="lennard")',
+    'chggen.inpaint(bulk("Al"), "Li")',
+    'chggen.inpaint(bulk("Al"), ["Li"])',
+    'chggen.inpaint(bulk("Al"), {"Li": 1}, supercell=2)',
+    'chggen.relax("host.cif")',
+    "chggen.relax(None)",
+    'chggen.relax([bulk("Al")], fmax="small")',
+    'chggen.relax([bulk("Al")], fmax=float("nan"))',
+    'chggen.relax([bulk("Al")], fix_symmetry=-1.0)',
+    'chggen.relax([bulk("Al")], fix_symmetry=float("nan"))',
+    'chggen.relax([bulk("Al")], device="abacus")',
+    "chggen.hull(5, -3.0)",
+    "chggen.load_score_model(5)",
+    'chggen.load_score_model(device="abacus")',
+]
+
+
+def test_arguments_of_wrong_types_raise_input_errors() -> None:
+    """In a process of its own, where no type checks of the tests come first."""
+    script = (
+        "import chggen\nfrom ase.build import bulk\nfor call in "
+        + repr(_WRONG_TYPES)
+        + """:
+    try:
+        eval(call)
+        print(call, "was taken")
+    except chggen.InputError as error:
+        assert "\\n" not in str(error), error
+    except Exception as error:
+        print(call, "raised", repr(error))
+"""
+    )
+    shown = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
+    assert shown.stdout == ""
+
+
+def test_one_alone_stands_for_a_list_of_it() -> None:
+    one: dict[str, Any] = {"n": 1, "formula_units": 2, "seeds": "bravais", "relax": False}
+    listed: dict[str, Any] = {"n": 1, "formula_units": [2], "seeds": ["bravais"], "relax": False}
+    (a,), (b,) = (chggen.generate("CuAu", **options, **_QUICK) for options in (one, listed))
+    assert a.raw is not None
+    assert a.raw == b.raw
+    assert len(a.raw) == 4
+
+
+def test_without_mobile_species_there_are_no_guests() -> None:
+    found = chggen.predict("Al", n=1, formula_units=[1], seeds="bravais", potential=_EMT, n_resample=1, **_QUICK)
+    assert {c.stage for c in found} == {"generate"}
+
+
+def test_cells_of_all_formula_units_are_generated_where_a_limit_is_given() -> None:
+    found = chggen.generate("CuAu", n=1, max_atoms=4, relax=False, **_QUICK)
+    assert sorted(len(c.raw) for c in found if c.raw is not None) == [2, 4]
 
 
 def test_relax_keeps_the_order() -> None:

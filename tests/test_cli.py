@@ -79,6 +79,15 @@ _BAD = {
     "no candidates": ("generate NaCl -n 0", "n: .* greater than or equal to 1, got 0"),
     "negative seed": ("generate NaCl --seed -1", "seed: .*got -1"),
     "volume without size": ("generate NaCl --volume 0", "volume: .*got 0"),
+    "hardly a volume": ("generate NaCl --volume 1e-9", "volume: .*got 1e-09"),
+    "more volume than any crystal": ("predict NaCl --volume 1e200", "volume: .*got 1e.?200"),
+    "prototypes in another group": ("generate NaCl --seeds prototype --space-group 225", "space_group: .* got '225'"),
+    "unrelaxed with no potential": ("generate NaCl --no-relax --potential lennard", "unknown potential 'lennard'"),
+    "guests in superscript": ("inpaint host.cif --guest Li=²", "must be ELEMENT=COUNT"),
+    "references within no force": ("references build host.cif --fmax -1", "fmax: .* got -1"),
+    "hull within no force": ("hull host.cif --fmax nan", "fmax above 0 eV/Å"),
+    "exporting from no database": ("export damaged", "is no database of candidates"),
+    "reporting on an empty database": ("report blank", "expected a results folder"),
     "endless volume": ("generate NaCl --volume inf", "volume: .* finite number"),
     "formula units without number": ("generate NaCl --formula-units 1,b", "--formula-units must be numbers"),
     "zero formula units": ("generate NaCl --formula-units 0", "0 formula units give 0 atoms"),
@@ -151,6 +160,9 @@ def test_bad_input_is_refused_in_one_sentence_and_leaves_nothing(chggen: Chggen,
     _write_host("disordered.cif", Structure(Lattice.cubic(4), [{"Al": 0.5}, "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]))
     Path("noise.cif").write_text("these are\nno atoms\n")
     Path("empty").mkdir()
+    for name, content in (("damaged", "these are no candidates\n" * 100), ("blank", "")):
+        Path(name).mkdir()
+        Path(name, "candidates.db").write_text(content)
     torch.save({"format": 99}, "old.pt")
     before = sorted(tmp_path.rglob("*"))
     line, message = _BAD[case]

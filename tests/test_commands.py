@@ -42,6 +42,14 @@ def test_names_are_those_of_the_files_and_unique(folder: Path) -> None:
     assert list(files.named_structures([folder, again])) == ["lithium", "silicon", "lithiumx"]
 
 
+def test_names_leave_room_for_twins_in_p1(folder: Path) -> None:
+    text = (folder / "lithium.cif").read_text()
+    for name in ("a", "a-P1", "b-P1", "b"):
+        (folder.parent / f"{name}.cif").write_text(text)
+    given = [folder.parent / f"{name}.cif" for name in ("a", "a-P1", "b-P1", "b")]
+    assert list(files.named_structures(given)) == ["a", "a-P1x", "b-P1", "bx"]
+
+
 def _built(folder: Path, out: Path, wanted: Wanted | None = None, progress: Any = silent) -> dict[str, ReferenceEntry]:
     path = reference_building.build_references([folder], ["pbe"], 0.1, "cpu", 1, out, progress, wanted)
     assert path == out / "references.npz"

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Composition, Lattice, Structure
+from pymatgen.io.cif import CifWriter
 
 from chggen.config import InputError
 from chggen.files import (
@@ -109,6 +110,11 @@ def _refused(tmp_path: Path, name: str, content: str | bytes, match: str) -> Non
 @pytest.mark.parametrize("content", [b"", b"hello\nworld\n", b"{}", b"[1]", bytes(range(256))])
 def test_files_that_hold_no_structure(tmp_path: Path, name: str, content: bytes) -> None:
     _refused(tmp_path, name, content, "expected")
+
+
+def test_atoms_on_one_site_are_told_of(tmp_path: Path) -> None:
+    same = Structure(Lattice.cubic(4.2), ["Na", "Cl", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]])
+    _refused(tmp_path, "a.cif", str(CifWriter(same)), "Occupancy 2.0 exceeded tolerance")
 
 
 def test_missing_files_and_folders(tmp_path: Path) -> None:

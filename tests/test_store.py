@@ -216,6 +216,19 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "kept"
 
 
+def test_a_database_that_is_none_is_refused_and_left(tmp_path: Path) -> None:
+    with Store(tmp_path, _OPTIONS):
+        pass
+    (tmp_path / "candidates.db").write_text("no database\n" * 100)
+    with pytest.raises(InputError, match=r"candidates\.db is no database"), Store(tmp_path, _OPTIONS):
+        pass
+    with pytest.raises(InputError, match=r"candidates\.db is no database"):
+        read_candidates(tmp_path)
+    (tmp_path / "candidates.db").unlink()
+    with Store(tmp_path, _OPTIONS):  # refusing leaves the folder unlocked
+        pass
+
+
 def test_a_folder_without_candidates_is_refused_by_readers(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a results folder"):
         read_candidates(tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,22 +35,22 @@ from chggen.references import references_of
 from chggen.relaxation import Relaxed
 from chggen.relaxation import relax as relax_structures
 from chggen.store import Store, fingerprint
-from chggen.tools import Tools
+from chggen.tools import Tools, check_potential
 from chggen.workers import machine_of
 
 
 def predict(
     formula: str = "",
-    guests: Sequence[str] = (),
+    guests: Sequence[str] | str | None = (),
     *,
     system: str = "",
-    between: Sequence[str] = (),
+    between: Sequence[str] | str | None = (),
     n: int = 8,
     seed: int = 0,
-    formula_units: Sequence[int] = (),
+    formula_units: Sequence[int] | int | None = (),
     max_atoms: int = 20,
     volume: float | None = None,
-    seeds: Sequence[str] = ("auto",),
+    seeds: Sequence[str] | str = ("auto",),
     per_framework: int = 2,
     symmetry: str = "mixed",
     second_level_below: float | None = 0.1,
@@ -74,24 +74,24 @@ def predict(
     """
     if formula and system:
         raise InputError(f"expected a formula or a system, got both {formula} and {system}; leave one out")
-    if between and not system:
-        raise InputError(f"between {' and '.join(between)} expects a system that they are of, got none; add it")
     options = PredictOptions.of(
         formula=formula,
         system=system,
-        between=tuple(between),
+        between=between,
         max_atoms=max_atoms,
-        guests=tuple(guests),
+        guests=guests,
         n=n,
         seed=seed,
-        formula_units=tuple(formula_units),
+        formula_units=formula_units,
         volume=volume,
-        seeds=tuple(seeds),
+        seeds=seeds,
         per_framework=per_framework,
         symmetry=symmetry,
         second_level_below=second_level_below,
         **_run_settings(settings, relax=True),
     )
+    if options.between and not system:
+        raise InputError(f"between {' and '.join(options.between)} expects a system that they are of, got none; add it")
     machine = _machine(settings)
     guests_by_formula(_checked(options).species, options)
     with _results(out, options) as results:
@@ -103,10 +103,10 @@ def generate(
     *,
     n: int = 8,
     seed: int = 0,
-    formula_units: Sequence[int] = (1,),
-    max_atoms: int = 20,
+    formula_units: Sequence[int] | int | None = None,
+    max_atoms: int | None = None,
     volume: float | None = None,
-    seeds: Sequence[str] = ("bravais",),
+    seeds: Sequence[str] | str = ("bravais",),
     space_group: int | str = "none",
     relax: bool = True,
     out: Path | str | None = None,
@@ -115,17 +115,20 @@ def generate(
 ) -> list[Candidate]:
     """De novo crystals of a formula; relaxed unless relax=False. For the rest see predict.
 
-    formula_units empty: all up to max_atoms. space_group: an international number, `auto` (drawn as known crystals
-    have it, with Wyckoff positions) or `none`; formula units are those of a primitive cell.
+    formula_units: of the cells; None: 1, or all up to max_atoms where that is given. space_group: an international
+    number, `auto` (drawn as known crystals have it, with Wyckoff positions) or `none`; formula units are those of a
+    primitive cell.
     """
+    if formula_units is None and max_atoms is None:
+        formula_units = (1,)
     options = GenerateOptions.of(
         formula=formula,
         n=n,
         seed=seed,
-        formula_units=tuple(formula_units),
-        max_atoms=max_atoms,
+        formula_units=formula_units,
+        **({} if max_atoms is None else {"max_atoms": max_atoms}),
         volume=volume,
-        seeds=tuple(seeds),
+        seeds=seeds,
         space_group=space_group,
         **_run_settings(settings, relax),
     )
@@ -161,12 +164,12 @@ def inpaint(
     structure = as_structure(host)
     options = InpaintOptions.of(
         host=fingerprint(structure),
-        guests=dict(guests),
+        guests=guests,
         n=n,
         seed=seed,
         symmetry=symmetry,
         seeds=seeds,
-        supercell=tuple(supercell),
+        supercell=supercell,
         **_run_settings({**settings, "anchor": anchor}, relax),
     )
     machine = _machine(settings)
@@ -191,6 +194,9 @@ def relax(
     trajectory: bool = False,
 ) -> list[Relaxed]:
     """Relax structures (pymatgen, ASE Atoms or files) with a potential, in the order given (see chggen.relaxation)."""
+    if isinstance(structures, (str, os.PathLike)) or not isinstance(structures, Iterable):
+        raise InputError(f"expected a list of structures or files to relax, got {structures!r}; put it in brackets")
+    machine_of(device=device)
     return relax_structures(
         [as_structure(s) for s in structures],
         potential=potential,
@@ -220,10 +226,16 @@ def _run_settings(settings: Mapping[str, Any], relax: bool) -> dict[str, Any]:
     given = {k: v for k, v in settings.items() if v is not None}
     names = given.get("references") or ("shipped",)
     references = (names,) if isinstance(names, (str, os.PathLike)) else names
+    try:
+        files = tuple(n if n == "shipped" else os.path.abspath(n) for n in map(os.fspath, references))
+    except TypeError:
+        raise InputError(f"references must be files of known phases, or `shipped`; got {references!r}") from None
+    relaxation = RelaxOptions.of(**{k: given[k] for k in _RELAX if k in given})  # checked where it is not used, too
+    check_potential(relaxation)
     return {
-        "references": tuple(n if n == "shipped" else os.path.abspath(n) for n in map(os.fspath, references)),
+        "references": files,
         "sampler": SamplerOptions.of(**{k: given[k] for k in _SAMPLER if k in given}),
-        "relax": RelaxOptions.of(**{k: given[k] for k in _RELAX if k in given}) if relax else None,
+        "relax": relaxation if relax else None,
     }
 
 
@@ -250,6 +262,8 @@ def _results(out: Path | str | None, options: RunOptions) -> Iterator[Results]:
     if out is None:
         yield Memory()
         return
+    if not isinstance(out, (str, os.PathLike)):
+        raise InputError(f"out must be the path of a folder, or None to write nothing; got {out!r}")
     content = [digest(Path(name)) for name in options.references if name != "shipped"]  # not the name alone tells
     with Store(Path(out), options.resolved() | {"references_content": content or None}) as store:
         yield store

@@ -74,7 +74,7 @@ def guest_counts(texts: list[str]) -> dict[str, int]:
     guests: dict[str, int] = {}
     for text in texts:
         symbol, _, count = text.partition("=")
-        if not count.strip().lstrip("-").isdigit():
+        if not count.strip().lstrip("-").isdecimal():
             raise InputError(f"--guest must be ELEMENT=COUNT such as Li=4, got '{text}'")
         guests[symbol.strip()] = guests.get(symbol.strip(), 0) + int(count)
     return guests

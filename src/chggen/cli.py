@@ -106,8 +106,8 @@ def predict(
 def generate(
     formula: str,
     n: Number = 8,
-    formula_units: Units = "1",
-    max_atoms: MaxAtoms = 20,
+    formula_units: Annotated[str, typer.Option(help="In the cell, such as 1,2; default: 1, or by --max-atoms.")] = "",
+    max_atoms: Annotated[int | None, typer.Option(help="Cells of all formula units with so many atoms.")] = None,
     volume: Volume = None,
     seeds: Seeds = "bravais",
     space_group: Annotated[str, typer.Option(help="Number, auto (as known crystals have it) or none.")] = "none",
@@ -131,9 +131,9 @@ def generate(
     folder = out or Path("runs") / formula
     with _watched() as progress:
         found = api.generate(
-            formula, n=n, seed=seed, formula_units=integers(formula_units, "--formula-units"), max_atoms=max_atoms,
-            volume=volume, seeds=words(seeds), space_group=space_group, relax=not no_relax, out=folder,
-            progress=progress, model=model, quality=quality, levels=levels, best_of=best_of, judge=judge,
+            formula, n=n, seed=seed, formula_units=integers(formula_units, "--formula-units") or None,
+            max_atoms=max_atoms, volume=volume, seeds=words(seeds), space_group=space_group, relax=not no_relax,
+            out=folder, progress=progress, model=model, quality=quality, levels=levels, best_of=best_of, judge=judge,
             potential=potential, fmax=fmax, references=references, device=device, workers=workers,
         )  # fmt: skip
     _show(found, folder)
@@ -313,10 +313,10 @@ def report(
 
     if out is not None:
         writable_folder(out)
-    typer.echo(f"report in {write_report(folder, out)}")
-    if diagram is not None:
+    if diagram is not None:  # first, since it may be refused
         draw_candidates(folder, level, diagram)
         typer.echo(f"phase diagram in {diagram}")
+    typer.echo(f"report in {write_report(folder, out)}")
 
 
 @contextmanager

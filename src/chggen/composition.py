@@ -54,6 +54,8 @@ def parse_formula(text: str) -> dict[str, int]:
     Round and square brackets nest; spaces and subscript digits are accepted. Raises InputError for an empty or
     unreadable formula, an unknown element, a zero, negative or fractional count, and more than 10,000 atoms.
     """
+    if not isinstance(text, str):
+        raise InputError(f"expected a formula such as ZnP2S6, got {text!r}; give it as text")
     formula = "".join(unicodedata.normalize("NFKC", text).split())
     if not formula:
         raise InputError("the formula is empty; expected something like ZnP2S6")

@@ -109,7 +109,10 @@ def digest(path: Path) -> str:
 
 
 def named_structures(paths: Sequence[Path]) -> dict[str, Structure]:
-    """Name → structure of all files, folders taken as the files in them; names are unique. Raises InputError."""
+    """Name → structure of all files, folders taken as the files in them. Raises InputError.
+
+    Names are unique, and so are those of the twins in P1 that results have.
+    """
     files = structure_files(paths)
     if not files:
         raise InputError("no structure files given; expected CIF, POSCAR, extxyz or pymatgen JSON files")
@@ -118,7 +121,7 @@ def named_structures(paths: Sequence[Path]) -> dict[str, Structure]:
         structures = read_structures(file)
         for k, structure in enumerate(structures):
             name = file.stem if len(structures) == 1 else f"{file.stem}-{k}"
-            while name in found:
+            while {name, f"{name}-P1", name.removesuffix("-P1")} & set(found):
                 name += "x"
             if not structure.is_ordered:
                 raise InputError(f"{file} has partially occupied sites; choose an ordered model of it first")
@@ -131,8 +134,12 @@ def _with_pymatgen(path: Path) -> list[Structure]:
     from pymatgen.io.cif import CifParser
 
     if path.suffix.lower() == ".cif":
+        parser = CifParser(path, occupancy_tolerance=1.01)
         try:
-            return list(CifParser(path, occupancy_tolerance=1.01).parse_structures(primitive=False))
+            return list(parser.parse_structures(primitive=False))
+        except ValueError as error:  # the parser keeps to itself why
+            told = [str(error), *getattr(parser, "warnings", [])][-1]
+            raise ValueError(" ".join(told.split())) from None
         except ZeroDivisionError:  # pymatgen stumbles over a loop without rows, such as an empty table of bonds
             from ase.io import read
 

@@ -28,14 +28,14 @@ _SOURCES: Final = {Laid: "prototype", OnOrbits: "orbits"}  # seed_source of a st
 
 
 def guests_of(species: Mapping[str, int], asked: Sequence[str]) -> tuple[str, ...]:
-    """The guest species of a composition: those asked for, or its most mobile one. Raises InputError."""
+    """The guest species of a composition: those asked for, or its most mobile one, if any. Raises InputError."""
     for symbol in asked:
         if symbol not in species:
             raise InputError(f"guest '{symbol}' is not in the formula; expected one of {', '.join(species)}")
     guests = tuple(asked) or default_guests(species)
     if not guests:
-        raise InputError(f"no mobile species among {', '.join(species)}; name the guests with --guest ELEMENT")
-    if set(guests) == set(species):
+        log.info("no mobile species among %s: de novo candidates only, no guests", ", ".join(species))
+    elif set(guests) == set(species):
         raise InputError(f"all species ({', '.join(species)}) are guests; expected at least one to be the host")
     return guests
 

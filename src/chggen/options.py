@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
 
 from chggen.config import InputError
 
@@ -90,13 +99,22 @@ SeedSource = Literal["bravais", "joint", "space-group", "prototype", "auto"]
 def _space_group(given: Any) -> Any:
     if given in ("none", "auto"):
         return given
-    try:
-        number = int(given)
-    except (TypeError, ValueError):
-        number = 0
+    text = str(given).strip()  # 225.7 and True are none, though Python would make numbers of them
+    number = int(text) if text.isdecimal() else 0
     if not 1 <= number <= 230:
         raise ValueError("expected none, auto or an international number from 1 to 230")
     return number
+
+
+def _listed(given: Any) -> Any:
+    """A sequence of what may be one alone, or None for nothing."""
+    if given is None:
+        return ()
+    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, (str, Mapping)) else (given,)
+
+
+_Item = TypeVar("_Item")
+_Several = Annotated[tuple[_Item, ...], BeforeValidator(_listed)]
 
 
 class GenerateOptions(RunOptions):
@@ -111,10 +129,10 @@ class GenerateOptions(RunOptions):
     """
 
     formula: str = ""
-    formula_units: tuple[int, ...] = ()
-    volume: float | None = Field(default=None, gt=0)
+    formula_units: _Several[int] = ()
+    volume: float | None = Field(default=None, ge=1, le=1000)
     max_atoms: int = Field(default=20, ge=1)
-    seeds: tuple[SeedSource, ...] = Field(default=("bravais",), min_length=1)
+    seeds: _Several[SeedSource] = Field(default=("bravais",), min_length=1)
     space_group: Annotated[Literal["none", "auto"] | int, BeforeValidator(_space_group)] = "none"
 
     @field_validator("seeds")
@@ -124,22 +142,29 @@ class GenerateOptions(RunOptions):
             raise ValueError("expected auto alone, since it is all sources, or sources without it")
         return seeds
 
+    @field_validator("space_group")
+    @classmethod
+    def _one_source_of_groups(cls, group: str | int, info: Any) -> str | int:
+        if group != "none" and "prototype" in info.data.get("seeds", ()):
+            raise ValueError("expected none with seeds prototype, since prototypes have groups of their own")
+        return group
+
 
 class PredictOptions(GenerateOptions):
     """The whole workflow, for a formula or, sharing n candidates a formula, for all of a system up to max_atoms.
 
     between: two compositions of the system whose mixtures are wanted; none: all. guests empty: the most mobile species
-    of the formula; per_framework: fillings of each.
+    of the formula, if any; per_framework: fillings of each.
 
     symmetry `host`: guests on orbits of the framework's group; `none`: anywhere; `mixed`: a quarter of the fillings
     anywhere, since a crystal may be less symmetric than its framework. Candidates whose E_d at PBE level is below
     second_level_below, eV/atom, are relaxed again and ranked at r²SCAN level; None: none are.
     """
 
-    seeds: tuple[SeedSource, ...] = Field(default=(AUTO,), min_length=1)
+    seeds: _Several[SeedSource] = Field(default=(AUTO,), min_length=1)
     system: str = ""
-    between: tuple[str, ...] = ()
-    guests: tuple[str, ...] = ()
+    between: _Several[str] = ()
+    guests: _Several[str] = ()
     symmetry: Literal["mixed", "host", "none"] = "mixed"
     per_framework: int = Field(default=2, ge=1)
     second_level_below: float | None = 0.1
@@ -155,7 +180,7 @@ class InpaintOptions(RunOptions):
 
     host: str
     guests: dict[str, int]
-    supercell: tuple[PositiveInt, PositiveInt, PositiveInt] = (1, 1, 1)
+    supercell: Annotated[tuple[PositiveInt, PositiveInt, PositiveInt], BeforeValidator(_listed)] = (1, 1, 1)
     symmetry: Literal["none", "host"] = "none"
     seeds: GuestSeeds = "auto"
 

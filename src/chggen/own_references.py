@@ -72,7 +72,7 @@ def fetch_structures(system: str, out: Path, client: Any = None) -> Path:
     InputError without the key or the extra, and when the server cannot be asked or knows nothing of the system.
     """
     elements = system_elements(system)
-    target = writable_folder(out) / f"{'-'.join(sorted(elements))}.npz"
+    target = out / f"{'-'.join(sorted(elements))}.npz"
     if target.exists():
         try:
             if NamedStructures((target,)).names:
@@ -81,9 +81,9 @@ def fetch_structures(system: str, out: Path, client: Any = None) -> Path:
             log.warning("%s; fetched anew", error)
     wanted = ["-".join(part) for n in range(1, len(elements) + 1) for part in combinations(sorted(elements), n)]
     try:
-        found = (client or _client()).materials.summary.search(
-            chemsys=wanted, deprecated=False, fields=["material_id", "structure"]
-        )
+        client = client or _client()
+        writable_folder(out)
+        found = client.materials.summary.search(chemsys=wanted, deprecated=False, fields=["material_id", "structure"])
     except InputError:
         raise
     except Exception as error:  # mp-api raises anything from a timeout to a refused key

@@ -178,9 +178,9 @@ def build_references(
     machine = machine_of(device=device, workers=workers)
     structures = NamedStructures(tuple(paths))
     names = sorted(structures.names, key=structures.n_atoms)
+    settings = RelaxOptions.of(fmax=fmax, max_steps=_MAX_STEPS)
     _keep_sources(paths, fmax, writable_folder(out) / "build.json")
     log = EnergyLog(out / "rows.jsonl")
-    settings = RelaxOptions.of(fmax=fmax, max_steps=_MAX_STEPS)
     at = {
         level: Tools(
             sampler=SamplerOptions(),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -54,9 +56,10 @@ def relax(
     Raises InputError for an unknown potential, masks that do not fit, or options out of range.
     """
     size = _AT_ONCE[torch.device(device).type] if batch_size is None else batch_size
-    if fmax <= 0 or max_steps < 0 or size < 1:
-        expected = "fmax above 0 eV/Å, max_steps of 0 or more and batch_size of 1 or more"
-        raise InputError(f"relaxation expects {expected}; got {fmax}, {max_steps} and {size}; change them")
+    numbers = (fmax, pressure, max_steps, size)
+    if not all(map(_is_number, numbers)) or fmax <= 0 or max_steps < 0 or size < 1:
+        expected = "fmax above 0 eV/Å, a pressure in GPa, max_steps of 0 or more and batch_size of 1 or more"
+        raise InputError(f"relaxation expects {expected}; got {', '.join(map(repr, numbers))}; change them")
     if optimizer not in OPTIMIZERS:
         raise InputError(f"unknown optimizer '{optimizer}'; expected one of {', '.join(OPTIMIZERS)}")
     masks = _masks(structures, fixed_atoms)
@@ -64,6 +67,8 @@ def relax(
     if len(symprecs) != len(structures):
         expected = f"one symprec or None a structure ({len(structures)})"
         raise InputError(f"fix_symmetry must be one symprec or hold {expected}, got {len(symprecs)}")
+    if bad := [s for s in symprecs if s is not None and not (_is_number(s) and s > 0)]:
+        raise InputError(f"fix_symmetry must be a symprec above 0 Å, or None to keep no group; got {bad[0]!r}")
     model = load_potential(potential, device) if isinstance(potential, str) else potential
     goal = Goal(
         fix_cell=fix_cell,
@@ -99,6 +104,10 @@ def relax(
         for index, relaxed in moving.advance(model):
             finish(index, relaxed)
     return [results[k] for k in range(len(structures))]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def _masks(

@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -36,8 +37,6 @@ class Store:
         self._options = dict(options)
 
     def __enter__(self) -> Store:
-        from ase.db import connect
-
         self._lock = (writable_folder(self.folder) / ".lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -46,6 +45,7 @@ class Store:
             raise InputError(f"{self.folder} is in use by another run; wait for it or choose another --out") from None
         try:
             self._keep_options()
+            self._db = _database(self.folder)
         except InputError:
             self._lock.close()
             raise
@@ -55,8 +55,6 @@ class Store:
         logger.addHandler(self._log)
         self._level = logger.level
         logger.setLevel(logging.INFO)
-        # ase's own lock file would outlive a killed run and block the next one for ever
-        self._db = connect(self.folder / "candidates.db", use_lock_file=False)
         return self
 
     def __exit__(
@@ -175,13 +173,26 @@ def summary_text(candidates: Sequence[Candidate]) -> str:
 
 def read_candidates(folder: Path) -> list[Candidate]:
     """The candidates of a results folder, read only. Raises InputError when there are none."""
+    path = folder / "candidates.db"
+    if not path.is_file() or not path.stat().st_size:
+        raise InputError(f"no candidates.db in {folder}, or an empty one; expected a results folder of chggen")
+    found = [_from_record(row.data["record"]) for row in _database(folder).select()]
+    return sorted(found, key=lambda c: c.id)
+
+
+def _database(folder: Path) -> Any:
+    """ASE's database of a results folder. Raises InputError for a file that is none."""
     from ase.db import connect
 
     path = folder / "candidates.db"
-    if not path.is_file():
-        raise InputError(f"no candidates.db in {folder}; expected a results folder of chggen")
-    found = [_from_record(row.data["record"]) for row in connect(path).select()]
-    return sorted(found, key=lambda c: c.id)
+    try:
+        # ase's own lock file would outlive a killed run and block the next one for ever
+        database = connect(path, use_lock_file=False)
+        if path.exists():
+            database.count()
+    except sqlite3.DatabaseError as error:
+        raise InputError(f"{path} is no database of candidates ({error}); delete it or choose another folder") from None
+    return database
 
 
 def _label(name: str) -> str:

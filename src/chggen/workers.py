@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from chggen.config import InputError
+from chggen.device import check_device
 from chggen.options import MachineOptions
 from chggen.tools import Tools
 
@@ -23,8 +23,7 @@ from chggen.tools import Tools
 def machine_of(**values: Any) -> MachineOptions:
     """Validated machine options. Raises InputError, also for a device that is not here."""
     machine = MachineOptions.of(**values)
-    if machine.device != "cpu" and not (machine.device.startswith("cuda") and torch.cuda.is_available()):
-        raise InputError(f"device '{machine.device}' is not available here; expected cpu, or cuda with a GPU")
+    check_device(machine.device)
     return machine
 
 

@@ -57,6 +57,9 @@ def test_data_that_cannot_be_used_are_refused(archive: Path, tmp_path: Path) -> 
     with pytest.raises(InputError, match="no crystal of split 'test' with at most 50 atoms"):
         read_dataset([str(archive)], "test", 50)
     np.savez(tmp_path / "odd.npz", cell=np.zeros((1, 6)), Z=np.zeros(1), frac=np.zeros((1, 3)))
+    (tmp_path / "noise.npz").write_text("no arrays")
+    with pytest.raises(InputError, match=r"noise\.npz is no archive of arrays"):
+        read_dataset([str(tmp_path / "noise.npz")], "train", 50)
     with pytest.raises(InputError, match="lacks the array 'offsets'"):
         read_dataset([str(tmp_path / "odd.npz")], "train", 50)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import nn
 
 from chggen.allocator import keep_memory
 from chggen.config import InputError, from_table
+from chggen.device import check_device
 from chggen.writing import whole
 
 FORMAT: Final = 1
@@ -73,12 +75,15 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def load_score_model(path: Path | str | None = None, device: str = "cpu") -> nn.Module:
-    """The shipped score model, or the one at path, ready for evaluation. Raises InputError (see read)."""
+    """The shipped score model, or the one at path, ready for evaluation. Raises InputError (see read, check_device)."""
+    check_device(device)
     keep_memory()
     if path is None:
         with resources.as_file(resources.files("chggen.score") / SHIPPED) as shipped:
             content = read(shipped)
     else:
+        if not isinstance(path, (str, os.PathLike)):
+            raise InputError(f"expected the path of a score model, or None for the shipped one; got {path!r}")
         content = read(Path(path))
     model = build(content["architecture"], content["options"])
     try:

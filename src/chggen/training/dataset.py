@@ -83,7 +83,11 @@ def _read(path: Path, split: str) -> Dataset:
         raise InputError(f"no training data at {path}; give an .npz, .extxyz or .csv file")
     if path.suffix != ".npz":
         return _from_structures(path)
-    with np.load(path) as data:
+    try:
+        archive = np.load(path)
+    except Exception as error:  # numpy raises anything from BadZipFile to EOFError for a foreign file
+        raise InputError(f"{path} is no archive of arrays ({error}); expected cell, offsets, Z and frac") from None
+    with archive as data:
         missing = {"cell", "offsets", "Z", "frac"} - set(data.files)
         if missing:
             raise InputError(f"{path} lacks the array '{sorted(missing)[0]}'; expected cell, offsets, Z and frac")

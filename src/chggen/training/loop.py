@@ -18,6 +18,7 @@ from torch import nn
 
 from chggen.allocator import keep_memory
 from chggen.config import InputError
+from chggen.device import check_device
 from chggen.score import checkpoint
 from chggen.training.dataset import epoch_batches, read_dataset
 from chggen.training.options import OptimizerOptions, TrainingOptions
@@ -49,8 +50,10 @@ def train(
     """Train by the options and return the path of the model (EMA weights), written as it improves.
 
     resume continues exactly where the last checkpoint stopped; start_from takes another model's weights. Raises
-    InputError when there is nothing to resume, or a run is there already and resume was not asked for.
+    InputError when there is nothing to resume, or a run is there already and resume was not asked for, and for a
+    device that is not here.
     """
+    check_device(device)
     out = Path(options.run.out)
     state_path = out / "resume" / "state.pt"
     if resume != state_path.exists():
