@@ -43,9 +43,8 @@ class Tools:
     loaded: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def check(self) -> None:
-        """Raise InputError for a score model or a potential that cannot be loaded, before anything is written."""
+        """Raise InputError for a score model that cannot be loaded, and a judge without what it needs."""
         self.score()
-        check_potential(self.relax)
         if self.sampler.judge == "energy" and self.relax is None:
             raise InputError("judge energy needs a potential, which an unrelaxed run has none of; use judge score")
 
@@ -168,7 +167,7 @@ def _heading(end: Relaxed) -> float:
     return end.energy_per_atom - _MOMENTUM * (end.initial_energy_per_atom - end.energy_per_atom)
 
 
-def check_potential(options: RelaxOptions | None) -> None:
+def check_potential(options: RelaxOptions) -> None:
     """Raise InputError for a potential that is not known or cannot be made."""
-    if options is not None and options.potential not in POTENTIALS:
+    if options.potential not in POTENTIALS:
         load_potential(options.potential)
