@@ -196,7 +196,6 @@ def relax(
     """Relax structures (pymatgen, ASE Atoms or files) with a potential, in the order given (see chggen.relaxation)."""
     if isinstance(structures, (str, os.PathLike)) or not isinstance(structures, Iterable):
         raise InputError(f"expected a list of structures or files to relax, got {structures!r}; put it in brackets")
-    machine_of(device=device)
     return relax_structures(
         [as_structure(s) for s in structures],
         potential=potential,

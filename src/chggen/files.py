@@ -121,7 +121,7 @@ def named_structures(paths: Sequence[Path]) -> dict[str, Structure]:
         structures = read_structures(file)
         for k, structure in enumerate(structures):
             name = file.stem if len(structures) == 1 else f"{file.stem}-{k}"
-            while {name, f"{name}-P1", name.removesuffix("-P1")} & set(found):
+            while any(taken in found for taken in (name, f"{name}-P1", name.removesuffix("-P1"))):
                 name += "x"
             if not structure.is_ordered:
                 raise InputError(f"{file} has partially occupied sites; choose an ordered model of it first")
@@ -212,7 +212,8 @@ def write_extxyz(structures: Sequence[Structure], path: Path) -> None:
     from ase.io import write
     from pymatgen.io.ase import AseAtomsAdaptor
 
-    write(path, [AseAtomsAdaptor.get_atoms(s, msonable=False) for s in structures], format="extxyz")
+    with whole(path) as temporary:
+        write(temporary, [AseAtomsAdaptor.get_atoms(s, msonable=False) for s in structures], format="extxyz")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from chggen.config import InputError
 from chggen.descent import Descent, Frame, Goal, MovingBatch, Relaxed, failed
+from chggen.device import check_device
 from chggen.optimizer import OPTIMIZERS
 from chggen.potential import GPA, Potential, load_potential
 from chggen.symmetrizer import Symmetrizer
@@ -53,8 +54,9 @@ def relax(
     structures moved together (None: 16 on a CPU, 512 on a GPU). on_done(index, relaxed) is called as each structure
     is done, in the order they finish. A structure that fails is returned marked, the others unaffected.
 
-    Raises InputError for an unknown potential, masks that do not fit, or options out of range.
+    Raises InputError for an unknown potential or device, masks that do not fit, or options out of range.
     """
+    check_device(device)
     size = _AT_ONCE[torch.device(device).type] if batch_size is None else batch_size
     numbers = (fmax, pressure, max_steps, size)
     if not all(map(_is_number, numbers)) or fmax <= 0 or max_steps < 0 or size < 1:

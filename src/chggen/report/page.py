@@ -40,7 +40,6 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
     """Write the page of a results folder to DIR/report.html, or into the folder `out`. Raises InputError."""
     candidates = read_candidates(folder)
     target = (out or folder) / "report.html"
-    target.parent.mkdir(parents=True, exist_ok=True)
     write_text(target, _page(folder.resolve().name, candidates, _references(folder)))
     return target
 
