@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from ase.io import read
 from pymatgen.core import Lattice, Structure
 
 from chggen import cli
+from chggen.candidate import failed, rank
+from chggen.config import read_toml
 from chggen.references import ReferenceEntry, References, write_references
 from chggen.score import checkpoint
 from chggen.store import Store, read_candidates
@@ -278,13 +281,24 @@ def test_export_and_report_of_a_folder(chggen: Chggen) -> None:
     assert good
     best = good[0]
     assert best.structure is not None
-    assert len(read("run/export/extxyz/candidates.extxyz", index=":")) == len(good)
+    frames = read("run/export/extxyz/candidates.extxyz", index=":")
+    ranked = sorted(good, key=rank)
+    assert [f.info["id"] for f in frames] == [c.id for c in ranked]
+    assert [f.info["energy_per_atom"] for f in frames] == pytest.approx([c.energy_per_atom for c in ranked])
     for path in (f"run/export/cif/{best.id}-P1.cif", f"run/export/vasp/{best.id}/1-pbesol/POSCAR"):
         assert Structure.from_file(path).volume == pytest.approx(best.structure.volume, rel=1e-3)
     ran = Path(f"run/export/vasp/{best.id}/1-pbesol/OUTCAR")
     ran.write_text("a calculation")
     assert chggen("export", "run", "--to", "vasp")[0] == 0  # again, as after a kill
     assert ran.read_text() == "a calculation"
+    with Store(Path("run"), read_toml(Path("run/config.toml"))) as store:
+        store.put([failed(replace(best, id="worse"), "relax", "not good any more")])
+    for name in ("worse", "notes"):
+        Path(f"run/export/cif/{name}.cif").write_text("here before")
+    assert chggen("export", "run", "--to", "cif")[0] == 0
+    assert {p.name for p in Path("run/export/cif").iterdir()} == {
+        "notes.cif", *(f"{c.id}{end}.cif" for c in good for end in ("", "-P1"))
+    }  # fmt: skip
     code, _, complaint = chggen("export", "run", "--to", "cif", "--max-e-d", "0.03")
     assert code == 2
     assert "holds no good candidate with E_d up to 0.03 eV/atom; raise --max-e-d" in complaint

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from chggen.candidate import Candidate
+from chggen.candidate import Candidate, rank
 from chggen.composition import system_elements
 from chggen.config import InputError, from_table, read_toml
 from chggen.files import cif_text, named_structures, plain_formula, write_extxyz, write_text
@@ -243,14 +243,16 @@ def train_from(
 def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | None) -> tuple[int, Path]:
     """Distinct good candidates with E_d up to max_e_d (eV/atom; None: all) under DIR/export, as a target's files.
 
-    E_d is the one that they are ranked by, at r²SCAN level where they have it. Inputs of calculations that are there
-    already stay as they are. Raises InputError for an unknown target or when nothing is left.
+    E_d is the one that they are ranked by, at r²SCAN level where they have it. Files of candidates that an earlier
+    export chose and this one does not are deleted; inputs of VASP stay, a calculation may have run there. Raises
+    InputError for an unknown target or when nothing is left.
     """
     if to not in ("vasp", "atomate2", "cif", "extxyz"):
         raise InputError(f"unknown target '{to}'; expected vasp, atomate2, cif or extxyz")
+    everyone = sorted(read_candidates(folder), key=rank)
     chosen = [
         c
-        for c in read_candidates(folder)
+        for c in everyone
         if c.status == "ok"
         and c.structure is not None
         and c.duplicate_of is None
@@ -262,7 +264,7 @@ def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | N
     target = writable_folder((out or folder / "export") / to)
     structures = [c.structure for c in chosen if c.structure is not None]
     if to == "extxyz":
-        write_extxyz(structures, target / "candidates.extxyz")
+        write_extxyz(structures, target / "candidates.extxyz", [c.summary_row() for c in chosen])
     elif to == "cif":
         for candidate in chosen:
             write_cifs(candidate, target)
@@ -277,4 +279,7 @@ def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | N
         for candidate, structure in zip(chosen, structures, strict=True):
             if not (target / candidate.id / "README").exists():  # a calculation may have run in it
                 write_vasp(structure, target / candidate.id)
+    for name in {c.id for c in everyone} - {c.id for c in chosen}:
+        for file in (f"{name}.cif", f"{name}-P1.cif", f"{name}.json"):
+            (target / file).unlink(missing_ok=True)
     return len(chosen), target

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -207,13 +207,16 @@ def cif_text(structure: Structure, symprec: float | None, comment: str = "") -> 
         return head + str(CifWriter(structure, symprec=symprec, refine_struct=symprec is not None))
 
 
-def write_extxyz(structures: Sequence[Structure], path: Path) -> None:
-    """Structures as one extxyz file."""
+def write_extxyz(structures: Sequence[Structure], path: Path, about: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Structures as one extxyz file, with what is told about each, None left out, in the comment line of its frame."""
     from ase.io import write
     from pymatgen.io.ase import AseAtomsAdaptor
 
+    frames = [AseAtomsAdaptor.get_atoms(s, msonable=False) for s in structures]
+    for frame, told in zip(frames, about, strict=False):
+        frame.info.update({key: value for key, value in told.items() if value is not None})
     with whole(path) as temporary:
-        write(temporary, [AseAtomsAdaptor.get_atoms(s, msonable=False) for s in structures], format="extxyz")
+        write(temporary, frames, format="extxyz")
 
 
 def write_text(path: Path, text: str) -> None:
