@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from chggen.crystals import Crystals, Noise, ScoreModel, batch
+from chggen.score.blocks import Silu
 from chggen.score.checkpoint import build
 
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
@@ -354,3 +356,11 @@ def test_copies_and_the_protocol(random_crystal: Callable[..., Crystals], name: 
         for parameter in twin.parameters():
             parameter.mul_(1.1)
     assert not torch.allclose(evaluate(twin, crystal, noise), evaluate(model, crystal, noise))
+
+
+@pytest.mark.parametrize("width", [8, 24, 32])
+def test_an_activation_does_not_depend_on_what_stands_behind_it(width: int) -> None:
+    x = 4 * torch.randn(501, width, generator=torch.Generator().manual_seed(1))
+    whole, silu = functional.silu(torch.cat([x, x.new_zeros(64, width)])), Silu()
+    for rows in range(1, 501):
+        assert torch.equal(silu(x[:rows]), whole[:rows])

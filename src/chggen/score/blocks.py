@@ -8,10 +8,12 @@ from typing import Final
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from chggen.crystals import Crystals, Noise, batch
 
 MAX_ATOMIC_NUMBER = 118
+_LANES: Final = 32  # float32 numbers that vector code takes at once, twice the width of the widest units
 _PROPS: Final = 16  # atoms; from there on a product's last digits do not depend on their number
 
 
@@ -36,6 +38,19 @@ def propped(crystals: Crystals, noise: Noise) -> tuple[Crystals, Noise]:
     )
     sigma = torch.cat([noise.sigma, noise.sigma.new_ones(_PROPS)])
     return batch([crystals, chain]), Noise(sigma=sigma, tau=torch.cat([noise.tau, noise.tau.new_zeros(1)]))
+
+
+class Silu(nn.Module):
+    """x sigmoid(x), computed with zeros behind x that fill up the last lanes of vector units.
+
+    What does not fill them is left to other code, whose last digits differ: those of a crystal would depend on
+    whether it is the last of its batch.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not (missing := -x.numel() % _LANES):
+            return functional.silu(x)
+        return functional.silu(torch.cat([x.flatten(), x.new_zeros(missing)]))[: x.numel()].view_as(x)
 
 
 class RadialBasis(nn.Module):
@@ -67,7 +82,7 @@ class SigmaEmbedding(nn.Module):
         self.register_buffer("wave", torch.logspace(-0.7, 1.3, n_waves))
         self.wave: Tensor
         self.clean = nn.Parameter(torch.zeros(n_features))
-        self.net = nn.Sequential(nn.Linear(2 * n_waves, n_features), nn.SiLU(), nn.Linear(n_features, n_features))
+        self.net = nn.Sequential(nn.Linear(2 * n_waves, n_features), Silu(), nn.Linear(n_features, n_features))
 
     def forward(self, sigma: Float[Tensor, "atoms"]) -> Float[Tensor, "atoms features"]:
         noisy = sigma > 0

@@ -16,6 +16,7 @@ from e3nn import o3
 from torch import Tensor, nn
 
 from chggen.graph import Pairs
+from chggen.score.blocks import Silu
 
 _TYPICAL_NEIGHBOURS = 10.0  # messages start small but of order 1 in crystals of about 40 neighbours
 
@@ -40,7 +41,7 @@ class Convolution(nn.Module):
         self, inputs: list[Irrep], outputs: list[Irrep], harmonics: list[Irrep], widths: tuple[int, ...]
     ) -> None:
         super().__init__()
-        layers = [nn.Sequential(nn.Linear(a, b, bias=False), nn.SiLU()) for a, b in itertools.pairwise(widths)]
+        layers = [nn.Sequential(nn.Linear(a, b, bias=False), Silu()) for a, b in itertools.pairwise(widths)]
         self.radial = nn.Sequential(*layers)  # no biases: it vanishes with the basis at the cutoff
         products = [_Product(i, outputs, harmonics, widths[-1]) for i in inputs]
         self.products = nn.ModuleList(products)

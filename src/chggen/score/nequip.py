@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from chggen.config import InputError
 from chggen.crystals import Crystals, Noise, Score
 from chggen.graph import Edges, Pairs, edges_within, pairs_of
-from chggen.score.blocks import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, propped, score_from_noise
+from chggen.score.blocks import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, Silu, propped, score_from_noise
 from chggen.score.convolution import Convolution, Irrep
 from chggen.score.strain import StrainScore, score_of_shape
 
@@ -65,9 +65,7 @@ class NequipScore(nn.Module):
             for k in range(options.layers)
         )
         channels = hidden[self._vector].channels
-        self.readout = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, channels)
-        )
+        self.readout = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), Silu(), nn.Linear(width, channels))
         self.direction = nn.Linear(channels, channels, bias=False)
         self.strain = StrainScore(options.strain_features) if options.strain_features else None
 
@@ -125,7 +123,7 @@ class _Layer(nn.Module):
         gates = sum(i.channels for i in hidden[1:])
         self._lengths = options.lengths
         seen = 2 * width + (gates if options.lengths else 0)
-        self.gate = nn.Sequential(nn.Linear(seen, width), nn.SiLU(), nn.Linear(width, width + gates))
+        self.gate = nn.Sequential(nn.Linear(seen, width), Silu(), nn.Linear(width, width + gates))
         self._hidden = hidden
 
     def forward(

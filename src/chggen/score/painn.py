@@ -18,6 +18,7 @@ from chggen.score.blocks import (
     MAX_ATOMIC_NUMBER,
     RadialBasis,
     SigmaEmbedding,
+    Silu,
     propped,
     score_from_noise,
 )
@@ -51,11 +52,11 @@ class PainnScore(nn.Module):
         self.basis = RadialBasis(options.n_basis, options.cutoff)
         self.radial = nn.Sequential(  # no biases: it vanishes with the basis at the cutoff
             nn.Linear(options.n_basis, 2 * options.n_radial, bias=False),
-            nn.SiLU(),
+            Silu(),
             nn.Linear(2 * options.n_radial, options.n_radial, bias=False),
         )
         self.layers = nn.ModuleList(_Layer(f, options.n_radial) for _ in range(options.layers))
-        self.readout = nn.Sequential(nn.LayerNorm(f), nn.Linear(f, f), nn.SiLU(), nn.Linear(f, f))
+        self.readout = nn.Sequential(nn.LayerNorm(f), nn.Linear(f, f), Silu(), nn.Linear(f, f))
         self.direction = nn.Linear(f, f, bias=False)
         self.strain = StrainScore(options.strain_features) if options.strain_features else None
 
@@ -90,10 +91,10 @@ class _Layer(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(f)
         self.level = nn.Linear(f, f)
-        self.send = nn.Sequential(nn.Linear(f, f), nn.SiLU(), nn.Linear(f, 3 * f))
+        self.send = nn.Sequential(nn.Linear(f, f), Silu(), nn.Linear(f, 3 * f))
         self.filter = nn.Parameter(torch.randn(n_radial, 3, f) / math.sqrt(40.0 * n_radial))
         self.mix = nn.Linear(f, 2 * f, bias=False)
-        self.update = nn.Sequential(nn.Linear(2 * f, f), nn.SiLU(), nn.Linear(f, 3 * f))
+        self.update = nn.Sequential(nn.Linear(2 * f, f), Silu(), nn.Linear(f, 3 * f))
 
     def forward(
         self, scalar: Tensor, vectors: Tensor, level: Tensor, radial: Tensor, directed: Tensor, sender: Tensor

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from chggen.crystals import Crystals, Noise, Score
 from chggen.diffusion.strain import SPREAD, aligned, kept, traceless
-from chggen.score.blocks import MAX_ATOMIC_NUMBER, SigmaEmbedding
+from chggen.score.blocks import MAX_ATOMIC_NUMBER, SigmaEmbedding, Silu
 
 _HALF = [v for v in itertools.product((-1, 0, 1), repeat=3) if v > (0, 0, 0)]
 
@@ -102,4 +102,4 @@ class StrainScore(nn.Module):
 
 
 def _mlp(inputs: int, width: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, outputs))
+    return nn.Sequential(nn.Linear(inputs, width), Silu(), nn.Linear(width, outputs))
