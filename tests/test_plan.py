@@ -12,6 +12,8 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from chggen.candidate import Candidate
+from chggen.cells import PrototypeCells, SpaceGroupCells
+from chggen.composition import compositions
 from chggen.config import InputError
 from chggen.options import GenerateOptions, PredictOptions
 from chggen.plan import Plan, formula_units
@@ -54,6 +56,7 @@ def test_formula_units_are_those_asked_for_or_all_up_to_the_limit() -> None:
     assert formula_units(2, (), 9) == (1, 2, 3, 4)
     assert formula_units(21, (), 20) == (1,)
     assert formula_units(9, (4, 1, 4), 20) == (4, 1)
+    assert formula_units(2, (), 1200)[-1] == 250  # 500 atoms are the most of a cell
     for z in (0, -1, 1000):
         with pytest.raises(InputError, match="formula units give"):
             formula_units(9, (z,), 20)
@@ -132,6 +135,44 @@ def test_a_system_moves_its_budget_to_formulas_near_the_hull() -> None:
     assert late["Li3Si"] > 2 * late["LiSi"] > 0
 
 
+def test_the_compositions_of_many_elements_are_counted_without_going_through_all_numbers() -> None:
+    elements = ["Li", "Na", "K", "Rb", "Cs", "P", "S"]
+    found = compositions(elements, 9)
+    assert len(found) == 36  # two atoms more than one of each, for any two of the seven or twice the same, or fewer
+    assert all(sum(counts.values()) <= 9 and set(counts) == set(elements) for counts in found)
+    assert [len(compositions(elements[:2], n)) for n in (1, 2, 3, 4, 5)] == [0, 1, 3, 5, 9]
+
+
+def test_a_run_that_does_not_relax_keeps_to_the_shares_it_began_with() -> None:
+    options = GenerateOptions(formula="ZnS", formula_units=(1,), n=64, seeds=("auto",), relax=None)
+    plan, made = Plan(options), []
+    while found := plan.next_round():
+        plan.learn([job.candidate for job in found])  # good, without an energy
+        made += [job.candidate.seed_source for job in found]
+    for stretch in (made[:32], made[32:]):
+        assert Counter(stretch)["prototype"] == pytest.approx(0.6 / 0.9 * 32, abs=1.1)
+
+
+def test_draws_of_a_formula_do_not_skip_prototypes_that_only_other_formulas_would_take() -> None:
+    jobs = _jobs(PredictOptions(system="Li-Si", max_atoms=5, n=4))
+    prototypes = [job.start for job in jobs if isinstance(job.start, PrototypeCells)]
+    assert prototypes
+    assert all(start.again(1).rank == start.rank + 4 for start in prototypes)
+
+
+def test_a_space_group_that_does_not_fit_is_refused_for_cells_that_the_model_draws_too() -> None:
+    for seeds in (("bravais",), ("joint",)):
+        options = GenerateOptions(formula="C29O", formula_units=(1,), space_group=227, seeds=seeds, n=1)
+        with pytest.raises(InputError, match="do not fit space group 227"):
+            Plan(options, joint=True).check()
+
+
+def test_a_bad_cell_does_not_refuse_a_space_group_that_fits() -> None:
+    counts = {"K": 1, "Cl": 1, "Br": 2, "Rb": 2}
+    for seed in range(40):
+        SpaceGroupCells(counts, 150.0, 139).draw(seed)
+
+
 def test_between_two_compositions_only_their_mixtures_are_looked_at() -> None:
     plan = Plan(PredictOptions(system="Li-P-S", between=("Li2S", "P2S5"), max_atoms=20))
     assert {"Li3PS4", "LiPS3", "Li4P2S7"} <= set(plan.species)
@@ -146,6 +187,7 @@ def test_between_two_compositions_only_their_mixtures_are_looked_at() -> None:
         ({"system": "Li-Xx"}, "no chemical system"),
         ({"system": "Li-P-S", "between": ("Li2S", "Li2S")}, "expects two different compositions"),
         ({"system": "Li-P-S", "between": ("Li2S", "Na2S")}, "expects two different compositions"),
+        ({"system": "Li-P-S-O", "between": ("Li2S", "P2S5")}, "that hold Li-P-S-O together"),
         ({"system": "Li-P-S", "max_atoms": 2}, "raise --max-atoms"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 import chggen
+from chggen import workshop
 from chggen.candidate import Candidate
 from chggen.config import InputError
 from chggen.crystals import Crystals, Noise, Score, from_structures
@@ -34,6 +36,15 @@ def test_the_energy_judge_prefers_low_energies_and_never_overlaps() -> None:
     judge = LowestEnergy(_POTENTIAL)
     marks = judge(_unasked, from_structures([near, far, overlapping]), [])
     assert marks[0] < marks[1] < marks[2] == np.inf
+
+
+def test_a_structure_that_is_none_is_a_failed_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = _fcc(3.6)
+    broken.translate_sites([0], [np.nan, 0, 0])
+    monkeypatch.setattr(workshop, "sample_jobs", lambda jobs, tools: [broken] * len(jobs))
+    (found,) = chggen.generate("Cu", n=1, formula_units=[4], relax=False, out=tmp_path, workers=1)
+    assert (found.status, found.failed_at, found.reason) == ("failed", "screen", "coordinates are not finite")
+    assert "not finite" in (tmp_path / "summary.csv").read_text()
 
 
 def test_a_few_steps_show_which_try_relaxes_lowest() -> None:
@@ -101,6 +112,10 @@ def test_the_rival_takes_the_place_of_a_candidate_that_lies_clearly_higher() -> 
         distance, _ = made.raw.lattice.get_distance_and_image(made.raw[-1].frac_coords, _SUBSTITUTED)
         assert distance < 0.5
         assert made.seed_source == ("first" if first is _SUBSTITUTED else "second")
+    overlapping = [0.3 / 4.05, 0, 0]  # which potentials may put very low
+    for first, second, wanted in ((_SUBSTITUTED, overlapping, "first"), (overlapping, _INTERSTITIAL, "second")):
+        (made,) = make_candidates([replace(_job("first", first), rival=_job("second", second))], tools)
+        assert made.seed_source == wanted
     (made,) = make_candidates([replace(_job("first", _INTERSTITIAL), rival=rival)], replace(tools, relax=None))
     assert made.seed_source == "first"  # no energies, no rivalry
 
@@ -121,6 +136,19 @@ def test_clearly_lower_means_by_more_than_the_error_of_a_potential() -> None:
 
 def _fcc(edge: float) -> Structure:
     return AseAtomsAdaptor.get_structure(bulk("Cu", "fcc", a=edge, cubic=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"supercell": (100, 100, 100)}, "that supercell has 3000000 atoms; expected at most 500"),
+        ({"seeds": "prototype", "sampler": SamplerOptions(anchor="paper")}, "use clamp or renoise"),
+    ],
+)
+def test_what_no_host_can_be_is_refused_before_it_is_made(changes: dict[str, Any], message: str) -> None:
+    vacant = Structure(Lattice.cubic(4.05), ["Al"] * 3, [[0, 0, 0], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    with pytest.raises(InputError, match=message):
+        inpaint_jobs(vacant, InpaintOptions(host="x", guests={"Cu": 1}, references=(), **changes))
 
 
 def test_the_last_of_a_run_has_the_next_start_for_a_rival() -> None:

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from chggen.config import InputError
+from chggen.files import MAX_ATOMS
 from chggen.host import Host, empty_host
 from chggen.lattice import flat, lattice_from_parameters, niggli_reduced, random_bravais_cell
 from chggen.prototypes import Prototype, count_prototypes, prototype_of
@@ -159,7 +160,7 @@ def symmetric_cell(
         plan = _assigned(surroundings_of(host), group, positions, assignment, rng if number is None else None)
         if plan is not None:
             return replace(host, orbits=plan)
-        if number is not None and assignment.letters is None:
+        if number is not None and assignment.letters is None and not _fits(species, found):
             break  # nothing else can come
     where = "any space group" if number is None else f"space group {number} ({setting(number).symbol})"
     counts = ", ".join(f"{n} {s}" for s, n in species.items())
@@ -238,16 +239,12 @@ def _units_that_fit(species: Mapping[str, int], number: int | None) -> str:
     if number is None:
         return "use --space-group none"
     units = math.gcd(*species.values())
-    found = setting(number)
-    lattice = found.primitive * 100  # so wide that only the counts matter
-    fit = []
-    for z in range(1, 13):
-        many = {s: n // units * z for s, n in species.items()}
-        if plan_orbits(
-            surroundings_of(empty_host(lattice.tolist(), many)),
-            found.group,
-            found.positions,
-            [np.arange(len(found.group))],
-        ):
-            fit.append(str(z))
+    many = {z: {s: n // units * z for s, n in species.items()} for z in range(1, 13)}
+    fit = [str(z) for z, some in many.items() if sum(some.values()) <= MAX_ATOMS and _fits(some, setting(number))]
     return f"formula units that fit: {', '.join(fit)}" if fit else "no cell of up to 12 formula units does"
+
+
+def _fits(species: Mapping[str, int], found: Setting) -> bool:
+    """Whether the counts fit a space group in a cell so wide that only they matter."""
+    host = empty_host((found.primitive * 100).tolist(), species)
+    return plan_orbits(surroundings_of(host), found.group, found.positions, [np.arange(len(found.group))]) is not None

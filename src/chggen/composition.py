@@ -6,7 +6,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -169,16 +169,15 @@ def compositions(
     """Reduced compositions that hold all these elements in at most most_atoms atoms, the smallest first.
 
     ends: two compositions (reduced); only mixtures of both are listed then, themselves left out. Raises InputError
-    where these are not two different compositions of the elements.
+    where these are not two different compositions that hold the elements together.
     """
     if not ends:
-        every = product(range(1, most_atoms + 1), repeat=len(elements))
-        fit = [counts for counts in every if sum(counts) <= most_atoms and math.gcd(*counts) == 1]
+        fit = [counts for counts in _counts(len(elements), most_atoms) if math.gcd(*counts) == 1]
     else:
-        if len(ends) != 2 or ends[0] == ends[1] or any(set(end) - set(elements) for end in ends):
+        if len(ends) != 2 or ends[0] == ends[1] or set().union(*ends) != set(elements):
             raise InputError(
-                f"--between expects two different compositions of {'-'.join(elements)}, such as Li2S,P2S5; got "
-                f"{len(ends)} that are not"
+                f"--between expects two different compositions that hold {'-'.join(elements)} together, such as "
+                f"Li2S,P2S5 for Li-P-S; got {len(ends)} that are not"
             )
         first, second = (np.array([end.get(e, 0) for e in elements]) for end in ends)
         mixed = {
@@ -191,6 +190,15 @@ def compositions(
         }
         fit = [counts for counts in mixed if sum(counts) <= most_atoms]
     return [dict(zip(elements, counts, strict=True)) for counts in sorted(fit, key=lambda c: (sum(c), c))]
+
+
+def _counts(n: int, most: int) -> Iterator[tuple[int, ...]]:
+    """All tuples of n positive numbers whose sum is at most this."""
+    if n == 0:
+        yield ()
+    for first in range(1, most - n + 2):
+        for others in _counts(n - 1, most - first) if n else ():
+            yield (first, *others)
 
 
 def volume_features(fractions: Mapping[str, float], chi: Mapping[str, float]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
@@ -11,7 +12,7 @@ import numpy as np
 
 from chggen.candidate import Candidate, failed
 from chggen.config import InputError
-from chggen.files import plain_formula
+from chggen.files import MAX_ATOMS, plain_formula
 from chggen.fillings import Laid, fillings
 from chggen.host import Host, default_guests, strip_guests
 from chggen.options import AUTO, InpaintOptions, PredictOptions
@@ -46,6 +47,9 @@ def guests_by_formula(formulas: Mapping[str, Mapping[str, int]], options: Predic
     Raises InputError as guests_of does, for one formula.
     """
     found = {}
+    for symbol in options.guests:
+        if not any(symbol in species for species in formulas.values()):
+            raise InputError(f"guest '{symbol}' is in no formula of the run; expected one that is")
     for formula, species in formulas.items():
         try:
             found[formula] = guests_of(species, options.guests)
@@ -71,12 +75,15 @@ def framework_jobs(parent: Candidate, guests: Sequence[str], options: PredictOpt
         seed_source=parent.seed_source,
     )
     crystal = cast("Structure", parent.structure)
-    host = strip_guests(crystal, guests)
-    refined = symmetrised_framework(host.framework)
-    if refined is None:
-        return failed(candidate, "refine", "no tolerance up to 2 Å gives the framework a group above P1 and P-1")
-    candidate = with_framework(candidate, refined)
-    free = Host(framework=refined.structure, guests=host.guests)
+    try:
+        host = strip_guests(crystal, guests)
+        refined = symmetrised_framework(host.framework)
+        if refined is None:
+            return failed(candidate, "refine", "no tolerance up to 2 Å gives the framework a group above P1 and P-1")
+        candidate = with_framework(candidate, refined)
+        free = Host(framework=refined.structure, guests=host.guests)
+    except InputError as error:  # atoms that relaxing or symmetrising brought too close
+        return failed(candidate, "refine", str(error))
     share = _FREE_SHARE[options.symmetry]
     symmetric = _on_orbits_if_they_fit(free, parent.id, len(operations(crystal)[0])) if share < 1 else free
     jobs = []
@@ -113,6 +120,11 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
     Seeds `auto` leave known prototypes and orbits alone where the host is noised, which asks for the paper's way.
     """
     framework = host.copy()
+    n_atoms = len(host) * math.prod(options.supercell)
+    if n_atoms > MAX_ATOMS:
+        raise InputError(f"that supercell has {n_atoms} atoms; expected at most {MAX_ATOMS}, so ask for a smaller one")
+    if options.sampler.anchor == "paper" and options.seeds == "prototype":
+        raise InputError("anchor paper starts guests anywhere, not on sites of prototypes; use clamp or renoise")
     if options.supercell != (1, 1, 1):
         framework.make_supercell(options.supercell)
     moved = symmetrised(framework) if options.symmetry == "host" else None

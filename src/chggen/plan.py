@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -50,7 +50,7 @@ def formula_units(n_atoms: int, asked: Sequence[int], most_atoms: int) -> tuple[
     for z in asked or (1,):
         if z < 1 or z * n_atoms > MAX_ATOMS:
             raise InputError(f"{z} formula units give {z * n_atoms} atoms; expected cells of 1 to {MAX_ATOMS} atoms")
-    return tuple(dict.fromkeys(asked)) or tuple(range(1, max(1, most_atoms // n_atoms) + 1))
+    return tuple(dict.fromkeys(asked)) or tuple(range(1, max(1, min(most_atoms, MAX_ATOMS) // n_atoms) + 1))
 
 
 class Plan:
@@ -76,6 +76,7 @@ class Plan:
         self._prior = self._priors() if self.adaptive else {}
         self._turns = [] if self.adaptive else list(self._in_turn())
         self.total = options.n * len(self.species) if self.adaptive else len(self._turns)
+        self._stride = self.total if len(self.species) == 1 else options.n  # ranks that a formula's own draws take
         self._credit = dict.fromkeys(self._prior, 0.0)
         self._asked: list[Arm] = []
         self._found: dict[Arm, list[Candidate]] = {}
@@ -83,8 +84,11 @@ class Plan:
     def check(self) -> None:
         """Draw the first start of each source, which refuses a formula that does not fit."""
         for arm in dict.fromkeys(self._turns):
-            if arm.source != "joint":
-                self._job(arm, 0, 0).start.draw(0)
+            start = self._job(arm, 0, 0).start
+            if isinstance(start, SpaceGroupCells):
+                start = replace(start, joint=False)  # whether the group fits does not depend on who draws the cell
+            if not isinstance(start, JointCells):
+                start.draw(0)
 
     def next_round(self) -> list[Job]:
         """Jobs of the next round, none after the last; what came of the one before has to be learnt first."""
@@ -105,8 +109,10 @@ class Plan:
         """What came of the jobs of the last round, in their order; None: nothing good."""
         last = self._asked[len(self._asked) - len(outcomes) :]
         for arm, outcome in zip(last, outcomes, strict=True):
-            good = [] if outcome is None or outcome.energy_per_atom is None else [outcome]
-            self._found.setdefault(arm, []).extend(good)
+            if outcome is None:
+                self._found.setdefault(arm, [])
+            elif outcome.energy_per_atom is not None:  # without one it tells nothing of its arm
+                self._found.setdefault(arm, []).append(outcome)
         if self.options.volume is None:
             for formula in dict.fromkeys(arm.formula for arm in last):
                 self._volumes[formula] = VolumePrior.of(self.species[formula]).given(self._volumes_near_best(formula))
@@ -129,7 +135,7 @@ class Plan:
         content = {symbol: arm.units * n for symbol, n in self.species[arm.formula].items()}
         volume, n_atoms = self._volumes[arm.formula], sum(content.values())
         if arm.source == "prototype":  # of which each comes once: at the likeliest volume
-            return PrototypeCells(content, volume.mean * n_atoms, rank, stride=self.total)
+            return PrototypeCells(content, volume.mean * n_atoms, rank, stride=self._stride)
         drawn = volume.draw(rng) * n_atoms
         group = self.options.space_group
         if arm.source == "space-group" or group != "none":

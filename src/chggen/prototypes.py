@@ -48,13 +48,15 @@ def _ranked(species: tuple[tuple[str, int], ...]) -> tuple[tuple[float, int, tup
     table, index = _table()
     by_count = sorted(species, key=lambda pair: (pair[1], pair[0]))
     counts = tuple(n for _, n in by_count)
+    if counts not in index:  # before all orders of many species are looked at
+        return ()
     alike = table["similarity"]
     found = []
     orders = [
         o for o in permutations(range(len(counts))) if all(counts[k] == n for k, n in zip(o, counts, strict=True))
     ]
     numbers = np.array([SYMBOLS.index(s) + 1 for s, _ in by_count])
-    for i in index.get(counts, ()):
+    for i in index[counts]:
         fillings = _part(table, "filling", i).reshape(-1, len(counts))
         swaps = _part(table, "swap", i).reshape(-1, len(counts)).tolist()
         best: dict[tuple[int, ...], float] = {}

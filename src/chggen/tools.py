@@ -57,7 +57,7 @@ class Tools:
     def shapes(self) -> ShapeSampler | None:
         """What draws cells for seeds joint; None where the score model has no strain score."""
         score = self.score()
-        return ShapeSampler(score) if getattr(score, "strain", None) is not None else None
+        return ShapeSampler(score, self.device) if getattr(score, "strain", None) is not None else None
 
     def potential(self) -> Potential:
         assert self.relax is not None

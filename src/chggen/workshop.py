@@ -20,7 +20,7 @@ from chggen.potential import Potential
 from chggen.relaxation import relax
 from chggen.sampling.recipes import Recipe
 from chggen.sampling.symmetry import NO_SYMMETRY, OrbitSymmetry, Symmetry
-from chggen.screening import reject_reason
+from chggen.screening import NOT_FINITE, reject_reason
 from chggen.settling import relax_candidates, with_space_groups
 from chggen.starts import Start
 from chggen.tools import Tools
@@ -82,10 +82,10 @@ def _contested(
     final, made = list(jobs), list(raw)
     rivals = {k: job.rival for k, job in enumerate(jobs) if job.rival is not None}
     for (k, rival), other in zip(rivals.items(), sample_jobs(list(rivals.values()), tools), strict=True):
-        if isinstance(other, str):
+        species, own = rival.start.species, made[k]
+        if isinstance(other, str) or reject_reason(other, species):
             continue
-        own = made[k]
-        if isinstance(own, str) or clearly_lower(other, own, tools.potential()):
+        if isinstance(own, str) or reject_reason(own, species) or clearly_lower(other, own, tools.potential()):
             final[k], made[k] = rival, other
     return final, made
 
@@ -117,6 +117,8 @@ def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, tools: Tools) -> list[St
 def _screened(job: Job, made: Structure | str) -> Candidate:
     if isinstance(made, str):
         return failed(job.candidate, "sample", made)
-    candidate = replace(job.candidate, raw=made, structure=made)
     reason = reject_reason(made, job.start.species)
+    if reason == NOT_FINITE:  # no structure to keep: spglib would take the whole process down with it
+        return failed(job.candidate, "screen", reason)
+    candidate = replace(job.candidate, raw=made, structure=made)
     return failed(candidate, "screen", reason) if reason else candidate

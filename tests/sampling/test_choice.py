@@ -102,6 +102,26 @@ def test_the_last_word_is_asked_with_the_samples_in_the_order_of_their_marks() -
     assert best.cart_coords[::2, 0].sub(EDGE / 2).tolist() == pytest.approx([2.0, 4.0, 1.0])
 
 
+def test_the_last_word_is_told_which_tries_are_refused() -> None:
+    told: list[torch.Tensor] = []
+
+    @dataclass
+    class Refusing:
+        evaluations: int = 0
+
+        def __call__(self, score: object, crystals: Crystals, generators: object) -> torch.Tensor:
+            x = crystals.cart_coords[::2, 0] - EDGE / 2
+            return torch.where(x > 8, torch.inf, torch.where(x > 5, torch.nan, x))
+
+    def last(samples: Sequence[Crystals], refused: torch.Tensor) -> torch.Tensor:
+        told.append(refused[:, 0])
+        return torch.zeros(1, dtype=torch.long)
+
+    made = iter([_pairs(9.0), _pairs(1.0), _pairs(6.0), _pairs(2.0)])
+    BestOf(n=4, judge=Refusing(), final=last).run(lambda seeds, k: next(made), _normal_score, [1])
+    assert told[0].tolist() == [False, False, True, True]
+
+
 def test_one_try_is_not_judged() -> None:
     judge = Nearest([])
     BestOf(n=1, judge=judge).run(lambda seeds, k: _pairs(1.0), _normal_score, [1])

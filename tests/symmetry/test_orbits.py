@@ -138,3 +138,10 @@ def test_drawn_space_groups_follow_known_crystals() -> None:
     assert sum(n in known for n in numbers) > 20
     assert numbers.count(225) >= 4
     assert min(numbers) > 2
+
+
+def test_very_many_atoms_of_a_species_are_spread_as_well() -> None:
+    host = symmetric_cell({"H": 171, "C": 1}, 2000.0, np.random.default_rng(0), 1)
+    assert host.orbits is not None
+    with pytest.raises(InputError, match="do not fit space group 7"):
+        symmetric_cell({"C": 29, "O": 1}, 300.0, np.random.default_rng(0), 7)

@@ -135,3 +135,10 @@ def _conventional(number: int) -> tuple[Group, tuple[Position, ...]]:
         np.concatenate([rotations] * len(shifts)), np.concatenate([translations + np.array(s) for s in sorted(shifts)])
     )
     return group, positions_of(group, number, np.eye(3), np.zeros(3))
+
+
+@pytest.mark.parametrize("at", [0.0713, 0.3391, 0.0713 + 3e-5])
+def test_a_group_whose_mirror_lies_where_its_setting_is_looked_for_is_told_all_the_same(at: float) -> None:
+    rotations = np.array([np.eye(3), np.diag([-1.0, 1.0, 1.0])])
+    group = Group.of(rotations, np.array([[0.0, 0.0, 0.0], [2 * at, 0.0, 0.0]]))
+    assert standard_setting(group)[0] == 6  # Pm

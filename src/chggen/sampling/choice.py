@@ -102,7 +102,7 @@ class BestOf:
         for k in range(self.n):
             tries.append(sample(seeds if k == 0 else [_another(seed, k) for seed in seeds], k))
             mark = self.judge(score, tries[k], generators_from([_another(seed, 0) for seed in seeds]))
-            marks.append(torch.nan_to_num(mark, nan=torch.inf))
+            marks.append(torch.where(mark.isnan(), torch.inf, mark))
         mark, order = torch.stack(marks).sort(dim=0, stable=True)  # the first of equals
         if self.final is None:
             return _picked(tries, order[0])

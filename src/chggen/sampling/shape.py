@@ -25,9 +25,10 @@ _TOP: Final = 0.995  # τ of the first level: a tenth of the clean strain is lef
 
 @dataclass(frozen=True)
 class ShapeSampler:
-    """Draws cells for a composition with the strain score of a model."""
+    """Draws cells for a composition with the strain score of a model, which is on the device."""
 
     score: ScoreModel
+    device: str = "cpu"
 
     @torch.no_grad()
     def __call__(
@@ -59,12 +60,12 @@ class ShapeSampler:
         levels = torch.sin(torch.linspace(math.asin(_TOP), 0, _STEPS + 1, dtype=torch.float64))[:, None]
         strain = SPREAD * levels[0] * noise()
         for tau, lower in itertools.pairwise(levels):
-            now = replace(crystals, lattice=strained(reference, strain)).to("cpu", torch.float32)
+            now = replace(crystals, lattice=strained(reference, strain)).to(self.device, torch.float32)
             told = Noise(sigma=torch.full((len(crystals.atomic_numbers),), torch.inf), tau=tau.float(),
-                         reference=reference.float())  # fmt: skip
+                         reference=reference.float()).to(self.device)  # fmt: skip
             slope = self.score(now, told).strain
             assert slope is not None, "a model with a strain score was asked for"
-            clean = allowed((strain + (tau * SPREAD) ** 2 * slope.double()) / kept(tau))
+            clean = allowed((strain + (tau * SPREAD) ** 2 * slope.double().cpu()) / kept(tau))
             left = kept(tau) / kept(lower)
             added = tau**2 - (left * lower) ** 2
             strain = (left * lower**2 * strain + kept(lower) * added * clean) / tau**2

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, product
-from math import factorial
+from math import exp, factorial, lgamma, log
 from typing import Final
 
 import numpy as np
@@ -19,6 +19,7 @@ from chggen.symmetry.wyckoff import Position, in_subgroup
 
 _ASSIGNMENTS: Final = 200  # draws before counts are said not to fit
 _PLACINGS: Final = 20  # assignments, and points of each orbit, that are tried for room
+_LARGEST_FACTORIAL: Final = 170  # of a number, that a float holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,7 @@ class Choice:
         for position, share in zip(reversed(self.positions), reversed(room), strict=True):
             m = position.multiplicity
             most = 0 if share <= 0 else 1 if position.freedom == 0 else count // m
-            weight = [(m * share) ** n / factorial(n) for n in range(most + 1)]
+            weight = [_poisson(m * share, n) for n in range(most + 1)]
             terms.append(weight)
             total = np.zeros(count + 1)
             for n in range(min(most, count // m) + 1):
@@ -259,3 +260,8 @@ def _adds_up(positions: Sequence[Position], count: int) -> bool:
         for _ in range(min(1, count // m) if position.freedom == 0 else count // m):
             reached[m:] |= reached[: count + 1 - m]
     return bool(reached[count])
+
+
+def _poisson(x: float, n: int) -> float:
+    """xⁿ/n!, for n whose factorial no float holds, too."""
+    return x**n / factorial(n) if n <= _LARGEST_FACTORIAL else exp(n * log(x) - lgamma(n + 1))

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 # (symprec Å, angle tolerance °) of the paper's framework refinement, in the order they are tried.
 PAPER_LADDER: Final = ((0.1, 10.0), (0.2, 15.0), (0.5, 15.0), (0.8, 15.0), (1.0, 20.0), (1.5, 30.0), (2.0, 30.0))
 _TRIVIAL: Final = (1, 2)  # P1 and P-1
+_ANYWHERE: Final = np.array(  # pairs of points, the next for groups that have a mirror or an axis near one of the first
+    [
+        [[0.0713, 0.1519, 0.2237], [0.3391, 0.0877, 0.4613]],
+        [[0.0931, 0.1783, 0.2671], [0.3119, 0.0593, 0.4327]],
+        [[0.1193, 0.0641, 0.2903], [0.2879, 0.3547, 0.4159]],
+    ]
+)
 _Cell = Any  # as spglib takes it: lattice rows (Å), fractional positions, atomic numbers
 
 
@@ -265,9 +272,11 @@ def standard_setting(group: Group) -> tuple[int, np.ndarray, np.ndarray]:
     metric = np.mean([r.T @ shape @ shape.T @ r for r in rotations], axis=0)
     lattice = np.linalg.cholesky(metric)
     lattice *= (100.0 * len(group) / abs(np.linalg.det(lattice))) ** (1 / 3)
-    points = np.array([[0.0713, 0.1519, 0.2237], [0.3391, 0.0877, 0.4613]])
-    frac = np.concatenate([rotations @ x + shifts for x in points])
-    cell: _Cell = (lattice, frac, np.repeat([1, 2], len(group)))
-    dataset: Any = spglib.get_symmetry_dataset(cell, symprec=1e-3)
+    for points in _ANYWHERE:
+        frac = np.concatenate([rotations @ x + shifts for x in points])
+        cell: _Cell = (lattice, frac, np.repeat([1, 2], len(group)))
+        dataset: Any = _dataset(cell, 1e-3, -1.0)
+        if dataset is not None:
+            break  # else one of the points lies on a mirror or an axis, or all but does
     dataset = spglib.get_symmetry_dataset(cell, symprec=1e-3, hall_number=hall_number(int(dataset.number)))
     return int(dataset.number), np.asarray(dataset.transformation_matrix), np.asarray(dataset.origin_shift)
