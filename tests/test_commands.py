@@ -15,6 +15,7 @@ from chggen.config import InputError
 from chggen.pipeline import silent
 from chggen.reference_building import Wanted
 from chggen.references import ReferenceEntry, References, write_references
+from chggen.store import locked
 
 _EMT = {"potential": "ase:ase.calculators.emt:EMT", "fmax": 0.05}
 
@@ -123,14 +124,17 @@ def test_systems_named_first_are_relaxed_first(tmp_path: Path) -> None:
     for k, (formula, energy) in enumerate({"Li": -2.0, "Si": -5.0, "P": -5.0, "LiSi": -4.0, "LiP": -3.0}.items()):
         known = {"formula": formula, "space_group": 1, "n_atoms": 9 - k, "static": energy}
         log.add([{"id": formula, "level": "pbe", **known}])
-    assert Wanted(within=0.0).choose(log, "pbe") == ["LiSi", "P", "Si", "Li"]  # small cells first
-    assert Wanted(within=0.0, first=["Li-P"]).choose(log, "pbe") == ["P", "Li"]
-    assert Wanted(within=1.0, first=["Li-P"]).choose(log, "pbe") == ["P", "Li", "LiP"]
+    every = log.names
+    assert Wanted(within=0.0).choose(log, "pbe", every) == ["LiSi", "P", "Si", "Li"]  # small cells first
+    assert Wanted(within=0.0, first=["Li-P"]).choose(log, "pbe", every) == ["P", "Li"]
+    assert Wanted(within=1.0, first=["Li-P"]).choose(log, "pbe", every) == ["P", "Li", "LiP"]
+    assert Wanted(within=0.0, first=["Li-P"]).choose(log, "pbe", {"Li", "Si"}) == ["Li"]
+    assert Wanted(within=0.0, first=["Li-P"]).choose(log, "pbe", {"Si", "LiP"}) == ["Si"]
     log.add([{"id": name, "level": "pbe", "relaxed": log.of(name, "pbe")["static"]} for name in ("Li", "Si", "P")])
     log.add([{"id": "LiSi", "level": "pbe", "failed": "no end"}])
     assert "LiSi" not in {e.id for e in log.entries()}  # a static one must not stay on a hull
-    assert Wanted(within=0.0).choose(log, "pbe") == []
-    assert Wanted(within=1.0).choose(log, "pbe") == ["LiP"]
+    assert Wanted(within=0.0).choose(log, "pbe", every) == []
+    assert Wanted(within=1.0).choose(log, "pbe", every) == ["LiP"]
 
 
 def test_a_phase_without_energy_is_a_row_with_its_reason(tmp_path: Path) -> None:
@@ -220,6 +224,35 @@ def test_a_build_does_not_go_on_with_other_settings_or_structures(folder: Path, 
     (folder / "lithium.cif").write_text((folder / "silicon.cif").read_text())
     with pytest.raises(InputError, match=r"lithium.cif has changed since .*; use another --out"):
         _built(folder, out, Wanted(within=-1.0))
+
+
+def test_a_build_goes_on_with_structures_of_other_folders(folder: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "references", tmp_path / "other"
+    other.mkdir()
+    _built(folder, out, Wanted(within=-1.0))
+    _copper(3.6).to(str(other / "copper.cif"))
+    assert _built(other, out).keys() == {"lithium", "silicon"}  # copper is of another system
+    assert {e.id: e.relaxed for e in References.load(out / "references.npz").system(["Cu", "Li"], "pbe")} == {
+        "copper": True, "lithium": False
+    }  # fmt: skip
+    (other / "lithium.cif").write_text((other / "copper.cif").read_text().replace("3.6", "3.7"))
+    with pytest.raises(InputError, match="holds energies of another lithium already; rename it or use another --out"):
+        _built(other, out)
+    (other / "lithium.cif").write_text((folder / "lithium.cif").read_text())  # the very one
+    assert len(_built(other, out, Wanted(within=-1.0))) == 2
+
+
+def test_a_build_leaves_imported_energies_alone(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "references.npz").write_bytes(b"imported")
+    with pytest.raises(InputError, match="holds energies of `chggen references import`; choose another --out"):
+        _built(folder, tmp_path)
+    assert (tmp_path / "references.npz").read_bytes() == b"imported"
+
+
+def test_two_builds_do_not_share_a_folder(folder: Path, tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(InputError, match="in use by another run"):
+        _built(folder, tmp_path)
+    assert len(_built(folder, tmp_path, Wanted(within=-1.0))) == 2
 
 
 def test_a_damaged_row_is_named(folder: Path, tmp_path: Path) -> None:

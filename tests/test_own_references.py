@@ -86,6 +86,14 @@ def test_a_build_is_not_overwritten(entries: Path, tmp_path: Path) -> None:
         entries_table(entries, "pbe-dft", tmp_path)
 
 
+def test_imported_levels_do_not_overwrite_each_other(entries: Path, tmp_path: Path) -> None:
+    path = entries_table(entries, "pbe-dft", tmp_path)
+    with pytest.raises(InputError, match="holds energies at level 'pbe-dft'; choose another --out for those at 'hse'"):
+        entries_table(entries, "hse", tmp_path)
+    assert "pbe-dft" in References.load(entries_table(entries, "pbe-dft", tmp_path)).levels  # the same level, anew
+    assert path.exists()
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "[1, 2]", '"entries"', '{"a": {"b": 1}}'])
 def test_what_is_no_list_of_entries_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "wrong.json").write_text(text)

@@ -13,7 +13,7 @@ from chggen.composition import system_elements
 from chggen.config import InputError
 from chggen.files import plain_formula
 from chggen.named_structures import NamedStructures, write_archive
-from chggen.references import LEVELS, ReferenceEntry, write_references
+from chggen.references import LEVELS, ReferenceEntry, references_of, write_references
 from chggen.store import writable_folder
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def entries_table(path: Path, level: str | None, out: Path) -> Path:
 
     Energies are the corrected ones. The level has a name of its own, such as pbe-dft, which keeps them apart from those
     that CHGNet predicts at `pbe` and `r2scan`. Raises InputError for a missing level and for one of these two, for a
-    file that holds no entries, for entries of unlike functionals, and where OUT holds energies that were built.
+    file that holds no entries, for entries of unlike functionals, and where OUT holds energies that were built, or
+    imported at another level.
     """
     from monty.serialization import loadfn
     from pymatgen.entries.computed_entries import ComputedEntry
@@ -44,6 +45,9 @@ def entries_table(path: Path, level: str | None, out: Path) -> Path:
         )
     if (out / "rows.jsonl").exists():
         raise InputError(f"{out} holds energies of `chggen references build`; choose another --out")
+    target = out / "references.npz"
+    if target.exists() and (others := set(references_of([str(target)]).levels) - {*LEVELS, level}):
+        raise InputError(f"{out} holds energies at level '{others.pop()}'; choose another --out for those at '{level}'")
     if not path.is_file():
         raise InputError(f"no file of entries at {path}; expected {expected}")
     try:
@@ -60,8 +64,9 @@ def entries_table(path: Path, level: str | None, out: Path) -> Path:
             "functional, import each with a level of its own"
         )
     rows = [_row(k, entry, level) for k, entry in enumerate(entries)]
-    write_references(rows, writable_folder(out) / "references.npz")
-    return out / "references.npz"
+    writable_folder(out)
+    write_references(rows, target)
+    return target
 
 
 def fetch_structures(system: str, out: Path, client: Any = None) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from chggen.files import digest, plain_formula, structure_files, write_text
 from chggen.named_structures import NamedStructures
 from chggen.options import POTENTIAL_OF, RelaxOptions, SamplerOptions
 from chggen.references import ReferenceEntry, References, element_mask, write_references
-from chggen.store import writable_folder
+from chggen.store import locked
 from chggen.tools import Tools
 from chggen.workers import machine_of, run_batches
 
@@ -60,8 +60,8 @@ class Wanted:
         for system in self.first:
             element_mask(system_elements(system))
 
-    def choose(self, log: EnergyLog, level: str) -> list[str]:
-        """Ids to relax next: untried ones of the first systems, else those on a hull, else those near one.
+    def choose(self, log: EnergyLog, level: str, given: Container[str]) -> list[str]:
+        """Ids to relax next: untried ones given of the first systems, else those on a hull, else those near one.
 
         A system without all of its elements has no hull; its phases are taken as lying on one.
         """
@@ -70,7 +70,7 @@ class Wanted:
         table = References.from_entries(entry for entry in log.entries() if entry.level == level)
         if not len(table):
             return []
-        untried = np.array([not log.tried(str(name), level) for name in table.ids])
+        untried = np.array([name in given and not log.tried(name, level) for name in table.ids.tolist()])
         distance = np.nan_to_num(above_hull(table, level), nan=0.0)
         early = np.zeros(len(table), bool)
         for system in self.first:
@@ -82,11 +82,12 @@ class Wanted:
         order = np.lexsort((table.n_atoms[chosen], distance[chosen].round(3)))
         return [str(name) for name in table.ids[chosen[order]]]
 
-    def drawn(self, log: EnergyLog, level: str) -> list[str]:
-        """Ids of static entries to relax as the sample, those drawn before not counted again."""
+    def drawn(self, log: EnergyLog, level: str, given: Container[str]) -> list[str]:
+        """Ids of static entries to relax as the sample, of those given; those drawn before not counted again."""
         names = np.array(sorted({e.id for e in log.entries() if e.level == level}))
         left = self.sample - sum("sampled" in log.of(name, level) for name in names.tolist())
-        static = [name for name in np.random.default_rng(0).permutation(names).tolist() if not log.tried(name, level)]
+        order = np.random.default_rng(0).permutation(names).tolist()
+        static = [name for name in order if name in given and not log.tried(name, level)]
         return static[: max(0, left)]
 
 
@@ -118,6 +119,10 @@ class EnergyLog:
         with self._path.open("a") as handle:
             handle.writelines(json.dumps(row) + "\n" for row in rows)
         self._learn(rows)
+
+    @property
+    def names(self) -> set[str]:
+        return {name for name, _ in self._known}
 
     def of(self, name: str, level: str) -> dict[str, Any]:
         """What is known of a phase at a level; empty before anything was tried."""
@@ -168,9 +173,10 @@ def build_references(
 
     All are evaluated as they are; then, level by level, the wanted ones (None: all) are relaxed, those on a hull
     first, until no untried one lies on a hull of the energies so far. Rows are written to OUT/rows.jsonl as they come:
-    a second call goes on where the first one ended, with more structures, levels or wanted ones if asked for. Raises
-    InputError for an unknown level, for structures that cannot be read, and where OUT was made with another fmax or
-    from files of the same names and other content.
+    a second call goes on where the first one ended, with more structures, levels or wanted ones if asked for; those
+    that it is not given again stay as they are. Raises InputError for an unknown level, for structures that cannot be
+    read, and where OUT is in use, holds imported energies, or was made with another fmax or from files that have
+    changed or have other structures of the same names.
     """
     for level in levels:
         if level not in POTENTIAL_OF:
@@ -179,8 +185,7 @@ def build_references(
     structures = NamedStructures(tuple(paths))
     names = sorted(structures.names, key=structures.n_atoms)
     settings = RelaxOptions.of(fmax=fmax, max_steps=_MAX_STEPS)
-    _keep_sources(paths, fmax, writable_folder(out) / "build.json")
-    log = EnergyLog(out / "rows.jsonl")
+    given = set(names)
     at = {
         level: Tools(
             sampler=SamplerOptions(),
@@ -189,22 +194,31 @@ def build_references(
         )
         for level in levels
     }
-    work = _Work(log=log, structures=structures, machine=machine, progress=progress)
-    try:
-        for level, tools in at.items():
-            work.do("static", [name for name in names if not log.of(name, level)], level, tools)
-        wanted = wanted or Wanted()
-        for level, tools in at.items():
-            while todo := wanted.choose(log, level):
-                work.do("relaxed", todo, level, tools)
-            work.do("sampled", wanted.drawn(log, level), level, tools)
-    finally:
-        write_references(log.entries(), out / "references.npz")
-    return out / "references.npz"
+    table = out / "references.npz"
+    with locked(out):
+        if table.exists() and not (out / "rows.jsonl").exists():
+            raise InputError(f"{out} holds energies of `chggen references import`; choose another --out")
+        log = EnergyLog(out / "rows.jsonl")
+        _keep_sources(paths, fmax, out / "build.json", log.names)
+        work = _Work(log=log, structures=structures, machine=machine, progress=progress)
+        try:
+            for level, tools in at.items():
+                work.do("static", [name for name in names if not log.of(name, level)], level, tools)
+            wanted = wanted or Wanted()
+            for level, tools in at.items():
+                while todo := wanted.choose(log, level, given):
+                    work.do("relaxed", todo, level, tools)
+                work.do("sampled", wanted.drawn(log, level, given), level, tools)
+        finally:
+            write_references(log.entries(), table)
+    return table
 
 
-def _keep_sources(paths: Sequence[Path], fmax: float, path: Path) -> None:
-    """Write down what the energies in a folder come from. Raises InputError where they came from something else."""
+def _keep_sources(paths: Sequence[Path], fmax: float, path: Path, known: set[str]) -> None:
+    """Write down what the energies in a folder come from. Raises InputError where they came from something else.
+
+    known: names that have energies there; a file that is new must not have another structure of such a name.
+    """
     kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"fmax": fmax, "files": {}}
     if kept["fmax"] != fmax:
         raise InputError(
@@ -214,6 +228,10 @@ def _keep_sources(paths: Sequence[Path], fmax: float, path: Path) -> None:
     for name, content in files.items():
         if kept["files"].get(name, content) != content:
             raise InputError(f"{name} has changed since {path.parent} was made from it; use another --out")
+    seen = set(kept["files"].values())
+    fresh = tuple(Path(name) for name, content in files.items() if content not in seen)
+    if known and fresh and (twice := sorted(known & set(NamedStructures(fresh).names))):
+        raise InputError(f"{path.parent} holds energies of another {twice[0]} already; rename it or use another --out")
     write_text(path, json.dumps({"fmax": fmax, "files": kept["files"] | files}, indent=1) + "\n")
 
 

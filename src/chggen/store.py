@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from chggen.candidate import SCALAR_FIELDS, SUMMARY_COLUMNS, Candidate
 from chggen.config import InputError, read_toml, to_toml
@@ -37,12 +37,7 @@ class Store:
         self._options = dict(options)
 
     def __enter__(self) -> Store:
-        self._lock = (writable_folder(self.folder) / ".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
-            raise InputError(f"{self.folder} is in use by another run; wait for it or choose another --out") from None
+        self._lock = locked(self.folder)
         try:
             self._keep_options()
             self._db = _database(self.folder)
@@ -125,6 +120,17 @@ class Store:
                 write_cifs(candidate, folder)
 
 
+def locked(folder: Path) -> TextIO:
+    """The folder's lock file, which is this run's until it is closed. Raises InputError where another run has it."""
+    lock = (writable_folder(folder) / ".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise InputError(f"{folder} is in use by another run; wait for it or choose another --out") from None
+    return lock
+
+
 def writable_folder(folder: Path) -> Path:
     """The folder, made where it is not there. Raises InputError when nothing can be written into it."""
     try:
@@ -157,7 +163,7 @@ def write_cifs(candidate: Candidate, folder: Path) -> None:
         log.warning("%s: no symmetrised CIF: %s", candidate.id, error)
         text = cif_text(candidate.structure, None, note + "symmetry not found, written in P1")
     write_text(folder / f"{candidate.id}.cif", text)
-    write_text(folder / f"{candidate.id}-P1.cif", cif_text(candidate.structure, None, note + "P1, as relaxed"))
+    write_text(folder / f"{candidate.id}-P1.cif", cif_text(candidate.structure, None, note + "P1, every atom"))
 
 
 def summary_text(candidates: Sequence[Candidate]) -> str:
