@@ -24,8 +24,8 @@ import chggen
 from chggen import pipeline, tools
 from chggen.candidate import Candidate, answers, likelier, rank
 from chggen.config import InputError
-from chggen.jobs import guests_of
-from chggen.options import MachineOptions, SamplerOptions
+from chggen.jobs import framework_jobs, guests_of
+from chggen.options import MachineOptions, PredictOptions, SamplerOptions
 from chggen.pipeline import with_duplicates
 from chggen.potential.ase import AsePotential
 from chggen.references import ReferenceEntry, References
@@ -34,6 +34,9 @@ from chggen.workers import batches_of, run_batches
 
 _EMT = "ase:ase.calculators.emt:EMT"
 _QUICK: dict[str, Any] = {"levels": 6, "n_resample": 1, "potential": _EMT, "workers": 1, "fmax": 0.2}
+
+
+CELL = Structure(Lattice.cubic(3.6), ["Cu"] * 4, [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
 
 
 def _predict(**changes: Any) -> list[Candidate]:
@@ -486,6 +489,22 @@ def test_survivors_are_ranked_at_the_second_level(tmp_path: Path, monkeypatch: p
     _same(_predict(potential="chgnet", second_level_below=limit, out=tmp_path), found)
 
 
+def test_a_killed_second_level_goes_on_with_the_survivors_that_it_began_with() -> None:
+    def made(name: str, energy: float) -> Candidate:
+        return Candidate(
+            id=name, stage="generate", formula="Cu", seed=0, structure=CELL, energy_per_atom=energy,
+            e_decomposition=energy, space_group_loose=225,
+        )  # fmt: skip
+
+    low, middle, high = every = [made("a", 0.001), made("b", 0.015), made("c", 0.03)]  # each within 0.02 of the next
+    assert [c.id for c in pipeline.survivors(every, 0.1)] == ["a", "c"]
+    rescored = [low, middle, replace(high, energy_per_atom_r2scan=-9.0, e_decomposition_r2scan=-9.0)]
+    assert [c.id for c in pipeline.survivors(rescored, 0.1)] == ["a", "c"]
+    rescored[1] = replace(middle, energy_per_atom_r2scan=-9.5, e_decomposition_r2scan=-9.5)
+    assert [c.id for c in pipeline.survivors(rescored, 0.1)] == ["a", "c"]
+    assert [c.id for c in pipeline.survivors(every, 0.02)] == ["a"]
+
+
 @pytest.mark.usefixtures("pbe_emt")
 def test_a_run_at_the_second_level_alone_fills_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "load_potential", lambda *_: _stretched_emt())
@@ -600,6 +619,17 @@ def test_guests_are_those_named_or_the_mobile_ones() -> None:
         guests_of(species, ("S", "P", "Zn"))
     assert guests_of({"Si": 1, "O": 2}, ()) == ()
     assert guests_of({"Si": 1}, ()) == ()
+    with pytest.raises(InputError, match="guest 'Na' is in no formula of the run"):
+        chggen.predict(system="Li-P", guests=["Na"], max_atoms=3, n=1)
+
+
+def test_a_framework_whose_atoms_came_too_close_is_a_failed_row() -> None:
+    close = Structure(Lattice.cubic(5), ["O", "O", "Li"], [[0, 0, 0], [0.08, 0, 0], [0.5, 0.5, 0.5]])
+    parent = Candidate(id="p", stage="generate", formula="LiO2", seed=1, structure=close)
+    row = framework_jobs(parent, ("Li",), PredictOptions(formula="LiO2"))
+    assert isinstance(row, Candidate)
+    assert (row.id, row.status, row.failed_at) == ("p-i0", "failed", "refine")
+    assert "0.40 Å" in str(row.reason)
 
 
 def test_what_becomes_of_a_job_is_the_lowest_with_a_symmetry_and_the_same_when_the_run_is_repeated() -> None:

@@ -105,6 +105,23 @@ def test_fixed_cell_and_fixed_atoms_keep_their_bits() -> None:
     assert strained.structure.volume != start.volume
 
 
+def test_fixed_atoms_leave_of_a_symmetry_what_keeps_them() -> None:
+    pair = Structure(Lattice.orthorhombic(2.6, 2.6, 3.8), ["Cu", "Cu"], [[0, 0, 0], [0.5, 0.5, 0.46]])  # alike
+    free, held = (
+        relax([pair], potential=EMT, fix_cell=True, fixed_atoms=[[True, False]], fix_symmetry=symprec, fmax=0.01)[0]
+        for symprec in (None, 0.01)
+    )
+    assert held.converged
+    assert held.n_steps > 0
+    assert held.energy_per_atom == pytest.approx(free.energy_per_atom, abs=1e-3)
+    one = copper(3.6)
+    assert len(Symmetrizer.of(one).images) == 192  # type: ignore[union-attr]
+    kept = Symmetrizer.of(one, free=torch.tensor([False, True, True, True]))
+    assert kept is not None
+    assert len(kept.images) == 48
+    assert (kept.images[:, 0] == 0).all()
+
+
 def test_bad_structures_are_marked_and_the_good_one_is_not_touched(chgnet: Potential) -> None:
     good = rattled(salt(), 0.1)
     overlap = Structure(Lattice.cubic(4), ["Na", "Cl"], [[0, 0, 0], [0.1 / 4, 0, 0]])
@@ -135,6 +152,8 @@ def test_an_exploding_cell_is_marked() -> None:
     relaxed = relax([copper(3.6)], potential=EMT, pressure=-500.0)[0]
     assert not relaxed.converged
     assert "volume" in relaxed.reason or "finite" in relaxed.reason
+    watched = relax([copper(3.6)], potential=EMT, pressure=-500.0, trajectory=True)[0]
+    assert len(watched.trajectory) >= watched.n_steps >= 1  # its way is kept, too
 
 
 def test_rmsd_ignores_a_shift_of_all_atoms() -> None:

@@ -77,7 +77,7 @@ def test_a_saddle_is_told_the_same_alone_and_in_company(tools: Tools) -> None:
 def test_a_push_that_relaxes_further_in_the_same_symmetry_is_kept(tools: Tools) -> None:
     (loose,) = relax_candidates([_candidate(_cubic(3.62, FCC.frac_coords.tolist()))], replace(tools, relax=_UNMOVED))
     (end,) = relax([FCC], potential=tools.potential(), fix_cell=True, max_steps=0)
-    (further,) = after_push(loose, replace(end, n_steps=7), tools.potential())
+    (further,) = after_push(loose, replace(end, n_steps=7), tools)
     assert further.energy_per_atom == pytest.approx(end.energy_per_atom, abs=1e-6)
     assert loose.energy_per_atom is not None
     assert further.energy_per_atom < loose.energy_per_atom < further.energy_per_atom + 0.005  # type: ignore[operator]
@@ -89,7 +89,7 @@ def test_a_small_fall_to_another_symmetry_is_no_saddle(tools: Tools, fall: float
     (simple,) = relax_candidates([_candidate(SIMPLE)], replace(tools, relax=_UNMOVED))
     assert simple.energy_per_atom is not None
     (end,) = relax([FCC], potential=tools.potential(), fix_cell=True, max_steps=0)
-    fallen = after_push(simple, replace(end, energy_per_atom=simple.energy_per_atom - fall), tools.potential())
+    fallen = after_push(simple, replace(end, energy_per_atom=simple.energy_per_atom - fall), tools)
     assert [c.id for c in fallen] == names
 
 
@@ -102,6 +102,30 @@ def test_refinement_takes_the_tightest_tolerance_that_gives_most_symmetry(tools:
     assert found.refined_rms is not None
     assert found.refined_rms < 0.05
     assert space_group(found.structure, 1e-4) == 225  # type: ignore[arg-type]
+
+
+def test_a_fixed_cell_stays_while_atoms_are_symmetrised_and_pushed(tools: Tools) -> None:
+    fixed = replace(tools, relax=RelaxOptions(fmax=0.01, fix_cell=True))
+    stretched = Structure(Lattice.orthorhombic(3.6, 3.63, 3.66), FCC.species, FCC.frac_coords)
+    rattled = stretched.copy()
+    rattled.perturb(0.05)
+    for given, symmetric in ((rattled, False), (stretched, True)):
+        (found,) = relax_candidates([_candidate(given)], fixed, [symmetric])
+        assert found.status == "ok"
+        assert found.structure is not None
+        np.testing.assert_array_equal(found.structure.lattice.matrix, stretched.lattice.matrix)
+        assert found.space_group == 69  # Fmmm, which is what such a cell allows
+
+
+def test_what_a_saddle_falls_to_is_not_said_to_be_symmetrised_as_the_saddle_was(tools: Tools) -> None:
+    (simple,) = relax_candidates([_candidate(SIMPLE)], replace(tools, relax=_UNMOVED))
+    assert simple.refined_symprec is not None
+    assert simple.energy_per_atom is not None
+    odd = _cubic(3.6, [[0, 0, 0], [0, 0.5, 0.47], [0.5, 0.02, 0.5], [0.54, 0.5, 0]])
+    (end,) = relax([odd], potential=tools.potential(), fix_cell=True, max_steps=0)
+    far_below = replace(end, energy_per_atom=simple.energy_per_atom - 9, converged=True)  # no symmetrising is as low
+    _, lower = after_push(simple, far_below, tools)
+    assert (lower.refined_symprec, lower.refined_rms, lower.refined_max) == (None, None, None)
 
 
 def test_failed_candidates_stay_as_they_are(tools: Tools) -> None:

@@ -79,8 +79,10 @@ class Goal:
     optimizer: str
 
 
-def failed(given: Structure, reason: str, n_steps: int, initial: float | None = None) -> Relaxed:
-    """The mark of a structure without energy: the given one, and why."""
+def failed(
+    given: Structure, reason: str, n_steps: int, initial: float | None = None, frames: Sequence[Frame] = ()
+) -> Relaxed:
+    """The mark of a structure without energy: the given one, and why; frames: of its way, as far as it came."""
     return Relaxed(
         structure=given,
         energy_per_atom=None,
@@ -90,6 +92,7 @@ def failed(given: Structure, reason: str, n_steps: int, initial: float | None = 
         converged=False,
         reason=reason,
         rmsd=None,
+        trajectory=tuple(frames),
     )
 
 
@@ -201,14 +204,14 @@ class MovingBatch:
         for k, (d, (e, fmax, strain, swelling)) in enumerate(zip(self.descents, table, strict=True)):
             if not np.isfinite([e, fmax, strain]).all():
                 why = f"{seen.failures.get(k, _NO_ENERGY)} after {d.n_steps} steps"
-                found.append(failed(d.given, why, d.n_steps, d.initial))
+                found.append(failed(d.given, why, d.n_steps, d.initial, d.frames))
                 continue
             d.initial = e if d.initial is None else d.initial
             if self.goal.trajectory:
                 d.frames.append(self._frame(k, e, seen.forces[at[k] : at[k + 1]], seen.stress[k]))
             residual = max(fmax, strain)
             if (reason := _explosion(e, d, swelling)) is not None:
-                found.append(failed(d.given, reason, d.n_steps, d.initial))
+                found.append(failed(d.given, reason, d.n_steps, d.initial, d.frames))
             elif residual < self.goal.fmax:
                 found.append(self._reached(k, e, fmax, None))
             elif d.n_steps >= self.goal.max_steps:

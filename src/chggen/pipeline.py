@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
 
 from chggen.candidate import Candidate, rank
 from chggen.decomposition import hull
@@ -201,20 +201,15 @@ class _Campaign:
         if relax is None or relax.potential != POTENTIAL_OF["pbe"]:
             return
         tools = replace(self.tools, relax=relax.model_copy(update={"potential": POTENTIAL_OF["r2scan"]}), loaded={})
-        distinct = with_duplicates(sorted(self.results.candidates().values(), key=rank))
-        survivors = [
-            c
-            for c in distinct
-            if c.duplicate_of is None and c.e_decomposition is not None and c.e_decomposition < below
-        ]
-        done = sum(c.energy_per_atom_r2scan is not None for c in survivors)
-        self.progress("r2scan", done, len(survivors), 0)
+        chosen = survivors(self.results.candidates().values(), below)
+        done = sum(c.energy_per_atom_r2scan is not None for c in chosen)
+        self.progress("r2scan", done, len(chosen), 0)
         bad = 0
-        batches = batches_of(survivors, self.machine, made=lambda c: c.energy_per_atom_r2scan is not None)
+        batches = batches_of(chosen, self.machine, made=lambda c: c.energy_per_atom_r2scan is not None)
         for candidates in self.crew.run(rescored, batches, tools):
             self.results.put([self._placed_again(c) for c in candidates])
             done, bad = done + len(candidates), bad + sum(c.energy_per_atom_r2scan is None for c in candidates)
-            self.progress("r2scan", done, len(survivors), bad)
+            self.progress("r2scan", done, len(chosen), bad)
 
     def _placed_again(self, candidate: Candidate) -> Candidate:
         """The candidate with its decomposition energy at r²SCAN level."""
@@ -258,6 +253,21 @@ def outcome(tries: Sequence[str], made: Mapping[str, Candidate]) -> Candidate | 
         key=lambda c: (math.inf if c.energy_per_atom is None else c.energy_per_atom, c.id),
         default=None,
     )
+
+
+def survivors(candidates: Iterable[Candidate], below: float) -> list[Candidate]:
+    """The distinct good candidates of E_d below this at PBE level, by rank at that level.
+
+    As if there were no r²SCAN energies yet: a run that goes on after a kill has some, and order decides who stays.
+    """
+
+    def at_pbe(candidate: Candidate) -> Any:
+        return rank(replace(candidate, energy_per_atom_r2scan=None, e_decomposition_r2scan=None))
+
+    distinct = with_duplicates(sorted(candidates, key=at_pbe))
+    return [
+        c for c in distinct if c.duplicate_of is None and c.e_decomposition is not None and c.e_decomposition < below
+    ]
 
 
 def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:

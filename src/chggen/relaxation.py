@@ -49,7 +49,9 @@ def relax(
     Converged: the forces (eV/Å) on all free atoms and, for a free cell, the rows of −V(stress + pressure)/n_atoms
     (eV) are below fmax, as for ASE's FrechetCellFilter. fixed_atoms: for each structure None or a mask, True: the
     atom keeps its fractional coordinates bit for bit. fix_symmetry: symprec (Å), one for all or one each, at which a
-    structure's group is found; every step then keeps it, forces and stress being averaged over it. pressure in GPa.
+    structure's group is found; every step then keeps it, forces and stress being averaged over it. What the structure
+    departs from that group by stays, so symmetrise first for a tolerance above 0.01 Å. Fixed atoms leave of a group
+    what takes none of them to a free one. pressure in GPa.
     optimizer: `fire`, `lbfgs`, or `fire-lbfgs`, the first until forces are small, then the second. batch_size:
     structures moved together (None: 16 on a CPU, 512 on a GPU). on_done(index, relaxed) is called as each structure
     is done, in the order they finish. A structure that fails is returned marked, the others unaffected.
@@ -97,7 +99,7 @@ def relax(
             if reason is None:
                 descent = Descent(index=index, given=structures[index], free=masks[index])
                 if (symprec := symprecs[index]) is not None:
-                    symmetrizer = Symmetrizer.of(structures[index], symprec)
+                    symmetrizer = Symmetrizer.of(structures[index], symprec, masks[index])
                     descent.symmetrizer = None if symmetrizer is None else symmetrizer.to(device)
                 entering.append(descent)
             else:

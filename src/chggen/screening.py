@@ -10,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+NOT_FINITE: Final = "coordinates are not finite"
 CLOSEST: Final = 0.5  # of the sum of covalent radii; below, a potential meets what it has never seen
 _ENERGY_WINDOW: Final = 0.02  # eV/atom between structures that are compared as duplicates
 
@@ -32,7 +33,7 @@ def closest_contact(structure: Structure) -> tuple[float, str]:
 def reject_reason(structure: Structure, species: Mapping[str, int]) -> str | None:
     """Why a generated structure must not go on: coordinates not finite, wrong composition, overlap; None: it may."""
     if not (np.isfinite(structure.frac_coords).all() and np.isfinite(structure.lattice.matrix).all()):
-        return "coordinates are not finite"
+        return NOT_FINITE
     found = {k: int(v) for k, v in structure.composition.get_el_amt_dict().items()}
     if found != dict(species):
         return f"composition {found} is not the {dict(species)} asked for"

@@ -11,7 +11,6 @@ import numpy as np
 
 from chggen.candidate import Candidate, failed
 from chggen.descent import displacement
-from chggen.potential import Potential
 from chggen.relaxation import Relaxed, relax, write_trajectory
 from chggen.symmetry import operations, refine, space_group
 from chggen.tools import KEPT, Tools
@@ -44,7 +43,7 @@ def relax_candidates(
     for i, relaxed in zip(going, done, strict=True):
         if tools.trajectories is not None and relaxed.trajectory:
             write_trajectory(relaxed.trajectory, tools.trajectories / f"{candidates[i].id}.extxyz")
-        result[i] = with_relaxation(candidates[i], relaxed, tools.potential())
+        result[i] = with_relaxation(candidates[i], relaxed, tools)
     pushed = [i for i, mark in zip(going, marks, strict=True) if mark and result[i].status == "ok"]
     return _off_saddles(result, pushed, tools)
 
@@ -71,7 +70,7 @@ def lower_id(name: str) -> str:
     return f"{name}-low"
 
 
-def with_relaxation(candidate: Candidate, relaxed: Relaxed, potential: Potential) -> Candidate:
+def with_relaxation(candidate: Candidate, relaxed: Relaxed, tools: Tools) -> Candidate:
     """The candidate with its relaxed, refined structure, or marked as failed where relaxation broke down."""
     if relaxed.energy_per_atom is None or relaxed.initial_energy_per_atom is None:
         return failed(candidate, "relax", relaxed.reason or "the potential gives no energy")
@@ -79,7 +78,7 @@ def with_relaxation(candidate: Candidate, relaxed: Relaxed, potential: Potential
         candidate,
         structure=relaxed.structure,
         energy_per_atom=relaxed.energy_per_atom,
-        level=potential.level,
+        level=tools.potential().level,
         relax_energy_change=relaxed.energy_per_atom - relaxed.initial_energy_per_atom,
         relax_rmsd=relaxed.rmsd,
         relax_steps=relaxed.n_steps,
@@ -87,17 +86,20 @@ def with_relaxation(candidate: Candidate, relaxed: Relaxed, potential: Potential
     )
     if not relaxed.converged:
         return failed(candidate, "relax", relaxed.reason or "not converged")
-    return with_symmetry(candidate, potential)
+    return with_symmetry(candidate, tools)
 
 
-def with_symmetry(candidate: Candidate, potential: Potential) -> Candidate:
+def with_symmetry(candidate: Candidate, tools: Tools) -> Candidate:
     """The candidate with its space groups, symmetrised at the tolerance that gives most symmetry and costs no energy.
 
-    Of tolerances that give the same the smallest.
+    Of tolerances that give the same the smallest. A cell that is fixed stays, and atoms alone are symmetrised.
     """
     structure, energy = cast("Structure", candidate.structure), cast(float, candidate.energy_per_atom)
     ladder = [found for symprec in _LADDER if (found := refine(structure, symprec)) is not None]
-    ends = relax([r.structure for r in ladder], potential=potential, fix_cell=True, max_steps=0)
+    if _fixed_cell(tools):
+        for refined in ladder:
+            refined.structure.lattice = structure.lattice
+    ends = relax([r.structure for r in ladder], potential=tools.potential(), fix_cell=True, max_steps=0)
     costs = [end.energy_or_inf for end in ends]
     cheap = [(r, cost) for r, cost in zip(ladder, costs, strict=True) if cost < energy + SYMMETRY_COST]
     if cheap:
@@ -119,6 +121,10 @@ def with_space_groups(candidate: Candidate) -> Candidate:
     return replace(candidate, space_group=space_group(structure, 0.01), space_group_loose=space_group(structure, 0.1))
 
 
+def _fixed_cell(tools: Tools) -> bool:
+    return tools.relax is not None and tools.relax.fix_cell
+
+
 def _relaxed(structures: Sequence[Structure], symprecs: Sequence[float | None], tools: Tools) -> list[Relaxed]:
     assert tools.relax is not None
     return relax(
@@ -137,26 +143,27 @@ def _relaxed(structures: Sequence[Structure], symprecs: Sequence[float | None], 
 
 def _off_saddles(candidates: Sequence[Candidate], symmetric: Sequence[int], tools: Tools) -> list[Candidate]:
     """The candidates, each of the symmetric ones that is a saddle followed by the lower one."""
-    ends = _relaxed([_pushed(candidates[i]) for i in symmetric], [None] * len(symmetric), tools)
+    strain = 0.0 if _fixed_cell(tools) else _STRAIN
+    ends = _relaxed([_pushed(candidates[i], strain) for i in symmetric], [None] * len(symmetric), tools)
     followed: dict[int, list[Candidate]] = {}
     for i, end in zip(symmetric, ends, strict=True):
-        followed[i] = after_push(candidates[i], end, tools.potential())
+        followed[i] = after_push(candidates[i], end, tools)
     return [c for i, candidate in enumerate(candidates) for c in followed.get(i, [candidate])]
 
 
-def _pushed(candidate: Candidate) -> Structure:
-    """The structure with cell and atoms moved at random, from the candidate's own seed."""
+def _pushed(candidate: Candidate, size: float) -> Structure:
+    """The structure with its atoms moved and its cell strained by this much at random, by the candidate's own seed."""
     from pymatgen.core import Structure
 
     given = cast("Structure", candidate.structure)
     rng = np.random.default_rng([candidate.seed, 1])
-    strain = rng.standard_normal((3, 3)) * _STRAIN
+    strain = rng.standard_normal((3, 3)) * size
     lattice = given.lattice.matrix @ (np.eye(3) + (strain + strain.T) / 2)
     step = rng.standard_normal((len(given), 3)) * _PUSH / np.sqrt(3)
     return Structure(lattice, given.species, given.frac_coords + step @ np.linalg.inv(lattice))
 
 
-def after_push(candidate: Candidate, end: Relaxed, potential: Potential) -> list[Candidate]:
+def after_push(candidate: Candidate, end: Relaxed, tools: Tools) -> list[Candidate]:
     """What a symmetric candidate is after its push: itself, itself further down, or a saddle and the lower one."""
     energy = cast(float, candidate.energy_per_atom)
     if not end.converged or end.energy_per_atom is None:
@@ -173,8 +180,11 @@ def after_push(candidate: Candidate, end: Relaxed, potential: Potential) -> list
             relax_energy_change=cast(float, candidate.relax_energy_change) - fall,
             relax_rmsd=displacement(cast("Structure", candidate.raw), end.structure),
             relax_steps=cast(int, candidate.relax_steps) + end.n_steps,
+            refined_symprec=None,
+            refined_rms=None,
+            refined_max=None,
         ),
-        potential,
+        tools,
     )
     groups = [(c.space_group, c.space_group_loose) for c in (candidate, lower)]
     if groups[0] == groups[1] and cast(float, lower.energy_per_atom) < energy:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from chggen.symmetry import operations, permutations
@@ -28,15 +28,22 @@ class Symmetrizer:
     images: Int[Tensor, "operations atoms"]
 
     @classmethod
-    def of(cls, structure: Structure, symprec: float = 0.01) -> Symmetrizer | None:
-        """That of the group found at symprec (Å); None where its operations do not permute the atoms."""
+    def of(
+        cls, structure: Structure, symprec: float = 0.01, free: Bool[Tensor, "atoms"] | None = None
+    ) -> Symmetrizer | None:
+        """That of the group found at symprec (Å), of its operations those that take free atoms to free ones.
+
+        None where its operations do not permute the atoms.
+        """
         rotations, translations = operations(structure, symprec)
         found = permutations(structure, rotations, translations)
         if found is None:
             return None
+        images = torch.from_numpy(found[0])
         lattice = structure.lattice.matrix
         u, _, vt = np.linalg.svd(lattice.T @ rotations @ np.linalg.inv(lattice.T))  # to the nearest true rotation
-        return cls(torch.from_numpy(u @ vt), torch.from_numpy(found[0]))
+        kept = torch.ones(len(images), dtype=torch.bool) if free is None else (free[images] == free).all(dim=1)
+        return cls(torch.from_numpy(u @ vt)[kept], images[kept])
 
     def to(self, device: torch.device | str) -> Symmetrizer:
         return Symmetrizer(self.rotations.to(device), self.images.to(device))
