@@ -20,9 +20,11 @@ from chggen.files import (
     MAX_ATOMS,
     as_structure,
     cif_text,
+    named_structures,
     plain_formula,
     read_structures,
     read_training_structures,
+    structure_files,
     write_extxyz,
     write_text,
 )
@@ -68,6 +70,17 @@ def test_extxyz_holds_many_structures_in_their_order(tmp_path: Path, odd: Struct
     assert np.allclose(second.lattice.matrix, rock_salt().lattice.matrix)
     with pytest.raises(InputError, match="holds 2 structures, expected one"):
         as_structure(tmp_path / name)
+
+
+def test_of_a_folder_only_files_that_hold_structures_are_read(tmp_path: Path, odd: Structure) -> None:
+    for name in ("a.cif", "POSCAR-1"):
+        odd.to(str(tmp_path / name), fmt="poscar" if "POSCAR" in name else "cif")
+    for name in ("README", "Makefile", "notes.txt", ".a.cif"):
+        (tmp_path / name).write_text("no structure")
+    for name in ("old", "POSCARs"):
+        (tmp_path / name).mkdir()
+    assert [f.name for f in structure_files([tmp_path])] == ["POSCAR-1", "a.cif"]
+    assert len(named_structures([tmp_path])) == 2
 
 
 def test_objects_are_taken_as_they_are(odd: Structure) -> None:

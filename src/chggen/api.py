@@ -62,14 +62,14 @@ def predict(
 
     guests: species to take out and inpaint (default: the most mobile one); n: de novo candidates of a formula; seeds:
     `auto`, which shares them between cell sizes and sources of cells, or the sources to take in turn, n candidates for
-    each cell size: `prototype`, `space-group`, `bravais`; max_atoms: of a cell where formula_units are not given, and
-    of a system's formulas; between: two compositions of the system, whose mixtures alone are looked at; per_framework:
-    fillings of each symmetrised framework; symmetry: `host`, guests on orbits of its group, `none`, anywhere, or
-    `mixed`, some so; volume: Å³/atom; second_level_below: candidates of E_d below this, eV/atom, are relaxed again and
-    ranked at r²SCAN level (None: none are); out: results folder, resumed if it is there. Further settings: model,
-    anchor, quality (`fast` or `best`), levels, n_resample, jump_length, best_of, judge (`auto`, `score` or `energy`),
-    potential, fmax (eV/Å), max_steps, references (files of known phases, and `shipped` for the built-in ones), device,
-    workers, batch_size.
+    each cell size: `prototype`, `space-group`, `joint`, `bravais`; max_atoms: of a cell where formula_units are not
+    given, and of a system's formulas; between: two compositions of the system, whose mixtures alone are looked at;
+    per_framework: fillings of each symmetrised framework; symmetry: `host`, guests on orbits of its group, `none`,
+    anywhere, or `mixed`, some so; volume: Å³/atom; second_level_below: candidates of E_d below this, eV/atom, are
+    relaxed again and ranked at r²SCAN level (None: none are); out: results folder, resumed if it is there. Further
+    settings: model, anchor, quality (`fast` or `best`), levels, n_resample, jump_length, best_of, judge (`auto`,
+    `score` or `energy`), potential, fmax (eV/Å), max_steps, optimizer, fix_cell, fix_symmetry, references (files of
+    known phases, and `shipped` for the built-in ones), device, workers, batch_size.
     Raises InputError for bad input.
     """
     if formula and system:
@@ -158,8 +158,8 @@ def inpaint(
     host: pymatgen Structure, ASE Atoms or a file. anchor: `clamp` (clean host), `renoise` or `paper`. Relaxed with
     the cell unless relax=False. symmetry: `host`, the host is symmetrised and its guests sit on orbits of its group, or
     of a subgroup that their counts fit; `none`, without symmetry. seeds: guests start on the sites of known prototypes
-    with such a host (`prototype`), `anywhere`, or both in turn, close prototypes first (`auto`). For the rest see
-    predict.
+    with such a host (`prototype`), on orbits of its group without being held there (`orbits`), `anywhere`, or on all in
+    turn, close prototypes first (`auto`). For the rest see predict.
     """
     structure = as_structure(host)
     options = InpaintOptions.of(
@@ -212,7 +212,7 @@ def relax(
 
 
 _SAMPLER = ("model", "anchor", "quality", "levels", "n_resample", "jump_length", "best_of", "judge")
-_RELAX = ("potential", "fmax", "max_steps", "fix_cell", "fix_symmetry", "pressure", "optimizer")
+_RELAX = ("potential", "fmax", "max_steps", "fix_cell", "fix_symmetry", "optimizer")  # hulls are at no pressure
 _MACHINE = ("device", "workers", "batch_size")
 
 
@@ -263,6 +263,10 @@ def _results(out: Path | str | None, options: RunOptions) -> Iterator[Results]:
         return
     if not isinstance(out, (str, os.PathLike)):
         raise InputError(f"out must be the path of a folder, or None to write nothing; got {out!r}")
-    content = [digest(Path(name)) for name in options.references if name != "shipped"]  # not the name alone tells
-    with Store(Path(out), options.resolved() | {"references_content": content or None}) as store:
+    model = options.sampler.model
+    content = {  # not the name alone tells
+        "references_content": [digest(Path(name)) for name in options.references if name != "shipped"] or None,
+        "model_content": None if model is None else digest(model),
+    }
+    with Store(Path(out), options.resolved() | content) as store:
         yield store

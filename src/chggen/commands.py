@@ -77,7 +77,8 @@ def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | N
     from chggen.symmetry import refine as refined_at
 
     if not symprecs or any(not 0 < s < 10 for s in symprecs):
-        raise InputError(f"--symprec must be tolerances above 0 Å, got {', '.join(f'{s:g}' for s in symprecs)}")
+        got = ", ".join(f"{s:g}" for s in symprecs)
+        raise InputError(f"--symprec must be tolerances above 0 and below 10 Å, got {got}")
     lines = []
     for name, structure in named_structures(paths).items():
         found = [r for r in (refined_at(structure, s) for s in symprecs) if r is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, TypeVar
@@ -136,13 +136,7 @@ def _system(
     if not np.isfinite(table.energies[:, table.column(level)]).any():
         others = " and ".join(x for k, x in enumerate(table.levels) if np.isfinite(table.energies[:, k]).any())
         return None, f"no {level} reference energies, only {others} ones, and different levels cannot be compared"
-    written: dict[str, ReferenceEntry] = {}  # by formula as written: reading thousands of formulas is what takes time
-    for entry in table.system(elements, level):
-        if entry.id not in without:
-            _keep_lower(written, entry.formula, entry)
-    lowest: dict[tuple[tuple[str, int], ...], ReferenceEntry] = {}
-    for text, entry in written.items():
-        _keep_lower(lowest, tuple(sorted(reduced(parse_formula(text)).items())), entry)
+    lowest = lowest_of_each(entry for entry in table.system(elements, level) if entry.id not in without)
     missing = [symbol for symbol in elements if ((symbol, 1),) not in lowest]
     if missing:
         return None, f"no {level} reference energy for the element{'s' * (len(missing) > 1)} {', '.join(missing)}"
@@ -150,6 +144,17 @@ def _system(
     phases = tuple(lowest.values())
     energies = np.array([entry.energy_per_atom for entry in phases])
     return _System(elements=elements, phases=phases, fractions=counts / counts.sum(axis=0), energies=energies), None
+
+
+def lowest_of_each(entries: Iterable[ReferenceEntry]) -> dict[tuple[tuple[str, int], ...], ReferenceEntry]:
+    """Reduced formula → its entry of lowest energy, of equals the first."""
+    written: dict[str, ReferenceEntry] = {}  # by formula as written: reading thousands of formulas is what takes time
+    for entry in entries:
+        _keep_lower(written, entry.formula, entry)
+    lowest: dict[tuple[tuple[str, int], ...], ReferenceEntry] = {}
+    for text, entry in written.items():
+        _keep_lower(lowest, tuple(sorted(reduced(parse_formula(text)).items())), entry)
+    return lowest
 
 
 def _keep_lower(found: dict[_Key, ReferenceEntry], key: _Key, entry: ReferenceEntry) -> None:
@@ -172,7 +177,8 @@ def _placed(blank: Position, system: _System, species: dict[str, int]) -> Positi
         blank,
         e_decomposition=round(float(blank.energy_per_atom - energy), 9) + 0.0,  # no -0
         products=" + ".join(
-            f"{amount:.2f} {_label(counts)}{'' if phase.relaxed else ' (static)'}" for amount, phase, counts in moles
+            f"{amount:.2f} {phase_label(counts)}{'' if phase.relaxed else ' (static)'}"
+            for amount, phase, counts in moles
         ),
         product_ids=tuple(phase.id for _, phase, _ in moles),
         product_fractions=tuple(amount for amount, *_ in moles),
@@ -180,7 +186,7 @@ def _placed(blank: Position, system: _System, species: dict[str, int]) -> Positi
     )
 
 
-def _label(counts: Mapping[str, int]) -> str:
+def phase_label(counts: Mapping[str, int]) -> str:
     """Reduced formula of a phase as chemists write it; of an element its symbol, as amounts count atoms."""
     if len(counts) == 1:
         return next(iter(counts))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
 
 MAX_ATOMS: Final = 500
-_ENDINGS: Final = (".cif", ".vasp", ".poscar", ".contcar", ".xyz", ".extxyz", ".json", "")  # of files in folders
+_ENDINGS: Final = (".cif", ".vasp", ".poscar", ".contcar", ".xyz", ".extxyz", ".json")  # of files in folders
 _DENSEST: Final = 1.0  # Å³/atom; no crystal is denser
 
 
@@ -97,7 +97,8 @@ def structure_files(paths: Sequence[Path]) -> list[Path]:
 
 def _holds_structures(file: Path) -> bool:
     ending = file.suffix.lower()
-    return file.name[0] != "." and (ending in _ENDINGS or "POSCAR" in file.name or "CONTCAR" in file.name)
+    named = ending in _ENDINGS or "POSCAR" in file.name or "CONTCAR" in file.name
+    return named and file.name[0] != "." and file.is_file()
 
 
 def digest(path: Path) -> str:

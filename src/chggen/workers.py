@@ -31,8 +31,13 @@ def worker_count(machine: MachineOptions, n_batches: int) -> int:
     """Processes to use: one for each core unless told, no more than batches; one for a GPU."""
     if machine.device != "cpu":
         return 1
-    wanted = machine.workers or len(os.sched_getaffinity(0))
+    wanted = machine.workers or _cores()
     return max(1, min(wanted, n_batches))
+
+
+def _cores() -> int:
+    """Cores that this process may use, where the system tells them apart."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Crew:
@@ -71,7 +76,7 @@ class Crew:
     def _begun(self) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            workers = self.machine.workers or len(os.sched_getaffinity(0))
+            workers = self.machine.workers or _cores()
             self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
         return self._pool
 

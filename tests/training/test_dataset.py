@@ -128,6 +128,16 @@ def test_extxyz_and_tables_of_cifs_hold_the_same_crystals(tmp_path: Path) -> Non
             assert found.volume == pytest.approx(structure.volume, rel=1e-4)
 
 
+def test_structures_that_cannot_be_learnt_from_are_refused(tmp_path: Path) -> None:
+    mixed = Structure(np.eye(3) * 4, [{"Li": 0.5, "Na": 0.5}, "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    mixed.to(str(tmp_path / "mixed.cif"))
+    (tmp_path / "mixed.csv").write_text("id,cif\n1,mixed.cif\n")
+    (tmp_path / "empty.csv").write_text("id,cif\n")
+    for name, told in (("mixed", "has partially occupied sites in .*; order it"), ("empty", "holds no structures")):
+        with pytest.raises(InputError, match=told):
+            read_dataset([str(tmp_path / f"{name}.csv")], "train", 20)
+
+
 def test_a_broken_row_of_a_table_is_named(tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_text("id,cif\n1,data_nothing\n")
     with pytest.raises(InputError, match="line 2"):

@@ -176,6 +176,23 @@ def test_validation_is_recorded_by_noise_band(archive: Path) -> None:
     assert any(key.startswith("loss ") for key in history[0])
 
 
+def test_validation_data_are_read_before_anything_is_learnt(archive: Path) -> None:
+    def progress(step: int, loss: float) -> None:
+        raise AssertionError("a step was taken")
+
+    with pytest.raises(InputError, match=r"no training data at .*nope.npz"):
+        train(_options(archive, "run", data={"validation": ["nope.npz"]}), progress=progress)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [("run", "processes", 0), ("run", "seed", -1), ("optimizer", "steps", 0), ("data", "max_atoms", 0)],
+)
+def test_numbers_out_of_range_are_refused(archive: Path, section: str, key: str, value: int) -> None:
+    with pytest.raises(InputError, match=rf"{key} must be {max(value + 1, 0)} or more, got {value}"):
+        _options(archive, "run", **{section: {key: value}})
+
+
 def test_a_broken_batch_leaves_the_weights_whole(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = loop.atom_losses
     monkeypatch.setattr(loop, "atom_losses", lambda model, task: whole(model, task) * float("nan"))

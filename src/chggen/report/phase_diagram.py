@@ -11,7 +11,8 @@ import numpy as np
 
 from chggen.candidate import Candidate
 from chggen.composition import parse_formula, reduced
-from chggen.references import LEVELS, ReferenceEntry, References
+from chggen.decomposition import lowest_of_each, phase_label
+from chggen.references import LEVELS, References
 
 ON_HULL: Final = 1e-6  # eV/atom
 _NEAR: Final = 0.2  # eV/atom; known phases farther above the hull are left out
@@ -76,7 +77,7 @@ def picture(
 
     elements = tuple(elements)
     table = References.load() if references is None else references
-    lowest = _lowest(table.system(elements, level))
+    lowest = lowest_of_each(table.system(elements, level))
     if len(elements) not in (2, 3) or not all(((symbol, 1),) in lowest for symbol in elements):
         return None
     entries = [
@@ -99,13 +100,13 @@ def picture(
             x, y = place(dict(formula), entry.energy_per_atom)
             text = f"{entry.formula} ({entry.id})<br>{1000 * above:.0f} meV/atom above the hull"
             text += "" if entry.relaxed else "<br>static: not relaxed with CHGNet"
-            marks.append(Mark(name=_label(dict(formula)), x=x, y=y, e_hull=above, kind="known", text=text))
+            marks.append(Mark(name=phase_label(dict(formula)), x=x, y=y, e_hull=above, kind="known", text=text))
     best: dict[str, Mark] = {}  # of each formula: the others of a ternary lie under it
     for c in candidates:
         energy, e_d = energy_at(c, level)
         if c.status == "ok" and c.duplicate_of is None and energy is not None and e_d is not None:
             x, y = place(parse_formula(c.formula), energy)
-            shown, told = _label(reduced(parse_formula(c.formula))), f" {1000 * e_d:+.0f} meV/atom"
+            shown, told = phase_label(reduced(parse_formula(c.formula))), f" {1000 * e_d:+.0f} meV/atom"
             text = f"{c.id}<br>{shown}, E_d{told}"
             mark = Mark(name=shown, note=told, x=x, y=y, e_hull=e_d, kind="candidate", text=text)
             if shown not in best or e_d < best[shown].e_hull:
@@ -131,23 +132,9 @@ def energy_at(candidate: Candidate, level: str) -> tuple[float | None, float | N
     return None, None
 
 
-def _lowest(entries: Iterable[ReferenceEntry]) -> dict[tuple[tuple[str, int], ...], ReferenceEntry]:
-    """The entry of lowest energy of each reduced formula."""
-    found: dict[tuple[tuple[str, int], ...], ReferenceEntry] = {}
-    for entry in sorted(entries, key=lambda e: e.energy_per_atom):
-        found.setdefault(tuple(sorted(reduced(parse_formula(entry.formula)).items())), entry)
-    return found
-
-
 def _facets(diagram: Any) -> list[list[Any]]:
     """The entries at the corners of each facet of the hull."""
     return [[diagram.qhull_entries[k] for k in facet] for facet in diagram.facets]
-
-
-def _label(counts: Mapping[str, int]) -> str:
-    from pymatgen.core.composition import Composition
-
-    return next(iter(counts)) if len(counts) == 1 else str(Composition(counts).reduced_formula)
 
 
 def _labelled(marks: Sequence[Mark], named: Sequence[Mark], lines: Sequence[Line]) -> tuple[Mark, ...]:

@@ -104,6 +104,10 @@ def _from_structures(path: Path) -> Dataset:
     from chggen.files import read_training_structures
 
     structures = read_training_structures(path)
+    if not structures:
+        raise InputError(f"{path} holds no structures; expected at least one to learn from")
+    if disordered := next((s for s in structures if not s.is_ordered), None):
+        raise InputError(f"{path} has partially occupied sites in {disordered.composition.formula}; order it first")
     return Dataset(
         lattice=np.array([s.lattice.matrix for s in structures]).reshape(-1, 3, 3),
         offsets=np.concatenate([[0], np.cumsum([len(s) for s in structures])]).astype(int),

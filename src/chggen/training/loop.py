@@ -26,6 +26,7 @@ from chggen.training.shapes import Shapes, make_shape_task, shape_losses
 from chggen.training.task import atom_losses, make_task
 from chggen.training.team import Team, team
 from chggen.training.validation import validation_loss
+from chggen.writing import whole
 
 log = logging.getLogger(__name__)
 _SHARD: Final = 14 * 2**20  # bytes of tensors in one file of the resume state
@@ -107,7 +108,10 @@ class _Run:
         self.optimizer = torch.optim.AdamW(trained, weight_decay=options.optimizer.weight_decay)
         self.step = 0
         self.history: list[dict[str, Any]] = []
-        self.data = read_dataset(options.data.train, "train", options.data.max_atoms)
+        data = options.data
+        self.data = read_dataset(data.train, "train", data.max_atoms)
+        validates = bool(data.validation) and member.leads
+        self.held_out = read_dataset(data.validation, "val", data.max_atoms) if validates else None
         self.shapes = Shapes(self.data.lattice)
         self.started_from = start_from.name if start_from is not None else ""
 
@@ -184,11 +188,9 @@ class _Run:
         return float(loss.detach()), stop
 
     def _validate(self) -> None:
-        data = self.options.data
-        if not data.validation or not self.team.leads:
+        if self.held_out is None:
             return
-        held_out = read_dataset(data.validation, "val", data.max_atoms)
-        record = {"step": self.step, **validation_loss(self.average, held_out, self.options, self.device)}
+        record = {"step": self.step, **validation_loss(self.average, self.held_out, self.options, self.device)}
         self.history.append(record)
         log.info("validation %s", json.dumps(record))
 
@@ -217,7 +219,8 @@ class _Run:
         for old in (out / "resume").glob("*-*.pt"):
             if not old.name.startswith(f"{self.step}-"):
                 old.unlink()
-        (out / "history.json").write_text(json.dumps(self.history, indent=1))
+        with whole(out / "history.json") as temporary:
+            temporary.write_text(json.dumps(self.history, indent=1))
 
     def restore(self, folder: Path) -> None:
         state = torch.load(folder / "state.pt", weights_only=True)

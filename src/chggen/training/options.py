@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
+
+from chggen.config import InputError
+
+
+def _expect_at_least(options: Any, least: int, *names: str) -> None:
+    for name in names:
+        if not getattr(options, name) >= least:
+            raise InputError(f"{name} must be {least} or more, got {getattr(options, name)!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +24,9 @@ class DataOptions:
     max_atoms: int = 52
     atoms_per_batch: int = 256
     crystals_per_batch: int = 32
+
+    def __post_init__(self) -> None:
+        _expect_at_least(self, 1, "validation_crystals", "max_atoms", "atoms_per_batch", "crystals_per_batch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +62,10 @@ class OptimizerOptions:
     part: str = "all"  # of the weights to train, or `strain`: the score of lattice shapes alone, the others kept
     ema: float = 0.999
 
+    def __post_init__(self) -> None:
+        _expect_at_least(self, 1, "steps")
+        _expect_at_least(self, 0, "learning_rate", "weight_decay", "warmup_steps", "decay_share", "clip_norm", "ema")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -61,6 +77,10 @@ class RunOptions:
     max_minutes: float = 0.0  # 0: until the steps are done; else stop by itself, resumable
     validate_every: int = 2000
     processes: int = 1  # that share the run, each with batches of its own: one a core, or one a GPU
+
+    def __post_init__(self) -> None:
+        _expect_at_least(self, 0, "seed", "checkpoint_minutes", "max_minutes", "validate_every")
+        _expect_at_least(self, 1, "processes")
 
 
 @dataclass(frozen=True, kw_only=True)

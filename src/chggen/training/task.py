@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -39,7 +39,7 @@ def make_task(crystals: Crystals, options: NoiseOptions, rng: np.random.Generato
     target = wrapped_normal_score(step, sigma, crystals.lattice, crystals.crystal_index)
     target = without_translation(target, sigma, crystals.crystal_index, crystals.n_crystals)
     return Task(
-        crystals=replace(crystals.moved(step), guest=sigma > options.uncertain_host_largest),
+        crystals=crystals.moved(step),
         noise=Noise(sigma=sigma, tau=torch.zeros(crystals.n_crystals, dtype=sigma.dtype)),
         target=target,
     )
