@@ -33,7 +33,7 @@ _ROUND: Final = 8  # candidates in a round, more where there are more than eight
 _NEAR: Final = 0.1  # eV/atom; candidates this near to the lowest say what volume the formula takes
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Arm:
     """A seed source for cells of so many formula units."""
 

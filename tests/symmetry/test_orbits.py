@@ -81,6 +81,11 @@ def test_counts_that_fit_nothing_are_answered_with_those_that_do() -> None:
         on_orbits(Host(framework=screw, guests={"Li": 3}))
     with pytest.raises(InputError, match=r"Li=1, Na=2 in the .* nearest counts that fit: Li=2, Na=2"):
         on_orbits(Host(framework=screw, guests={"Li": 1, "Na": 2}))
+    many = {"Li": 1, "Na": 3, "K": 1, "Rb": 3, "Cs": 1, "H": 3, "Cu": 1}
+    began = time.perf_counter()
+    with pytest.raises(InputError, match="no counts near these fit"):
+        on_orbits(Host(framework=screw, guests=many))
+    assert time.perf_counter() - began < 20  # all counts near these would take hours
 
 
 def test_a_host_without_symmetry_is_refused_with_the_remedy() -> None:

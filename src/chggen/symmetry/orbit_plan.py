@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby, product
+from itertools import groupby, islice
 from math import exp, factorial, lgamma, log
 from typing import Final
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from chggen.config import InputError
 from chggen.symmetry.group import Group
 from chggen.symmetry.orbits import Orbits, host_orbits
 from chggen.symmetry.surroundings import Surroundings
@@ -19,6 +20,7 @@ from chggen.symmetry.wyckoff import Position, in_subgroup
 
 _ASSIGNMENTS: Final = 200  # draws before counts are said not to fit
 _PLACINGS: Final = 20  # assignments, and points of each orbit, that are tried for room
+_NEARBY: Final = 300  # counts that are looked at for some that fit, of those not much different
 _LARGEST_FACTORIAL: Final = 170  # of a number, that a float holds
 
 
@@ -141,7 +143,8 @@ class OrbitPlan:
                 best, least = (pairs, points), closeness
             if least >= 1 or placings == _PLACINGS:
                 break
-        assert best is not None, "a choice was made for counts that it does not fit"
+        if best is None:  # counts that fit are found by chance, too
+            raise InputError(f"counts {', '.join(map(str, counts))} found no orbits; try another seed or symmetry none")
         return self._orbits(choice, *best)
 
     def _placed(
@@ -235,7 +238,7 @@ def nearest_counts(
     subgroups = [(members, in_subgroup(group, positions, members)) for members in group.subgroups()]
     choices = [Choice(group, members, own, around.room(group, own)) for members, own in subgroups]
     found: list[tuple[int, ...]] = []
-    for near in _by_distance(counts):
+    for near in islice(_by_distance(counts), _NEARBY):
         if any(choice.fits(near) for choice in choices):
             found.append(tuple(near))
         if len(found) == most:
@@ -244,12 +247,21 @@ def nearest_counts(
 
 
 def _by_distance(counts: Sequence[int], reach: int = 8) -> Iterator[list[int]]:
-    """Positive counts around the given ones, the nearest first."""
-    steps = product(range(-reach, reach + 1), repeat=len(counts))
-    for step in sorted(steps, key=lambda s: (sum(map(abs, s)), s)):
-        near = [c + d for c, d in zip(counts, step, strict=True)]
-        if min(near) > 0 and any(step):
-            yield near
+    """Positive counts around the given ones, the nearest first, up to so many atoms more and less in all."""
+    for distance in range(1, reach + 1):
+        for step in _steps(len(counts), distance):
+            near = [c + d for c, d in zip(counts, step, strict=True)]
+            if min(near) > 0:
+                yield near
+
+
+def _steps(n: int, distance: int) -> Iterator[tuple[int, ...]]:
+    """Tuples of n whole numbers, in order, whose sizes add up to the distance."""
+    if n == 0:
+        yield from [()] if distance == 0 else []
+        return
+    for first in range(-distance, distance + 1):
+        yield from ((first, *rest) for rest in _steps(n - 1, distance - abs(first)))
 
 
 def _adds_up(positions: Sequence[Position], count: int) -> bool:
