@@ -48,7 +48,7 @@ def guests_by_formula(formulas: Mapping[str, Mapping[str, int]], options: Predic
     """
     found = {}
     for symbol in options.guests:
-        if not any(symbol in species for species in formulas.values()):
+        if options.system and not any(symbol in species for species in formulas.values()):
             raise InputError(f"guest '{symbol}' is in no formula of the run; expected one that is")
     for formula, species in formulas.items():
         try:
