@@ -287,7 +287,9 @@ def test_trajectories_and_symmetry_of_relaxed_files(tmp_path: Path) -> None:
     start = tmp_path / "copper.cif"
     _copper(3.7, 0.02).to(str(start))
     options = {**_EMT, "fix_symmetry": 0.01}
-    found = commands.relax_files([start], options, "cpu", 1, tmp_path / "out", silent, trajectory=True)
+    first = commands.relax_files([start], options, "cpu", 1, tmp_path / "out", silent)
+    found = commands.relax_files([start], options, "cpu", 1, tmp_path / "out", silent, trajectory=True)  # done again
+    assert [c.energy_per_atom for c in found] == [c.energy_per_atom for c in first]
     frames = read(tmp_path / "out" / "trajectories" / "copper.extxyz", index=":")
     assert len(frames) == (found[0].relax_steps or 0) + 1
     assert frames[-1].get_potential_energy() / 4 == pytest.approx(found[0].energy_per_atom, abs=1e-3)  # refined after

@@ -33,7 +33,7 @@ def relax_files(
 ) -> list[Candidate]:
     """Relax the structures of files into a results folder, resumable; in the order of the files.
 
-    trajectory: every relaxation step by step as well, trajectories/NAME.extxyz there.
+    trajectory: every relaxation step by step as well, trajectories/NAME.extxyz there; those without are done again.
     """
     from chggen.settling import relax_candidates
     from chggen.tools import Tools, check_potential
@@ -55,8 +55,14 @@ def relax_files(
             Candidate(id=name, stage="relax", formula=plain_formula(s.composition), seed=0, structure=s, raw=s)
             for name, s in structures.items()
         ]
-        batches = batches_of(raw, machine, made=lambda c: c.id in made)
-        done, bad = len(made), sum(c.status == "failed" for c in made.values())
+
+        def finished(candidate: Candidate) -> bool:
+            name = candidate.id
+            return name in made and (folder is None or (folder / f"{name}.extxyz").exists())
+
+        batches = batches_of(raw, machine, made=finished)
+        done = sum(map(finished, raw))
+        bad = sum(made[c.id].status == "failed" for c in raw if finished(c))
         progress("relax", done, len(structures), bad)
         for found in run_batches(relax_candidates, batches, tools, machine):
             store.put(found)
