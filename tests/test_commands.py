@@ -249,6 +249,15 @@ def test_a_build_leaves_imported_energies_alone(folder: Path, tmp_path: Path) ->
     assert (tmp_path / "references.npz").read_bytes() == b"imported"
 
 
+def test_a_build_that_was_stopped_before_its_first_row_goes_on(folder: Path, tmp_path: Path) -> None:
+    def stop(*told: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _built(folder, tmp_path, Wanted(within=-1.0), stop)
+    assert len(_built(folder, tmp_path, Wanted(within=-1.0))) == 2
+
+
 def test_two_builds_do_not_share_a_folder(folder: Path, tmp_path: Path) -> None:
     with locked(tmp_path), pytest.raises(InputError, match="in use by another run"):
         _built(folder, tmp_path)

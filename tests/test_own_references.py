@@ -81,7 +81,7 @@ def test_entries_of_two_functionals_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_build_is_not_overwritten(entries: Path, tmp_path: Path) -> None:
-    (tmp_path / "rows.jsonl").write_text("")
+    (tmp_path / "build.json").write_text("")
     with pytest.raises(InputError, match="holds energies of `chggen references build`; choose another --out"):
         entries_table(entries, "pbe-dft", tmp_path)
 

@@ -196,9 +196,9 @@ def _counts(n: int, most: int) -> Iterator[tuple[int, ...]]:
     """All tuples of n positive numbers whose sum is at most this."""
     if n == 0:
         yield ()
+        return
     for first in range(1, most - n + 2):
-        for others in _counts(n - 1, most - first) if n else ():
-            yield (first, *others)
+        yield from ((first, *others) for others in _counts(n - 1, most - first))
 
 
 def volume_features(fractions: Mapping[str, float], chi: Mapping[str, float]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from chggen.composition import system_elements
 from chggen.config import InputError
 from chggen.files import plain_formula
 from chggen.named_structures import NamedStructures, write_archive
-from chggen.references import LEVELS, ReferenceEntry, references_of, write_references
+from chggen.references import BUILD, LEVELS, ReferenceEntry, references_of, write_references
 from chggen.store import writable_folder
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def entries_table(path: Path, level: str | None, out: Path) -> Path:
             f"level '{level}' is that of energies predicted by CHGNet, which others cannot be compared with; give "
             f"computed entries a level of their own, such as {level}-dft"
         )
-    if (out / "rows.jsonl").exists():
+    if (out / BUILD).exists():
         raise InputError(f"{out} holds energies of `chggen references build`; choose another --out")
     target = out / "references.npz"
     if target.exists() and (others := set(references_of([str(target)]).levels) - {*LEVELS, level}):

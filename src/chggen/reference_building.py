@@ -19,7 +19,7 @@ from chggen.config import InputError
 from chggen.files import digest, plain_formula, structure_files, write_text
 from chggen.named_structures import NamedStructures
 from chggen.options import POTENTIAL_OF, RelaxOptions, SamplerOptions
-from chggen.references import ReferenceEntry, References, element_mask, write_references
+from chggen.references import BUILD, ReferenceEntry, References, element_mask, write_references
 from chggen.store import locked
 from chggen.tools import Tools
 from chggen.workers import machine_of, run_batches
@@ -194,12 +194,12 @@ def build_references(
         )
         for level in levels
     }
-    table = out / "references.npz"
+    table, sources = out / "references.npz", out / BUILD
     with locked(out):
-        if table.exists() and not (out / "rows.jsonl").exists():
+        if table.exists() and not sources.exists():
             raise InputError(f"{out} holds energies of `chggen references import`; choose another --out")
         log = EnergyLog(out / "rows.jsonl")
-        _keep_sources(paths, fmax, out / "build.json", log.names)
+        _keep_sources(paths, fmax, sources, log.names)
         work = _Work(log=log, structures=structures, machine=machine, progress=progress)
         try:
             for level, tools in at.items():

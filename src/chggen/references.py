@@ -16,6 +16,7 @@ from chggen.config import InputError
 from chggen.reference_file import read_arrays, write_arrays
 
 LEVELS: Final = ("pbe", "r2scan")
+BUILD: Final = "build.json"  # in folders whose energies were built: what from
 SHIPPED: Final = Path(__file__).parent / "data" / "references.npz"
 
 _SAME_ENERGY: Final = 0.005  # eV/atom
