@@ -19,6 +19,7 @@ from torch import nn
 from chggen.allocator import keep_memory
 from chggen.config import InputError
 from chggen.device import check_device
+from chggen.files import write_text
 from chggen.score import checkpoint
 from chggen.training.dataset import epoch_batches, read_dataset
 from chggen.training.options import OptimizerOptions, TrainingOptions
@@ -26,7 +27,6 @@ from chggen.training.shapes import Shapes, make_shape_task, shape_losses
 from chggen.training.task import atom_losses, make_task
 from chggen.training.team import Team, team
 from chggen.training.validation import validation_loss
-from chggen.writing import whole
 
 log = logging.getLogger(__name__)
 _SHARD: Final = 14 * 2**20  # bytes of tensors in one file of the resume state
@@ -219,8 +219,7 @@ class _Run:
         for old in (out / "resume").glob("*-*.pt"):
             if not old.name.startswith(f"{self.step}-"):
                 old.unlink()
-        with whole(out / "history.json") as temporary:
-            temporary.write_text(json.dumps(self.history, indent=1))
+        write_text(out / "history.json", json.dumps(self.history, indent=1))
 
     def restore(self, folder: Path) -> None:
         state = torch.load(folder / "state.pt", weights_only=True)
