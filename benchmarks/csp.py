@@ -129,7 +129,7 @@ def random_cells(counts, volume, n, seed):
 def outcomes(found):
     """What became of each candidate asked for; first the run's answer, in the place of what its own draws came to."""
     from chggen.candidate import answers
-    from chggen.pipeline import outcome
+    from chggen.duplicates import outcome
 
     made = {c.id: c for c in found}
     draws: dict[str, list[str]] = {}

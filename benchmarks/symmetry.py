@@ -29,7 +29,7 @@ import numpy as np
 
 import chggen
 from chggen.candidate import Candidate
-from chggen.pipeline import outcome
+from chggen.duplicates import outcome
 from chggen.potential.chgnet import ChgnetPotential
 from chggen.symmetry import above_trivial
 

@@ -12,6 +12,7 @@ from pymatgen.core import Lattice, Structure
 
 from chggen import commands, files, reference_building
 from chggen.config import InputError
+from chggen.energy_log import EnergyLog
 from chggen.pipeline import silent
 from chggen.reference_building import Wanted
 from chggen.references import ReferenceEntry, References, write_references
@@ -120,7 +121,7 @@ def test_phases_near_the_hull_are_relaxed_and_others_stay_static(folder: Path, t
 
 
 def test_systems_named_first_are_relaxed_first(tmp_path: Path) -> None:
-    log = reference_building.EnergyLog(tmp_path / "rows.jsonl")
+    log = EnergyLog(tmp_path / "rows.jsonl")
     for k, (formula, energy) in enumerate({"Li": -2.0, "Si": -5.0, "P": -5.0, "LiSi": -4.0, "LiP": -3.0}.items()):
         known = {"formula": formula, "space_group": 1, "n_atoms": 9 - k, "static": energy}
         log.add([{"id": formula, "level": "pbe", **known}])

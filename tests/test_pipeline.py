@@ -24,9 +24,9 @@ import chggen
 from chggen import pipeline, tools
 from chggen.candidate import Candidate, answers, likelier, rank
 from chggen.config import InputError
+from chggen.duplicates import outcome, survivors, with_duplicates
 from chggen.jobs import framework_jobs, guests_of
 from chggen.options import MachineOptions, PredictOptions, SamplerOptions
-from chggen.pipeline import with_duplicates
 from chggen.potential.ase import AsePotential
 from chggen.references import ReferenceEntry, References
 from chggen.symmetry import group_of, space_group
@@ -497,12 +497,12 @@ def test_a_killed_second_level_goes_on_with_the_survivors_that_it_began_with() -
         )  # fmt: skip
 
     low, middle, high = every = [made("a", 0.001), made("b", 0.015), made("c", 0.03)]  # each within 0.02 of the next
-    assert [c.id for c in pipeline.survivors(every, 0.1)] == ["a", "c"]
+    assert [c.id for c in survivors(every, 0.1)] == ["a", "c"]
     rescored = [low, middle, replace(high, energy_per_atom_r2scan=-9.0, e_decomposition_r2scan=-9.0)]
-    assert [c.id for c in pipeline.survivors(rescored, 0.1)] == ["a", "c"]
+    assert [c.id for c in survivors(rescored, 0.1)] == ["a", "c"]
     rescored[1] = replace(middle, energy_per_atom_r2scan=-9.5, e_decomposition_r2scan=-9.5)
-    assert [c.id for c in pipeline.survivors(rescored, 0.1)] == ["a", "c"]
-    assert [c.id for c in pipeline.survivors(every, 0.02)] == ["a"]
+    assert [c.id for c in survivors(rescored, 0.1)] == ["a", "c"]
+    assert [c.id for c in survivors(every, 0.02)] == ["a"]
 
 
 @pytest.mark.usefixtures("pbe_emt")
@@ -642,8 +642,8 @@ def test_what_becomes_of_a_job_is_the_lowest_with_a_symmetry_and_the_same_when_t
     saddle, low, again = made("a", -3.0, 221, "failed"), made("a-low", -3.3, 12), made("a-r1", -3.2, 5)
     lowest = made("a-r1-low", -3.4, 1)
     every = {c.id: c for c in (saddle, low, again, lowest)}
-    assert pipeline.outcome(["a", "a-r1"], every) is low
+    assert outcome(["a", "a-r1"], every) is low
     scored = {**every, "a-r1": replace(again, e_decomposition_r2scan=-0.1)}  # as they are when the run was finished
-    assert pipeline.outcome(["a", "a-r1"], scored) is low
-    assert pipeline.outcome(["a", "a-r1"], {"a": saddle, "a-r1-low": lowest}) is lowest
-    assert pipeline.outcome(["a"], {"a": saddle}) is None
+    assert outcome(["a", "a-r1"], scored) is low
+    assert outcome(["a", "a-r1"], {"a": saddle, "a-r1-low": lowest}) is lowest
+    assert outcome(["a"], {"a": saddle}) is None
