@@ -20,7 +20,7 @@ test: install
 # what needs the optional extras mp and dft, which are too large for every installation
 test-extras: install
 	$(BIN)/pip install -q -c constraints.txt -e ".[mp,dft]"
-	$(BIN)/python -m pytest tests/test_own_references.py tests/test_dft.py
+	$(BIN)/python -m pytest tests/stability/test_importing.py tests/results/test_vasp.py
 
 lint: install
 	$(BIN)/ruff check

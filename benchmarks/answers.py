@@ -1,4 +1,4 @@
-"""How far to trust energies and prototypes: fits what `chggen.candidate.answers` goes by, on crystals of `val`.
+"""How far to trust energies and prototypes: fits what `chggen.results.answers` goes by, on crystals of `val`.
 
     python benchmarks/csp.py DATA --sets val --arms chggen --out RUNS
     python benchmarks/answers.py DATA RUNS [--set val]
@@ -26,11 +26,9 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from scipy.optimize import minimize
 
-from chggen import candidate as ours
-from chggen.analogues import analogues
-from chggen.host import empty_host
-from chggen.prototypes import count_prototypes, prototype_of
-from chggen.store import read_candidates
+from chggen.generation import analogues, count_prototypes, empty_host, prototype_of
+from chggen.results import candidate as ours
+from chggen.results import read_candidates
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,10 @@ from typing import Any
 import torch
 from arms import rate, run_arm
 
-from chggen.config import from_table, read_toml
-from chggen.sampling.recipes import recipe
-from chggen.score.checkpoint import load_score_model, read
-from chggen.training.dataset import read_dataset
-from chggen.training.loop import train
-from chggen.training.options import NoiseOptions, TrainingOptions
-from chggen.training.validation import validation_loss
+from chggen.io import from_table, read_toml
+from chggen.sampling import recipe
+from chggen.score import load_score_model, read
+from chggen.training import NoiseOptions, TrainingOptions, read_dataset, train, validation_loss
 
 _NEQUIP: dict[str, Any] = {
     "architecture": "nequip",

@@ -16,18 +16,14 @@ import torch
 from hosts import Case, cases, random_placement, verdict
 from pymatgen.core import Structure
 
-from chggen.candidate import Candidate
+from chggen.campaign import Tools, clearly_lower, sample_jobs
 from chggen.crystals import to_structures
-from chggen.fillings import beside_analogues, fillings
-from chggen.host import Host, batched_hosts
-from chggen.options import RelaxOptions, SamplerOptions
+from chggen.generation import Given, Host, Job, LowestEnergy, SamplerOptions, batched_hosts, beside_analogues, fillings
 from chggen.potential import load_potential
-from chggen.relaxation import Relaxed, relax
-from chggen.sampling.recipes import Recipe, recipe
-from chggen.score.checkpoint import load_score_model
-from chggen.starts import Given
-from chggen.tools import LowestEnergy, Tools
-from chggen.workshop import Job, clearly_lower, sample_jobs
+from chggen.relaxation import Relaxed, RelaxOptions, relax
+from chggen.results import Candidate
+from chggen.sampling import Recipe, recipe
+from chggen.score import load_score_model
 
 Part = TypeVar("Part")
 ROWS = ("li-small", "h-small", "mobile-large", "any-species", "half", "all-atoms")

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from pymatgen.core import Lattice, Structure
 
-from chggen.allocator import keep_memory
+from chggen.execution import keep_memory
 from chggen.relaxation import Relaxed, relax
 
 _LARGE = 10  # cells of 1,000 atoms; they are not wrong, only large

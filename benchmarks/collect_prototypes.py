@@ -27,9 +27,8 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from scipy.optimize import linear_sum_assignment
 
-from chggen.prototypes import FORMAT, TABLE
-from chggen.symmetry import setting
-from chggen.symmetry.wyckoff import hall_number
+from chggen.generation.prototypes import FORMAT, TABLE
+from chggen.symmetry import hall_number, setting
 
 ALIKE = 0.3  # largest difference of two fingerprints of one prototype; of such pairs 9 in 10 match by StructureMatcher
 NEAR = 0.05  # largest difference of free coordinates whose mean is taken

@@ -19,8 +19,8 @@ import numpy as np
 import spglib
 from pymatgen.core import Element, Lattice
 
-from chggen.space_groups import TABLE, formula_key, roles
-from chggen.symmetry.wyckoff import hall_number
+from chggen.generation.space_group_statistics import TABLE, formula_key, roles
+from chggen.symmetry import hall_number
 
 SYMPREC = 0.1  # Å
 SHAPES = 40  # cells kept of each space group

@@ -11,7 +11,7 @@ counting. Volumes come from the same model, relaxation is the same. mp20 and hol
 raw structures, no relaxation, the first and any of n; the rivals raw and, one for each target, relaxed.
 
 Lowest: the candidate of lowest energy; answer: what the run calls the likeliest, of chggen's by energy and prototype
-(chggen.candidate.answers), of the others the lowest. Match: StructureMatcher(0.2, 0.3, 5); loose: (0.3, 0.5, 10),
+(chggen.results.answers), of the others the lowest. Match: StructureMatcher(0.2, 0.3, 5); loose: (0.3, 0.5, 10),
 Niggli-reduced, primitive_cell False. Seconds are those of the CPU, one process of one thread for each core. A run that
 was killed goes on where it was, and the candidates stay in FOLDER/SET/TARGET. Prints Markdown tables. val: crystals of
 the validation split, for benchmarks/answers.py, if asked for.
@@ -108,7 +108,7 @@ def random_cells(counts, volume, n, seed):
     from ase.data import covalent_radii
     from pymatgen.core import Element, Lattice, Structure
 
-    from chggen.lattice import random_bravais_cell
+    from chggen.generation import random_bravais_cell
 
     found = []
     symbols = [s for s, k in counts.items() for _ in range(k)]
@@ -128,8 +128,8 @@ def random_cells(counts, volume, n, seed):
 
 def outcomes(found):
     """What became of each candidate asked for; first the run's answer, in the place of what its own draws came to."""
-    from chggen.candidate import answers
-    from chggen.duplicates import outcome
+    from chggen.campaign import outcome
+    from chggen.results import answers
 
     made = {c.id: c for c in found}
     draws: dict[str, list[str]] = {}
@@ -159,7 +159,7 @@ def made(arm, counts, n, relaxed, seed, folder):
     folder: chggen's own, which keeps its candidates.
     """
     import chggen
-    from chggen.composition import volume_per_atom
+    from chggen.generation import volume_per_atom
 
     if arm == "chggen":
         formula = "".join(f"{s}{k}" for s, k in counts.items())

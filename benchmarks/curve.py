@@ -15,12 +15,21 @@ from typing import Any
 
 from arms import ROWS, rate, run_arm
 
-from chggen.diffusion.schedule import Schedule
-from chggen.sampling.anchor import Renoise
-from chggen.sampling.choice import ONE, BestOf
-from chggen.sampling.recipes import Recipe, recipe
-from chggen.sampling.steps import Ancestral, Heun, Langevin, Multistep, ProbabilityFlow, Refresh
-from chggen.sampling.walk import Walk
+from chggen.diffusion import Schedule
+from chggen.sampling import (
+    ONE,
+    Ancestral,
+    BestOf,
+    Heun,
+    Langevin,
+    Multistep,
+    ProbabilityFlow,
+    Recipe,
+    Refresh,
+    Renoise,
+    Walk,
+    recipe,
+)
 
 
 def _walked(n: int, **rest: Any) -> tuple[int, dict[str, Any]]:

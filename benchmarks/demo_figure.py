@@ -13,8 +13,8 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-from chggen.report.figures import remaining
-from chggen.store import read_candidates
+from chggen.report import remaining
+from chggen.results import read_candidates
 
 COLORS = {"generate": "#4c78a8", "inpaint": "#f58518"}
 

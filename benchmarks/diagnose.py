@@ -19,7 +19,7 @@ from arms import ROWS, run_arm
 from hosts import Case, guests_near
 from pymatgen.core import Structure
 
-from chggen.sampling.recipes import recipe
+from chggen.sampling import recipe
 
 
 def outcome(case: Case, sample: Structure, hit: bool) -> str:

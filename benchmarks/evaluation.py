@@ -33,9 +33,8 @@ from pymatgen.core import Structure
 from speed import peak_memory, perovskite
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from chggen.allocator import keep_memory
-from chggen.crystals import from_structures
-from chggen.graph import edges_within
+from chggen.crystals import edges_within, from_structures
+from chggen.execution import keep_memory
 from chggen.potential import load_potential
 from chggen.potential.chgnet_network import bond_graph
 

@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sparse
 
-from chggen.composition import SYMBOLS, VOLUME_FORMAT, volume_features
+from chggen.crystals import SYMBOLS
+from chggen.generation.volume import VOLUME_FORMAT, volume_features
 
 MAX_E_HULL = 0.1  # eV/atom
 MIN_ROWS = 3  # a feature seen in fewer crystals is left out

@@ -16,12 +16,10 @@ import torch
 from pymatgen.core import Lattice, Structure
 
 import chggen
-from chggen.config import InputError
 from chggen.crystals import Crystals
-from chggen.host import Host, batched_hosts
-from chggen.sampling.recipes import recipe
-from chggen.sampling.symmetry import NO_SYMMETRY, OrbitSymmetry, Symmetry
-from chggen.starts import on_orbits, symmetrised
+from chggen.errors import InputError
+from chggen.generation import Host, batched_hosts, on_orbits, symmetrised
+from chggen.sampling import NO_SYMMETRY, OrbitSymmetry, Symmetry, recipe
 
 
 def hosts() -> dict[str, tuple[Structure, str, tuple[int, ...]]]:

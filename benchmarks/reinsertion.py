@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from arms import ROWS, Arm, rate, run_arm
 
-from chggen.sampling.recipes import recipe
+from chggen.sampling import recipe
 
 ARMS = ("known", "program", "single", "choice", "energy", "random")
 QUICK_ARMS = ("known", "program", "single", "random")

@@ -24,7 +24,7 @@ import torch
 from pymatgen.core import Structure
 
 import chggen
-from chggen.allocator import keep_memory
+from chggen.execution import keep_memory
 from chggen.potential import load_potential
 from chggen.relaxation import relax
 from chggen.symmetry import space_group

@@ -23,7 +23,7 @@ from arms import ROWS, begun_known, cases_of, model_of, placed, rate, sampled, s
 from hosts import Case, verdict
 
 from chggen.relaxation import Relaxed, relax
-from chggen.sampling.recipes import recipe
+from chggen.sampling import recipe
 
 ARMS = ("known", "single", "choice", "random")
 _HOSTS_PER_TASK = 6

@@ -57,7 +57,7 @@ def olivine() -> Structure:
 
 def spinel() -> Structure:
     full = Structure.from_spacegroup(
-        "Fd-3m", Lattice.cubic(8.24), ["Mn", "O"], [[0.5, 0.5, 0.5], [0.2633, 0.2633, 0.2633]]
+        "Fd-3m", Lattice.cubic(8.24), ["Mn", "O"], [[0.625, 0.625, 0.625], [0.3883, 0.3883, 0.3883]]
     )
     return full.get_primitive_structure()
 
@@ -183,14 +183,19 @@ RUNS: dict[str, Callable[[], list[Any]]] = {
 
 
 def record(path: Path) -> None:
-    found, seconds = {}, {}
-    for name, run in RUNS.items():
+    """Run what is not in the file yet."""
+    found = read(path) if path.exists() else {}
+    for name in (n for n in RUNS if n not in found):
         began = time.perf_counter()
-        found[name] = run()
-        seconds[name] = time.perf_counter() - began
-        print(f"{seconds[name]:7.1f} s  {name}", flush=True)
-    with gzip.open(path, "wt") as handle:
-        json.dump(found, handle)
+        found[name] = RUNS[name]()
+        print(f"{time.perf_counter() - began:7.1f} s  {name}", flush=True)
+        with gzip.open(path, "wt") as handle:
+            json.dump(found, handle)
+
+
+def read(path: Path) -> dict[str, list[Any]]:
+    with gzip.open(path, "rt") as handle:
+        return json.load(handle)
 
 
 def differences(before: list[Any], after: list[Any]) -> tuple[list[str], float, float]:
@@ -215,8 +220,7 @@ def differences(before: list[Any], after: list[Any]) -> tuple[list[str], float, 
 
 
 def compare(before: Path, after: Path) -> bool:
-    with gzip.open(before, "rt") as first, gzip.open(after, "rt") as second:
-        one, other = json.load(first), json.load(second)
+    one, other = read(before), read(after)
     good = set(one) == set(other)
     print(
         "| run | results | largest change of a raw structure, Å | of an energy, eV/atom | else |\n|---|---|---|---|---|"

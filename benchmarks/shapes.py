@@ -18,11 +18,10 @@ import numpy as np
 from hosts import structures
 from pymatgen.core import Lattice
 
-from chggen.cells import BravaisCells, JointCells, PrototypeCells, SpaceGroupCells
-from chggen.config import InputError
-from chggen.prototypes import count_prototypes
-from chggen.sampling.shape import ShapeSampler
-from chggen.score.checkpoint import load_score_model
+from chggen.errors import InputError
+from chggen.generation import BravaisCells, JointCells, PrototypeCells, SpaceGroupCells, count_prototypes
+from chggen.sampling import ShapeSampler
+from chggen.score import load_score_model
 
 
 def is_the_cell(drawn: Lattice, true: Lattice) -> bool:

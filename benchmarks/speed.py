@@ -21,9 +21,9 @@ from pathlib import Path
 import torch
 from pymatgen.core import Lattice, Structure
 
-from chggen.host import Host, batched_hosts
-from chggen.sampling.recipes import recipe
-from chggen.score.checkpoint import load_score_model
+from chggen.generation import Host, batched_hosts
+from chggen.sampling import recipe
+from chggen.score import load_score_model
 
 SIZES = {20: (2, 2, 1), 40: (2, 2, 2), 100: (5, 2, 2), 200: (5, 4, 2), 400: (5, 4, 4)}
 

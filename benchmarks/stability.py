@@ -19,17 +19,15 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from chggen.above_hull import above_hull
-from chggen.candidate import Candidate
-from chggen.composition import parse_formula
-from chggen.decomposition import hull
-from chggen.named_structures import NamedStructures
-from chggen.options import POTENTIAL_OF, RelaxOptions, SamplerOptions
-from chggen.references import LEVELS, References
-from chggen.relaxation import relax
-from chggen.settling import relax_candidates
+from chggen.campaign import Tools, relax_candidates
+from chggen.crystals import parse_formula
+from chggen.generation import SamplerOptions
+from chggen.io import NamedStructures
+from chggen.potential import POTENTIAL_OF
+from chggen.relaxation import RelaxOptions, relax
+from chggen.results import Candidate
+from chggen.stability import LEVELS, References, above_hull, hull
 from chggen.symmetry import space_group
-from chggen.tools import Tools
 
 STABLE = 0.025  # eV/atom
 SULFUR = -0.503  # eV per atom of a sulfide, the MP2020 correction

@@ -28,9 +28,9 @@ from unittest import mock
 import numpy as np
 
 import chggen
-from chggen.candidate import Candidate
-from chggen.duplicates import outcome
+from chggen.campaign import outcome
 from chggen.potential.chgnet import ChgnetPotential
+from chggen.results import Candidate
 from chggen.symmetry import above_trivial
 
 FORMULAS = (

@@ -12,7 +12,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-from chggen.crystals import Crystals  # noqa: E402
+from chggen.crystals.batch import Crystals  # noqa: E402
 
 torch.set_num_threads(1)
 

@@ -20,7 +20,7 @@ def test_python_blocks_run(page: str, tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/training.md"])
 def test_commands_named_in_pages_exist(page: str) -> None:
-    from chggen.cli import app
+    from chggen.cli.app import app
 
     known = {c.name or c.callback.__name__ for c in app.registered_commands} | {g.name for g in app.registered_groups}
     named = set(re.findall(r"^(?:\| `)?chggen (\w+)", (ROOT / page).read_text(), flags=re.MULTILINE))

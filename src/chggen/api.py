@@ -8,35 +8,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from chggen.candidate import Candidate
-from chggen.config import InputError
-from chggen.files import as_structure, digest
-from chggen.jobs import guests_by_formula, inpaint_jobs
-from chggen.options import (
+from chggen.campaign import (
     GenerateOptions,
     InpaintOptions,
-    MachineOptions,
+    Plan,
     PredictOptions,
-    RelaxOptions,
     RunOptions,
-    SamplerOptions,
+    Tools,
+    check_potential,
+    guests_by_formula,
+    inpaint_jobs,
 )
-from chggen.pipeline import (
-    Memory,
-    Progress,
-    Results,
-    run_generate,
-    run_inpaint,
-    run_predict,
-    silent,
-)
-from chggen.plan import Plan
-from chggen.references import references_of
-from chggen.relaxation import Relaxed
+from chggen.errors import InputError
+from chggen.execution import Machine, Progress, silent
+from chggen.generation import SamplerOptions
+from chggen.io import as_structure, digest, fingerprint
+from chggen.relaxation import Relaxed, RelaxOptions
 from chggen.relaxation import relax as relax_structures
-from chggen.store import Store, fingerprint
-from chggen.tools import Tools, check_potential
-from chggen.workers import machine_of
+from chggen.results import Candidate, Memory, Results, Store
+from chggen.stability import references_of
+from chggen.workflows import run_generate, run_inpaint, run_predict
 
 
 def predict(
@@ -238,8 +229,8 @@ def _run_settings(settings: Mapping[str, Any], relax: bool) -> dict[str, Any]:
     }
 
 
-def _machine(settings: Mapping[str, Any]) -> MachineOptions:
-    return machine_of(**{k: settings[k] for k in _MACHINE if settings.get(k) is not None})
+def _machine(settings: Mapping[str, Any]) -> Machine:
+    return Machine(**{k: settings[k] for k in _MACHINE if settings.get(k) is not None})
 
 
 def _checked(options: GenerateOptions) -> Plan:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from chggen.diffusion.strain import aligned, isotropic_metric, shape_noise, strained, traceless
-from chggen.symmetry import setting
+from chggen.symmetry.wyckoff import setting
 
 
 def _cells(n: int) -> torch.Tensor:

@@ -9,11 +9,12 @@ import pytest
 import torch
 from pymatgen.core import Lattice, Structure
 
-from chggen.config import InputError
-from chggen.crystals import Crystals, batch, from_structures
-from chggen.potential import GPA, CheapEnergies, EnergyForcesStress, Potential, energies_of, load_potential
+from chggen.crystals.batch import Crystals, batch, from_structures
+from chggen.errors import InputError
 from chggen.potential.ase import AsePotential
-from chggen.relaxation import relax
+from chggen.potential.protocol import GPA, CheapEnergies, EnergyForcesStress, Potential, energies_of
+from chggen.potential.registry import load_potential
+from chggen.relaxation.relaxer import relax
 
 
 def crystals() -> list[Structure]:

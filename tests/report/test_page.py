@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from chggen.candidate import Candidate
-from chggen.config import InputError
-from chggen.report import write_report
+from chggen.errors import InputError
 from chggen.report.figures import attrition, decomposition_histogram
-from chggen.store import Store
+from chggen.report.page import write_report
+from chggen.results.candidate import Candidate
+from chggen.results.folder import Store
 
 SALT = Structure(Lattice.cubic(3.4), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 

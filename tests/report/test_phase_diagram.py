@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chggen.candidate import Candidate
-from chggen.config import InputError
-from chggen.references import ReferenceEntry, References
-from chggen.report import picture, save
-from chggen.report.drawing import interactive
-from chggen.report.phase_diagram import PhaseDiagramPicture
+from chggen.errors import InputError
+from chggen.report.drawing import interactive, save
+from chggen.report.phase_diagram import PhaseDiagramPicture, picture
+from chggen.results.candidate import Candidate
+from chggen.stability.references import ReferenceEntry, References
 
 
 def table(**energies: float) -> References:

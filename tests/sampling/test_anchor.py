@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from chggen.crystals import Crystals
+from chggen.crystals.batch import Crystals
 from chggen.sampling.anchor import Anchor, Clamp, Renoise
 
 SIGMA = 0.8

@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 import torch
 
-from chggen.crystals import Crystals, Noise, Score, batch
+from chggen.crystals.batch import Crystals, batch
 from chggen.diffusion.schedule import Schedule
+from chggen.diffusion.score_model import Noise, Score
 from chggen.sampling.anchor import Anchor, Clamp, Renoise
-from chggen.sampling.noise_source import generators_from
+from chggen.sampling.corrector import NO_CORRECTOR, Langevin
+from chggen.sampling.predictors import Ancestral, Predictor, ProbabilityFlow
+from chggen.sampling.random_numbers import generators_from
 from chggen.sampling.recipes import Recipe, recipe
+from chggen.sampling.resampling import Walk
 from chggen.sampling.sampler import sample
-from chggen.sampling.steps import NO_CORRECTOR, Ancestral, Langevin, Predictor, ProbabilityFlow
-from chggen.sampling.walk import Walk
 
 EDGE = 20.0  # Å
 CENTER = 10.0

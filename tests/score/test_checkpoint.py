@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from chggen.config import InputError
-from chggen.crystals import Crystals, Noise
+from chggen.crystals.batch import Crystals
+from chggen.diffusion.score_model import Noise
+from chggen.errors import InputError
 from chggen.score import checkpoint
 
 _TINY: dict[str, dict[str, Any]] = {

@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from chggen.config import InputError
-from chggen.crystals import Crystals, Noise
+from chggen.crystals.batch import Crystals
+from chggen.diffusion.score_model import Noise
+from chggen.errors import InputError
 from chggen.score.checkpoint import build
 
 _TINY: dict[str, Any] = {"hidden": "8x0e+6x1e+4x2e", "layers": 2, "cutoff": 4.0, "n_basis": 8, "radial_mlp": [8, 4]}

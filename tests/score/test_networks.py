@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chggen.crystals import Crystals, Noise, ScoreModel, batch
-from chggen.score.blocks import Silu
+from chggen.crystals.batch import Crystals, batch
+from chggen.diffusion.score_model import Noise, ScoreModel
 from chggen.score.checkpoint import build
+from chggen.score.layers import Silu
 
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "painn": ("painn", {"features": 16, "layers": 2, "cutoff": 4.0, "n_basis": 8, "n_radial": 4}),

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from chggen.cells import symmetric_cell
-from chggen.config import InputError
-from chggen.host import Host
-from chggen.starts import on_orbits, symmetrised
-from chggen.symmetry import group_of, setting, space_group, standard_setting
+from chggen.errors import InputError
+from chggen.generation.host import Host
+from chggen.generation.host_orbits import on_orbits, symmetrised
+from chggen.generation.symmetric_cells import symmetric_cell
+from chggen.symmetry.operations import group_of, space_group, standard_setting
+from chggen.symmetry.wyckoff import setting
 
 
 def _fcc(element: str = "S", edge: float = 6.0) -> Structure:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from chggen.config import InputError
-from chggen.crystals import to_structures
-from chggen.files import cif_text, write_extxyz
+from chggen.crystals.batch import to_structures
+from chggen.errors import InputError
+from chggen.io.structure_output import cif_text, write_extxyz
 from chggen.training.dataset import epoch_batches, read_dataset
 
 

@@ -12,7 +12,7 @@ import sys
 for name in {absent!r}:
     sys.modules[name] = None
 from pathlib import Path
-from chggen.config import from_table
+from chggen.io.toml import from_table
 from chggen.sampling.recipes import recipe
 from chggen.score.checkpoint import load_score_model
 from chggen.training.loop import train

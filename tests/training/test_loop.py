@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from chggen.config import InputError, from_table
+from chggen.errors import InputError
+from chggen.io.toml import from_table
 from chggen.score import checkpoint
 from chggen.training import loop
 from chggen.training.loop import learning_rate, train

@@ -1,0 +1,5 @@
+"""Noise on atoms and cells, its levels, and the protocol of the models that take it away."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

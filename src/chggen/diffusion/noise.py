@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from chggen.lattice import inverse_spacings
+from chggen.crystals import inverse_spacings
 
 _TAIL = 4.5  # standard deviations of the normal that the image sum covers
 

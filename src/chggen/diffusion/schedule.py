@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from chggen.lattice import mixing_length
+from chggen.crystals import mixing_length
 
 
 def sigma_max(lattice: Float[Tensor, "crystals 3 3"], cap: float) -> Float[Tensor, "crystals"]:

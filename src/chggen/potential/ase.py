@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from chggen.config import InputError
 from chggen.crystals import Crystals
-from chggen.potential import EnergyForcesStress, Potential
+from chggen.errors import InputError
 from chggen.potential.factory import failure, made_by_factory
+from chggen.potential.protocol import EnergyForcesStress, Potential
 
 _LOG = logging.getLogger(__name__)
 _FORM: Final = "ase:module:factory, for example ase:ase.calculators.emt:EMT"

@@ -11,12 +11,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import torch
 
-from chggen.allocator import free_memory
-from chggen.crystals import Crystals, batch
-from chggen.graph import edges_within
-from chggen.lattice import inverse_spacings, volume
-from chggen.potential import Energies, EnergyForcesStress, Potential
+from chggen.crystals import Crystals, batch, edges_within, inverse_spacings, volume
+from chggen.execution import free_memory
 from chggen.potential.chgnet_network import BondGraph, ChgnetNetwork, bond_graph
+from chggen.potential.protocol import Energies, EnergyForcesStress, Potential
 
 _OVERLAP: Final = 0.3  # Å; closer than any two nuclei, where the network's answer means nothing
 _FLATTEST: Final = 0.3  # Å between lattice planes; below it the images within the cutoff grow without bound

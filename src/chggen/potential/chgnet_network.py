@@ -25,8 +25,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chggen.crystals import Crystals
-from chggen.graph import Edges
+from chggen.crystals import Crystals, Edges
 
 _PROPS: Final = 16  # rows; from there on a product's last digits do not depend on their number
 

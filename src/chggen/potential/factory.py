@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from chggen.config import InputError
+from chggen.errors import InputError
 
 
 def made_by_factory(name: str, scheme: str, form: str, remedy: str) -> Any:

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import torch
 
-from chggen.config import InputError
 from chggen.crystals import Crystals
-from chggen.potential import EnergyForcesStress, Potential
+from chggen.errors import InputError
 from chggen.potential.factory import failure, made_by_factory
+from chggen.potential.protocol import EnergyForcesStress, Potential
 
 _FORM: Final = "torch-sim:module:factory, a function without arguments that gives a torch-sim model with stress"
 

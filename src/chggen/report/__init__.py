@@ -1,9 +1,5 @@
 """What people look at: the page of a run, and phase diagrams."""
 
-from __future__ import annotations
+import lazy_loader
 
-from chggen.report.drawing import save
-from chggen.report.page import draw_candidates, write_report
-from chggen.report.phase_diagram import picture
-
-__all__ = ["draw_candidates", "picture", "save", "write_report"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

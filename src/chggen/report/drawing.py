@@ -6,10 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from chggen.config import InputError
+from chggen.errors import InputError
+from chggen.io import whole, writable_folder
 from chggen.report.phase_diagram import ON_HULL, Line, Mark, PhaseDiagramPicture
-from chggen.store import writable_folder
-from chggen.writing import whole
 
 _STABLE: Final = "#1f6f4a"
 _ABOVE: Final = "#9aa0a6"

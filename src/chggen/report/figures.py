@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from chggen.candidate import Candidate
+from chggen.results import Candidate
 
 _COLORS: Final = {"generate": "#4c78a8", "inpaint": "#f58518", "relax": "#54a24b"}
 

@@ -8,16 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chggen.candidate import Candidate, likelier, rank
-from chggen.composition import parse_formula
-from chggen.config import InputError, read_toml
-from chggen.decomposition import CAVEAT
-from chggen.files import write_text
-from chggen.references import LEVELS, References, references_of
+from chggen.crystals import parse_formula
+from chggen.errors import InputError
+from chggen.io import read_toml, write_text
 from chggen.report.drawing import interactive, save
 from chggen.report.figures import attrition, decomposition_histogram
 from chggen.report.phase_diagram import energy_at, picture
-from chggen.store import read_candidates
+from chggen.results import Candidate, likelier, rank, read_candidates
+from chggen.stability import CAVEAT, LEVELS, References, references_of
 
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#222}

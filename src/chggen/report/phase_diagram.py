@@ -9,10 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from chggen.candidate import Candidate
-from chggen.composition import parse_formula, reduced
-from chggen.decomposition import lowest_of_each, phase_label
-from chggen.references import LEVELS, References
+from chggen.crystals import parse_formula, reduced
+from chggen.results import Candidate
+from chggen.stability import LEVELS, References, lowest_of_each, phase_label
 
 ON_HULL: Final = 1e-6  # eV/atom
 _NEAR: Final = 0.2  # eV/atom; known phases farther above the hull are left out

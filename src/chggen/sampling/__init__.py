@@ -1,0 +1,5 @@
+"""The denoising loop and its parts: predictors, corrector, anchors, resampling, selection."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chggen.config import InputError
-from chggen.crystals import Crystals, ScoreModel
-from chggen.diffusion.schedule import Schedule
+from chggen.crystals import Crystals
+from chggen.diffusion import Schedule, ScoreModel
+from chggen.errors import InputError
 from chggen.sampling.anchor import Anchor, Clamp, Renoise
-from chggen.sampling.choice import ONE, BestOf, Judge
-from chggen.sampling.noise_source import generators_from
+from chggen.sampling.corrector import NO_CORRECTOR, Langevin
+from chggen.sampling.orbit_noise import NO_SYMMETRY, Symmetry
+from chggen.sampling.predictors import Ancestral, Predictor, Refresh
+from chggen.sampling.random_numbers import generators_from
+from chggen.sampling.resampling import Walk
 from chggen.sampling.sampler import sample
-from chggen.sampling.steps import NO_CORRECTOR, Ancestral, Langevin, Predictor, Refresh
-from chggen.sampling.symmetry import NO_SYMMETRY, Symmetry
-from chggen.sampling.walk import Walk
+from chggen.sampling.selection import ONE, BestOf, Judge
 
 QUALITIES: Final = {"fast": (50, 2), "best": (160, 4)}  # evaluations of the score network a sample, at most; tries
 _TOP: Final = 3.0  # Å; guests start uniform, and from farther out the network tells them nothing of their sites

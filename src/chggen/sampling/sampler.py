@@ -9,13 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from chggen.crystals import Crystals, Noise, ScoreModel
-from chggen.diffusion.schedule import Schedule
+from chggen.crystals import Crystals
+from chggen.diffusion import Noise, Schedule, ScoreModel
 from chggen.sampling.anchor import Anchor, Clamp
-from chggen.sampling.noise_source import normal, uniform
-from chggen.sampling.steps import NO_CORRECTOR, Ancestral, Langevin, Memory, Predictor
-from chggen.sampling.symmetry import NO_SYMMETRY, Symmetry
-from chggen.sampling.walk import Walk
+from chggen.sampling.corrector import NO_CORRECTOR, Langevin
+from chggen.sampling.orbit_noise import NO_SYMMETRY, Symmetry
+from chggen.sampling.predictors import Ancestral, Memory, Predictor
+from chggen.sampling.random_numbers import normal, uniform
+from chggen.sampling.resampling import Walk
 
 
 @torch.no_grad()

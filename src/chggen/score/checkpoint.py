@@ -12,10 +12,9 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from chggen.allocator import keep_memory
-from chggen.config import InputError, from_table
-from chggen.device import check_device
-from chggen.writing import whole
+from chggen.errors import InputError
+from chggen.execution import check_device, keep_memory
+from chggen.io import from_table, whole
 
 FORMAT: Final = 1
 SHIPPED: Final = "score.pt"

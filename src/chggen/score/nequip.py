@@ -14,12 +14,12 @@ from e3nn import o3
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from chggen.config import InputError
-from chggen.crystals import Crystals, Noise, Score
-from chggen.graph import Edges, Pairs, edges_within, pairs_of
-from chggen.score.blocks import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, Silu, propped, score_from_noise
-from chggen.score.convolution import Convolution, Irrep
-from chggen.score.strain import StrainScore, score_of_shape
+from chggen.crystals import Crystals, Edges, Pairs, edges_within, pairs_of
+from chggen.diffusion import Noise, Score
+from chggen.errors import InputError
+from chggen.score.cell_shape import StrainScore, score_of_shape
+from chggen.score.layers import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, Silu, propped, score_from_noise
+from chggen.score.tensor_product import Convolution, Irrep
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,17 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from chggen.crystals import Crystals, Noise, Score
-from chggen.graph import edges_within, pairs_of
-from chggen.score.blocks import (
-    MAX_ATOMIC_NUMBER,
-    RadialBasis,
-    SigmaEmbedding,
-    Silu,
-    propped,
-    score_from_noise,
-)
-from chggen.score.strain import StrainScore, score_of_shape
+from chggen.crystals import Crystals, edges_within, pairs_of
+from chggen.diffusion import Noise, Score
+from chggen.score.cell_shape import StrainScore, score_of_shape
+from chggen.score.layers import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, Silu, propped, score_from_noise
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float, Int
 
+from chggen.symmetry.free_volume import Surroundings
 from chggen.symmetry.group import Group
-from chggen.symmetry.refinement import images
-from chggen.symmetry.surroundings import Surroundings
+from chggen.symmetry.operations import images
 
 _KEPT: Final = 0.5  # Å; how far an operation may carry a site from a site
 

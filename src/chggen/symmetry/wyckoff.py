@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float, Int
 
+from chggen.symmetry.fixed_subspaces import completed, component, directions_fixed_by, same_component
 from chggen.symmetry.group import Group
-from chggen.symmetry.lattice_planes import completed, component, directions_fixed_by, same_component
 
 _NEAR: Final = 1e-3  # fractional; sites that agree to rounding
 _GENERIC: Final = np.array([0.13719, 0.28917, 0.41733])  # free parameters of a point like any other

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from chggen.config import InputError
-from chggen.crystals import Crystals
-from chggen.lattice import lattice_from_parameters
+from chggen.crystals import Crystals, lattice_from_parameters
+from chggen.errors import InputError
 
 _POOL = 64  # batches drawn together and sorted by size, so that padding stays small
 
@@ -101,7 +100,7 @@ def _read(path: Path, split: str) -> Dataset:
 
 
 def _from_structures(path: Path) -> Dataset:
-    from chggen.files import read_training_structures
+    from chggen.io import read_training_structures
 
     structures = read_training_structures(path)
     if not structures:

@@ -16,16 +16,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from chggen.allocator import keep_memory
-from chggen.config import InputError
-from chggen.device import check_device
-from chggen.files import write_text
+from chggen.errors import InputError
+from chggen.execution import check_device, keep_memory
+from chggen.io import write_text
 from chggen.score import checkpoint
+from chggen.training.cell_shape_task import Shapes, make_shape_task, shape_losses
+from chggen.training.data_parallel import Team, team
 from chggen.training.dataset import epoch_batches, read_dataset
+from chggen.training.denoising_task import atom_losses, make_task
 from chggen.training.options import OptimizerOptions, TrainingOptions
-from chggen.training.shapes import Shapes, make_shape_task, shape_losses
-from chggen.training.task import atom_losses, make_task
-from chggen.training.team import Team, team
 from chggen.training.validation import validation_loss
 
 log = logging.getLogger(__name__)

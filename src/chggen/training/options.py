@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from chggen.config import InputError
+from chggen.errors import InputError
 
 
 def _expect_at_least(options: Any, least: int, *names: str) -> None:

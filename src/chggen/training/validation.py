@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from chggen.training.cell_shape_task import Shapes, make_shape_task, shape_losses
 from chggen.training.dataset import Dataset
+from chggen.training.denoising_task import atom_losses, make_task
 from chggen.training.options import TrainingOptions
-from chggen.training.shapes import Shapes, make_shape_task, shape_losses
-from chggen.training.task import atom_losses, make_task
 
 _BANDS: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, math.inf)  # Å
 

@@ -1,0 +1,26 @@
+from .budget import Plan
+from .duplicates import outcome
+from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
+from .options import GenerateOptions, InpaintOptions, PredictOptions, RunOptions
+from .production import clearly_lower, sample_jobs
+from .relax_and_refine import relax_candidates
+from .resources import Tools, check_potential
+from .runner import Campaign
+
+__all__ = [
+    "Campaign",
+    "GenerateOptions",
+    "InpaintOptions",
+    "Plan",
+    "PredictOptions",
+    "RunOptions",
+    "Tools",
+    "check_potential",
+    "clearly_lower",
+    "framework_jobs",
+    "guests_by_formula",
+    "inpaint_jobs",
+    "outcome",
+    "relax_candidates",
+    "sample_jobs",
+]

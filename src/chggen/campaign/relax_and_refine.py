@@ -1,0 +1,195 @@
+"""From generated structures to relaxed ones with their symmetry: relaxation, saddle check, refinement."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
+
+from chggen.campaign.resources import Tools
+from chggen.generation import KEPT
+from chggen.relaxation import Relaxed, displacement, relax, write_trajectory
+from chggen.results import Candidate, failed
+from chggen.symmetry import operations, refine, space_group
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+log = logging.getLogger(__name__)
+_LADDER: Final = (0.5, 0.3, 0.1, 0.03)  # Å; symprecs at which a relaxed structure is symmetrised
+SYMMETRY_COST: Final = 0.005  # eV/atom that symmetrising may cost before it is not done
+_PUSH: Final = 0.05  # Å; root mean square displacement of an atom in the saddle check
+_STRAIN: Final = 0.01  # of the cell along with it: what 0.05 Å are of 5 Å
+_FALL: Final = 0.005  # eV/atom by which a pushed candidate falls from a saddle
+
+
+def relax_candidates(
+    candidates: Sequence[Candidate], tools: Tools, symmetric: Sequence[bool] | None = None
+) -> list[Candidate]:
+    """The candidates with relaxed, refined structures and energies; those that failed before stay as they are.
+
+    Symmetric ones keep their group on the way, and are then pushed off it: where one falls, it is a saddle, marked as
+    such, and the lower candidate follows it with the saddle as its parent.
+    """
+    assert tools.relax is not None
+    going = [i for i, c in enumerate(candidates) if c.status == "ok"]
+    marks = [bool(symmetric and symmetric[i]) for i in going]
+    kept = [KEPT if mark else tools.relax.fix_symmetry for mark in marks]
+    done = _relaxed([cast("Structure", candidates[i].structure) for i in going], kept, tools)
+    result = list(candidates)
+    for i, relaxed in zip(going, done, strict=True):
+        if tools.trajectories is not None and relaxed.trajectory:
+            write_trajectory(relaxed.trajectory, tools.trajectories / f"{candidates[i].id}.extxyz")
+        result[i] = with_relaxation(candidates[i], relaxed, tools)
+    pushed = [i for i, mark in zip(going, marks, strict=True) if mark and result[i].status == "ok"]
+    return _off_saddles(result, pushed, tools)
+
+
+def rescored(candidates: Sequence[Candidate], tools: Tools) -> list[Candidate]:
+    """The candidates with their energies after relaxing on with the potential of `tools`, at r²SCAN level.
+
+    Their structures stay those of the first level, and they keep their symmetry on the way. One that does not relax
+    stays without the energy, and the log says why.
+    """
+    ends = _relaxed([cast("Structure", c.structure) for c in candidates], [KEPT] * len(candidates), tools)
+    found = []
+    for candidate, end in zip(candidates, ends, strict=True):
+        if end.converged:
+            candidate = replace(candidate, energy_per_atom_r2scan=end.energy_per_atom)
+        else:
+            log.info("%s: no energy at r2scan level: %s", candidate.id, end.reason)
+        found.append(candidate)
+    return found
+
+
+def lower_id(name: str) -> str:
+    """Id of what a saddle falls to."""
+    return f"{name}-low"
+
+
+def with_relaxation(candidate: Candidate, relaxed: Relaxed, tools: Tools) -> Candidate:
+    """The candidate with its relaxed, refined structure, or marked as failed where relaxation broke down."""
+    if relaxed.energy_per_atom is None or relaxed.initial_energy_per_atom is None:
+        return failed(candidate, "relax", relaxed.reason or "the potential gives no energy")
+    candidate = replace(
+        candidate,
+        structure=relaxed.structure,
+        energy_per_atom=relaxed.energy_per_atom,
+        level=tools.potential().level,
+        relax_energy_change=relaxed.energy_per_atom - relaxed.initial_energy_per_atom,
+        relax_rmsd=relaxed.rmsd,
+        relax_steps=relaxed.n_steps,
+        converged=relaxed.converged,
+    )
+    if not relaxed.converged:
+        return failed(candidate, "relax", relaxed.reason or "not converged")
+    return with_symmetry(candidate, tools)
+
+
+def with_symmetry(candidate: Candidate, tools: Tools) -> Candidate:
+    """The candidate with its space groups, symmetrised at the tolerance that gives most symmetry and costs no energy.
+
+    Of tolerances that give the same the smallest. A cell that is fixed stays, and atoms alone are symmetrised.
+    """
+    structure, energy = cast("Structure", candidate.structure), cast(float, candidate.energy_per_atom)
+    ladder = [found for symprec in _LADDER if (found := refine(structure, symprec)) is not None]
+    if _fixed_cell(tools):
+        for refined in ladder:
+            refined.structure.lattice = structure.lattice
+    ends = relax([r.structure for r in ladder], potential=tools.potential(), fix_cell=True, max_steps=0)
+    costs = [end.energy_or_inf for end in ends]
+    cheap = [(r, cost) for r, cost in zip(ladder, costs, strict=True) if cost < energy + SYMMETRY_COST]
+    if cheap:
+        refined, cost = max(cheap, key=lambda pair: (len(operations(pair[0].structure, 0.01)[0]), -pair[0].symprec))
+        candidate = replace(
+            candidate,
+            structure=refined.structure,
+            energy_per_atom=cost,
+            refined_symprec=refined.symprec,
+            refined_rms=refined.rms,
+            refined_max=refined.largest,
+        )
+    return with_space_groups(candidate)
+
+
+def with_space_groups(candidate: Candidate) -> Candidate:
+    """The candidate with the space groups of its structure at 0.01 and 0.1 Å."""
+    structure = cast("Structure", candidate.structure)
+    return replace(candidate, space_group=space_group(structure, 0.01), space_group_loose=space_group(structure, 0.1))
+
+
+def _fixed_cell(tools: Tools) -> bool:
+    return tools.relax is not None and tools.relax.fix_cell
+
+
+def _relaxed(structures: Sequence[Structure], symprecs: Sequence[float | None], tools: Tools) -> list[Relaxed]:
+    assert tools.relax is not None
+    return relax(
+        structures,
+        potential=tools.potential(),
+        fix_cell=tools.relax.fix_cell,
+        fix_symmetry=symprecs,
+        pressure=tools.relax.pressure,
+        fmax=tools.relax.fmax,
+        max_steps=tools.relax.max_steps,
+        optimizer=tools.relax.optimizer,
+        device=tools.device,
+        trajectory=tools.trajectories is not None,
+    )
+
+
+def _off_saddles(candidates: Sequence[Candidate], symmetric: Sequence[int], tools: Tools) -> list[Candidate]:
+    """The candidates, each of the symmetric ones that is a saddle followed by the lower one."""
+    strain = 0.0 if _fixed_cell(tools) else _STRAIN
+    ends = _relaxed([_pushed(candidates[i], strain) for i in symmetric], [None] * len(symmetric), tools)
+    followed: dict[int, list[Candidate]] = {}
+    for i, end in zip(symmetric, ends, strict=True):
+        followed[i] = after_push(candidates[i], end, tools)
+    return [c for i, candidate in enumerate(candidates) for c in followed.get(i, [candidate])]
+
+
+def _pushed(candidate: Candidate, size: float) -> Structure:
+    """The structure with its atoms moved and its cell strained by this much at random, by the candidate's own seed."""
+    from pymatgen.core import Structure
+
+    given = cast("Structure", candidate.structure)
+    rng = np.random.default_rng([candidate.seed, 1])
+    strain = rng.standard_normal((3, 3)) * size
+    lattice = given.lattice.matrix @ (np.eye(3) + (strain + strain.T) / 2)
+    step = rng.standard_normal((len(given), 3)) * _PUSH / np.sqrt(3)
+    return Structure(lattice, given.species, given.frac_coords + step @ np.linalg.inv(lattice))
+
+
+def after_push(candidate: Candidate, end: Relaxed, tools: Tools) -> list[Candidate]:
+    """What a symmetric candidate is after its push: itself, itself further down, or a saddle and the lower one."""
+    energy = cast(float, candidate.energy_per_atom)
+    if not end.converged or end.energy_per_atom is None:
+        log.info("%s: saddle check came to no end: %s", candidate.id, end.reason)
+        return [candidate]
+    fall = energy - end.energy_per_atom
+    if fall <= 0:
+        return [candidate]
+    lower = with_symmetry(
+        replace(
+            candidate,
+            structure=end.structure,
+            energy_per_atom=end.energy_per_atom,
+            relax_energy_change=cast(float, candidate.relax_energy_change) - fall,
+            relax_rmsd=displacement(cast("Structure", candidate.raw), end.structure),
+            relax_steps=cast(int, candidate.relax_steps) + end.n_steps,
+            refined_symprec=None,
+            refined_rms=None,
+            refined_max=None,
+        ),
+        tools,
+    )
+    groups = [(c.space_group, c.space_group_loose) for c in (candidate, lower)]
+    if groups[0] == groups[1] and cast(float, lower.energy_per_atom) < energy:
+        return [lower]  # the same symmetry, relaxed further
+    if fall <= _FALL:
+        return [candidate]
+    reason = f"saddle point: pushed off its symmetry it falls by {1000 * fall:.1f} meV/atom to {lower_id(candidate.id)}"
+    return [failed(candidate, "relax", reason), replace(lower, id=lower_id(candidate.id), parent=candidate.id)]

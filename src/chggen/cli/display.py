@@ -1,0 +1,85 @@
+"""What the command line shows: progress while a run goes on, the ranked table at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from chggen.results import Candidate, likelier
+from chggen.stability import CAVEAT
+
+_MOST_ROWS = 20
+_COLUMNS = (
+    "candidate", "formula", "atoms", "E, eV/atom", "E_d, eV/atom", "E_d r2scan", "space group", "known as", "found",
+    "sure",
+)  # fmt: skip
+_WIDTH_OF_FILES = 140  # characters, where no terminal sets the width
+
+
+@contextmanager
+def watched() -> Iterator[Callable[[str, int, int, int], None]]:
+    """A callback (stage, done, total, failed) that shows a bar for each stage on stderr."""
+    columns = (
+        TextColumn("{task.description:10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[failed]} failed"),
+        TimeRemainingColumn(),
+    )
+    bars = Progress(*columns, console=Console(stderr=True))
+    tasks: dict[str, TaskID] = {}
+
+    def progress(stage: str, done: int, total: int, failures: int) -> None:
+        bars.start()
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stage, total=total, failed=failures)
+        bars.update(tasks[stage], completed=done, total=total, failed=failures)
+
+    try:
+        yield progress
+    finally:
+        if tasks:  # input refused at the start leaves stderr to its one sentence
+            bars.stop()
+
+
+def show(candidates: Sequence[Candidate], folder: Path) -> None:
+    """The best distinct candidates as a table, and where everything is."""
+    distinct = [c for c in candidates if c.status == "ok" and c.duplicate_of is None]
+    table = Table(title=f"{len(distinct)} distinct of {len(candidates)} candidates")
+    for name in _COLUMNS:
+        table.add_column(name, no_wrap=True)
+    for c in distinct[:_MOST_ROWS]:
+        table.add_row(
+            c.id,
+            c.formula,
+            str(c.n_atoms),
+            _number(c.energy_per_atom),
+            _number(c.e_decomposition),
+            _number(c.e_decomposition_r2scan),
+            str(c.space_group_loose or ""),
+            c.known_as or "",
+            str(c.n_found or ""),
+            c.confidence or "",
+        )
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_FILES
+    console.print(table)
+    console.print(f"E_d: {CAVEAT}")
+    for formula, told in likelier(distinct).items():
+        console.print(f"likeliest of {formula}: {told}")
+    if any("(static)" in (c.decomposition_products or "") for c in distinct):
+        console.print("some stand on known phases that are not relaxed with CHGNet, (static) among the products")
+    bad = [c for c in candidates if c.status == "failed"]
+    if bad:
+        console.print(f"{len(bad)} failed; their stages and reasons stand in summary.csv")
+    console.print(f"results in {folder} (report.html, summary.csv, structures/)")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

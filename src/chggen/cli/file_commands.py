@@ -1,0 +1,69 @@
+"""The commands refine and train: each returns what to show."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from chggen.errors import InputError
+from chggen.io import cif_text, from_table, named_structures, read_toml, writable_folder, write_text
+
+
+def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | None) -> list[str]:
+    """One line a structure: its group, how far its atoms moved, and the groups it was given with.
+
+    Into `out`, where it is given, the symmetrised CIF and its twin in P1, tolerance and displacements in a comment.
+    """
+    from chggen.symmetry import above_trivial, space_group
+    from chggen.symmetry import refine as refined_at
+
+    if not symprecs or any(not 0 < s < 10 for s in symprecs):
+        got = ", ".join(f"{s:g}" for s in symprecs)
+        raise InputError(f"--symprec must be tolerances above 0 and below 10 Å, got {got}")
+    lines = []
+    for name, structure in named_structures(paths).items():
+        found = [r for r in (refined_at(structure, s) for s in symprecs) if r is not None]
+        best = next((r for r in found if above_trivial(r.space_group)), found[0] if found else None)
+        if best is None:
+            lines.append(f"{name}: no space group found at {', '.join(f'{s:g}' for s in symprecs)} Å")
+            continue
+        moved = f"atoms moved {best.rms:.4f} Å rms, {best.largest:.4f} Å at most"
+        given = " and ".join(f"{space_group(structure, s)} at {s:g} Å" for s in (0.01, 0.1))
+        lines.append(f"{name}: space group {best.space_group} at symprec {best.symprec:g} Å, {moved}; as given {given}")
+        if out is not None:
+            writable_folder(out)
+            note = f"symmetrised with symprec {best.symprec:g} Å, {moved}"
+            write_text(out / f"{name}.cif", cif_text(best.structure, 0.01, note))
+            write_text(out / f"{name}-P1.cif", cif_text(best.structure, None, note + "\nP1, every atom"))
+    return lines
+
+
+def train_from(
+    config: Path,
+    resume: bool,
+    start_from: Path | None,
+    seed: int | None,
+    device: str,
+    out: Path | None,
+    say: Callable[[str], Any],
+) -> Path:
+    """Train by a TOML configuration; seed and out replace its own. Paths are relative to the working folder."""
+    from chggen.training import TrainingOptions, train
+
+    options = from_table(TrainingOptions, read_toml(config), config.name)
+    run = dataclasses.replace(
+        options.run,
+        seed=options.run.seed if seed is None else seed,
+        out=options.run.out if out is None else os.fspath(out),
+    )
+
+    def progress(step: int, loss: float) -> None:
+        if step % 100 == 0:
+            say(f"step {step} of {options.optimizer.steps}, loss {loss:.3f}")
+
+    return train(
+        dataclasses.replace(options, run=run), device=device, resume=resume, start_from=start_from, progress=progress
+    )

@@ -1,0 +1,36 @@
+from .batch import Crystals, batch, from_structures, to_structures
+from .composition import SYMBOLS, compositions, parse_formula, plain_formula, reduced, system_elements
+from .lattice import (
+    inverse_spacings,
+    lattice_from_parameters,
+    mixing_length,
+    niggli_reduced,
+    rms_displacement,
+    volume,
+    wrap,
+)
+from .neighbors import Edges, Pairs, edges_within, pairs_of
+
+__all__ = [
+    "SYMBOLS",
+    "Crystals",
+    "Edges",
+    "Pairs",
+    "batch",
+    "compositions",
+    "edges_within",
+    "from_structures",
+    "inverse_spacings",
+    "lattice_from_parameters",
+    "mixing_length",
+    "niggli_reduced",
+    "pairs_of",
+    "parse_formula",
+    "plain_formula",
+    "reduced",
+    "rms_displacement",
+    "system_elements",
+    "to_structures",
+    "volume",
+    "wrap",
+]

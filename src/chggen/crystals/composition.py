@@ -1,0 +1,152 @@
+"""Formulas to counts of each element, and back."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from chggen.errors import InputError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Composition
+
+
+def plain_formula(composition: Composition) -> str:
+    """Reduced formula without brackets, ZnP2S6 for Zn(PS3)2: it becomes part of file names."""
+    return re.sub(r"(?<=[A-Za-z])1(?= |$)", "", composition.reduced_composition.formula).replace(" ", "")
+
+
+SYMBOLS: Final = (
+    "H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "Ar", "K",
+    "Ca", "Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Ga", "Ge", "As", "Se", "Br", "Kr", "Rb",
+    "Sr", "Y", "Zr", "Nb", "Mo", "Tc", "Ru", "Rh", "Pd", "Ag", "Cd", "In", "Sn", "Sb", "Te", "I", "Xe", "Cs",
+    "Ba", "La", "Ce", "Pr", "Nd", "Pm", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu", "Hf", "Ta",
+    "W", "Re", "Os", "Ir", "Pt", "Au", "Hg", "Tl", "Pb", "Bi", "Po", "At", "Rn", "Fr", "Ra", "Ac", "Th", "Pa",
+    "U", "Np", "Pu", "Am", "Cm", "Bk", "Cf", "Es", "Fm", "Md", "No", "Lr", "Rf", "Db", "Sg", "Bh", "Hs", "Mt",
+    "Ds", "Rg", "Cn", "Nh", "Fl", "Mc", "Lv", "Ts", "Og",
+)  # fmt: skip
+"""Element symbols in order of atomic number; SYMBOLS[0] is hydrogen."""
+MAX_ATOMS_IN_FORMULA: Final = 10_000
+_TOKEN: Final = re.compile(r"(?P<symbol>[A-Z][a-z]?)|(?P<open>[(\[])|(?P<close>[)\]])")
+_COUNT: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
+_KNOWN: Final = frozenset(SYMBOLS)
+
+
+def system_elements(system: str) -> list[str]:
+    """The elements of a system such as Zn-P-S. Raises InputError for anything else."""
+    elements = [part.strip() for part in system.split("-")]
+    if not set(elements) <= _KNOWN or len(set(elements)) < len(elements):
+        raise InputError(f"'{system}' is no chemical system; expected element symbols such as Zn-P-S")
+    return elements
+
+
+def parse_formula(text: str) -> dict[str, int]:
+    """Counts of each element in a formula as typed ("Zn2P4S12" stays 2, 4, 12), in order of first appearance.
+
+    Round and square brackets nest; spaces and subscript digits are accepted. Raises InputError for an empty or
+    unreadable formula, an unknown element, a zero, negative or fractional count, and more than 10,000 atoms.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"expected a formula such as ZnP2S6, got {text!r}; give it as text")
+    formula = "".join(unicodedata.normalize("NFKC", text).split())
+    if not formula:
+        raise InputError("the formula is empty; expected something like ZnP2S6")
+    stack: list[tuple[str, dict[str, int]]] = [("", {})]  # open bracket and what it has gathered so far
+    position = 0
+    while position < len(formula):
+        token = _TOKEN.match(formula, position)
+        if token is None:
+            raise InputError(_unreadable(text, formula, position))
+        position = token.end()
+        if token["open"]:
+            stack.append((token["open"], {}))
+            continue
+        if token["symbol"]:
+            if token["symbol"] not in _KNOWN:
+                raise InputError(f"unknown element '{token['symbol']}' in formula {text!r}")
+            gathered = {token["symbol"]: 1}
+        else:
+            bracket, gathered = stack.pop()
+            if bracket + token["close"] not in ("()", "[]") or not gathered:
+                raise InputError(f"unmatched or empty bracket before '{token['close']}' in formula {text!r}")
+        count, position = _count(text, formula, position)
+        for symbol, n in gathered.items():
+            stack[-1][1][symbol] = stack[-1][1].get(symbol, 0) + n * count
+        if sum(stack[-1][1].values()) > MAX_ATOMS_IN_FORMULA:
+            raise InputError(f"formula {text[:40]!r} holds more than {MAX_ATOMS_IN_FORMULA} atoms; give fewer")
+    if len(stack) > 1:
+        raise InputError(f"bracket '{stack[-1][0]}' is never closed in formula {text!r}")
+    return stack[0][1]
+
+
+def _count(text: str, formula: str, position: int) -> tuple[int, int]:
+    """The count at a position (1 where there is none) and where it ends."""
+    match = _COUNT.match(formula, position)
+    if match is None:
+        return 1, position
+    digits = match[0]
+    if "." in digits:
+        raise InputError(f"count '{digits[:20]}' in formula {text!r} is fractional; multiply up to whole numbers")
+    if not digits.strip("0"):
+        raise InputError(f"count '{digits[:20]}' in formula {text!r} is zero; leave the element out")
+    if len(digits) > 9:  # Python itself refuses to convert thousands of digits
+        raise InputError(f"formula {text[:40]!r} holds more than {MAX_ATOMS_IN_FORMULA} atoms; give fewer")
+    return int(digits), match.end()
+
+
+def _unreadable(text: str, formula: str, position: int) -> str:
+    at = formula[position]
+    if at == "-":
+        return f"formula {text!r} has a '-'; counts must be positive whole numbers and charges are not written"
+    hint = "; element symbols start with a capital letter" if at.islower() else ""
+    return f"cannot read formula {text!r} at '{at}'; expected something like ZnP2S6 or Ca(OH)2{hint}"
+
+
+def reduced(species: Mapping[str, int]) -> dict[str, int]:
+    """The counts divided by their greatest common divisor, symbols in alphabetical order."""
+    divisor = math.gcd(*species.values()) or 1
+    return {symbol: species[symbol] // divisor for symbol in sorted(species)}
+
+
+def compositions(
+    elements: Sequence[str], most_atoms: int, ends: Sequence[Mapping[str, int]] = ()
+) -> list[dict[str, int]]:
+    """Reduced compositions that hold all these elements in at most most_atoms atoms, the smallest first.
+
+    ends: two compositions (reduced); only mixtures of both are listed then, themselves left out. Raises InputError
+    where these are not two different compositions that hold the elements together.
+    """
+    if not ends:
+        fit = [counts for counts in _counts(len(elements), most_atoms) if math.gcd(*counts) == 1]
+    else:
+        if len(ends) != 2 or ends[0] == ends[1] or set().union(*ends) != set(elements):
+            raise InputError(
+                f"--between expects two different compositions that hold {'-'.join(elements)} together, such as "
+                f"Li2S,P2S5 for Li-P-S; got {len(ends)} that are not"
+            )
+        first, second = (np.array([end.get(e, 0) for e in elements]) for end in ends)
+        mixed = {
+            tuple((total // np.gcd.reduce(total)).tolist())
+            for a, b in product(
+                range(1, most_atoms * int(second.sum()) + 1), range(1, most_atoms * int(first.sum()) + 1)
+            )
+            if math.gcd(a, b) == 1
+            for total in [a * first + b * second]
+        }
+        fit = [counts for counts in mixed if sum(counts) <= most_atoms]
+    return [dict(zip(elements, counts, strict=True)) for counts in sorted(fit, key=lambda c: (sum(c), c))]
+
+
+def _counts(n: int, most: int) -> Iterator[tuple[int, ...]]:
+    """All tuples of n positive numbers whose sum is at most this."""
+    if n == 0:
+        yield ()
+        return
+    for first in range(1, most - n + 2):
+        yield from ((first, *others) for others in _counts(n - 1, most - first))

@@ -1,0 +1,141 @@
+"""Edges within a cutoff, periodic and batched.
+
+Small crystals take a dense search over lattice images in plain torch, which needs nothing else and runs on any
+device; large ones on the CPU go to vesin's cell lists where vesin is installed. Both give the same edges.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from chggen.crystals.batch import Crystals
+from chggen.crystals.lattice import inverse_spacings
+
+_VESIN_FROM_ATOMS: Final = 100  # where cell lists overtake the dense search, measured on one CPU core
+_DENSE_ELEMENTS: Final = {"cpu": 300_000, "cuda": 60_000_000}  # pair-image products held at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edges:
+    """Directed edges sorted by receiver, then sender; image counts the cells between sender and receiver.
+
+    The edge vector is x_sender + image @ lattice - x_receiver. An atom is its own neighbour through images ≠ 0.
+    """
+
+    sender: Int[Tensor, "edges"]
+    receiver: Int[Tensor, "edges"]
+    image: Float[Tensor, "edges 3"]
+
+    def vectors(self, crystals: Crystals) -> Float[Tensor, "edges 3"]:
+        """Edge vectors from receiver to sender, Å, for crystals with these edges."""
+        frac = crystals.frac_coords[self.sender] - crystals.frac_coords[self.receiver] + self.image
+        return torch.einsum("ei,eij->ej", frac, crystals.lattice[crystals.crystal_index[self.receiver]])
+
+
+def edges_within(crystals: Crystals, cutoff: float) -> Edges:
+    """All edges not longer than cutoff (Å), in the dtype and on the device of the crystals."""
+    counts = crystals.n_atoms
+    starts = torch.cumsum(counts, 0) - counts
+    cell = torch.floor(crystals.frac_coords.double())  # the search needs wrapped coordinates, the caller may not
+    frac = crystals.frac_coords.double() - cell
+    lattice = crystals.lattice.double()
+    reach = torch.ceil(cutoff * inverse_spacings(lattice) - 1e-9).long().clamp(min=1)
+    cost = counts**2 * (2 * reach + 1).prod(dim=-1)
+    vesin = crystals.frac_coords.device.type == "cpu" and importlib.util.find_spec("vesin") is not None
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    for group in _groups(counts.tolist(), cost.tolist(), _DENSE_ELEMENTS[crystals.frac_coords.device.type]):
+        if vesin and len(group) == 1 and counts[group[0]] >= _VESIN_FROM_ATOMS:
+            c = group[0]
+            found.append(_from_cell_lists(frac[starts[c] : starts[c] + counts[c]], lattice[c], cutoff, int(starts[c])))
+        else:
+            # Sorted, so that a lone group comes out in order of the receivers.
+            index = torch.tensor(sorted(group), device=frac.device)
+            found.append(_dense(frac, lattice[index], starts[index], counts[index], reach[index], cutoff))
+    receiver, sender, image = (torch.cat(column) for column in zip(*found, strict=True))
+    if len(found) > 1:
+        order = torch.argsort(receiver, stable=True)
+        receiver, sender, image = receiver[order], sender[order], image[order]
+    image = image + cell[receiver] - cell[sender]
+    return Edges(sender=sender, receiver=receiver, image=image.to(crystals.frac_coords.dtype))
+
+
+def _groups(counts: list[int], cost: list[int], limit: int) -> list[list[int]]:
+    """Crystals of similar cost together, so that padding stays small and a group stays below the limit."""
+    groups: list[list[int]] = []
+    largest = 0
+    for c in sorted((c for c, n in enumerate(counts) if n), key=lambda c: cost[c]):
+        if groups and cost[c] * (len(groups[-1]) + 1) <= limit and cost[c] <= 2 * largest:
+            groups[-1].append(c)
+        else:
+            groups.append([c])
+            largest = cost[c]
+    return groups
+
+
+def _dense(
+    frac: Tensor, lattice: Tensor, starts: Tensor, counts: Tensor, reach: Tensor, cutoff: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Receiver, sender and image of a padded group: |d + T|² over all pairs d and images T, in float64."""
+    n = int(counts.max())
+    slots = torch.arange(n, device=frac.device)
+    atom = starts[:, None] + torch.minimum(slots, counts[:, None] - 1)
+    pad = torch.where(slots < counts[:, None], 0.0, torch.nan).to(frac.dtype)
+    position = frac[atom]
+    difference = position[:, None, :, :] - position[:, :, None, :]
+    d = (difference.flatten(1, 2) @ lattice) + (pad[:, None, :] + pad[:, :, None]).flatten(1)[..., None]
+    axes = [torch.arange(-int(r), int(r) + 1, device=frac.device, dtype=frac.dtype) for r in reach.amax(dim=0)]
+    images = torch.cartesian_prod(*axes)
+    shift = images @ lattice
+    squared = torch.baddbmm((shift**2).sum(-1)[:, None, :], d, shift.transpose(1, 2), alpha=2.0)
+    squared += (d**2).sum(-1, keepdim=True)
+    home = images.shape[0] // 2
+    squared.view(len(lattice), n, n, -1).diagonal(dim1=1, dim2=2)[:, home] = torch.inf  # an atom and itself
+    c, pair, k = torch.nonzero(squared <= cutoff**2, as_tuple=True)
+    return starts[c] + pair // n, starts[c] + pair % n, images[k]
+
+
+def _from_cell_lists(frac: Tensor, lattice: Tensor, cutoff: float, start: int) -> tuple[Tensor, Tensor, Tensor]:
+    from vesin import NeighborList
+
+    search = NeighborList(cutoff=cutoff, full_list=True)
+    i, j, image = search.compute(points=(frac @ lattice).numpy(), box=lattice.numpy(), periodic=True, quantities="ijS")
+    receiver, sender = torch.from_numpy(i.astype("int64")), torch.from_numpy(j.astype("int64"))
+    order = torch.argsort(receiver * len(frac) + sender, stable=True)
+    return receiver[order] + start, sender[order] + start, torch.from_numpy(image.astype("float64"))[order]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Edges gathered into a padded table: one slot for each distinct neighbour of an atom, images summed.
+
+    In a small cell an atom meets the same neighbour through several images; networks whose messages are linear in
+    the edge features need the sum alone, which makes their cost that of the distinct pairs.
+    """
+
+    sender: Int[Tensor, "atoms slots"]  # padding repeats atom 0, its features being 0
+    slot: Int[Tensor, "edges"]  # row of each edge in the flattened table
+
+    def sum(self, features: Float[Tensor, "edges features"]) -> Float[Tensor, "atoms slots features"]:
+        """Edge features summed over the images of each pair; 0 in the padding."""
+        atoms, slots = self.sender.shape
+        table = features.new_zeros(atoms * slots, features.shape[-1]).index_add(0, self.slot, features)
+        return table.view(atoms, slots, -1)
+
+
+def pairs_of(edges: Edges, n_atoms: int) -> Pairs:
+    """The table of distinct pairs of sorted edges."""
+    key = edges.receiver * n_atoms + edges.sender
+    pairs, pair_of_edge = torch.unique_consecutive(key, return_inverse=True)
+    receiver, sender = pairs // n_atoms, pairs % n_atoms
+    degree = torch.bincount(receiver, minlength=n_atoms)
+    starts = torch.cumsum(degree, 0) - degree
+    slots = max(int(degree.max()) if n_atoms else 0, 1)
+    slot = receiver * slots + torch.arange(len(pairs), device=key.device) - starts[receiver]
+    table = torch.zeros(n_atoms * slots, dtype=torch.long, device=key.device).index_copy(0, slot, sender)
+    return Pairs(sender=table.view(n_atoms, slots), slot=slot[pair_of_edge])

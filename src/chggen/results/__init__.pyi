@@ -1,0 +1,20 @@
+from .candidate import Candidate, failed
+from .database import read_candidates
+from .export import export_survivors
+from .folder import Store
+from .protocol import Memory, Results
+from .ranking import ENERGY_ERROR, answers, likelier, rank
+
+__all__ = [
+    "ENERGY_ERROR",
+    "Candidate",
+    "Memory",
+    "Results",
+    "Store",
+    "answers",
+    "export_survivors",
+    "failed",
+    "likelier",
+    "rank",
+    "read_candidates",
+]

@@ -1,0 +1,114 @@
+"""VASP inputs of the survivors: a PBEsol pre-relaxation and an r²SCAN relaxation, as the Materials Project does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from pymatgen.core import SETTINGS
+from pymatgen.core.structure import Structure
+from pymatgen.io.vasp.sets import MPScanRelaxSet
+
+from chggen.errors import InputError
+from chggen.io import write_text
+
+STEPS: Final[dict[str, dict[str, Any]]] = {
+    # PBEsol geometries are close to r²SCAN ones at a fraction of the cost; WAVECAR starts the second step
+    "1-pbesol": {"METAGGA": None, "GGA": "PS", "EDIFFG": -0.05, "LWAVE": True, "LCHARG": True},
+    "2-r2scan": {"METAGGA": "R2SCAN", "EDIFFG": -0.02},
+}
+"""INCAR settings of the steps on top of pymatgen's MPScanRelaxSet, by folder name; EDIFFG in eV/Å."""
+_README: Final = """\
+1. Run VASP in 1-pbesol (PBEsol pre-relaxation).
+2. Copy 1-pbesol/CONTCAR to 2-r2scan/POSCAR and 1-pbesol/WAVECAR to 2-r2scan, run VASP there (r2SCAN relaxation).
+POTCAR.spec names the pseudopotentials in the order of POSCAR (functional {functional}).
+k-points and smearing are those of a metal; for a known band gap see KSPACING in pymatgen's MPScanRelaxSet.
+"""
+
+
+def write_vasp(structure: Structure, folder: Path | str) -> Path:
+    """Write the inputs of both steps into `folder`, which appears whole or not at all; returns its path.
+
+    POTCAR files are written where pymatgen finds pseudopotentials (PMG_VASP_PSP_DIR), POTCAR.spec otherwise. Each
+    step's POSCAR holds the given structure, sites grouped by species. Raises InputError for a structure that is
+    empty or has partially occupied sites, for an element without a pseudopotential, and for a folder that already
+    holds files (calculations may have run in it).
+    """
+    target = Path(folder)
+    _check(structure)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target} exists already and is not an empty folder; choose another or move it away")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    workplace = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    try:
+        for name, settings in STEPS.items():
+            _write_step(structure, workplace / name, settings)
+        functional = MPScanRelaxSet.CONFIG["POTCAR_FUNCTIONAL"]
+        (workplace / "README").write_text(_README.format(functional=functional), encoding="utf-8")
+        workplace.chmod(0o755)  # mkdtemp makes it private
+        os.replace(workplace, target)
+    except BaseException:
+        shutil.rmtree(workplace, ignore_errors=True)
+        raise
+    return target
+
+
+def relaxation_flow(structure: Structure, name: str) -> Any:
+    """Both steps as a jobflow Flow of atomate2 jobs (extra chggen[dft]), with the INCAR settings of `write_vasp`.
+
+    Raises InputError without the extra, and for the structures that `write_vasp` refuses.
+    """
+    try:
+        from atomate2.vasp.flows.core import DoubleRelaxMaker
+        from atomate2.vasp.jobs.mp import MPMetaGGARelaxMaker, MPPreRelaxMaker
+    except ImportError:
+        raise InputError("flows need atomate2; install chggen[dft], or write inputs with --to vasp") from None
+    _check(structure)
+    first, second = (MPScanRelaxSet(user_incar_settings=settings) for settings in STEPS.values())
+    steps = DoubleRelaxMaker(
+        name=name,
+        relax_maker1=MPPreRelaxMaker(input_set_generator=first),
+        relax_maker2=MPMetaGGARelaxMaker(
+            input_set_generator=second, copy_vasp_kwargs={"additional_vasp_files": ("WAVECAR",)}
+        ),
+    )
+    return steps.make(_plain(structure))
+
+
+def write_flow(structure: Structure, path: Path) -> Path:
+    """Write the flow of a structure as JSON, named by the file; `jobflow.Flow.from_dict` reads it."""
+    from monty.json import jsanitize
+
+    flow = relaxation_flow(structure, path.stem)
+    write_text(path, json.dumps(jsanitize(flow.as_dict(), strict=True)))
+    return path
+
+
+def _check(structure: Structure) -> None:
+    """Raise InputError for a structure that has no VASP inputs."""
+    if not len(structure) or not structure.is_ordered:
+        raise InputError(f"{structure.composition.formula or 'the structure'} is empty or disordered; order it first")
+    unavailable = sorted({site.specie.symbol for site in structure} - set(MPScanRelaxSet.CONFIG["POTCAR"]))
+    if unavailable:
+        raise InputError(f"no VASP pseudopotential is assigned to {', '.join(unavailable)}")
+
+
+def _plain(structure: Structure) -> Structure:
+    """Without oxidation states and site properties, which would turn up as species names and extra blocks in POSCAR."""
+    return Structure(structure.lattice, [site.specie.symbol for site in structure], structure.frac_coords)
+
+
+def _write_step(structure: Structure, folder: Path, settings: dict[str, Any]) -> None:
+    inputs = MPScanRelaxSet(_plain(structure), user_incar_settings=settings)
+    try:
+        inputs.write_input(str(folder), potcar_spec=not SETTINGS.get("PMG_VASP_PSP_DIR"))
+    except (OSError, ValueError, RuntimeError) as error:  # a POTCAR that is not there
+        reason = str(error).split("\n")[0]
+        raise InputError(
+            f"the VASP inputs cannot be written ({reason}); check the pseudopotentials in PMG_VASP_PSP_DIR, or unset "
+            "it to have their names written in their place"
+        ) from None

@@ -1,0 +1,6 @@
+from .checkpoint import load_score_model, read
+
+__all__ = [
+    "load_score_model",
+    "read",
+]

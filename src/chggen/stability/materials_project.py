@@ -1,0 +1,74 @@
+"""Structures of a system from the Materials Project."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from chggen.crystals import system_elements
+from chggen.errors import InputError
+from chggen.io import NamedStructures, writable_folder, write_archive
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+log = logging.getLogger(__name__)
+_KEY: Final = "MP_API_KEY"
+_ENDPOINT: Final = "CHGGEN_MP_ENDPOINT"  # address of another server of the same interface
+
+
+def fetch_structures(system: str, out: Path, client: Any = None) -> Path:
+    """All structures of a system such as Li-Si, its subsystems included, from the Materials Project: an archive.
+
+    Written to OUT/SYSTEM.npz for `chggen references build`; one that is there and can be read is used as it is, one
+    that cannot is fetched anew. client: an MPRester; None: one with the key in MP_API_KEY (needs chggen[mp]). Raises
+    InputError without the key or the extra, and when the server cannot be asked or knows nothing of the system.
+    """
+    elements = system_elements(system)
+    target = out / f"{'-'.join(sorted(elements))}.npz"
+    if target.exists():
+        try:
+            if NamedStructures((target,)).names:
+                return target
+        except InputError as error:
+            log.warning("%s; fetched anew", error)
+    wanted = ["-".join(part) for n in range(1, len(elements) + 1) for part in combinations(sorted(elements), n)]
+    try:
+        client = client or _client()
+        writable_folder(out)
+        found = client.materials.summary.search(chemsys=wanted, deprecated=False, fields=["material_id", "structure"])
+    except InputError:
+        raise
+    except Exception as error:  # mp-api raises anything from a timeout to a refused key
+        reason = str(error).split("\n")[0]
+        raise InputError(f"the Materials Project gave no answer ({reason}); check the network and {_KEY}") from None
+    structures = dict(_named(found))
+    if not structures:
+        raise InputError(f"the Materials Project holds no structures of {system}; check the elements")
+    write_archive(structures, target)
+    return target
+
+
+def _named(found: Iterable[Any]) -> Iterable[tuple[str, Structure]]:
+    """Id and structure of what the server gave, documents or dictionaries."""
+    from pymatgen.core import Structure
+
+    for one in found:
+        row = one if isinstance(one, dict) else vars(one)
+        given = row["structure"]
+        yield str(row["material_id"]), given if isinstance(given, Structure) else Structure.from_dict(given)
+
+
+def _client() -> Any:
+    try:
+        from mp_api.client import MPRester
+    except ImportError:
+        raise InputError("fetching from the Materials Project needs mp-api; install chggen[mp]") from None
+    if not os.environ.get(_KEY):
+        raise InputError(f"fetching from the Materials Project needs a key; set {_KEY} to yours")
+    endpoint = os.environ.get(_ENDPOINT)  # None: mp-api's own
+    return MPRester(os.environ[_KEY], endpoint=endpoint, use_document_model=False, mute_progress_bars=True)

@@ -1,0 +1,59 @@
+"""The file of a table of reference entries: its arrays in a compressed .npz of a numbered format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from chggen.errors import InputError
+from chggen.io import whole
+
+REFERENCES_FORMAT: Final = 2
+_TEXTS: Final = ("ids", "formulas")  # kept as bytes, which take a quarter of the room of str arrays
+
+
+def write_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """Write the arrays of a table; the file appears whole or not at all."""
+    kept: dict[str, Any] = {name: np.char.encode(a, "utf-8") if name in _TEXTS else a for name, a in arrays.items()}
+    with whole(path) as temporary, temporary.open("wb") as file:  # numpy adds .npz to names without
+        np.savez_compressed(file, format=np.array(REFERENCES_FORMAT), **kept)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a table. Raises InputError when the file is missing or no table of this format."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        if int(arrays.pop("format")) != REFERENCES_FORMAT:
+            raise InputError(f"{path} is a reference table of another format; build it again")
+        for name in _TEXTS:
+            arrays[name] = np.char.decode(arrays[name], "utf-8")
+        _check_shapes(arrays)
+    except FileNotFoundError:
+        raise InputError(f"no reference table at {path}; make one with `chggen references build`") from None
+    except InputError:
+        raise
+    except Exception as error:  # numpy raises anything from BadZipFile to KeyError for a foreign file
+        raise InputError(
+            f"{path} is not a reference table ({error}); expected a references.npz, build or import it anew"
+        ) from None
+    return arrays
+
+
+def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise ValueError for arrays that do not belong together, or are not those of a table."""
+    n, k = len(arrays["ids"]), len(arrays["levels"])
+    expected = {
+        "levels": (k,), "ids": (n,), "formulas": (n,), "masks": (n, 2), "energies": (n, k), "relaxed": (n, k),
+        "space_groups": (n,), "n_atoms": (n,), "drops": (k,),
+    }  # fmt: skip
+    if unknown := sorted(set(arrays) - set(expected)):
+        raise ValueError(f"it has {unknown[0]}, which no table has")
+    for name, shape in expected.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape}, not {shape}")
+    if not arrays["masks"].any(axis=1).all():
+        raise ValueError("a row has no elements")

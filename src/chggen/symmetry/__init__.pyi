@@ -1,0 +1,32 @@
+from .free_volume import Surroundings
+from .group import Group
+from .operations import above_trivial, group_of, operations, permutations, space_group, standard_setting
+from .orbits import Orbits, orbits_of_sites
+from .refinement import Refined, refine, symmetrised_framework
+from .site_assignment import OrbitPlan, nearest_counts, plan_orbits
+from .wyckoff import Position, Setting, hall_number, point_group_order, positions_of, setting
+
+__all__ = [
+    "Group",
+    "OrbitPlan",
+    "Orbits",
+    "Position",
+    "Refined",
+    "Setting",
+    "Surroundings",
+    "above_trivial",
+    "group_of",
+    "hall_number",
+    "nearest_counts",
+    "operations",
+    "orbits_of_sites",
+    "permutations",
+    "plan_orbits",
+    "point_group_order",
+    "positions_of",
+    "refine",
+    "setting",
+    "space_group",
+    "standard_setting",
+    "symmetrised_framework",
+]

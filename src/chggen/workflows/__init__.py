@@ -1,0 +1,5 @@
+"""One user's job each: the stages of a campaign strung together."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

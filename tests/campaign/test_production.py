@@ -1,0 +1,172 @@
+"""What a worker judges tries by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from pymatgen.core import Lattice, Structure
+from pymatgen.io.ase import AseAtomsAdaptor
+
+import chggen
+from chggen.campaign import production as workshop
+from chggen.campaign.host_jobs import inpaint_jobs
+from chggen.campaign.options import InpaintOptions
+from chggen.campaign.production import clearly_lower, make_candidates
+from chggen.campaign.resources import Tools
+from chggen.crystals.batch import Crystals, from_structures
+from chggen.diffusion.score_model import Noise, Score
+from chggen.errors import InputError
+from chggen.generation.energy_selection import LowestAfterSteps, LowestEnergy
+from chggen.generation.host import Host
+from chggen.generation.host_starts import Given, Laid
+from chggen.generation.jobs import Job
+from chggen.generation.options import SamplerOptions
+from chggen.potential.ase import AsePotential
+from chggen.relaxation.options import RelaxOptions
+from chggen.results.candidate import Candidate
+
+_POTENTIAL = AsePotential(EMT(), name="emt", level="other")
+
+
+def test_the_energy_judge_prefers_low_energies_and_never_overlaps() -> None:
+    near, far, overlapping = (_dimer(d) for d in (2.6, 3.2, 0.4))
+    judge = LowestEnergy(_POTENTIAL)
+    marks = judge(_unasked, from_structures([near, far, overlapping]), [])
+    assert marks[0] < marks[1] < marks[2] == np.inf
+
+
+def test_a_structure_that_is_none_is_a_failed_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = _fcc(3.6)
+    broken.translate_sites([0], [np.nan, 0, 0])
+    monkeypatch.setattr(workshop, "sample_jobs", lambda jobs, tools: [broken] * len(jobs))
+    (found,) = chggen.generate("Cu", n=1, formula_units=[4], relax=False, out=tmp_path, workers=1)
+    assert (found.status, found.failed_at, found.reason) == ("failed", "screen", "coordinates are not finite")
+    assert "not finite" in (tmp_path / "summary.csv").read_text()
+
+
+def test_a_few_steps_show_which_try_relaxes_lowest() -> None:
+    stretched = bulk("Cu", "fcc", a=3.85, cubic=True)  # 0.18 eV/atom above its best volume
+    settled = bulk("Cu", "bcc", a=2.85, cubic=True).repeat((2, 1, 1))  # 0.03 eV/atom above fcc, at its best volume
+    one, other = (from_structures([AseAtomsAdaptor.get_structure(atoms)]) for atoms in (stretched, settled))
+    judge = LowestEnergy(_POTENTIAL)
+    assert judge(_unasked, other, []) < judge(_unasked, one, [])
+    final = LowestAfterSteps(_POTENTIAL, RelaxOptions(), 4, 0)
+    for finalists, place in ([one, other], 0), ([other, one], 1), ([other, one, other, other, other], 1):
+        assert final(finalists, torch.zeros(len(finalists), 1, dtype=torch.bool)).tolist() == [place]
+
+
+def test_more_tries_race_where_cells_are_small() -> None:
+    bcc = bulk("Cu", "bcc", a=2.85, cubic=True).repeat((2, 1, 1))
+    low, high = (from_structures([structure]) for structure in (_fcc(3.6), AseAtomsAdaptor.get_structure(bcc)))
+    samples, none = [high, high, high, low], torch.zeros(4, 1, dtype=torch.bool)  # the lowest has the highest mark
+    assert LowestAfterSteps(_POTENTIAL, RelaxOptions(), 3, 4 * 3)(samples, none).tolist() == [0]
+    assert LowestAfterSteps(_POTENTIAL, RelaxOptions(), 3, 4 * 4)(samples, none).tolist() == [3]
+
+
+def test_a_refused_try_does_not_win() -> None:
+    one, other = (from_structures([_fcc(edge)]) for edge in (3.6, 3.8))
+    final = LowestAfterSteps(_POTENTIAL, RelaxOptions(), 4, 0)
+    assert final([one, other], torch.tensor([[True], [False]])).tolist() == [1]
+    assert final([one, other], torch.tensor([[True], [True]])).tolist() == [0]
+
+
+def _dimer(distance: float) -> Structure:
+    return Structure(Lattice.cubic(12), ["Cu", "Cu"], [[0, 0, 0], [distance, 0, 0]], coords_are_cartesian=True)
+
+
+def _unasked(crystals: Crystals, noise: Noise) -> Score:
+    raise AssertionError("the energy judge asked the score network")
+
+
+def test_the_energy_judge_needs_a_potential() -> None:
+    with pytest.raises(InputError, match="judge energy needs a potential"):
+        chggen.inpaint(bulk("Al", cubic=True), {"H": 1}, n=1, relax=False, judge="energy", levels=4, workers=1)
+
+
+def test_the_energy_judge_lowers_the_energies_of_samples() -> None:
+    emt = "ase:ase.calculators.emt:EMT"
+    options: dict[str, Any] = {"n": 3, "max_steps": 1, "levels": 4, "workers": 1, "potential": emt}
+    host = bulk("Al", "fcc", a=4.05, cubic=True)
+    energies = []
+    for best_of in (1, 6):
+        found = chggen.inpaint(host, {"Cu": 1}, best_of=best_of, judge="energy", **options)
+        raw = [c.raw for c in found if c.raw is not None]
+        energies.append(float(_POTENTIAL(from_structures(raw)).energy.mean()))
+    assert energies[1] < energies[0]
+
+
+_SUBSTITUTED, _INTERSTITIAL = [0.0, 0.5, 0.5], [0.5, 0.5, 0.5]  # of copper in aluminium with a vacancy, at the first
+
+
+def test_the_rival_takes_the_place_of_a_candidate_that_lies_clearly_higher() -> None:
+    tools = Tools(
+        sampler=SamplerOptions(levels=4), relax=RelaxOptions(potential="ase:ase.calculators.emt:EMT", max_steps=1)
+    )
+    for first, second in ((_SUBSTITUTED, _INTERSTITIAL), (_INTERSTITIAL, _SUBSTITUTED)):
+        rival = _job("second", second)
+        (made,) = make_candidates([replace(_job("first", first), rival=rival)], tools)
+        assert made.raw is not None
+        distance, _ = made.raw.lattice.get_distance_and_image(made.raw[-1].frac_coords, _SUBSTITUTED)
+        assert distance < 0.5
+        assert made.seed_source == ("first" if first is _SUBSTITUTED else "second")
+    overlapping = [0.3 / 4.05, 0, 0]  # which potentials may put very low
+    for first, second, wanted in ((_SUBSTITUTED, overlapping, "first"), (overlapping, _INTERSTITIAL, "second")):
+        (made,) = make_candidates([replace(_job("first", first), rival=_job("second", second))], tools)
+        assert made.seed_source == wanted
+    (made,) = make_candidates([replace(_job("first", _INTERSTITIAL), rival=rival)], replace(tools, relax=None))
+    assert made.seed_source == "first"  # no energies, no rivalry
+
+
+def _job(source: str, site: list[float]) -> Job:
+    vacant = Structure(Lattice.cubic(4.05), ["Al"] * 3, [[0, 0, 0], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    start = Laid(Given(Host(framework=vacant, guests={"Cu": 1})), np.array([site]))
+    return Job(candidate=Candidate(id="a", stage="inpaint", formula="CuAl3", seed=0, seed_source=source), start=start)
+
+
+def test_clearly_lower_means_by_more_than_the_error_of_a_potential() -> None:
+    fcc, strained, stretched = (_fcc(a) for a in (3.60, 3.65, 3.90))
+    assert clearly_lower(fcc, stretched, _POTENTIAL)
+    assert not clearly_lower(stretched, fcc, _POTENTIAL)
+    assert not clearly_lower(fcc, strained, _POTENTIAL)
+    assert clearly_lower(fcc, _dimer(0.01), _POTENTIAL)
+
+
+def _fcc(edge: float) -> Structure:
+    return AseAtomsAdaptor.get_structure(bulk("Cu", "fcc", a=edge, cubic=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"supercell": (100, 100, 100)}, "that supercell has 3000000 atoms; expected at most 500"),
+        ({"seeds": "prototype", "sampler": SamplerOptions(anchor="paper")}, "use clamp or renoise"),
+    ],
+)
+def test_what_no_host_can_be_is_refused_before_it_is_made(changes: dict[str, Any], message: str) -> None:
+    vacant = Structure(Lattice.cubic(4.05), ["Al"] * 3, [[0, 0, 0], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    with pytest.raises(InputError, match=message):
+        inpaint_jobs(vacant, InpaintOptions(host="x", guests={"Cu": 1}, references=(), **changes))
+
+
+def test_the_last_of_a_run_has_the_next_start_for_a_rival() -> None:
+    fluorite = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.46), ["Ca", "F"], [[0, 0, 0], [0.25, 0.25, 0.25]])
+    host = fluorite.get_primitive_structure()
+    host.remove_species(["F"])
+    jobs = {n: inpaint_jobs(host, InpaintOptions(host="x", guests={"F": 2}, n=n, references=())) for n in (1, 2)}
+    (alone,), (first, last) = jobs[1], jobs[2]
+    assert alone.candidate == first.candidate
+    assert first.rival is None
+    assert alone.rival is not None
+    assert last.rival is not None
+    assert (alone.rival.candidate.id, last.rival.candidate.id) == (alone.candidate.id, last.candidate.id)
+    assert [j.candidate.seed_source for j in (alone, alone.rival)] == ["prototype", "orbits"]
+    assert [j.candidate.seed_source for j in (last, last.rival)] == ["orbits", "host"]
+    (anywhere,) = inpaint_jobs(host, InpaintOptions(host="x", guests={"F": 2}, n=1, seeds="anywhere", references=()))
+    assert anywhere.rival is None

@@ -1,0 +1,108 @@
+"""Cells: volumes, angles, the random Bravais families, and what must not depend on the basis."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pymatgen.core import Lattice, Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+from chggen.crystals.lattice import (
+    inverse_spacings,
+    lattice_from_parameters,
+    mixing_length,
+    niggli_reduced,
+    volume,
+    wrap,
+)
+from chggen.generation.random_cells import FAMILIES, random_bravais_cell
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_random_cell_belongs_to_its_family_at_the_volume_asked_for(family: str) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(10):
+        cell = random_bravais_cell(123.4, rng, family)
+        assert abs(np.linalg.det(cell)) == pytest.approx(123.4, rel=1e-9)
+        angles = np.array(Lattice(cell).angles)
+        assert np.all((angles >= 50) & (angles <= 130))
+        found = SpacegroupAnalyzer(Structure(cell, ["Si"], [[0, 0, 0]]), symprec=1e-4).get_lattice_type()
+        assert found == family
+
+
+def test_families_are_drawn_alike_and_ratios_cover_their_range() -> None:
+    rng = np.random.default_rng(3)
+    ratios = []
+    for _ in range(300):
+        a, b, c = sorted(Lattice(random_bravais_cell(50.0, rng, "tetragonal")).abc)
+        ratios.append(c / b if np.isclose(a, b) else a / b)
+    logs = np.log(ratios)
+    assert logs.min() < -0.6
+    assert logs.max() > 0.6
+    assert abs(logs.mean()) < 0.1  # log-uniform in 1/2 to 2: mean 0, standard error 0.023
+
+
+def test_cells_follow_from_the_generator_alone() -> None:
+    first = random_bravais_cell(80.0, np.random.default_rng(5))
+    assert np.array_equal(first, random_bravais_cell(80.0, np.random.default_rng(5)))
+    assert not np.allclose(first, random_bravais_cell(80.0, np.random.default_rng(6)))
+
+
+def test_impossible_cells_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="cell volume must be positive"):
+        random_bravais_cell(0.0, rng)
+    with pytest.raises(ValueError, match="unknown Bravais family 'pentagonal'"):
+        random_bravais_cell(10.0, rng, "pentagonal")
+
+
+@pytest.mark.parametrize("parameters", [(3, 4, 5, 90, 90, 90), (3, 3, 7, 90, 90, 120), (4, 5, 6, 71, 83, 108)])
+def test_cell_parameters_as_pymatgen_reads_them(parameters: tuple[float, ...]) -> None:
+    ours = lattice_from_parameters(np.array(parameters, dtype=float))
+    theirs = Lattice.from_parameters(*parameters)
+    assert np.allclose(ours @ ours.T, theirs.matrix @ theirs.matrix.T, atol=1e-10)
+    assert np.linalg.det(ours) == pytest.approx(theirs.volume)
+    assert np.allclose(Lattice(ours).parameters, parameters)
+
+
+def test_cell_parameters_in_batches() -> None:
+    one, two = np.array([3, 4, 5, 80, 90, 100.0]), np.array([6, 6, 6, 60, 60, 60.0])
+    both = lattice_from_parameters(np.stack([one, two]))
+    assert np.array_equal(both, np.stack([lattice_from_parameters(one), lattice_from_parameters(two)]))
+
+
+@pytest.mark.parametrize("shear", [0, 1, 2, 5])
+def test_mixing_length_does_not_depend_on_the_basis(shear: int) -> None:
+    cell = torch.tensor([[4.0, 0.0, 0.0], [0.5, 6.0, 0.0], [1.0, -0.7, 9.0]], dtype=torch.float64)
+    basis = torch.tensor([[1, 0, shear], [0, 1, -1], [0, 0, 1]], dtype=torch.float64)
+    expected = mixing_length(cell)
+    assert float(expected) == pytest.approx(9.0)  # the planes that hold the two short vectors, which lie in xy
+    assert torch.allclose(mixing_length(basis @ cell), expected, rtol=1e-9)
+
+
+def test_plane_spacings_and_volume_by_hand() -> None:
+    cell = torch.tensor([[2.0, 0, 0], [0, 4.0, 0], [3.0, 0, 5.0]], dtype=torch.float64)
+    # The volume 40 over the area of each face: 20 across a (|b × c| = 4 √34), 10 across b, 8 across c.
+    expected = torch.tensor([4 * 34**0.5 / 40, 10 / 40, 8 / 40], dtype=torch.float64)
+    assert torch.allclose(inverse_spacings(cell), expected)
+    assert float(volume(cell)) == pytest.approx(40.0)
+    assert float(volume(-cell)) == pytest.approx(40.0)  # left-handed cells have a volume too
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_wrapped_coordinates_lie_in_the_half_open_interval(dtype: torch.dtype) -> None:
+    edge = torch.tensor([0.0, -0.0, 1.0, -1.0, 7.0, -1e-20, 1 - 1e-20, 0.25, -0.25, 1.75, -1e-8], dtype=dtype)
+    wrapped = wrap(edge)
+    assert bool(((wrapped >= 0) & (wrapped < 1)).all())
+    assert wrapped[:5].tolist() == [0.0] * 5
+    assert wrapped[7:10].tolist() == [0.25, 0.75, 0.75]
+
+
+def test_reduction_keeps_the_lattice() -> None:
+    cell = np.array([[4.0, 0, 0], [8.5, 6.0, 0], [1.0, -6.7, 9.0]])
+    reduced = niggli_reduced(cell)
+    change = reduced @ np.linalg.inv(cell)
+    assert np.allclose(change, np.round(change), atol=1e-8)
+    assert abs(np.linalg.det(change)) == pytest.approx(1.0)
+    assert np.linalg.norm(reduced, axis=1).max() <= np.linalg.norm(cell, axis=1).max()

@@ -1,0 +1,241 @@
+"""The results folder: what is put in comes out, one run at a time, and only with the options it was made with."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.db import connect
+from pymatgen.core import Lattice, Structure
+
+from chggen.errors import InputError
+from chggen.results.candidate import Candidate
+from chggen.results.database import read_candidates
+from chggen.results.folder import Store
+from chggen.results.summary import summary_text
+
+_OPTIONS = {"command": "generate", "n": 2, "units": [1, 2], "volume": None, "relax": {"fmax": 0.1}}
+_CONTRACT = [
+    "id",
+    "parent",
+    "stage",
+    "status",
+    "failed_at",
+    "reason",
+    "formula",
+    "n_atoms",
+    "seed",
+    "seed_source",
+    "space_group",
+    "space_group_loose",
+    "framework_symprec",
+    "framework_rms",
+    "framework_max",
+    "energy_per_atom",
+    "level",
+    "e_decomposition",
+    "decomposition_products",
+    "energy_per_atom_r2scan",
+    "e_decomposition_r2scan",
+    "known_as",
+    "volume_per_atom",
+    "relax_energy_change",
+    "relax_rmsd",
+    "relax_steps",
+    "converged",
+    "duplicate_of",
+    "n_found",
+]
+
+
+def _salt() -> Structure:
+    corners = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
+    sites = corners + [[x + 0.5, y, z] for x, y, z in corners]
+    return Structure(Lattice.cubic(5.64), ["Na"] * 4 + ["Cl"] * 4, sites)
+
+
+def _candidate(name: str = "NaCl-z4-0000") -> Candidate:
+    return Candidate(
+        id=name,
+        parent="NaCl-z4",
+        stage="inpaint",
+        formula="NaCl",
+        seed=2**61 + 1,
+        structure=_salt(),
+        raw=_salt().perturb(0.1),
+        space_group=225,
+        energy_per_atom=-3.375,
+        converged=True,
+        relax_steps=7,
+    )
+
+
+def _failed() -> Candidate:
+    reason = 'overlap: Na–Cl 0.3 Å, "close"\nsecond line'
+    return Candidate(
+        id="NaCl-z4-0001", stage="generate", formula="NaCl", seed=3, status="failed", failed_at="screen", reason=reason
+    )
+
+
+def test_candidates_come_back_as_they_were_put(tmp_path: Path) -> None:
+    with Store(tmp_path / "a" / "run", _OPTIONS) as store:
+        store.put([_failed(), _candidate()])
+        found = store.candidates()
+    assert list(found) == ["NaCl-z4-0000", "NaCl-z4-0001"]
+    for got, put in zip(found.values(), (_candidate(), _failed()), strict=True):
+        assert got.summary_row() == put.summary_row()
+        assert got.structure == put.structure
+    back, put = found["NaCl-z4-0000"].structure, _candidate().structure
+    assert back is not None
+    assert put is not None
+    assert np.array_equal(back.frac_coords, put.frac_coords)
+    assert np.array_equal(back.lattice.matrix, put.lattice.matrix)
+    assert found["NaCl-z4-0001"].raw is None
+    assert [c.id for c in read_candidates(tmp_path / "a" / "run")] == list(found)
+
+
+def test_a_candidate_put_again_replaces_the_old_record(tmp_path: Path) -> None:
+    with Store(tmp_path, _OPTIONS) as store:
+        store.put([_candidate(), _failed()])
+        store.put([Candidate(id="NaCl-z4-0000", stage="generate", formula="NaCl", seed=1)])
+        found = store.candidates()
+    assert len(found) == 2
+    assert found["NaCl-z4-0000"].seed == 1
+    assert found["NaCl-z4-0000"].energy_per_atom is None
+    rows = list(connect(tmp_path / "candidates.db").select(candidate="NaCl-z4-0000"))
+    assert len(rows) == 1
+    assert "energy_per_atom" not in rows[0].key_value_pairs
+
+
+@pytest.mark.parametrize("name", ["1", "1e5", "True", "nan"])
+def test_names_that_read_as_numbers_are_kept(tmp_path: Path, name: str) -> None:
+    with Store(tmp_path, _OPTIONS) as store:
+        store.put([_candidate(name)])
+        store.put([_candidate(name)])
+        assert list(store.candidates()) == [name]
+
+
+def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    def broken() -> Iterator[Candidate]:
+        yield _candidate()
+        raise RuntimeError("killed here")
+
+    with Store(tmp_path, _OPTIONS) as store:
+        with pytest.raises(RuntimeError, match="killed here"):
+            store.put(broken())
+        assert store.candidates() == {}
+
+
+def test_the_summary_has_the_columns_of_the_contract(tmp_path: Path) -> None:
+    with Store(tmp_path, _OPTIONS) as store:
+        store.export([_failed(), _candidate()])
+    with (tmp_path / "summary.csv").open(newline="") as handle:
+        head, *rows = list(csv.reader(handle))
+    assert head == _CONTRACT
+    failed, good = (dict(zip(head, row, strict=True)) for row in rows)
+    assert failed["id"] == "NaCl-z4-0001"  # the order given
+    assert failed["reason"] == _failed().reason
+    assert failed["n_atoms"] == failed["energy_per_atom"] == failed["converged"] == ""
+    assert (good["n_atoms"], good["seed"], good["converged"]) == ("8", str(2**61 + 1), "True")
+    assert float(good["volume_per_atom"]) == pytest.approx(5.64**3 / 8, abs=1e-5)
+
+
+def test_structures_are_written_symmetrised_and_in_p1(tmp_path: Path) -> None:
+    with Store(tmp_path, _OPTIONS) as store:
+        store.export([_candidate(), _failed()])
+    names = sorted(p.name for p in (tmp_path / "structures").iterdir())
+    assert names == ["NaCl-z4-0000-P1.cif", "NaCl-z4-0000.cif"]
+    symmetrised, plain = ((tmp_path / "structures" / name).read_text() for name in reversed(names))
+    assert "_symmetry_Int_Tables_number   225" in symmetrised
+    assert "symprec 0.1" in symmetrised
+    assert "_symmetry_Int_Tables_number   1\n" in plain
+    for name in names:
+        assert len(Structure.from_file(tmp_path / "structures" / name)) == 8
+
+
+def test_ase_opens_the_database(tmp_path: Path) -> None:
+    with Store(tmp_path, _OPTIONS) as store:
+        store.put([_candidate(), _failed()])
+    line = [sys.executable, "-m", "ase", "db", str(tmp_path / "candidates.db"), "status=ok", "-c", "formula,candidate"]
+    shown = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    assert "NaCl-z4-0000" in shown
+    assert "NaCl-z4-0001" not in shown
+
+
+def test_a_folder_is_open_for_one_run_at_a_time(tmp_path: Path) -> None:
+    with Store(tmp_path, _OPTIONS), pytest.raises(InputError, match="in use by another run"), Store(tmp_path, _OPTIONS):
+        pass
+    with Store(tmp_path, _OPTIONS):  # free again
+        pass
+
+
+def test_a_lock_file_of_a_killed_run_blocks_nobody(tmp_path: Path) -> None:
+    (tmp_path / ".lock").touch()
+    (tmp_path / "candidates.db.lock").touch()  # what ase would leave behind
+    with Store(tmp_path, _OPTIONS) as store:
+        store.put([_candidate()])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n": 3}, "n = 2, now 3"),
+        ({"units": [1]}, r"units = \[1, 2\], now \[1\]"),
+        ({"volume": 9.5}, "volume = None, now 9.5"),
+        ({"relax": {"fmax": 0.2}}, r"relax = \{'fmax': 0.1\}, now \{'fmax': 0.2\}"),
+        ({"relax": None}, "relax = .* now None"),
+    ],
+)
+def test_other_options_are_refused_by_name(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    with Store(tmp_path, _OPTIONS):
+        pass
+    before = (tmp_path / "config.toml").read_text()
+    with pytest.raises(InputError, match=message), Store(tmp_path, {**_OPTIONS, **change}):
+        pass
+    assert (tmp_path / "config.toml").read_text() == before
+    with Store(tmp_path, _OPTIONS):  # refusing leaves the folder unlocked
+        pass
+
+
+def test_candidates_without_options_are_refused(tmp_path: Path) -> None:
+    with Store(tmp_path, _OPTIONS) as store:
+        store.put([_candidate()])
+    (tmp_path / "config.toml").unlink()
+    with pytest.raises(InputError, match=r"no config\.toml"), Store(tmp_path, _OPTIONS):
+        pass
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match=r"cannot write results to .*--out"), Store(folder, _OPTIONS):
+            pass
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_database_that_is_none_is_refused_and_left(tmp_path: Path) -> None:
+    with Store(tmp_path, _OPTIONS):
+        pass
+    (tmp_path / "candidates.db").write_text("no database\n" * 100)
+    with pytest.raises(InputError, match=r"candidates\.db is no database"), Store(tmp_path, _OPTIONS):
+        pass
+    with pytest.raises(InputError, match=r"candidates\.db is no database"):
+        read_candidates(tmp_path)
+    (tmp_path / "candidates.db").unlink()
+    with Store(tmp_path, _OPTIONS):  # refusing leaves the folder unlocked
+        pass
+
+
+def test_a_folder_without_candidates_is_refused_by_readers(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected a results folder"):
+        read_candidates(tmp_path)
+
+
+def test_numbers_of_the_summary_are_rounded() -> None:
+    text = summary_text([Candidate(id="a", stage="generate", formula="Na", seed=1, energy_per_atom=-1.23456789)])
+    assert ",-1.23457," in text

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+from pymatgen.io.vasp import Incar, Poscar
+
+from chggen.errors import InputError
+from chggen.results import vasp as dft
+from chggen.results.vasp import write_vasp
+
+
+@pytest.fixture(autouse=True)
+def _no_pseudopotentials(monkeypatch):
+    monkeypatch.delitem(dft.SETTINGS, "PMG_VASP_PSP_DIR", raising=False)
+
+
+@pytest.fixture
+def zns():
+    return Structure.from_spacegroup("F-43m", Lattice.cubic(5.41), ["Zn2+", "S2-"], [[0, 0, 0], [0.25] * 3])
+
+
+def test_two_steps_with_their_functionals(zns, tmp_path):
+    folder = write_vasp(zns, tmp_path / "deep" / "zns")
+    first, second = (Incar.from_file(folder / step / "INCAR") for step in ("1-pbesol", "2-r2scan"))
+    assert first["GGA"].upper() == "PS"
+    assert "METAGGA" not in first
+    assert second["METAGGA"].upper() == "R2SCAN"
+    assert "GGA" not in second
+    for incar in (first, second):
+        assert incar["ENCUT"] == 680
+        assert incar["ISIF"] == 3
+        assert "KSPACING" in incar
+    assert abs(second["EDIFFG"]) < abs(first["EDIFFG"])
+
+
+def test_structure_and_pseudopotentials_agree(zns, tmp_path):
+    shuffled = Structure.from_sites([zns[i] for i in (0, 4, 1, 5, 2, 6, 3, 7)])
+    folder = write_vasp(shuffled, tmp_path / "zns")
+    for step in ("1-pbesol", "2-r2scan"):
+        poscar = Poscar.from_file(folder / step / "POSCAR", check_for_potcar=False)
+        assert sorted(poscar.natoms) == [4, 4]
+        assert np.isclose(poscar.structure.volume, zns.volume)
+        assert poscar.structure.matches(zns.copy().remove_oxidation_states())
+        names = (folder / step / "POTCAR.spec").read_text().split()
+        assert [name.split("_")[0] for name in names] == poscar.site_symbols
+        assert not (folder / step / "POTCAR").exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["zns"]
+
+
+def test_nothing_half_written(zns, tmp_path, monkeypatch):
+    real, calls = dft._write_step, []
+
+    def breaks_at_second(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise OSError("disk full")
+        real(*arguments)
+
+    monkeypatch.setattr(dft, "_write_step", breaks_at_second)
+    with pytest.raises(OSError, match="disk full"):
+        write_vasp(zns, tmp_path / "zns")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_calculations_are_not_overwritten(zns, tmp_path):
+    (tmp_path / "zns").mkdir()
+    write_vasp(zns, tmp_path / "zns")  # an empty folder may be filled
+    (tmp_path / "zns" / "2-r2scan" / "OUTCAR").write_text("weeks of work")
+    with pytest.raises(InputError, match="exists already"):
+        write_vasp(zns, tmp_path / "zns")
+    assert (tmp_path / "zns" / "2-r2scan" / "OUTCAR").read_text() == "weeks of work"
+
+
+def test_a_missing_pseudopotential_is_one_sentence(zns, tmp_path, monkeypatch):
+    monkeypatch.setitem(dft.SETTINGS, "PMG_VASP_PSP_DIR", str(tmp_path / "none"))
+    with pytest.raises(InputError, match="check the pseudopotentials in PMG_VASP_PSP_DIR"):
+        dft.write_vasp(zns, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_refusals(tmp_path):
+    disordered = Structure(Lattice.cubic(3), [{"Zn": 0.5, "S": 0.5}], [[0, 0, 0]])
+    with pytest.raises(InputError, match="order it first"):
+        write_vasp(disordered, tmp_path / "x")
+    with pytest.raises(InputError, match="pseudopotential is assigned to Og"):
+        write_vasp(Structure(Lattice.cubic(3), ["Og"], [[0, 0, 0]]), tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_does_not_import_torch():
+    code = "import sys, chggen.results.vasp; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_flow_has_the_settings_of_the_files(zns, tmp_path):
+    pytest.importorskip("atomate2", reason="needs chggen[dft]")
+    from jobflow import Flow
+
+    folder = write_vasp(zns, tmp_path / "zns")
+    path = dft.write_flow(zns, tmp_path / "flow.json")
+    flow = Flow.from_dict(json.loads(path.read_text()))
+    assert flow.name == "flow"
+    assert len(flow.jobs) == 2
+    given = flow.jobs[0].function_args[0]
+    assert given.matches(zns.copy().remove_oxidation_states())
+    assert flow.jobs[1].function_args[0].uuid == flow.jobs[0].uuid  # the second starts from what the first gives
+    for job, step in zip(flow.jobs, dft.STEPS, strict=True):
+        inputs = job.maker.input_set_generator.get_input_set(given, potcar_spec=True)
+        assert dict(inputs.incar) == dict(Incar.from_file(folder / step / "INCAR"))
+
+
+def test_without_the_extra_flows_are_refused(zns, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "atomate2.vasp.flows.core", None)
+    with pytest.raises(InputError, match=r"flows need atomate2; install chggen\[dft\]"):
+        dft.write_flow(zns, tmp_path / "flow.json")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chggen.crystals.composition import SYMBOLS
+from chggen.errors import InputError
+from chggen.stability import references
+from chggen.stability.references import (
+    LEVELS,
+    ReferenceEntry,
+    References,
+    element_mask,
+    references_of,
+    write_references,
+)
+
+
+def entry(name, formula, energy=-1.0, level="pbe", **more):
+    return ReferenceEntry(id=name, formula=formula, level=level, energy_per_atom=energy, **more)
+
+
+ENTRIES = [
+    entry("zn", "Zn", -1.25, space_group=194, n_atoms=2),
+    entry("s", "S8", -4.0, relaxed=False),
+    entry("zns", "Zn2S2", -3.7),
+    entry("zns-w", "ZnS", -3.75),
+    entry("zns", "ZnS", -9.0, level="r2scan"),
+    entry("p", "P", -5.0),
+    entry("u", "U", -11.0),
+]
+
+
+def test_system_holds_its_subsystems_only():
+    table = References.from_entries(ENTRIES)
+    assert [e.id for e in table.system(["Zn", "S"], "pbe")] == ["zn", "s", "zns", "zns-w"]
+    assert [e.id for e in table.system(["S"], "pbe")] == ["s"]
+    assert [e.id for e in table.system(["U", "P"], "pbe")] == ["p", "u"]  # bits in both words
+    assert table.system(["O"], "pbe") == []
+
+
+def test_levels_never_mix():
+    table = References.from_entries(ENTRIES)
+    assert [(e.id, e.energy_per_atom) for e in table.system(["Zn", "S"], "r2scan")] == [("zns", -9.0)]
+    assert table.levels == ("pbe", "r2scan")
+    own = References.from_entries([entry("mine", "ZnS", level="pbe-dft")])
+    assert own.levels == ("pbe", "r2scan", "pbe-dft")
+    assert own.system(["Zn", "S"], "pbe") == []
+    assert len(table) == 6
+
+
+def test_same_formula_is_reduced_and_sorted_by_energy():
+    table = References.from_entries([*ENTRIES, entry("zns2", "ZnS2")])
+    assert [e.id for e in table.same_formula("Zn3S3", "pbe")] == ["zns-w", "zns"]
+    assert table.same_formula("Zn3S", "pbe") == []
+
+
+def test_file_gives_back_what_was_written(tmp_path):
+    path = tmp_path / "new" / "table"
+    written = write_references(ENTRIES, path)
+    read = References.load(path)
+    for level in LEVELS:
+        assert read.system(["Zn", "S", "P", "U"], level) == written.system(["Zn", "S", "P", "U"], level)
+    first = read.system(["Zn"], "pbe")[0]
+    assert first == ENTRIES[0]
+    assert not read.system(["S"], "pbe")[0].relaxed
+    assert [p.name for p in path.parent.iterdir()] == ["table"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([entry("a", "Zn", level="")], "has no level of theory"),
+        ([entry("a", "Zn", float("nan"))], "has energy nan"),
+        ([entry("a", "Zn"), entry("a", "Zn")], "twice"),
+        ([entry("a", "Zn"), entry("a", "S", level="r2scan")], "both Zn and S"),
+        ([entry("a", "Zq")], "unknown element"),
+    ],
+)
+def test_entries_refused(rows, says, tmp_path):
+    with pytest.raises(InputError, match=says):
+        write_references(rows, tmp_path / "t.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_refused(tmp_path):
+    with pytest.raises(InputError, match="no reference table at"):
+        References.load(tmp_path / "absent.npz")
+    (tmp_path / "text.npz").write_text("not an archive")
+    with pytest.raises(InputError, match="is not a reference table"):
+        References.load(tmp_path / "text.npz")
+    np.savez(tmp_path / "foreign.npz", x=np.zeros(3))
+    with pytest.raises(InputError, match="is not a reference table"):
+        References.load(tmp_path / "foreign.npz")
+
+
+def test_without_a_shipped_table_it_is_empty_and_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(references, "SHIPPED", tmp_path / "absent.npz")
+    references._shipped.cache_clear()
+    try:
+        table = References.load()
+        assert len(table) == 0
+        assert "references build" in (table.reason or "")
+        assert table.system(["Zn"], "pbe") == []
+        assert table.levels == LEVELS
+        assert References.load() is table
+    finally:
+        references._shipped.cache_clear()
+
+
+def test_unknown_level_and_element_refused():
+    table = References.from_entries(ENTRIES)
+    with pytest.raises(
+        InputError, match="at the levels pbe and r2scan, not at 'hse'; energies of different levels cannot be"
+    ):
+        table.system(["Zn"], "hse")
+    with pytest.raises(InputError, match="unknown element 'Xx'"):
+        table.system(["Xx"], "pbe")
+    assert table.unknown_ids(["zn", "nothing"]) == ["nothing"]
+
+
+@given(st.sets(st.sampled_from(SYMBOLS)), st.sets(st.sampled_from(SYMBOLS)))
+def test_masks_are_sets(one, other):
+    inside = all(a & ~b == 0 for a, b in zip(element_mask(one), element_mask(other), strict=True))
+    assert inside == (one <= other)
+
+
+def test_a_hundred_thousand_entries_are_searched_fast():
+    rng = np.random.default_rng(0)
+    n = 100_000
+    pairs = rng.integers(0, 90, (n, 2))
+    words = np.zeros((n, 2), np.uint64)
+    for column in pairs.T:
+        words[np.arange(n), column // 64] |= np.uint64(1) << (column % 64).astype(np.uint64)
+    table = References(
+        levels=LEVELS,
+        ids=np.array([f"x-{i}" for i in range(n)]),
+        formulas=np.array([SYMBOLS[a] + SYMBOLS[b] for a, b in pairs]),
+        masks=words,
+        energies=np.zeros((n, 2), np.float32),
+        relaxed=np.ones((n, 2), bool),
+        space_groups=np.ones(n, np.int16),
+        n_atoms=np.ones(n, np.int32),
+        drops=np.zeros(2),
+    )
+    start = time.perf_counter()
+    found = table.system(["Zn", "S", "P"], "pbe")
+    assert time.perf_counter() - start < 0.5
+    wanted = {SYMBOLS.index(s) for s in ("Zn", "S", "P")}
+    assert len(found) == sum(a in wanted and b in wanted for a, b in pairs)
+
+
+def test_joined_tables_keep_levels_apart():
+    own = References.from_entries([entry("mine", "ZnS", -4.0, level="pbe-dft"), entry("mine", "ZnS", -3.5)])
+    shipped = References.from_entries([entry("zn", "Zn", -1.0), entry("s", "S", -4.0, level="r2scan", drop=0.02)])
+    both = References.joined([shipped, own])
+    assert both.levels == ("pbe", "r2scan", "pbe-dft")
+    assert [(e.id, e.energy_per_atom) for e in both.system(["Zn", "S"], "pbe")] == [("zn", -1.0), ("mine", -3.5)]
+    assert [e.id for e in both.system(["Zn", "S"], "pbe-dft")] == ["mine"]
+    np.testing.assert_array_equal(both.drops, [np.nan, 0.02, np.nan])
+    assert References.joined([own]) is own
+
+
+def test_the_later_of_two_tables_counts():
+    first = References.from_entries([entry("mp-1", "Zn", -1.0), entry("mp-2", "S", -4.0), entry("mp-3", "ZnS", -3.5)])
+    later = References.from_entries([entry("mp-3", "Zn2S2", -3.6), entry("mp-1", "Zn", -9.0, level="pbe-dft")])
+    both = References.joined([first, later])
+    assert {e.id: e.energy_per_atom for e in both.system(["Zn", "S"], "pbe")} == pytest.approx(
+        {"mp-1": -1.0, "mp-2": -4.0, "mp-3": -3.6}
+    )
+    assert [e.energy_per_atom for e in both.system(["Zn"], "pbe-dft")] == [-9.0]
+    other = References.from_entries([entry("mp-1", "S", -4.1)])
+    with pytest.raises(InputError, match="mp-1 is Zn and S in two of the reference tables; rename one of them"):
+        References.joined([first, other])
+
+
+def test_a_known_phase_is_named_by_energy_and_group():
+    table = References.from_entries(
+        [entry("low", "ZnS", -3.5, space_group=216), entry("static", "ZnS", -3.4, relaxed=False, space_group=186)]
+    )
+    assert table.known_as("Zn2S2", -3.497, "pbe", 216) == "low"
+    assert table.known_as("ZnS", -3.497, "pbe", 186) is None
+    assert table.known_as("ZnS", -3.52, "pbe", 216) is None
+    assert table.known_as("ZnS", -3.415, "pbe", 186) == "static"  # relaxing the entry would take it there
+    assert table.known_as("ZnS", -3.43, "pbe", 186) is None
+    assert table.known_as("ZnS", -3.39, "pbe", 186) is None
+
+
+@pytest.mark.parametrize("name", ["energies", "masks", "drops"])
+def test_arrays_that_do_not_belong_together_are_refused(tmp_path, name):
+    write_references([entry("a", "Zn"), entry("b", "ZnS")], tmp_path / "t.npz")
+    with np.load(tmp_path / "t.npz") as file:
+        arrays = {key: file[key] for key in file.files}
+    arrays[name] = np.zeros_like(arrays[name]) if name == "masks" else arrays[name][:1, ...][..., :1]
+    np.savez(tmp_path / "t.npz", **arrays)
+    with pytest.raises(InputError, match=r"is not a reference table \(.*build or import it anew"):
+        References.load(tmp_path / "t.npz")
+
+
+def test_levels_of_ones_own_are_kept_in_files(tmp_path):
+    write_references([entry("mine", "ZnS", -4.0, level="pbe-dft")], tmp_path / "own.npz")
+    table = references_of([str(tmp_path / "own.npz")])
+    assert table.system(["Zn", "S"], "pbe-dft")[0].level == "pbe-dft"
+    assert references_of([]) is References.load()
+    assert len(references_of(["shipped", str(tmp_path / "own.npz")])) == len(References.load()) + 1
