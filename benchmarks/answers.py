@@ -41,7 +41,7 @@ class Structures:
     right: np.ndarray
 
     def log_odds(self, error: float, unknown: float, weight: float) -> np.ndarray:
-        known = np.where(np.isnan(self.likeness), unknown, self.likeness)
+        known = np.where(np.isnan(self.prototype_log_odds), unknown, self.prototype_log_odds)
         return known - self.energy / error + weight * np.log(self.found)
 
 
@@ -53,7 +53,9 @@ def structures_of(target, folder: Path) -> Structures | None:
     energy = np.array([c.energy_per_atom for c in distinct])
     return Structures(
         energy=energy - energy.min(),
-        likeness=np.array([np.nan if c.likeness is None else c.likeness for c in distinct]),
+        prototype_log_odds=np.array(
+            [np.nan if c.prototype_log_odds is None else c.prototype_log_odds for c in distinct]
+        ),
         found=np.array([c.n_found for c in distinct]),
         right=np.array([bool(matcher.fit(target, c.structure)) for c in distinct]),
     )
@@ -79,12 +81,12 @@ def scale(data: Path, n: int) -> None:
     for crystal in structures(data / "mp20.npz", lambda size, key: True, wanted).values():
         primitive = crystal.get_primitive_structure()
         counts = counts_of(primitive)
-        likeness = np.array([prototype_of(counts, k).likeness for k in range(count_prototypes(counts))])
+        likeness = np.array([prototype_of(counts, k).log_odds for k in range(count_prototypes(counts))])
         if len(likeness):
             atoms = [symbol for symbol, k in counts.items() for _ in range(k)]
             laid = analogues(empty_host(primitive.lattice.matrix.tolist(), counts))
             fits = [  # an analogue has its likeness for a species
-                a.likeness * len(counts)
+                a.prototype_log_odds * len(counts)
                 for a in laid
                 if matcher.fit(primitive, Structure(primitive.lattice, atoms, a.frac_coords))
             ]

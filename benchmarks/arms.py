@@ -16,9 +16,18 @@ import torch
 from hosts import Case, cases, random_placement, verdict
 from pymatgen.core import Structure
 
-from chggen.campaign import Tools, clearly_lower, sample_jobs
+from chggen.campaign import Resources, clearly_lower, sample_jobs
 from chggen.crystals import to_structures
-from chggen.generation import Given, Host, Job, LowestEnergy, SamplerOptions, batched_hosts, beside_analogues, fillings
+from chggen.generation import (
+    GivenHost,
+    Host,
+    Job,
+    LowestEnergy,
+    SamplerOptions,
+    batched_hosts,
+    beside_analogues,
+    fillings,
+)
 from chggen.potential import load_potential
 from chggen.relaxation import Relaxed, RelaxOptions, relax
 from chggen.results import Candidate
@@ -105,16 +114,16 @@ def begun_known(
     starts = {}
     for h, case in enumerate(found):
         host = Host(framework=case.framework, guests=case.counts)
-        starts |= {(h, k): start for k, start in enumerate(beside_analogues(host, n, [Given(host)]))}
+        starts |= {(h, k): start for k, start in enumerate(beside_analogues(host, n, [GivenHost(host)]))}
     made: dict[tuple[int, int], Structure] = {}
-    for softness in {start.softness for start in starts.values()}:
-        settling = how if softness is None else recipe("clamp", quality=quality, top=softness)
-        hosts = {job: start.draw(0)[0] for job, start in starts.items() if start.softness == softness}
+    for start_sigma in {start.start_sigma for start in starts.values()}:
+        settling = how if start_sigma is None else recipe("clamp", quality=quality, top=start_sigma)
+        hosts = {job: start.draw(0)[0] for job, start in starts.items() if start.start_sigma == start_sigma}
         made |= _filled(hosts, numbers, model, settling)
     return [[made[h, k] for k in range(n)] for h in range(len(found))]
 
 
-def as_inpaint(found: Sequence[Case], numbers: Sequence[int], n: int, tools: Tools) -> list[list[Structure]]:
+def as_inpaint(found: Sequence[Case], numbers: Sequence[int], n: int, resources: Resources) -> list[list[Structure]]:
     """n samples a host as a run of `chggen inpaint` makes them, but the first is what a run of one makes."""
     jobs = {}
     for h, case in enumerate(found):
@@ -123,13 +132,13 @@ def as_inpaint(found: Sequence[Case], numbers: Sequence[int], n: int, tools: Too
             jobs[h, k] = Job(candidate=candidate, start=start)
     made: dict[tuple[int, int], Structure | str] = {}
     for part in _batches({job: len(found[job[0]].crystal) for job in jobs}):
-        made |= zip(part, sample_jobs([jobs[job] for job in part], tools), strict=True)
+        made |= zip(part, sample_jobs([jobs[job] for job in part], resources), strict=True)
     rows = []
     for h in range(len(found)):
         row = [made[h, k] for k in range(n + 1)]
         for k in dict.fromkeys((n - 1, 0)):  # the last of a run may give way to what would follow; so may a single one
             elsewhere = jobs[h, k + 1].start is not jobs[h, k].start  # as jobs.inpaint_jobs has it
-            if elsewhere and clearly_lower(row[k + 1], row[k], tools.potential()):
+            if elsewhere and clearly_lower(row[k + 1], row[k], resources.potential()):
                 row[k], row[k + 1] = row[k + 1], row[k]
         rows.append(row[:n])
     return rows
@@ -232,8 +241,8 @@ def _part_of_arm(
         raw = begun_known(found, numbers, n, model, how, quality)
     elif name == "program":
         sampler = SamplerOptions(model=path, quality=quality, levels=levels)
-        tools = Tools(sampler=sampler, relax=RelaxOptions(), loaded={"score": model})
-        raw = as_inpaint(found, numbers, n, tools)
+        resources = Resources(sampler=sampler, relax=RelaxOptions(), loaded={"score": model})
+        raw = as_inpaint(found, numbers, n, resources)
     else:
         raw = sampled(found, numbers, n, model, how)
     arm = Arm(name, found, raw, time.process_time() - began)

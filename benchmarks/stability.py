@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from chggen.campaign import Tools, relax_candidates
+from chggen.campaign import Resources, relax_candidates
 from chggen.crystals import parse_formula
 from chggen.generation import SamplerOptions
 from chggen.io import NamedStructures
@@ -281,8 +281,10 @@ def agreement(known: Known, data: Path, n: int) -> None:
             Candidate(id=name, stage="relax", formula="", seed=0, raw=(s := structures.structure(name)), structure=s)
             for name in names
         ]
-        tools = Tools(sampler=SamplerOptions(), relax=RelaxOptions(potential=POTENTIAL_OF[level], max_steps=1000))
-        done = relax_candidates(given, tools)
+        resources = Resources(
+            sampler=SamplerOptions(), relax=RelaxOptions(potential=POTENTIAL_OF[level], max_steps=1000)
+        )
+        done = relax_candidates(given, resources)
         off = 1000 * np.array([c.energy_per_atom or np.nan for c in done]) - 1000 * known.table.energies[chosen, column]
         failed = sum(c.status != "ok" for c in done)
         within = f"{(np.abs(off) <= 1).sum()} of {n}"

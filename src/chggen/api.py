@@ -13,8 +13,8 @@ from chggen.campaign import (
     InpaintOptions,
     Plan,
     PredictOptions,
+    Resources,
     RunOptions,
-    Tools,
     check_potential,
     guests_by_formula,
     inpaint_jobs,
@@ -25,7 +25,7 @@ from chggen.generation import SamplerOptions
 from chggen.io import as_structure, digest, fingerprint
 from chggen.relaxation import Relaxed, RelaxOptions
 from chggen.relaxation import relax as relax_structures
-from chggen.results import Candidate, Memory, Results, Store
+from chggen.results import Candidate, MemoryResults, Results, Store
 from chggen.stability import references_of
 from chggen.workflows import run_generate, run_inpaint, run_predict
 
@@ -240,17 +240,17 @@ def _checked(options: GenerateOptions) -> Plan:
     return plan
 
 
-def _check_tools(options: RunOptions) -> Tools:
+def _check_tools(options: RunOptions) -> Resources:
     references_of(options.references)
-    tools = Tools(sampler=options.sampler, relax=options.relax)
-    tools.check()
-    return tools
+    resources = Resources(sampler=options.sampler, relax=options.relax)
+    resources.check()
+    return resources
 
 
 @contextmanager
 def _results(out: Path | str | None, options: RunOptions) -> Iterator[Results]:
     if out is None:
-        yield Memory()
+        yield MemoryResults()
         return
     if not isinstance(out, (str, os.PathLike)):
         raise InputError(f"out must be the path of a folder, or None to write nothing; got {out!r}")

@@ -157,7 +157,7 @@ def test_draws_of_a_formula_do_not_skip_prototypes_that_only_other_formulas_woul
     jobs = _jobs(PredictOptions(system="Li-Si", max_atoms=5, n=4))
     prototypes = [job.start for job in jobs if isinstance(job.start, PrototypeCells)]
     assert prototypes
-    assert all(start.again(1).rank == start.rank + 4 for start in prototypes)
+    assert all(start.redraw(1).rank == start.rank + 4 for start in prototypes)
 
 
 def test_a_space_group_that_does_not_fit_is_refused_for_cells_that_the_model_draws_too() -> None:

@@ -19,13 +19,13 @@ from chggen.campaign import production as workshop
 from chggen.campaign.host_jobs import inpaint_jobs
 from chggen.campaign.options import InpaintOptions
 from chggen.campaign.production import clearly_lower, make_candidates
-from chggen.campaign.resources import Tools
+from chggen.campaign.resources import Resources
 from chggen.crystals.batch import Crystals, from_structures
 from chggen.diffusion.score_model import Noise, Score
 from chggen.errors import InputError
 from chggen.generation.energy_selection import LowestAfterSteps, LowestEnergy
 from chggen.generation.host import Host
-from chggen.generation.host_starts import Given, Laid
+from chggen.generation.host_starts import GivenHost, PrototypeSites
 from chggen.generation.jobs import Job
 from chggen.generation.options import SamplerOptions
 from chggen.potential.ase import AsePotential
@@ -45,7 +45,7 @@ def test_the_energy_judge_prefers_low_energies_and_never_overlaps() -> None:
 def test_a_structure_that_is_none_is_a_failed_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = _fcc(3.6)
     broken.translate_sites([0], [np.nan, 0, 0])
-    monkeypatch.setattr(workshop, "sample_jobs", lambda jobs, tools: [broken] * len(jobs))
+    monkeypatch.setattr(workshop, "sample_jobs", lambda jobs, resources: [broken] * len(jobs))
     (found,) = chggen.generate("Cu", n=1, formula_units=[4], relax=False, out=tmp_path, workers=1)
     assert (found.status, found.failed_at, found.reason) == ("failed", "screen", "coordinates are not finite")
     assert "not finite" in (tmp_path / "summary.csv").read_text()
@@ -106,27 +106,27 @@ _SUBSTITUTED, _INTERSTITIAL = [0.0, 0.5, 0.5], [0.5, 0.5, 0.5]  # of copper in a
 
 
 def test_the_rival_takes_the_place_of_a_candidate_that_lies_clearly_higher() -> None:
-    tools = Tools(
+    resources = Resources(
         sampler=SamplerOptions(levels=4), relax=RelaxOptions(potential="ase:ase.calculators.emt:EMT", max_steps=1)
     )
     for first, second in ((_SUBSTITUTED, _INTERSTITIAL), (_INTERSTITIAL, _SUBSTITUTED)):
         rival = _job("second", second)
-        (made,) = make_candidates([replace(_job("first", first), rival=rival)], tools)
+        (made,) = make_candidates([replace(_job("first", first), rival=rival)], resources)
         assert made.raw is not None
         distance, _ = made.raw.lattice.get_distance_and_image(made.raw[-1].frac_coords, _SUBSTITUTED)
         assert distance < 0.5
         assert made.seed_source == ("first" if first is _SUBSTITUTED else "second")
     overlapping = [0.3 / 4.05, 0, 0]  # which potentials may put very low
     for first, second, wanted in ((_SUBSTITUTED, overlapping, "first"), (overlapping, _INTERSTITIAL, "second")):
-        (made,) = make_candidates([replace(_job("first", first), rival=_job("second", second))], tools)
+        (made,) = make_candidates([replace(_job("first", first), rival=_job("second", second))], resources)
         assert made.seed_source == wanted
-    (made,) = make_candidates([replace(_job("first", _INTERSTITIAL), rival=rival)], replace(tools, relax=None))
+    (made,) = make_candidates([replace(_job("first", _INTERSTITIAL), rival=rival)], replace(resources, relax=None))
     assert made.seed_source == "first"  # no energies, no rivalry
 
 
 def _job(source: str, site: list[float]) -> Job:
     vacant = Structure(Lattice.cubic(4.05), ["Al"] * 3, [[0, 0, 0], [0.5, 0, 0.5], [0.5, 0.5, 0]])
-    start = Laid(Given(Host(framework=vacant, guests={"Cu": 1})), np.array([site]))
+    start = PrototypeSites(GivenHost(Host(framework=vacant, guests={"Cu": 1})), np.array([site]))
     return Job(candidate=Candidate(id="a", stage="inpaint", formula="CuAl3", seed=0, seed_source=source), start=start)
 
 

@@ -10,7 +10,7 @@ from ase.calculators.emt import EMT
 from pymatgen.core import Lattice, Structure
 
 from chggen.campaign.relax_and_refine import after_push, relax_candidates
-from chggen.campaign.resources import Tools
+from chggen.campaign.resources import Resources
 from chggen.generation.options import SamplerOptions
 from chggen.potential.ase import AsePotential
 from chggen.relaxation.options import RelaxOptions
@@ -20,8 +20,8 @@ from chggen.symmetry.operations import space_group
 
 
 @pytest.fixture
-def tools() -> Tools:
-    made = Tools(sampler=SamplerOptions(), relax=RelaxOptions(fmax=0.01))
+def resources() -> Resources:
+    made = Resources(sampler=SamplerOptions(), relax=RelaxOptions(fmax=0.01))
     made.loaded["potential"] = AsePotential(EMT(), name="emt", level="other")
     return made
 
@@ -41,8 +41,8 @@ FCC = _cubic(3.6, [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
 _UNMOVED = RelaxOptions(fmax=9.0)
 
 
-def test_simple_cubic_copper_is_a_saddle_and_followed_by_what_it_falls_to(tools: Tools) -> None:
-    kept, lower, other = relax_candidates([_candidate(SIMPLE), _candidate(FCC, "b")], tools, [True, True])
+def test_simple_cubic_copper_is_a_saddle_and_followed_by_what_it_falls_to(resources: Resources) -> None:
+    kept, lower, other = relax_candidates([_candidate(SIMPLE), _candidate(FCC, "b")], resources, [True, True])
     assert (kept.status, kept.failed_at, kept.space_group) == ("failed", "relax", 221)
     assert kept.reason is not None
     assert "saddle" in kept.reason
@@ -62,23 +62,25 @@ def test_simple_cubic_copper_is_a_saddle_and_followed_by_what_it_falls_to(tools:
     assert (other.id, other.status, other.space_group) == ("b", "ok", 225)
 
 
-def test_without_the_mark_of_symmetry_nothing_is_pushed(tools: Tools) -> None:
-    (kept,) = relax_candidates([_candidate(SIMPLE)], tools)
+def test_without_the_mark_of_symmetry_nothing_is_pushed(resources: Resources) -> None:
+    (kept,) = relax_candidates([_candidate(SIMPLE)], resources)
     assert (kept.status, kept.space_group) == ("ok", 221)  # by symmetry no force ever leaves it
 
 
-def test_a_saddle_is_told_the_same_alone_and_in_company(tools: Tools) -> None:
-    alone = relax_candidates([_candidate(SIMPLE)], tools, [True])
-    both = relax_candidates([_candidate(FCC, "b"), _candidate(SIMPLE)], tools, [True, True])
+def test_a_saddle_is_told_the_same_alone_and_in_company(resources: Resources) -> None:
+    alone = relax_candidates([_candidate(SIMPLE)], resources, [True])
+    both = relax_candidates([_candidate(FCC, "b"), _candidate(SIMPLE)], resources, [True, True])
     assert [c.id for c in both] == ["b", "a", "a-low"]
     assert alone[1].energy_per_atom == both[2].energy_per_atom
     np.testing.assert_array_equal(alone[1].structure.frac_coords, both[2].structure.frac_coords)  # type: ignore[union-attr]
 
 
-def test_a_push_that_relaxes_further_in_the_same_symmetry_is_kept(tools: Tools) -> None:
-    (loose,) = relax_candidates([_candidate(_cubic(3.62, FCC.frac_coords.tolist()))], replace(tools, relax=_UNMOVED))
-    (end,) = relax([FCC], potential=tools.potential(), fix_cell=True, max_steps=0)
-    (further,) = after_push(loose, replace(end, n_steps=7), tools)
+def test_a_push_that_relaxes_further_in_the_same_symmetry_is_kept(resources: Resources) -> None:
+    (loose,) = relax_candidates(
+        [_candidate(_cubic(3.62, FCC.frac_coords.tolist()))], replace(resources, relax=_UNMOVED)
+    )
+    (end,) = relax([FCC], potential=resources.potential(), fix_cell=True, max_steps=0)
+    (further,) = after_push(loose, replace(end, n_steps=7), resources)
     assert further.energy_per_atom == pytest.approx(end.energy_per_atom, abs=1e-6)
     assert loose.energy_per_atom is not None
     assert further.energy_per_atom < loose.energy_per_atom < further.energy_per_atom + 0.005  # type: ignore[operator]
@@ -86,18 +88,18 @@ def test_a_push_that_relaxes_further_in_the_same_symmetry_is_kept(tools: Tools) 
 
 
 @pytest.mark.parametrize(("fall", "names"), [(0.004, ["a"]), (0.006, ["a", "a-low"])])
-def test_a_small_fall_to_another_symmetry_is_no_saddle(tools: Tools, fall: float, names: list[str]) -> None:
-    (simple,) = relax_candidates([_candidate(SIMPLE)], replace(tools, relax=_UNMOVED))
+def test_a_small_fall_to_another_symmetry_is_no_saddle(resources: Resources, fall: float, names: list[str]) -> None:
+    (simple,) = relax_candidates([_candidate(SIMPLE)], replace(resources, relax=_UNMOVED))
     assert simple.energy_per_atom is not None
-    (end,) = relax([FCC], potential=tools.potential(), fix_cell=True, max_steps=0)
-    fallen = after_push(simple, replace(end, energy_per_atom=simple.energy_per_atom - fall), tools)
+    (end,) = relax([FCC], potential=resources.potential(), fix_cell=True, max_steps=0)
+    fallen = after_push(simple, replace(end, energy_per_atom=simple.energy_per_atom - fall), resources)
     assert [c.id for c in fallen] == names
 
 
-def test_refinement_takes_the_tightest_tolerance_that_gives_most_symmetry(tools: Tools) -> None:
+def test_refinement_takes_the_tightest_tolerance_that_gives_most_symmetry(resources: Resources) -> None:
     rattled = FCC.copy()
     rattled.perturb(0.05)
-    (found,) = relax_candidates([_candidate(rattled)], tools)
+    (found,) = relax_candidates([_candidate(rattled)], resources)
     assert found.space_group == 225
     assert found.refined_symprec == 0.03
     assert found.refined_rms is not None
@@ -105,8 +107,8 @@ def test_refinement_takes_the_tightest_tolerance_that_gives_most_symmetry(tools:
     assert space_group(found.structure, 1e-4) == 225  # type: ignore[arg-type]
 
 
-def test_a_fixed_cell_stays_while_atoms_are_symmetrised_and_pushed(tools: Tools) -> None:
-    fixed = replace(tools, relax=RelaxOptions(fmax=0.01, fix_cell=True))
+def test_a_fixed_cell_stays_while_atoms_are_symmetrised_and_pushed(resources: Resources) -> None:
+    fixed = replace(resources, relax=RelaxOptions(fmax=0.01, fix_cell=True))
     stretched = Structure(Lattice.orthorhombic(3.6, 3.63, 3.66), FCC.species, FCC.frac_coords)
     rattled = stretched.copy()
     rattled.perturb(0.05)
@@ -118,19 +120,19 @@ def test_a_fixed_cell_stays_while_atoms_are_symmetrised_and_pushed(tools: Tools)
         assert found.space_group == 69  # Fmmm, which is what such a cell allows
 
 
-def test_what_a_saddle_falls_to_is_not_said_to_be_symmetrised_as_the_saddle_was(tools: Tools) -> None:
-    (simple,) = relax_candidates([_candidate(SIMPLE)], replace(tools, relax=_UNMOVED))
+def test_what_a_saddle_falls_to_is_not_said_to_be_symmetrised_as_the_saddle_was(resources: Resources) -> None:
+    (simple,) = relax_candidates([_candidate(SIMPLE)], replace(resources, relax=_UNMOVED))
     assert simple.refined_symprec is not None
     assert simple.energy_per_atom is not None
     odd = _cubic(3.6, [[0, 0, 0], [0, 0.5, 0.47], [0.5, 0.02, 0.5], [0.54, 0.5, 0]])
-    (end,) = relax([odd], potential=tools.potential(), fix_cell=True, max_steps=0)
+    (end,) = relax([odd], potential=resources.potential(), fix_cell=True, max_steps=0)
     far_below = replace(end, energy_per_atom=simple.energy_per_atom - 9, converged=True)  # no symmetrising is as low
-    _, lower = after_push(simple, far_below, tools)
+    _, lower = after_push(simple, far_below, resources)
     assert (lower.refined_symprec, lower.refined_rms, lower.refined_max) == (None, None, None)
 
 
-def test_failed_candidates_stay_as_they_are(tools: Tools) -> None:
+def test_failed_candidates_stay_as_they_are(resources: Resources) -> None:
     gone = Candidate(id="x", stage="generate", formula="Cu", seed=0, status="failed", failed_at="sample")
-    found = relax_candidates([gone, _candidate(FCC, "b")], tools, [True, True])
+    found = relax_candidates([gone, _candidate(FCC, "b")], resources, [True, True])
     assert found[0] is gone
     assert found[1].status == "ok"

@@ -21,7 +21,7 @@ from ase.calculators.emt import EMT
 from pymatgen.core import Lattice, Structure
 
 import chggen
-from chggen.campaign import resources as tools
+from chggen.campaign import resources as resources
 from chggen.campaign import runner as pipeline
 from chggen.campaign.duplicates import outcome, survivors, with_duplicates
 from chggen.campaign.host_jobs import framework_jobs, guests_of
@@ -149,8 +149,8 @@ def test_duplicates_point_to_the_best_of_their_group_which_counts_them() -> None
 
 def test_of_duplicates_as_low_the_most_symmetric_is_kept_and_sources_are_counted() -> None:
     given = [
-        replace(_alloy(name, energy), space_group_loose=number, seed_source=source, seed_likeness=likeness)
-        for name, energy, number, source, likeness in (
+        replace(_alloy(name, energy), space_group_loose=number, seed_source=source, seed_log_odds=log_odds)
+        for name, energy, number, source, log_odds in (
             ("a", -1.000, 99, "prototype", 3.5), ("b", -0.997, 221, "bravais", None), ("c", -0.99, 225, "bravais", 2.0),
         )
     ]  # fmt: skip
@@ -159,13 +159,13 @@ def test_of_duplicates_as_low_the_most_symmetric_is_kept_and_sources_are_counted
     assert [c.duplicate_of for c in found] == [None, "b", "b"]
     assert (found[0].n_found, found[0].found_by, found[0].confidence) == (3, "bravais, prototype", "high")
     assert found[1].confidence is None
-    assert [c.likeness for c in found] == [3.5, None, None]
+    assert [c.prototype_log_odds for c in found] == [3.5, None, None]
 
 
 def test_of_duplicates_alike_in_energy_and_symmetry_the_one_of_the_likeliest_prototype_is_kept() -> None:
     given = [
-        replace(_alloy(name, energy), space_group_loose=number, seed_source="prototype", seed_likeness=likeness)
-        for name, energy, number, likeness in (("a", -1.0, 57, None), ("b", -0.999, 62, 2.0), ("c", -0.998, 62, 6.3))
+        replace(_alloy(name, energy), space_group_loose=number, seed_source="prototype", seed_log_odds=log_odds)
+        for name, energy, number, log_odds in (("a", -1.0, 57, None), ("b", -0.999, 62, 2.0), ("c", -0.998, 62, 6.3))
     ]
     found = with_duplicates(sorted(given, key=rank))
     assert [(c.id, c.duplicate_of) for c in found] == [("c", None), ("a", "c"), ("b", "c")]
@@ -173,15 +173,15 @@ def test_of_duplicates_alike_in_energy_and_symmetry_the_one_of_the_likeliest_pro
 
 def test_a_prototype_says_nothing_of_the_structure_that_it_left_itself_for() -> None:
     chain = Structure(Lattice.tetragonal(3.0, 8.0), ["Au", "Cu", "Cu", "Cu"], [[0, 0, z / 4] for z in range(4)])
-    stayed, left = (replace(_alloy(n, -1.0), seed_likeness=x) for n, x in (("a", 3.5), ("b", 9.0)))
+    stayed, left = (replace(_alloy(n, -1.0), seed_log_odds=x) for n, x in (("a", 3.5), ("b", 9.0)))
     found = with_duplicates([stayed, replace(left, raw=chain)])
-    assert [c.likeness for c in found] == [3.5, None]
-    assert with_duplicates([stayed, left])[0].likeness == 9.0
+    assert [c.prototype_log_odds for c in found] == [3.5, None]
+    assert with_duplicates([stayed, left])[0].prototype_log_odds == 9.0
 
 
 def test_the_answer_weighs_how_well_its_prototype_is_known_against_its_energy() -> None:
-    def found(name: str, energy: float, likeness: float | None, formula: str = "Cu3Au") -> Candidate:
-        return replace(_alloy(name, energy), n_found=1, likeness=likeness, formula=formula)
+    def found(name: str, energy: float, log_odds: float | None, formula: str = "Cu3Au") -> Candidate:
+        return replace(_alloy(name, energy), n_found=1, prototype_log_odds=log_odds, formula=formula)
 
     given = [found("a", -1.0, None), found("b", -0.99, 9.0), found("c", -0.97, 9.5), found("d", -0.5, 20.0)]
     given += [found("e", -0.5, None, "Cu"), found("f", -0.499, 4.0, "Cu"), found("g", -0.499, None, "Cu")]
@@ -388,7 +388,7 @@ def test_a_potential_that_breaks_for_some_fails_them_alone() -> None:
 
 
 def test_what_sampling_cannot_do_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = tools.Recipe.run
+    whole = resources.Recipe.run
 
     def stumbling(self: Any, score: Any, crystals: Any, seeds: Sequence[int], **kwargs: Any) -> Any:
         if bad in seeds:
@@ -398,7 +398,7 @@ def test_what_sampling_cannot_do_fails_alone(monkeypatch: pytest.MonkeyPatch) ->
     quick = {"n": 3, "levels": 4, "relax": False, "workers": 1}
     sound = {c.id: c for c in chggen.generate("Cu", **quick)}
     bad = sound["Cu-z1-0001"].seed
-    monkeypatch.setattr(tools.Recipe, "run", stumbling)
+    monkeypatch.setattr(resources.Recipe, "run", stumbling)
     found = {c.id: c for c in chggen.generate("Cu", **quick)}
     failed = found.pop("Cu-z1-0001")
     assert (failed.status, failed.failed_at, failed.reason) == ("failed", "sample", "sampling failed: out of memory")
@@ -408,7 +408,7 @@ def test_what_sampling_cannot_do_fails_alone(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def pbe_emt(monkeypatch: pytest.MonkeyPatch) -> None:
     """EMT in the place of CHGNet: its energies count as PBE ones."""
-    monkeypatch.setattr(tools, "load_potential", lambda *_: AsePotential(EMT(), name="chgnet", level="pbe"))
+    monkeypatch.setattr(resources, "load_potential", lambda *_: AsePotential(EMT(), name="chgnet", level="pbe"))
 
 
 def _generate_alloys(folder: Path) -> list[Candidate]:
@@ -463,7 +463,7 @@ def _stretched_emt() -> AsePotential:
 
 def test_survivors_are_ranked_at_the_second_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     levels = {"chgnet": AsePotential(EMT(), name="chgnet", level="pbe"), "chgnet-r2scan": _stretched_emt()}
-    monkeypatch.setattr(tools, "load_potential", lambda name, *_: levels[name])
+    monkeypatch.setattr(resources, "load_potential", lambda name, *_: levels[name])
     bound = {"Cu": 0.0, "Au": 0.0, "CuAu": -0.1}
     table = References.from_entries(
         ReferenceEntry(id=f"{level}-{name}", formula=name, level=level, energy_per_atom=energy + shift)
@@ -511,7 +511,7 @@ def test_a_killed_second_level_goes_on_with_the_survivors_that_it_began_with() -
 
 @pytest.mark.usefixtures("pbe_emt")
 def test_a_run_at_the_second_level_alone_fills_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools, "load_potential", lambda *_: _stretched_emt())
+    monkeypatch.setattr(resources, "load_potential", lambda *_: _stretched_emt())
     table = References.from_entries(
         ReferenceEntry(id=name, formula=name, level="r2scan", energy_per_atom=1.0) for name in ("Cu", "Au")
     )
@@ -523,7 +523,7 @@ def test_a_run_at_the_second_level_alone_fills_its_columns(monkeypatch: pytest.M
         assert c.e_decomposition_r2scan == c.e_decomposition == pytest.approx(c.energy_per_atom - 1.0, abs=1e-6)
 
 
-def _threads(batch: Sequence[Any], tools_: tools.Tools) -> list[int]:
+def _threads(batch: Sequence[Any], tools_: resources.Resources) -> list[int]:
     return [torch.get_num_threads()]
 
 
@@ -533,7 +533,9 @@ def test_every_worker_has_one_thread_and_the_caller_keeps_its_own(workers: int) 
     torch.set_num_threads(2)
     try:
         machine = Machine(workers=workers)
-        found = list(run_batches(_threads, [[1], [2]], tools.Tools(sampler=SamplerOptions(), relax=None), machine))
+        found = list(
+            run_batches(_threads, [[1], [2]], resources.Resources(sampler=SamplerOptions(), relax=None), machine)
+        )
         assert found == [[1], [1]]
         assert torch.get_num_threads() == 2
     finally:

@@ -13,7 +13,7 @@ import chggen
 from chggen.errors import InputError
 from chggen.generation.host import Host, strip_guests
 from chggen.generation.host_orbits import on_orbits, symmetrised
-from chggen.generation.host_starts import Given, Laid, OnOrbits, fillings
+from chggen.generation.host_starts import GivenHost, OnOrbits, PrototypeSites, fillings
 from chggen.generation.prototype_mapping import CLOSE, analogues
 from chggen.symmetry.operations import space_group
 
@@ -92,11 +92,11 @@ def test_close_analogues_orbits_and_anywhere_take_turns() -> None:
     close = [a.closeness for a in analogues(host, CLOSE)]
     assert 0 < len(close) < len(every)
     assert close == [c for c in every if c >= CLOSE]
-    expected = [Laid, OnOrbits, Given] * len(close) + [OnOrbits, Given]
+    expected = [PrototypeSites, OnOrbits, GivenHost] * len(close) + [OnOrbits, GivenHost]
     assert [type(s) for s in fillings(host, len(expected))] == expected
-    assert all(isinstance(s, Given) for s in fillings(host, 3, "anywhere"))
+    assert all(isinstance(s, GivenHost) for s in fillings(host, 3, "anywhere"))
     laid = fillings(host, len(every) + 1, "prototype")
-    assert all(isinstance(s, Laid) for s in laid)
+    assert all(isinstance(s, PrototypeSites) for s in laid)
     assert laid[-1] is laid[0]
 
 
@@ -107,14 +107,14 @@ def test_where_no_analogue_is_close_all_take_turns_after_anywhere() -> None:
     known = len(analogues(far))
     assert known > 0
     assert not analogues(far, CLOSE)
-    expected = [OnOrbits, Given, Laid] * known + [OnOrbits, Given, OnOrbits]
+    expected = [OnOrbits, GivenHost, PrototypeSites] * known + [OnOrbits, GivenHost, OnOrbits]
     assert [type(s) for s in fillings(far, len(expected))] == expected
 
 
 def test_what_no_prototype_has_and_no_orbits_have_room_for_starts_anywhere() -> None:
     odd = Host(framework=PEROVSKITE * (1, 1, 2), guests={"Li": 7})
     assert not analogues(odd)
-    assert all(type(s) is Given for s in fillings(odd, 3))
+    assert all(type(s) is GivenHost for s in fillings(odd, 3))
     with pytest.raises(InputError, match="use seeds auto or anywhere"):
         fillings(odd, 3, "prototype")
 
@@ -122,7 +122,7 @@ def test_what_no_prototype_has_and_no_orbits_have_room_for_starts_anywhere() -> 
 def test_a_host_without_symmetry_has_no_orbits() -> None:
     rough = (PEROVSKITE * (1, 1, 2)).perturb(0.3, seed=1)
     bare = Host(framework=rough, guests={"Li": 7})
-    assert all(type(s) is Given for s in fillings(bare, 3))
+    assert all(type(s) is GivenHost for s in fillings(bare, 3))
     with pytest.raises(InputError, match="Li=7 fit no orbits"):
         fillings(bare, 3, "orbits")
 
@@ -153,14 +153,14 @@ def test_a_symmetric_host_keeps_what_the_prototype_keeps_of_its_group(
 ) -> None:
     host = on_orbits(strip_guests(known, guests))
     start = fillings(host, 1)[0]
-    assert isinstance(start, Laid)
+    assert isinstance(start, PrototypeSites)
     assert start.symmetric
     held, orbits = start.draw(0)
     assert orbits is not None
     assert held.sites is not None
     assert len(orbits.frac) == len(known)
     assert space_group(_filled(host, held.sites), 1e-4) == number
-    assert isinstance(start.again(1), Given)
+    assert isinstance(start.redraw(1), GivenHost)
 
 
 def test_sites_that_keep_no_symmetry_are_not_laid_on_a_symmetric_host() -> None:

@@ -67,8 +67,8 @@ def test_every_prototype_has_its_group_volume_and_composition() -> None:
 def test_likeness_falls_with_the_rank_and_ranks_are_distinct() -> None:
     counts = {"Na": 1, "Cl": 1}
     found = [prototype_of(counts, k) for k in range(count_prototypes(counts))]
-    likeness = [p.likeness for p in found]
-    assert likeness == sorted(likeness, reverse=True)
+    log_odds = [p.log_odds for p in found]
+    assert log_odds == sorted(log_odds, reverse=True)
     assert len({(p.number, p.shape, p.orbits) for p in found}) == len(found)
     assert found[0].number == 225  # rock salt
     assert sum(p.number == 225 for p in found) == 1  # not once more with sodium and chlorine exchanged
@@ -79,10 +79,10 @@ def test_likeness_falls_with_the_rank_and_ranks_are_distinct() -> None:
 def test_what_lies_above_the_hull_is_less_likely() -> None:
     found = [prototype_of({"Al": 4, "C": 3}, k) for k in range(5)]
     assert found[0].number == 166  # Al4C3 itself, the only composition of its kind
-    assert found[0].likeness == pytest.approx(2 * 4.0, abs=0.1)  # its own elements on both slots, on the hull
+    assert found[0].log_odds == pytest.approx(2 * 4.0, abs=0.1)  # its own elements on both slots, on the hull
     disordered = [p for p in found if p.number == 1]  # known for the same elements, far above it
     assert disordered
-    assert disordered[0].likeness < found[0].likeness - 1
+    assert disordered[0].log_odds < found[0].log_odds - 1
 
 
 def test_the_order_of_the_species_does_not_matter() -> None:
@@ -94,19 +94,19 @@ def test_prototypes_come_again_softer_when_all_have_come() -> None:
     counts = {"Na": 1, "Cl": 1}
     n = count_prototypes(counts)
     first, again, third = (PrototypeCells(counts, 45.0, n * k) for k in range(3))
-    assert first.softness < again.softness < third.softness
+    assert first.start_sigma < again.start_sigma < third.start_sigma
     axes = [start.draw(5)[0].framework.lattice.abc for start in (first, again)]
     assert np.prod(axes[0]) == pytest.approx(np.prod(axes[1]), rel=0.2)
-    assert first.again(2).rank == 2 * first.stride
+    assert first.redraw(2).rank == 2 * first.stride
 
 
 def test_a_candidate_knows_how_likely_its_prototype_is_also_when_drawn_anew() -> None:
     made = chggen.generate("NaCl", n=2, seeds=["prototype", "bravais"], formula_units=[1], relax=False, workers=1)
-    by_source = {c.seed_source: c.seed_likeness for c in made}
-    assert by_source == {"prototype": prototype_of({"Na": 1, "Cl": 1}, 0).likeness, "bravais": None}
+    by_source = {c.seed_source: c.seed_log_odds for c in made}
+    assert by_source == {"prototype": prototype_of({"Na": 1, "Cl": 1}, 0).log_odds, "bravais": None}
     start = PrototypeCells({"Na": 1, "Cl": 1}, 45.0, 0, stride=2)
-    job = Job(candidate=Candidate(id="x", stage="generate", formula="NaCl", seed=0, seed_likeness=9.0), start=start)
-    assert job.again(1).candidate.seed_likeness == prototype_of({"Na": 1, "Cl": 1}, 2).likeness
+    job = Job(candidate=Candidate(id="x", stage="generate", formula="NaCl", seed=0, seed_log_odds=9.0), start=start)
+    assert job.redraw(1).candidate.seed_log_odds == prototype_of({"Na": 1, "Cl": 1}, 2).log_odds
 
 
 def test_raw_prototypes_are_sampled_in_their_space_group() -> None:

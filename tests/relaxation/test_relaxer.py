@@ -14,7 +14,7 @@ from chggen.potential.protocol import Potential
 from chggen.potential.registry import load_potential
 from chggen.relaxation.relaxer import relax
 from chggen.relaxation.result import Relaxed
-from chggen.relaxation.symmetry_constraint import Symmetrizer
+from chggen.relaxation.symmetry_constraint import SymmetryConstraint
 from chggen.symmetry.operations import space_group
 
 EMT = "ase:ase.calculators.emt:EMT"
@@ -117,8 +117,8 @@ def test_fixed_atoms_leave_of_a_symmetry_what_keeps_them() -> None:
     assert held.n_steps > 0
     assert held.energy_per_atom == pytest.approx(free.energy_per_atom, abs=1e-3)
     one = copper(3.6)
-    assert len(Symmetrizer.of(one).images) == 192  # type: ignore[union-attr]
-    kept = Symmetrizer.of(one, free=torch.tensor([False, True, True, True]))
+    assert len(SymmetryConstraint.of(one).images) == 192  # type: ignore[union-attr]
+    kept = SymmetryConstraint.of(one, free=torch.tensor([False, True, True, True]))
     assert kept is not None
     assert len(kept.images) == 48
     assert (kept.images[:, 0] == 0).all()
@@ -247,7 +247,7 @@ def test_fixed_symmetry_is_kept_where_a_free_relaxation_leaves_it() -> None:
 def test_symmetrised_forces_and_stress_do_not_change_under_the_group() -> None:
     places = [[0, 0, 0], [0.3, 0.3, 0]]
     rutile = Structure.from_spacegroup("P4_2/mnm", Lattice.tetragonal(4.6, 2.96), ["Ti", "O"], places)
-    symmetrizer = Symmetrizer.of(rutile)
+    symmetrizer = SymmetryConstraint.of(rutile)
     assert symmetrizer is not None
     assert len(symmetrizer.rotations) == 16
     rng = np.random.default_rng(0)

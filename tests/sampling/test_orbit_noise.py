@@ -21,7 +21,7 @@ from chggen.sampling.orbit_noise import OrbitSymmetry
 from chggen.sampling.predictors import Ancestral, Heun, Refresh
 from chggen.sampling.random_numbers import generators_from
 from chggen.sampling.sampler import sample
-from chggen.symmetry.free_volume import Surroundings
+from chggen.symmetry.free_volume import FreeVolume
 from chggen.symmetry.orbits import Orbits
 from chggen.symmetry.site_assignment import OrbitPlan, plan_orbits
 from chggen.symmetry.wyckoff import setting
@@ -154,7 +154,7 @@ def test_a_renoised_host_keeps_the_group_too() -> None:
     host = symmetric_cell({"S": 4}, 80.0, np.random.default_rng(1), 62)
     assert host.orbits is not None
     frac = host.orbits.draw(0).frac
-    around = Surroundings(host.framework.lattice.matrix, frac, np.full(4, 16), {3: 4})
+    around = FreeVolume(host.framework.lattice.matrix, frac, np.full(4, 16), {3: 4})
     choice = host.orbits.choices[0]
     plan = plan_orbits(around, choice.group, choice.positions)
     assert plan is not None

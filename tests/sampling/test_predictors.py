@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from chggen.sampling.corrector import Langevin
-from chggen.sampling.predictors import Ancestral, Heun, Memory, Multistep, Predictor, ProbabilityFlow, Refresh
+from chggen.sampling.predictors import Ancestral, Heun, History, Multistep, Predictor, ProbabilityFlow, Refresh
 
 SIGMA, TARGET = 2.0, 1.6
 
@@ -57,7 +57,7 @@ def _from(x: list[float], n: int, law: Callable[[torch.Tensor, torch.Tensor], to
 
 
 def _walk(predictor: Predictor, cloud: Cloud, levels: torch.Tensor) -> Cloud:
-    memory: Memory | None = None
+    memory: History | None = None
     for high, low in itertools.pairwise(levels):
         memory = predictor(cloud, high.expand(len(cloud.x)), low.expand(len(cloud.x)), memory)
     return cloud

@@ -9,7 +9,7 @@ import pytest
 
 from chggen.symmetry.group import Group
 from chggen.symmetry.operations import standard_setting
-from chggen.symmetry.wyckoff import Position, in_subgroup, positions_of, setting
+from chggen.symmetry.wyckoff import WyckoffPosition, in_subgroup, positions_of, setting
 
 
 @pytest.mark.parametrize("number", range(1, 231))
@@ -84,7 +84,7 @@ def test_positions_of_subgroups_that_lose_centrings(number: int) -> None:
     _check_subgroups(*_conventional(number))
 
 
-def _check_subgroups(group: Group, positions: tuple[Position, ...]) -> None:
+def _check_subgroups(group: Group, positions: tuple[WyckoffPosition, ...]) -> None:
     for members in group.subgroups():
         own = group.only(members)
         table = positions_of(own, *standard_setting(own))
@@ -123,7 +123,7 @@ def test_change_of_basis_keeps_positions_on_their_sites() -> None:
             assert np.abs(off - np.round(off)).max() < 1e-9
 
 
-def _conventional(number: int) -> tuple[Group, tuple[Position, ...]]:
+def _conventional(number: int) -> tuple[Group, tuple[WyckoffPosition, ...]]:
     """A space group in its conventional cell, centrings counted."""
     found = setting(number)
     primitive = found.primitive

@@ -12,7 +12,7 @@ from chggen.crystals.batch import Crystals
 from chggen.crystals.lattice import lattice_from_parameters
 from chggen.diffusion.score_model import Noise, Score
 from chggen.diffusion.strain import SPREAD, aligned, kept
-from chggen.training.cell_shape_task import Shapes, class_reference, make_shape_task, shape_losses
+from chggen.training.cell_shape_task import CellShapes, class_reference, make_shape_task, shape_losses
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_the_reference_is_the_most_isotropic_cell_of_the_class(
     assert all(e is None or s == pytest.approx(e, abs=0.1) for s, e in zip(shape, expected, strict=True))
 
 
-def _crystals(n: int) -> tuple[Crystals, Shapes]:
+def _crystals(n: int) -> tuple[Crystals, CellShapes]:
     rng = np.random.default_rng(0)
     cells = 4 * np.eye(3) + rng.normal(0, 0.5, (n, 3, 3))
     crystals = Crystals(
@@ -46,7 +46,7 @@ def _crystals(n: int) -> tuple[Crystals, Shapes]:
         crystal_index=torch.arange(n),
         guest=torch.ones(n, dtype=torch.bool),
     )
-    return crystals, Shapes(cells)
+    return crystals, CellShapes(cells)
 
 
 @dataclass
@@ -76,7 +76,7 @@ def test_who_knows_the_cell_has_no_loss_and_who_does_not_has_some() -> None:
 def test_half_of_the_strains_are_counted_from_a_cube() -> None:
     crystals, _ = _crystals(400)
     hexagonal = np.repeat(lattice_from_parameters(np.array([4, 4, 7, 90, 90, 120]))[None], 400, axis=0)
-    of = Shapes(hexagonal).of(np.arange(400))
+    of = CellShapes(hexagonal).of(np.arange(400))
     task = make_shape_task(crystals, of, np.random.default_rng(1))
     reference = task.noise.reference
     assert reference is not None

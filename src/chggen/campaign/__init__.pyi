@@ -4,7 +4,7 @@ from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
 from .options import GenerateOptions, InpaintOptions, PredictOptions, RunOptions
 from .production import clearly_lower, sample_jobs
 from .relax_and_refine import relax_candidates
-from .resources import Tools, check_potential
+from .resources import Resources, check_potential
 from .runner import Campaign
 
 __all__ = [
@@ -13,8 +13,8 @@ __all__ = [
     "InpaintOptions",
     "Plan",
     "PredictOptions",
+    "Resources",
     "RunOptions",
-    "Tools",
     "check_potential",
     "clearly_lower",
     "framework_jobs",

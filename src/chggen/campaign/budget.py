@@ -134,7 +134,7 @@ class Plan:
             formula=arm.formula,
             seed=seed,
             seed_source=arm.source,
-            seed_likeness=start.likeness,
+            seed_log_odds=start.prototype_log_odds,
         )
         return Job(candidate=candidate, start=start)
 
@@ -142,7 +142,7 @@ class Plan:
         content = {symbol: arm.units * n for symbol, n in self.species[arm.formula].items()}
         volume, n_atoms = self._volumes[arm.formula], sum(content.values())
         if arm.source == "prototype":  # of which each comes once: at the likeliest volume
-            return PrototypeCells(content, volume.mean * n_atoms, rank, stride=self._stride)
+            return PrototypeCells(content, volume.median * n_atoms, rank, stride=self._stride)
         drawn = volume.draw(rng) * n_atoms
         group = self.options.space_group
         if arm.source == "space-group" or group != "none":

@@ -91,13 +91,15 @@ def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:
     for same in groups.values():
         limit = min(cast(float, c.energy_per_atom) for c in same) + SYMMETRY_COST
         near = [c for c in same if cast(float, c.energy_per_atom) <= limit]
-        known = {c.id: c.seed_likeness for c in same if c.seed_likeness is not None and _as_begun(c)}
-        likeness = max(known.values(), default=None)
-        kept = max(near, key=lambda c: (point_group_order(c.space_group_loose or 1), known.get(c.id) == likeness))
+        known = {c.id: c.seed_log_odds for c in same if c.seed_log_odds is not None and _as_begun(c)}
+        log_odds = max(known.values(), default=None)
+        kept = max(near, key=lambda c: (point_group_order(c.space_group_loose or 1), known.get(c.id) == log_odds))
         sources = sorted({c.seed_source for c in same if c.seed_source})
-        final |= {c.id: replace(c, duplicate_of=kept.id, n_found=None, found_by=None, likeness=None) for c in same}
+        final |= {
+            c.id: replace(c, duplicate_of=kept.id, n_found=None, found_by=None, prototype_log_odds=None) for c in same
+        }
         final[kept.id] = replace(
-            kept, duplicate_of=None, n_found=len(same), found_by=", ".join(sources) or None, likeness=likeness
+            kept, duplicate_of=None, n_found=len(same), found_by=", ".join(sources) or None, prototype_log_odds=log_odds
         )
         place[kept.id] = place[same[0].id] - 0.5
     return sorted(final.values(), key=lambda c: place[c.id])

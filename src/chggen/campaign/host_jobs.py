@@ -15,11 +15,11 @@ from chggen.crystals import plain_formula
 from chggen.errors import InputError
 from chggen.generation import (
     AUTO,
-    Given,
+    GivenHost,
     Host,
     Job,
-    Laid,
     OnOrbits,
+    PrototypeSites,
     Start,
     default_guests,
     fillings,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _FREE_SHARE: Final = {"mixed": 0.25, "host": 0.0, "none": 1.0}  # of fillings whose guests are placed anywhere
-_SOURCES: Final = {Laid: "prototype", OnOrbits: "orbits"}  # seed_source of a start, else `host`
+_SOURCES: Final = {PrototypeSites: "prototype", OnOrbits: "orbits"}  # seed_source of a start, else `host`
 
 
 def guests_of(species: Mapping[str, int], asked: Sequence[str]) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ def framework_jobs(parent: Candidate, guests: Sequence[str], options: PredictOpt
         seed = _framework_seed(parent, options, k)
         anywhere = np.random.default_rng([seed, 0]).random() < share
         filling = replace(candidate, id=f"{parent.id}-i{k}", seed=seed)
-        jobs.append(Job(candidate=filling, start=Given(free if anywhere else symmetric)))
+        jobs.append(Job(candidate=filling, start=GivenHost(free if anywhere else symmetric)))
     return jobs
 
 

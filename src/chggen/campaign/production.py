@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chggen.campaign.relax_and_refine import relax_candidates, with_space_groups
-from chggen.campaign.resources import Tools
+from chggen.campaign.resources import Resources
 from chggen.crystals import Crystals, to_structures
 from chggen.errors import InputError
 from chggen.generation import NOT_FINITE, Job, batched_hosts, reject_reason
@@ -26,42 +26,44 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def make_candidates(jobs: Sequence[Job], tools: Tools) -> list[Candidate]:
+def make_candidates(jobs: Sequence[Job], resources: Resources) -> list[Candidate]:
     """All stages for one batch of jobs, in their order; a stage that fails marks the candidates it fails for.
 
     A symmetric candidate that turns out to be a saddle is followed by the lower one that it falls to.
     """
-    raw = sample_jobs(jobs, tools)
-    if tools.by_energy:
-        jobs, raw = _contested(jobs, raw, tools)
+    raw = sample_jobs(jobs, resources)
+    if resources.by_energy:
+        jobs, raw = _contested(jobs, raw, resources)
     candidates = [_screened(job, structure) for job, structure in zip(jobs, raw, strict=True)]
-    if tools.relax is None:
+    if resources.relax is None:
         return [with_space_groups(c) if c.status == "ok" else c for c in candidates]
-    return relax_candidates(candidates, tools, [job.start.symmetric for job in jobs])
+    return relax_candidates(candidates, resources, [job.start.symmetric for job in jobs])
 
 
-def sample_jobs(jobs: Sequence[Job], tools: Tools) -> list[Structure | str]:
+def sample_jobs(jobs: Sequence[Job], resources: Resources) -> list[Structure | str]:
     """The raw structure of each job, or why there is none; jobs of one kind together."""
     found: list[Structure | str] = [""] * len(jobs)
-    kinds = [(s.de_novo, s.on_orbits, s.symmetric, s.softness) for s in (job.start for job in jobs)]
+    kinds = [(s.de_novo, s.on_orbits, s.symmetric, s.start_sigma) for s in (job.start for job in jobs)]
     for kind in dict.fromkeys(kinds):
         own = [k for k, other in enumerate(kinds) if other == kind]
-        for k, made in zip(own, _sampled_alike([jobs[k] for k in own], tools.recipe(*kind), tools), strict=True):
+        for k, made in zip(
+            own, _sampled_alike([jobs[k] for k in own], resources.recipe(*kind), resources), strict=True
+        ):
             found[k] = made
     return found
 
 
 def _contested(
-    jobs: Sequence[Job], raw: Sequence[Structure | str], tools: Tools
+    jobs: Sequence[Job], raw: Sequence[Structure | str], resources: Resources
 ) -> tuple[list[Job], list[Structure | str]]:
     """The jobs and their samples, rivals and theirs in the place of those that give way."""
     final, made = list(jobs), list(raw)
     rivals = {k: job.rival for k, job in enumerate(jobs) if job.rival is not None}
-    for (k, rival), other in zip(rivals.items(), sample_jobs(list(rivals.values()), tools), strict=True):
+    for (k, rival), other in zip(rivals.items(), sample_jobs(list(rivals.values()), resources), strict=True):
         species, own = rival.start.species, made[k]
         if isinstance(other, str) or reject_reason(other, species):
             continue
-        if isinstance(own, str) or reject_reason(own, species) or clearly_lower(other, own, tools.potential()):
+        if isinstance(own, str) or reject_reason(own, species) or clearly_lower(other, own, resources.potential()):
             final[k], made[k] = rival, other
     return final, made
 
@@ -72,19 +74,19 @@ def clearly_lower(rival: Structure, sample: Structure, potential: Potential) -> 
     return low.energy_or_inf < high.energy_or_inf - ENERGY_ERROR
 
 
-def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, tools: Tools) -> list[Structure | str]:
+def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, resources: Resources) -> list[Structure | str]:
     def start(seeds: Sequence[int]) -> tuple[Crystals, Symmetry]:
-        shapes = tools.shapes()
+        shapes = resources.shapes()
         drawn = [job.start.draw(seed, shapes) for job, seed in zip(jobs, seeds, strict=True)]
         hosts, orbits = zip(*drawn, strict=True)
-        crystals = batched_hosts(hosts).to(tools.device)
+        crystals = batched_hosts(hosts).to(resources.device)
         return crystals, OrbitSymmetry.of(orbits, crystals) if any(orbits) else NO_SYMMETRY
 
     try:
-        made = recipe.run(tools.score(), start, [job.candidate.seed for job in jobs])
+        made = recipe.run(resources.score(), start, [job.candidate.seed for job in jobs])
     except (RuntimeError, MemoryError, InputError) as error:
         if len(jobs) > 1:  # find the one at fault
-            return [found for job in jobs for found in _sampled_alike([job], recipe, tools)]
+            return [found for job in jobs for found in _sampled_alike([job], recipe, resources)]
         log.exception("sampling %s failed", jobs[0].candidate.id)
         return [f"sampling failed: {str(error).splitlines()[0]}"]
     return list(to_structures(made))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
-from chggen.campaign.resources import Tools
+from chggen.campaign.resources import Resources
 from chggen.generation import KEPT
 from chggen.relaxation import Relaxed, displacement, relax, write_trajectory
 from chggen.results import Candidate, failed
@@ -27,34 +27,34 @@ _FALL: Final = 0.005  # eV/atom by which a pushed candidate falls from a saddle
 
 
 def relax_candidates(
-    candidates: Sequence[Candidate], tools: Tools, symmetric: Sequence[bool] | None = None
+    candidates: Sequence[Candidate], resources: Resources, symmetric: Sequence[bool] | None = None
 ) -> list[Candidate]:
     """The candidates with relaxed, refined structures and energies; those that failed before stay as they are.
 
     Symmetric ones keep their group on the way, and are then pushed off it: where one falls, it is a saddle, marked as
     such, and the lower candidate follows it with the saddle as its parent.
     """
-    assert tools.relax is not None
+    assert resources.relax is not None
     going = [i for i, c in enumerate(candidates) if c.status == "ok"]
     marks = [bool(symmetric and symmetric[i]) for i in going]
-    kept = [KEPT if mark else tools.relax.fix_symmetry for mark in marks]
-    done = _relaxed([cast("Structure", candidates[i].structure) for i in going], kept, tools)
+    kept = [KEPT if mark else resources.relax.fix_symmetry for mark in marks]
+    done = _relaxed([cast("Structure", candidates[i].structure) for i in going], kept, resources)
     result = list(candidates)
     for i, relaxed in zip(going, done, strict=True):
-        if tools.trajectories is not None and relaxed.trajectory:
-            write_trajectory(relaxed.trajectory, tools.trajectories / f"{candidates[i].id}.extxyz")
-        result[i] = with_relaxation(candidates[i], relaxed, tools)
+        if resources.trajectories is not None and relaxed.trajectory:
+            write_trajectory(relaxed.trajectory, resources.trajectories / f"{candidates[i].id}.extxyz")
+        result[i] = with_relaxation(candidates[i], relaxed, resources)
     pushed = [i for i, mark in zip(going, marks, strict=True) if mark and result[i].status == "ok"]
-    return _off_saddles(result, pushed, tools)
+    return _off_saddles(result, pushed, resources)
 
 
-def rescored(candidates: Sequence[Candidate], tools: Tools) -> list[Candidate]:
-    """The candidates with their energies after relaxing on with the potential of `tools`, at r²SCAN level.
+def rescored(candidates: Sequence[Candidate], resources: Resources) -> list[Candidate]:
+    """The candidates with their energies after relaxing on with the potential of `resources`, at r²SCAN level.
 
     Their structures stay those of the first level, and they keep their symmetry on the way. One that does not relax
     stays without the energy, and the log says why.
     """
-    ends = _relaxed([cast("Structure", c.structure) for c in candidates], [KEPT] * len(candidates), tools)
+    ends = _relaxed([cast("Structure", c.structure) for c in candidates], [KEPT] * len(candidates), resources)
     found = []
     for candidate, end in zip(candidates, ends, strict=True):
         if end.converged:
@@ -70,7 +70,7 @@ def lower_id(name: str) -> str:
     return f"{name}-low"
 
 
-def with_relaxation(candidate: Candidate, relaxed: Relaxed, tools: Tools) -> Candidate:
+def with_relaxation(candidate: Candidate, relaxed: Relaxed, resources: Resources) -> Candidate:
     """The candidate with its relaxed, refined structure, or marked as failed where relaxation broke down."""
     if relaxed.energy_per_atom is None or relaxed.initial_energy_per_atom is None:
         return failed(candidate, "relax", relaxed.reason or "the potential gives no energy")
@@ -78,7 +78,7 @@ def with_relaxation(candidate: Candidate, relaxed: Relaxed, tools: Tools) -> Can
         candidate,
         structure=relaxed.structure,
         energy_per_atom=relaxed.energy_per_atom,
-        level=tools.potential().level,
+        level=resources.potential().level,
         relax_energy_change=relaxed.energy_per_atom - relaxed.initial_energy_per_atom,
         relax_rmsd=relaxed.rmsd,
         relax_steps=relaxed.n_steps,
@@ -86,20 +86,20 @@ def with_relaxation(candidate: Candidate, relaxed: Relaxed, tools: Tools) -> Can
     )
     if not relaxed.converged:
         return failed(candidate, "relax", relaxed.reason or "not converged")
-    return with_symmetry(candidate, tools)
+    return with_symmetry(candidate, resources)
 
 
-def with_symmetry(candidate: Candidate, tools: Tools) -> Candidate:
+def with_symmetry(candidate: Candidate, resources: Resources) -> Candidate:
     """The candidate with its space groups, symmetrised at the tolerance that gives most symmetry and costs no energy.
 
     Of tolerances that give the same the smallest. A cell that is fixed stays, and atoms alone are symmetrised.
     """
     structure, energy = cast("Structure", candidate.structure), cast(float, candidate.energy_per_atom)
     ladder = [found for symprec in _LADDER if (found := refine(structure, symprec)) is not None]
-    if _fixed_cell(tools):
+    if _fixed_cell(resources):
         for refined in ladder:
             refined.structure.lattice = structure.lattice
-    ends = relax([r.structure for r in ladder], potential=tools.potential(), fix_cell=True, max_steps=0)
+    ends = relax([r.structure for r in ladder], potential=resources.potential(), fix_cell=True, max_steps=0)
     costs = [end.energy_or_inf for end in ends]
     cheap = [(r, cost) for r, cost in zip(ladder, costs, strict=True) if cost < energy + SYMMETRY_COST]
     if cheap:
@@ -121,33 +121,33 @@ def with_space_groups(candidate: Candidate) -> Candidate:
     return replace(candidate, space_group=space_group(structure, 0.01), space_group_loose=space_group(structure, 0.1))
 
 
-def _fixed_cell(tools: Tools) -> bool:
-    return tools.relax is not None and tools.relax.fix_cell
+def _fixed_cell(resources: Resources) -> bool:
+    return resources.relax is not None and resources.relax.fix_cell
 
 
-def _relaxed(structures: Sequence[Structure], symprecs: Sequence[float | None], tools: Tools) -> list[Relaxed]:
-    assert tools.relax is not None
+def _relaxed(structures: Sequence[Structure], symprecs: Sequence[float | None], resources: Resources) -> list[Relaxed]:
+    assert resources.relax is not None
     return relax(
         structures,
-        potential=tools.potential(),
-        fix_cell=tools.relax.fix_cell,
+        potential=resources.potential(),
+        fix_cell=resources.relax.fix_cell,
         fix_symmetry=symprecs,
-        pressure=tools.relax.pressure,
-        fmax=tools.relax.fmax,
-        max_steps=tools.relax.max_steps,
-        optimizer=tools.relax.optimizer,
-        device=tools.device,
-        trajectory=tools.trajectories is not None,
+        pressure=resources.relax.pressure,
+        fmax=resources.relax.fmax,
+        max_steps=resources.relax.max_steps,
+        optimizer=resources.relax.optimizer,
+        device=resources.device,
+        trajectory=resources.trajectories is not None,
     )
 
 
-def _off_saddles(candidates: Sequence[Candidate], symmetric: Sequence[int], tools: Tools) -> list[Candidate]:
+def _off_saddles(candidates: Sequence[Candidate], symmetric: Sequence[int], resources: Resources) -> list[Candidate]:
     """The candidates, each of the symmetric ones that is a saddle followed by the lower one."""
-    strain = 0.0 if _fixed_cell(tools) else _STRAIN
-    ends = _relaxed([_pushed(candidates[i], strain) for i in symmetric], [None] * len(symmetric), tools)
+    strain = 0.0 if _fixed_cell(resources) else _STRAIN
+    ends = _relaxed([_pushed(candidates[i], strain) for i in symmetric], [None] * len(symmetric), resources)
     followed: dict[int, list[Candidate]] = {}
     for i, end in zip(symmetric, ends, strict=True):
-        followed[i] = after_push(candidates[i], end, tools)
+        followed[i] = after_push(candidates[i], end, resources)
     return [c for i, candidate in enumerate(candidates) for c in followed.get(i, [candidate])]
 
 
@@ -163,7 +163,7 @@ def _pushed(candidate: Candidate, size: float) -> Structure:
     return Structure(lattice, given.species, given.frac_coords + step @ np.linalg.inv(lattice))
 
 
-def after_push(candidate: Candidate, end: Relaxed, tools: Tools) -> list[Candidate]:
+def after_push(candidate: Candidate, end: Relaxed, resources: Resources) -> list[Candidate]:
     """What a symmetric candidate is after its push: itself, itself further down, or a saddle and the lower one."""
     energy = cast(float, candidate.energy_per_atom)
     if not end.converged or end.energy_per_atom is None:
@@ -184,7 +184,7 @@ def after_push(candidate: Candidate, end: Relaxed, tools: Tools) -> list[Candida
             refined_rms=None,
             refined_max=None,
         ),
-        tools,
+        resources,
     )
     groups = [(c.space_group, c.space_group_loose) for c in (candidate, lower)]
     if groups[0] == groups[1] and cast(float, lower.energy_per_atom) < energy:

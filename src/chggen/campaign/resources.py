@@ -11,7 +11,7 @@ from chggen.errors import InputError
 from chggen.generation import LowestAfterSteps, LowestEnergy, SamplerOptions
 from chggen.potential import POTENTIALS, Potential, load_potential
 from chggen.relaxation import RelaxOptions
-from chggen.sampling import QUALITIES, DenoisingError, Judge, Recipe, ShapeSampler, recipe
+from chggen.sampling import QUALITIES, Criterion, DenoisingError, Recipe, ShapeSampler, recipe
 from chggen.score import load_score_model
 
 # On orbits, in runs that relax: tries whose energy is looked at, and levels of each.
@@ -21,7 +21,7 @@ _FINALISTS: Final = {"fast": (4, 80), "best": (12, 240)}  # of these: at least s
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tools:
+class Resources:
     """What a worker needs: loaded once in its process."""
 
     sampler: SamplerOptions
@@ -30,7 +30,7 @@ class Tools:
     trajectories: Path | None = None  # folder, where those of the relaxations are asked for
     loaded: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
-    def unloaded(self) -> Tools:
+    def unloaded(self) -> Resources:
         """The same before anything is loaded."""
         return replace(self, loaded={})
 
@@ -62,16 +62,16 @@ class Tools:
         """Whether samples are chosen by their energy."""
         return self.relax is not None and self.sampler.judge in ("auto", "energy")
 
-    def recipe(self, de_novo: bool, on_orbits: bool, symmetric: bool, softness: float | None = None) -> Recipe:
+    def recipe(self, de_novo: bool, on_orbits: bool, symmetric: bool, start_sigma: float | None = None) -> Recipe:
         """The recipe of a kind of job (starts.Start); those on orbits choose among more tries of fewer levels.
 
         Orbits have fewer coordinates to settle, and it matters more which orbits they are: among many the energy finds
-        the low ones, most of all after a few steps of relaxation, the network's own error hardly does. softness: of
+        the low ones, most of all after a few steps of relaxation, the network's own error hardly does. start_sigma: of
         sites that are known, Å; there is nothing to choose then.
         """
         s = self.sampler
         best_of, levels, final = s.best_of, s.levels, None
-        if softness is not None:
+        if start_sigma is not None:
             best_of = 1
         elif on_orbits and best_of is None:
             best_of = 2 * QUALITIES[s.quality][1]
@@ -79,7 +79,7 @@ class Tools:
                 best_of, levels = (_IN_SYMMETRY if symmetric else _ON_ORBITS)[s.quality]
                 if symmetric:
                     final = LowestAfterSteps(self.potential(), cast(RelaxOptions, self.relax), *_FINALISTS[s.quality])
-        judge: Judge = LowestEnergy(self.potential()) if self.by_energy else DenoisingError()
+        judge: Criterion = LowestEnergy(self.potential()) if self.by_energy else DenoisingError()
         made = recipe(
             "de-novo" if de_novo else s.anchor,
             quality=s.quality,
@@ -88,7 +88,7 @@ class Tools:
             jump_length=None if de_novo else s.jump_length,
             best_of=best_of,
             judge=judge,
-            top=softness,
+            top=start_sigma,
         )
         return made if final is None else replace(made, choice=replace(made.choice, final=final))
 

@@ -12,7 +12,7 @@ from chggen.campaign.duplicates import outcome, survivors, with_duplicates
 from chggen.campaign.options import GenerateOptions, RunOptions
 from chggen.campaign.production import make_candidates
 from chggen.campaign.relax_and_refine import rescored
-from chggen.campaign.resources import Tools
+from chggen.campaign.resources import Resources
 from chggen.execution import Crew, Machine, Progress, batches_of
 from chggen.generation import Job
 from chggen.potential import POTENTIAL_OF
@@ -28,7 +28,7 @@ class Campaign:
     """One run: makes what is missing, adds hull positions, writes as results come."""
 
     def __init__(self, options: RunOptions, machine: Machine, results: Results, progress: Progress) -> None:
-        self.tools = Tools(sampler=options.sampler, relax=options.relax, device=machine.device)
+        self.resources = Resources(sampler=options.sampler, relax=options.relax, device=machine.device)
         self.references = references_of(options.references)
         self.machine = machine
         self.crew = Crew(machine)
@@ -43,7 +43,7 @@ class Campaign:
         self.crew.close()
 
     def plan(self, options: GenerateOptions) -> Plan:
-        return Plan(options, joint=self.tools.shapes() is not None)
+        return Plan(options, joint=self.resources.shapes() is not None)
 
     def make_planned(self, plan: Plan) -> list[Candidate]:
         """The good candidates of all rounds of a plan."""
@@ -67,7 +67,7 @@ class Campaign:
             made = self.results.candidates()
             open_ = [tries for tries in attempts if tries[0].start.symmetric and not _good(tries[-1], made)]
             for tries in open_:
-                tries.append(tries[0].again(again))
+                tries.append(tries[0].redraw(again))
             if open_:
                 self._make_each(f"{stage}, redrawn {again}", [tries[-1] for tries in open_])
         made = self.results.candidates()
@@ -80,7 +80,7 @@ class Campaign:
         bad = sum(made[job.candidate.id].status == "failed" for job in jobs if job.candidate.id in made)
         self.progress(stage, done, len(jobs), bad)
         batches = batches_of(jobs, self.machine, made=lambda job: job.candidate.id in made)
-        for candidates in self.crew.run(make_candidates, batches, self.tools):
+        for candidates in self.crew.run(make_candidates, batches, self.resources):
             self.results.put([self._placed(c) for c in candidates])
             asked = [c for c in candidates if c.id in names]
             done += len(asked)
@@ -94,7 +94,7 @@ class Campaign:
         if candidate.status != "ok" or candidate.energy_per_atom is None or candidate.level is None:
             return candidate
         if candidate.level not in self.references.levels:
-            self._say(f"no reference energies at the level of {cast(RelaxOptions, self.tools.relax).potential}")
+            self._say(f"no reference energies at the level of {cast(RelaxOptions, self.resources.relax).potential}")
             return candidate
         position = hull(candidate.formula, candidate.energy_per_atom, level=candidate.level, references=self.references)
         if position.e_decomposition is None and position.reason:
@@ -117,16 +117,18 @@ class Campaign:
 
     def rescore(self, below: float) -> None:
         """Relax the distinct candidates of E_d below this at PBE level again with r²SCAN weights, and place them."""
-        relax = self.tools.relax
+        relax = self.resources.relax
         if relax is None or relax.potential != POTENTIAL_OF["pbe"]:
             return
-        tools = replace(self.tools, relax=relax.model_copy(update={"potential": POTENTIAL_OF["r2scan"]}), loaded={})
+        resources = replace(
+            self.resources, relax=relax.model_copy(update={"potential": POTENTIAL_OF["r2scan"]}), loaded={}
+        )
         chosen = survivors(self.results.candidates().values(), below)
         done = sum(c.energy_per_atom_r2scan is not None for c in chosen)
         self.progress("r2scan", done, len(chosen), 0)
         bad = 0
         batches = batches_of(chosen, self.machine, made=lambda c: c.energy_per_atom_r2scan is not None)
-        for candidates in self.crew.run(rescored, batches, tools):
+        for candidates in self.crew.run(rescored, batches, resources):
             self.results.put([self._placed_again(c) for c in candidates])
             done, bad = done + len(candidates), bad + sum(c.energy_per_atom_r2scan is None for c in candidates)
             self.progress("r2scan", done, len(chosen), bad)

@@ -47,15 +47,15 @@ class Crew:
         self._pool: ProcessPoolExecutor | None = None
 
     def run(
-        self, work: Callable[[Sequence[Any], Any], list[Any]], batches: Sequence[Sequence[Any]], tools: Resources
+        self, work: Callable[[Sequence[Any], Any], list[Any]], batches: Sequence[Sequence[Any]], resources: Resources
     ) -> Iterator[list[Any]]:
         """What `work` makes of each batch as it comes, in no fixed order; `work` is a function of a module."""
         if worker_count(self.machine, len(batches)) == 1 and self._pool is None:
             with _one_thread(self.machine):
                 for batch in batches:
-                    yield work(batch, tools)
+                    yield work(batch, resources)
             return
-        plain = tools.unloaded()
+        plain = resources.unloaded()
         with _hidden_main():
             pool = self._begun()
             waiting = [pool.submit(_in_worker, work, batch, plain) for batch in batches]
@@ -91,12 +91,14 @@ def _one_thread(machine: Machine) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-_tools_of_worker: dict[str, Any] = {}
+_resources_of_worker: dict[str, Any] = {}
 
 
-def _in_worker(work: Callable[[Sequence[Any], Any], list[Any]], batch: Sequence[Any], tools: Resources) -> list[Any]:
-    """work(batch) with the tools that this process has loaded already."""
-    return work(batch, _tools_of_worker.setdefault(repr(tools), tools))
+def _in_worker(
+    work: Callable[[Sequence[Any], Any], list[Any]], batch: Sequence[Any], resources: Resources
+) -> list[Any]:
+    """work(batch) with the resources that this process has loaded already."""
+    return work(batch, _resources_of_worker.setdefault(repr(resources), resources))
 
 
 @contextmanager
@@ -127,12 +129,12 @@ def _leave_with_parent() -> None:
 def run_batches(
     work: Callable[[Sequence[Any], Any], list[Any]],
     batches: Sequence[Sequence[Any]],
-    tools: Resources,
+    resources: Resources,
     machine: Machine,
 ) -> Iterator[list[Any]]:
     """The same for work that is done once, by a crew of its own."""
     with closing(Crew(machine)) as crew:
-        yield from crew.run(work, batches, tools)
+        yield from crew.run(work, batches, resources)
 
 
 def batches_of(

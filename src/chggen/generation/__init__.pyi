@@ -3,7 +3,7 @@ from .contacts import NOT_FINITE, reject_reason
 from .energy_selection import KEPT, LowestAfterSteps, LowestEnergy
 from .host import Host, batched_hosts, default_guests, empty_host, strip_guests
 from .host_orbits import on_orbits, symmetrised
-from .host_starts import Given, Laid, OnOrbits, beside_analogues, fillings
+from .host_starts import GivenHost, OnOrbits, PrototypeSites, beside_analogues, fillings
 from .jobs import Job
 from .options import AUTO, GuestSeeds, SamplerOptions, SeedSource
 from .prototype_mapping import analogues
@@ -18,16 +18,16 @@ __all__ = [
     "KEPT",
     "NOT_FINITE",
     "BravaisCells",
-    "Given",
+    "GivenHost",
     "GuestSeeds",
     "Host",
     "Job",
     "JointCells",
-    "Laid",
     "LowestAfterSteps",
     "LowestEnergy",
     "OnOrbits",
     "PrototypeCells",
+    "PrototypeSites",
     "SamplerOptions",
     "SeedSource",
     "SpaceGroupCells",

@@ -12,11 +12,11 @@ from chggen.crystals import niggli_reduced
 from chggen.generation.host import Host, empty_host
 from chggen.generation.prototypes import Prototype, count_prototypes, prototype_of
 from chggen.generation.random_cells import flat, random_bravais_cell
-from chggen.generation.start import Shapes, required
+from chggen.generation.start import CellDrawer, required
 from chggen.generation.symmetric_cells import SHAPE_DRAWS, prototype_cell, symmetric_cell
 from chggen.symmetry import Orbits
 
-_SOFTNESS: Final = (0.05, 0.3, 0.6)  # Å; of a prototype's sites when it comes first, second and after
+_START_SIGMA: Final = (0.05, 0.3, 0.6)  # Å; of a prototype's sites when it comes first, second and after
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,21 @@ class BravaisCells:
     de_novo: bool = True
     on_orbits: bool = False
     symmetric: bool = False
-    softness: None = None
-    likeness: None = None
+    start_sigma: None = None
+    prototype_log_odds: None = None
 
-    def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, None]:
+    def draw(self, seed: int, shapes: CellDrawer | None = None) -> tuple[Host, None]:
         cell = random_bravais_cell(self.cell_volume, np.random.default_rng(seed))
         return empty_host(cell.tolist(), self.species), None
 
-    def again(self, k: int) -> BravaisCells:
+    def redraw(self, k: int) -> BravaisCells:
         return self
 
 
 class JointCells(BravaisCells):
     """The same, but its shape is drawn by the score model."""
 
-    def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, None]:
+    def draw(self, seed: int, shapes: CellDrawer | None = None) -> tuple[Host, None]:
         rng = np.random.default_rng(seed)
         for _ in range(SHAPE_DRAWS):
             drawn = required(shapes)(self.species, self.cell_volume, int(rng.integers(2**62)))
@@ -66,16 +66,16 @@ class SpaceGroupCells:
     de_novo: bool = True
     on_orbits: bool = True
     symmetric: bool = True
-    softness: None = None
-    likeness: None = None
+    start_sigma: None = None
+    prototype_log_odds: None = None
 
-    def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits]:
+    def draw(self, seed: int, shapes: CellDrawer | None = None) -> tuple[Host, Orbits]:
         own = required(shapes) if self.joint else None
         host = symmetric_cell(self.species, self.cell_volume, np.random.default_rng(seed), self.number, own)
         assert host.orbits is not None
         return host, host.orbits.draw(seed)
 
-    def again(self, k: int) -> SpaceGroupCells:
+    def redraw(self, k: int) -> SpaceGroupCells:
         """The same: every draw has a group of its own."""
         return self
 
@@ -100,20 +100,20 @@ class PrototypeCells:
         return self._prototype.number > 2
 
     @property
-    def softness(self) -> float:
-        return _SOFTNESS[min(self._round, len(_SOFTNESS) - 1)]
+    def start_sigma(self) -> float:
+        return _START_SIGMA[min(self._round, len(_START_SIGMA) - 1)]
 
     @property
-    def likeness(self) -> float:
-        return self._prototype.likeness
+    def prototype_log_odds(self) -> float:
+        return self._prototype.log_odds
 
-    def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits]:
+    def draw(self, seed: int, shapes: CellDrawer | None = None) -> tuple[Host, Orbits]:
         rng = np.random.default_rng(seed) if self._round else None
         host = prototype_cell(self.species, self.cell_volume, self._prototype, rng)
         assert host.orbits is not None
         return host, host.orbits.draw(seed)
 
-    def again(self, k: int) -> PrototypeCells:
+    def redraw(self, k: int) -> PrototypeCells:
         """The prototypes that no candidate has begun with."""
         return replace(self, rank=self.rank + k * self.stride)
 

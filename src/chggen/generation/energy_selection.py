@@ -24,7 +24,7 @@ _MOMENTUM: Final = 0.5  # of what an energy fell in the last steps is what it is
 
 @dataclass(frozen=True)
 class LowestEnergy:
-    """Judge of a choice among tries: their energy as sampled, without any relaxation; overlapping atoms are last."""
+    """Criterion of a choice among tries: their energy as sampled, unrelaxed; overlapping atoms are last."""
 
     potential: Potential
     evaluations: int = 0

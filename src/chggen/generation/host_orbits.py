@@ -12,11 +12,11 @@ from jaxtyping import Float
 from chggen.errors import InputError
 from chggen.generation.host import Host
 from chggen.symmetry import (
+    FreeVolume,
     Group,
     Orbits,
-    Position,
     Refined,
-    Surroundings,
+    WyckoffPosition,
     above_trivial,
     group_of,
     nearest_counts,
@@ -53,7 +53,7 @@ def on_orbits(host: Host, order: int | None = None) -> Host:
     in this cell.
     """
     group, positions = _group(host)
-    around = surroundings_of(host)
+    around = free_volume_of(host)
     plan = plan_orbits(around, group, positions)
     if plan is None:
         near = [counts_text(host, found) for found in nearest_counts(around, group, positions)]
@@ -76,7 +76,7 @@ def kept_orbits(host: Host, sites: Float[np.ndarray, "guests 3"]) -> tuple[np.nd
 
     None where that is P1 or P-1.
     """
-    return orbits_of_sites(surroundings_of(host), _group(host)[0], sites)
+    return orbits_of_sites(free_volume_of(host), _group(host)[0], sites)
 
 
 def lowered(host: Host) -> Host:
@@ -85,11 +85,11 @@ def lowered(host: Host) -> Host:
         return host
     group, positions = _group(host)
     order = len(host.orbits.choices[0].members)
-    plan = plan_orbits(surroundings_of(host), group, positions, (m for m in group.subgroups() if len(m) < order))
+    plan = plan_orbits(free_volume_of(host), group, positions, (m for m in group.subgroups() if len(m) < order))
     return host if plan is None else replace(host, orbits=plan)
 
 
-def _group(host: Host) -> tuple[Group, tuple[Position, ...]]:
+def _group(host: Host) -> tuple[Group, tuple[WyckoffPosition, ...]]:
     """The group of a symmetrised framework and its positions. Raises InputError where it has none above P-1."""
     group = group_of(host.framework)
     if group is None or group.trivial:
@@ -97,10 +97,10 @@ def _group(host: Host) -> tuple[Group, tuple[Position, ...]]:
     return group, positions_of(group, *standard_setting(group))
 
 
-def surroundings_of(host: Host) -> Surroundings:
+def free_volume_of(host: Host) -> FreeVolume:
     from pymatgen.core import Element
 
-    return Surroundings(
+    return FreeVolume(
         lattice=host.framework.lattice.matrix,
         frac=np.asarray(host.framework.frac_coords).reshape(-1, 3),
         numbers=np.array([site.specie.Z for site in host.framework], dtype=int),

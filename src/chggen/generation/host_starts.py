@@ -16,17 +16,17 @@ from chggen.generation.host import Host
 from chggen.generation.host_orbits import counts_text, kept_orbits, lowered, on_orbits, symmetrised
 from chggen.generation.options import GuestSeeds
 from chggen.generation.prototype_mapping import CLOSE, analogues
-from chggen.generation.start import Shapes, Start
+from chggen.generation.start import CellDrawer, Start
 from chggen.symmetry import Orbits
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenHost:
     """The same host in every try; each draws its own orbits where the host has any."""
 
     host: Host
-    softness: None = None
-    likeness: None = None
+    start_sigma: None = None
+    prototype_log_odds: None = None
 
     @property
     def species(self) -> dict[str, int]:
@@ -45,18 +45,18 @@ class Given:
     def symmetric(self) -> bool:
         return self.on_orbits
 
-    def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits | None]:
+    def draw(self, seed: int, shapes: CellDrawer | None = None) -> tuple[Host, Orbits | None]:
         return self.host, None if self.host.orbits is None else self.host.orbits.draw(seed)
 
-    def again(self, k: int) -> Given:
+    def redraw(self, k: int) -> GivenHost:
         """The k-th lower order of subgroups: what falls in a group may stand in one of its subgroups."""
         host = self.host
         for _ in range(k):
             host = lowered(host)
-        return Given(host)
+        return GivenHost(host)
 
 
-class OnOrbits(Given):
+class OnOrbits(GivenHost):
     """The same, but only to begin with: guests may leave their orbits when relaxed, and the host is as it was."""
 
     @property
@@ -73,18 +73,18 @@ def from_orbits(host: Host) -> OnOrbits | None:
     return OnOrbits(replace(placed, framework=host.framework))
 
 
-_SOFTNESS: Final = 0.1  # Å; 0.05 to 0.3 do as well on hosts of the val split
+_START_SIGMA: Final = 0.1  # Å; 0.05 to 0.3 do as well on hosts of the val split
 
 
 @dataclass(frozen=True)
-class Laid:
+class PrototypeSites:
     """A host with its guests on the sites of a known prototype; on orbits too where the host has any."""
 
-    given: Given
+    given: GivenHost
     sites: Float[np.ndarray, "guests 3"]
     orbits: Orbits | None = None
-    softness: float = _SOFTNESS
-    likeness: None = None
+    start_sigma: float = _START_SIGMA
+    prototype_log_odds: None = None
 
     @property
     def species(self) -> Mapping[str, int]:
@@ -102,12 +102,12 @@ class Laid:
     def symmetric(self) -> bool:
         return self.on_orbits
 
-    def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits | None]:
+    def draw(self, seed: int, shapes: CellDrawer | None = None) -> tuple[Host, Orbits | None]:
         return replace(self.given.host, sites=self.sites), self.orbits
 
-    def again(self, k: int) -> Start:
+    def redraw(self, k: int) -> Start:
         """On orbits that are drawn: the first ones, then lower ones."""
-        return self.given.again(k - 1)
+        return self.given.redraw(k - 1)
 
 
 def fillings(host: Host, n: int, seeds: GuestSeeds = "auto") -> list[Start]:
@@ -118,7 +118,7 @@ def fillings(host: Host, n: int, seeds: GuestSeeds = "auto") -> list[Start]:
     `prototype`: analogues only, again from the first when all have come; `orbits`, `anywhere`: these only. Raises
     InputError where `prototype` finds no analogue, or `orbits` none.
     """
-    anywhere = Given(host)
+    anywhere = GivenHost(host)
     if seeds == "anywhere":
         return [anywhere] * n
     if seeds == "prototype":
@@ -159,9 +159,9 @@ def _in_turn(others: Sequence[Start], laid: Sequence[Start]) -> Iterator[Start]:
     yield from cycle(others)
 
 
-def _laid(host: Host, sites: np.ndarray) -> Laid | None:
+def _laid(host: Host, sites: np.ndarray) -> PrototypeSites | None:
     """The start from these sites; None where the host is to be filled symmetrically and they keep nothing of it."""
     if host.orbits is None:
-        return Laid(Given(host), sites)
+        return PrototypeSites(GivenHost(host), sites)
     kept = kept_orbits(host, sites)
-    return None if kept is None else Laid(Given(host), *kept)
+    return None if kept is None else PrototypeSites(GivenHost(host), *kept)

@@ -21,9 +21,11 @@ class Job:
     start: Start
     rival: Job | None = None
 
-    def again(self, k: int) -> Job:
+    def redraw(self, k: int) -> Job:
         """The k-th further draw of the same job."""
         seed = int(np.random.default_rng([self.candidate.seed, k]).integers(2**62))
-        start = self.start.again(k)
+        start = self.start.redraw(k)
         name = f"{self.candidate.id}-r{k}"
-        return Job(candidate=replace(self.candidate, id=name, seed=seed, seed_likeness=start.likeness), start=start)
+        return Job(
+            candidate=replace(self.candidate, id=name, seed=seed, seed_log_odds=start.prototype_log_odds), start=start
+        )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chggen.generation.host import Host
 
 CLOSE: Final = 1.0  # closeness from which an analogue is right oftener than guests sampled from anywhere
-_STRAIN: Final = 30.0  # log-odds of the likeness that a strain costs, and a misfit of the host atoms, per Å:
+_STRAIN: Final = 30.0  # log-odds that a strain costs, and a misfit of the host atoms, per Å:
 _MISFIT: Final = 10.0  # on hosts of the val split these order analogues best (docs/model.md)
 _LENGTH: Final = 0.12  # largest relative difference of a lattice vector's length
 _ANGLE: Final = 8.0  # ° and of an angle
@@ -44,12 +44,12 @@ _IMAGES: Final = np.array(list(itertools.product((-1.0, 0.0, 1.0), repeat=3)))
 class Analogue:
     """A prototype laid over a host.
 
-    frac_coords: of the guests, in the host's cell and order; likeness: the prototype's, for a species; strain: norm of
+    frac_coords: of the guests, in the host's cell and order; log_odds: the prototype's, for a species; strain: norm of
     the logarithmic strain from its cell to the host's; rms: of the host atoms' distances from its sites, Å.
     """
 
     frac_coords: Float[np.ndarray, "guests 3"]
-    likeness: float
+    log_odds: float
     strain: float
     rms: float
     closeness: float
@@ -106,7 +106,7 @@ def _all_laid(target: _Target, species: list[str], counts: Mapping[str, int], le
         part = {s: n // repeats for s, n in counts.items()}
         for rank in range(min(count_prototypes(part), _LOOKED_AT)):
             prototype = prototype_of(part, rank)
-            if prototype.likeness / len(species) < least:  # the likeliest come first, and a misfit only takes from it
+            if prototype.log_odds / len(species) < least:  # the likeliest come first, and a misfit only takes from it
                 break
             laid = _laid(prototype, target, species, repeats)
             if laid is not None and laid.closeness >= least:
@@ -186,10 +186,10 @@ def _laid(prototype: Prototype, target: _Target, species: list[str], repeats: in
         if fit is None:
             continue
         left, rms = fit
-        likeness = prototype.likeness / len(species)
-        closeness = likeness - (_STRAIN * strain + _MISFIT * rms) / len(species)
+        log_odds = prototype.log_odds / len(species)
+        closeness = log_odds - (_STRAIN * strain + _MISFIT * rms) / len(species)
         if best is None or closeness > best.closeness + _TIE:
-            best = Analogue(frac_coords=left, likeness=likeness, strain=strain, rms=rms, closeness=closeness)
+            best = Analogue(frac_coords=left, log_odds=log_odds, strain=strain, rms=rms, closeness=closeness)
     return best
 
 

@@ -33,13 +33,13 @@ class Prototype:
 
     number: international number of the space group; shape: b/a, c/a, α, β, γ (degrees) of its conventional cell;
     orbits: species, letter and free coordinates of each, the latter as symmetry.Position has them in the primitive
-    cell of symmetry.setting; likeness: log-odds that species as like as these fill it, the higher the better.
+    cell of symmetry.setting; log_odds: log-odds that species as like as these fill it, the higher the better.
     """
 
     number: int
     shape: tuple[float, ...]
     orbits: tuple[tuple[str, str, tuple[float, ...]], ...]
-    likeness: float
+    log_odds: float
 
 
 @lru_cache(maxsize=64)
@@ -61,9 +61,9 @@ def _ranked(species: tuple[tuple[str, int], ...]) -> tuple[tuple[float, int, tup
         swaps = _part(table, "swap", i).reshape(-1, len(counts)).tolist()
         best: dict[tuple[int, ...], float] = {}
         for order in orders:
-            likeness = float(alike[numbers[list(order)], fillings].sum(axis=1).max())
+            log_odds = float(alike[numbers[list(order)], fillings].sum(axis=1).max())
             same = min([order, *(tuple(order[k] for k in swap) for swap in swaps)])
-            best[same] = max(best.get(same, -math.inf), likeness)
+            best[same] = max(best.get(same, -math.inf), log_odds)
         prior = _COMMON * math.log(len(fillings)) - _UNSTABLE * float(table["above_hull"][i])
         found += [(-round(x + prior, 6), i, order) for order, x in best.items()]
     return tuple((-x, i, tuple(by_count[k][0] for k in order)) for x, i, order in sorted(found))
@@ -81,7 +81,7 @@ def prototype_of(species: Mapping[str, int], rank: int) -> Prototype:
     similar known filling, plus a bonus for prototypes that many fillings have, less a malus for those whose crystals
     are above the hull. Raises IndexError beyond the last.
     """
-    likeness, i, filling = _ranked(tuple(sorted(species.items())))[rank]
+    log_odds, i, filling = _ranked(tuple(sorted(species.items())))[rank]
     table, _ = _table()
     slots, letters, free = (_part(table, f"orbit_{name}", i, "orbit") for name in ("slot", "letter", "free"))
     return Prototype(
@@ -91,7 +91,7 @@ def prototype_of(species: Mapping[str, int], rank: int) -> Prototype:
             (filling[slot], chr(letter), tuple(row))
             for slot, letter, row in zip(slots.tolist(), letters.tolist(), (free / 10_000).tolist(), strict=True)
         ),
-        likeness=likeness,
+        log_odds=log_odds,
     )
 
 

@@ -14,7 +14,7 @@ from chggen.symmetry import Orbits
 
 
 @runtime_checkable
-class Shapes(Protocol):
+class CellDrawer(Protocol):
     """Draws a cell (rows, Å) of a volume, Å³, for species: a score model that knows lattices.
 
     rotations: of a space group in lattice coordinates (columns), to whose Bravais class the cell then belongs.
@@ -54,25 +54,25 @@ class Start(Protocol):
         ...
 
     @property
-    def softness(self) -> float | None:
+    def start_sigma(self) -> float | None:
         """By how much (Å) guests whose sites are roughly known are perturbed; None: they start anywhere."""
         ...
 
     @property
-    def likeness(self) -> float | None:
+    def prototype_log_odds(self) -> float | None:
         """Log-odds that the crystal is of this kind, where it is a known one; None: not known."""
         ...
 
-    def draw(self, seed: int, shapes: Shapes | None = None) -> tuple[Host, Orbits | None]:
+    def draw(self, seed: int, shapes: CellDrawer | None = None) -> tuple[Host, Orbits | None]:
         """The host of one try, and the orbits of all its atoms where it is on any; shapes: for those that ask."""
         ...
 
-    def again(self, k: int) -> Start:
+    def redraw(self, k: int) -> Start:
         """What the k-th further draw of a candidate starts from."""
         ...
 
 
-def required(shapes: Shapes | None) -> Shapes:
+def required(shapes: CellDrawer | None) -> CellDrawer:
     """Raises InputError where the score model draws none."""
     if shapes is None:
         raise InputError("the score model has no strain score, which seeds joint expect; use other seeds, or train one")

@@ -12,13 +12,13 @@ import numpy as np
 from chggen.crystals import lattice_from_parameters, niggli_reduced
 from chggen.errors import InputError
 from chggen.generation.host import Host, empty_host
-from chggen.generation.host_orbits import surroundings_of
+from chggen.generation.host_orbits import free_volume_of
 from chggen.generation.prototypes import Prototype
 from chggen.generation.random_cells import flat
 from chggen.generation.space_group_statistics import Assignment, draw_assignment, draw_shape, soften_shape
-from chggen.generation.start import Shapes
+from chggen.generation.start import CellDrawer
 from chggen.io import MAX_ATOMS
-from chggen.symmetry import Group, OrbitPlan, Position, Setting, Surroundings, plan_orbits, setting
+from chggen.symmetry import FreeVolume, Group, OrbitPlan, Setting, WyckoffPosition, plan_orbits, setting
 
 _LOWERED: Final = 0.25  # of the drawn space groups are replaced by one of their subgroups
 SHAPE_DRAWS: Final = 5  # shapes drawn by a model before a flat one is taken
@@ -30,7 +30,7 @@ def symmetric_cell(
     cell_volume: float,
     rng: np.random.Generator,
     number: int | None = None,
-    shapes: Shapes | None = None,
+    shapes: CellDrawer | None = None,
 ) -> Host:
     """An empty primitive cell of a space group, drawn as known crystals have it, with orbits for all atoms.
 
@@ -42,7 +42,7 @@ def symmetric_cell(
         found = setting(assignment.number)
         lattice, group, positions = _cell(found, species, cell_volume, rng, shapes)
         host = empty_host(lattice.tolist(), species)
-        plan = _assigned(surroundings_of(host), group, positions, assignment, rng if number is None else None)
+        plan = _assigned(free_volume_of(host), group, positions, assignment, rng if number is None else None)
         if plan is not None:
             return replace(host, orbits=plan)
         if number is not None and assignment.letters is None and not _fits(species, found):
@@ -65,13 +65,13 @@ def prototype_cell(
     letters = [p.letter for p in positions]
     order = list(species)
     pairs = [(letters.index(letter), order.index(symbol)) for symbol, letter, _ in prototype.orbits]
-    plan = OrbitPlan.known(surroundings_of(host), group, positions, pairs, [free for _, _, free in prototype.orbits])
+    plan = OrbitPlan.known(free_volume_of(host), group, positions, pairs, [free for _, _, free in prototype.orbits])
     return replace(host, orbits=plan)
 
 
 def _cell(
-    found: Setting, species: Mapping[str, int], cell_volume: float, rng: np.random.Generator, shapes: Shapes | None
-) -> tuple[np.ndarray, Group, tuple[Position, ...]]:
+    found: Setting, species: Mapping[str, int], cell_volume: float, rng: np.random.Generator, shapes: CellDrawer | None
+) -> tuple[np.ndarray, Group, tuple[WyckoffPosition, ...]]:
     """A reduced primitive cell of the volume, and the group and its positions in that cell."""
     rhombohedral = found.symbol.startswith("R")
     tries = 0
@@ -87,7 +87,7 @@ def _cell(
 
 def _reduced(
     found: Setting, primitive: np.ndarray, cell_volume: float
-) -> tuple[np.ndarray, Group, tuple[Position, ...]]:
+) -> tuple[np.ndarray, Group, tuple[WyckoffPosition, ...]]:
     """The reduced cell of the primitive one of a setting, scaled to the volume, with its group and positions."""
     lattice = primitive * (cell_volume / abs(np.linalg.det(primitive))) ** (1 / 3)
     multiple = np.round(niggli_reduced(lattice) @ np.linalg.inv(lattice)).astype(int)
@@ -97,9 +97,9 @@ def _reduced(
 
 
 def _assigned(
-    around: Surroundings,
+    around: FreeVolume,
     group: Group,
-    positions: tuple[Position, ...],
+    positions: tuple[WyckoffPosition, ...],
     assignment: Assignment,
     rng: np.random.Generator | None,
 ) -> OrbitPlan | None:
@@ -132,4 +132,4 @@ def _units_that_fit(species: Mapping[str, int], number: int | None) -> str:
 def _fits(species: Mapping[str, int], found: Setting) -> bool:
     """Whether the counts fit a space group in a cell so wide that only they matter."""
     host = empty_host((found.primitive * 100).tolist(), species)
-    return plan_orbits(surroundings_of(host), found.group, found.positions, [np.arange(len(found.group))]) is not None
+    return plan_orbits(free_volume_of(host), found.group, found.positions, [np.arange(len(found.group))]) is not None

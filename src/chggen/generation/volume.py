@@ -47,7 +47,7 @@ def volume_per_atom(species: Mapping[str, int]) -> float:
 class VolumePrior:
     """What is expected of the volume per atom, Å³: a log-normal law of that median and relative spread."""
 
-    mean: float
+    median: float
     spread: float
 
     @classmethod
@@ -61,11 +61,11 @@ class VolumePrior:
             return self
         own, others = self.spread**-2, len(volumes) * _POLYMORPH_SPREAD**-2
         log_mean = sum(math.log(v) for v in volumes) / len(volumes)
-        mean = (own * math.log(self.mean) + others * log_mean) / (own + others)
+        mean = (own * math.log(self.median) + others * log_mean) / (own + others)
         return VolumePrior(math.exp(mean), max((own + others) ** -0.5, _LEAST_SPREAD))
 
     def draw(self, rng: np.random.Generator) -> float:
-        return self.mean * math.exp(self.spread * rng.standard_normal())
+        return self.median * math.exp(self.spread * rng.standard_normal())
 
 
 def volume_features(fractions: Mapping[str, float], chi: Mapping[str, float]) -> dict[str, float]:

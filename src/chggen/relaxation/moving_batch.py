@@ -19,7 +19,7 @@ from chggen.crystals import Crystals, batch, from_structures, volume, wrap
 from chggen.potential import EnergyForcesStress, Potential
 from chggen.relaxation.optimizers import Optimizer
 from chggen.relaxation.result import NO_ENERGY, Frame, Goal, Relaxed, displacement, failed
-from chggen.relaxation.symmetry_constraint import Symmetrizer
+from chggen.relaxation.symmetry_constraint import SymmetryConstraint
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -35,7 +35,7 @@ class Descent:
     index: int
     given: Structure
     free: Tensor
-    symmetrizer: Symmetrizer | None = None
+    symmetrizer: SymmetryConstraint | None = None
     n_steps: int = 0
     initial: float | None = None  # eV/atom
     frames: list[Frame] = field(default_factory=list)

@@ -18,7 +18,7 @@ from chggen.potential import GPA, Potential, load_potential
 from chggen.relaxation.moving_batch import Descent, MovingBatch
 from chggen.relaxation.optimizers import OPTIMIZERS
 from chggen.relaxation.result import Goal, Relaxed, failed
-from chggen.relaxation.symmetry_constraint import Symmetrizer
+from chggen.relaxation.symmetry_constraint import SymmetryConstraint
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -97,7 +97,7 @@ def relax(
             if reason is None:
                 descent = Descent(index=index, given=structures[index], free=masks[index])
                 if (symprec := symprecs[index]) is not None:
-                    symmetrizer = Symmetrizer.of(structures[index], symprec, masks[index])
+                    symmetrizer = SymmetryConstraint.of(structures[index], symprec, masks[index])
                     descent.symmetrizer = None if symmetrizer is None else symmetrizer.to(device)
                 entering.append(descent)
             else:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Symmetrizer:
+class SymmetryConstraint:
     """Averages over the operations of a crystal; what it returns is unchanged by every one of them.
 
     rotations act on Cartesian columns and stay what they are under strains of the same symmetry; operation g takes
@@ -30,7 +30,7 @@ class Symmetrizer:
     @classmethod
     def of(
         cls, structure: Structure, symprec: float = 0.01, free: Bool[Tensor, "atoms"] | None = None
-    ) -> Symmetrizer | None:
+    ) -> SymmetryConstraint | None:
         """That of the group found at symprec (Å), of its operations those that take free atoms to free ones.
 
         None where its operations do not permute the atoms.
@@ -45,8 +45,8 @@ class Symmetrizer:
         kept = torch.ones(len(images), dtype=torch.bool) if free is None else (free[images] == free).all(dim=1)
         return cls(torch.from_numpy(u @ vt)[kept], images[kept])
 
-    def to(self, device: torch.device | str) -> Symmetrizer:
-        return Symmetrizer(self.rotations.to(device), self.images.to(device))
+    def to(self, device: torch.device | str) -> SymmetryConstraint:
+        return SymmetryConstraint(self.rotations.to(device), self.images.to(device))
 
     def vectors(self, vectors: Float[Tensor, "atoms 3"]) -> Float[Tensor, "atoms 3"]:
         """Vectors of the atoms, such as forces."""

@@ -2,13 +2,13 @@ from .candidate import Candidate, failed
 from .database import read_candidates
 from .export import export_survivors
 from .folder import Store
-from .protocol import Memory, Results
+from .protocol import MemoryResults, Results
 from .ranking import ENERGY_ERROR, answers, likelier, rank
 
 __all__ = [
     "ENERGY_ERROR",
     "Candidate",
-    "Memory",
+    "MemoryResults",
     "Results",
     "Store",
     "answers",

@@ -17,8 +17,8 @@ class Candidate:
     `refine` or `hull`. raw is the structure as generated, structure the latest one (relaxed and refined when that
     was reached). space_group is at symprec 0.01 Å, space_group_loose at 0.1 Å (international numbers). framework_* and
     refined_*: tolerance, rms and largest displacement of symmetrising the host before and the candidate after.
-    seed_likeness: of the prototype it began as, log-odds (prototypes.Prototype). n_found, found_by and likeness: how
-    many candidates are this structure, which seed sources they came from, and the greatest seed_likeness of those whose
+    seed_log_odds: of the prototype that it began as (prototypes.Prototype). n_found, found_by, prototype_log_odds: how
+    many candidates are this structure, which seed sources they came from, and the greatest seed_log_odds of those whose
     relaxation led to no other structure than they began as.
     """
 
@@ -31,7 +31,7 @@ class Candidate:
     failed_at: str | None = None
     reason: str | None = None
     seed_source: str | None = None
-    seed_likeness: float | None = None
+    seed_log_odds: float | None = None
     structure: Structure | None = None
     raw: Structure | None = None
     space_group: int | None = None
@@ -56,7 +56,7 @@ class Candidate:
     duplicate_of: str | None = None
     n_found: int | None = None
     found_by: str | None = None
-    likeness: float | None = None
+    prototype_log_odds: float | None = None
 
     @property
     def n_atoms(self) -> int | None:

@@ -17,7 +17,7 @@ class Results(Protocol):
     def export(self, candidates: Sequence[Candidate]) -> None: ...
 
 
-class Memory:
+class MemoryResults:
     """Results that live as long as the call."""
 
     def __init__(self) -> None:

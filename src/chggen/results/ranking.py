@@ -42,7 +42,7 @@ def answers(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
 
 def _log_odds(candidate: Candidate) -> float:
     """Up to a constant of its formula."""
-    known = _UNKNOWN if candidate.likeness is None else candidate.likeness
+    known = _UNKNOWN if candidate.prototype_log_odds is None else candidate.prototype_log_odds
     return known - cast(float, rank(candidate)[2]) / ENERGY_ERROR
 
 
@@ -61,6 +61,6 @@ def _why(answer: Candidate, first: Candidate) -> str:
     higher = 1000 * (rank(answer)[2] - rank(first)[2])
     if higher < 0:
         return f"{-higher:.1f} meV/atom lower"
-    if answer.likeness is None:
+    if answer.prototype_log_odds is None:
         return f"{higher:.1f} meV/atom higher, the lower one being of an unlikely prototype"
     return f"{higher:.1f} meV/atom higher but of a likelier prototype"

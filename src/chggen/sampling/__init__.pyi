@@ -5,7 +5,7 @@ from .orbit_noise import NO_SYMMETRY, OrbitSymmetry, Symmetry
 from .predictors import Ancestral, Heun, Multistep, ProbabilityFlow, Refresh
 from .recipes import QUALITIES, Recipe, recipe
 from .resampling import Walk
-from .selection import ONE, BestOf, DenoisingError, Judge
+from .selection import ONE, BestOf, Criterion, DenoisingError
 
 __all__ = [
     "NO_SYMMETRY",
@@ -13,9 +13,9 @@ __all__ = [
     "QUALITIES",
     "Ancestral",
     "BestOf",
+    "Criterion",
     "DenoisingError",
     "Heun",
-    "Judge",
     "Langevin",
     "Multistep",
     "OrbitSymmetry",

@@ -31,7 +31,7 @@ class Moving(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class History:
     """What a multistep predictor keeps of its last step: its level, the way to the clean crystal, the step taken."""
 
     sigma: Float[Tensor, "atoms"]  # Å
@@ -44,15 +44,15 @@ class Predictor(Protocol):
     """One step from level `sigma` to the lower `target`; memory is that of the step before, None after a jump."""
 
     def __call__(
-        self, atoms: Moving, sigma: Float[Tensor, "atoms"], target: Float[Tensor, "atoms"], memory: Memory | None
-    ) -> Memory | None: ...
+        self, atoms: Moving, sigma: Float[Tensor, "atoms"], target: Float[Tensor, "atoms"], memory: History | None
+    ) -> History | None: ...
 
 
 @dataclass(frozen=True)
 class Ancestral:
     """The reverse-time Markov step of the variance-exploding process (paper, eq. 4)."""
 
-    def __call__(self, atoms: Moving, sigma: Tensor, target: Tensor, memory: Memory | None) -> None:
+    def __call__(self, atoms: Moving, sigma: Tensor, target: Tensor, memory: History | None) -> None:
         gap = sigma**2 - target**2
         spread = target * torch.sqrt(gap) / sigma
         atoms.move(gap[:, None] * atoms.score(sigma) + spread[:, None] * atoms.noise(), target)
@@ -67,7 +67,7 @@ class Refresh:
     the temperature. Where the exact law is wanted, take Ancestral with many levels.
     """
 
-    def __call__(self, atoms: Moving, sigma: Tensor, target: Tensor, memory: Memory | None) -> None:
+    def __call__(self, atoms: Moving, sigma: Tensor, target: Tensor, memory: History | None) -> None:
         atoms.move((sigma**2)[:, None] * atoms.score(sigma) + target[:, None] * atoms.noise(), target)
 
 
@@ -75,7 +75,7 @@ class Refresh:
 class ProbabilityFlow:
     """Euler step of the probability-flow ODE dx/dσ = −σ s (Song et al., ICLR 2021); draws no noise."""
 
-    def __call__(self, atoms: Moving, sigma: Tensor, target: Tensor, memory: Memory | None) -> None:
+    def __call__(self, atoms: Moving, sigma: Tensor, target: Tensor, memory: History | None) -> None:
         atoms.move((sigma * (sigma - target))[:, None] * atoms.score(sigma), target)
 
 
@@ -88,7 +88,7 @@ class Heun:
 
     churn: float = 0.0
 
-    def __call__(self, atoms: Moving, sigma: Tensor, target: Tensor, memory: Memory | None) -> None:
+    def __call__(self, atoms: Moving, sigma: Tensor, target: Tensor, memory: History | None) -> None:
         if self.churn:
             lifted = sigma * (1 + self.churn)
             atoms.move(torch.sqrt(lifted**2 - sigma**2)[:, None] * atoms.noise(), lifted)
@@ -108,7 +108,7 @@ class Multistep:
     the end, where log σ has none.
     """
 
-    def __call__(self, atoms: Moving, sigma: Tensor, target: Tensor, memory: Memory | None) -> Memory:
+    def __call__(self, atoms: Moving, sigma: Tensor, target: Tensor, memory: History | None) -> History:
         to_clean = (sigma**2)[:, None] * atoms.score(sigma)
         aim = to_clean
         if memory is not None and bool((target > 0).all()):
@@ -116,4 +116,4 @@ class Multistep:
             aim = to_clean + 0.5 * ratio[:, None] * (to_clean - (memory.to_clean - memory.step))
         step = (1 - target / sigma)[:, None] * aim
         atoms.move(step, target)
-        return Memory(sigma=sigma, to_clean=to_clean, step=step)
+        return History(sigma=sigma, to_clean=to_clean, step=step)

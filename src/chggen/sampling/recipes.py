@@ -16,7 +16,7 @@ from chggen.sampling.predictors import Ancestral, Predictor, Refresh
 from chggen.sampling.random_numbers import generators_from
 from chggen.sampling.resampling import Walk
 from chggen.sampling.sampler import sample
-from chggen.sampling.selection import ONE, BestOf, Judge
+from chggen.sampling.selection import ONE, BestOf, Criterion
 
 QUALITIES: Final = {"fast": (50, 2), "best": (160, 4)}  # evaluations of the score network a sample, at most; tries
 _TOP: Final = 3.0  # Å; guests start uniform, and from farther out the network tells them nothing of their sites
@@ -80,7 +80,7 @@ def recipe(
     n_resample: int | None = None,
     jump_length: int | None = None,
     best_of: int | None = None,
-    judge: Judge = ONE.judge,
+    judge: Criterion = ONE.judge,
     uncertainty: float = 0.0,
     top: float | None = None,
 ) -> Recipe:

@@ -14,7 +14,7 @@ from chggen.diffusion import Noise, Schedule, ScoreModel
 from chggen.sampling.anchor import Anchor, Clamp
 from chggen.sampling.corrector import NO_CORRECTOR, Langevin
 from chggen.sampling.orbit_noise import NO_SYMMETRY, Symmetry
-from chggen.sampling.predictors import Ancestral, Memory, Predictor
+from chggen.sampling.predictors import Ancestral, History, Predictor
 from chggen.sampling.random_numbers import normal, uniform
 from chggen.sampling.resampling import Walk
 
@@ -76,7 +76,7 @@ class _Loop:
         self.now = crystals
         self.anchor = anchor
         self.symmetry = symmetry
-        self.memory: Memory | None = None
+        self.memory: History | None = None
         self.generators = generators
         self.levels = schedule.sigmas(crystals.lattice)[:, crystals.crystal_index]
         self.tau = torch.zeros(crystals.n_crystals, dtype=torch.float32, device=crystals.lattice.device)

@@ -17,7 +17,7 @@ from chggen.sampling.random_numbers import generators_from, normal
 
 
 @runtime_checkable
-class Judge(Protocol):
+class Criterion(Protocol):
     """Orders samples of one crystal: the lowest mark is the best. `evaluations` of the score network it takes."""
 
     @property
@@ -29,7 +29,7 @@ class Judge(Protocol):
 
 
 @runtime_checkable
-class LastWord(Protocol):
+class FinalSelector(Protocol):
     """Has the last word among samples of each crystal, given by their marks, the lowest first: which of them it is.
 
     refused: those whose mark is inf, to be chosen only where all are.
@@ -81,8 +81,8 @@ class BestOf:
     """Sample n times and keep the sample that the judge marks lowest, or the one that has the last word by `final`."""
 
     n: int = 1
-    judge: Judge = DenoisingError()
-    final: LastWord | None = None
+    judge: Criterion = DenoisingError()
+    final: FinalSelector | None = None
 
     def __post_init__(self) -> None:
         if self.n < 1:

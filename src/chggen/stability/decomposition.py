@@ -21,7 +21,7 @@ _TRACE: Final = 1e-9  # atom fraction; less is rounding of the solver
 
 
 @dataclass(frozen=True, kw_only=True)
-class Position:
+class HullPosition:
     """An energy against the hull of all reference entries at its level of theory; energies in eV/atom.
 
     e_decomposition is signed: below zero where the hull is broken, None where there is no number, and then reason
@@ -55,7 +55,7 @@ def hull(
     level: str = "pbe",
     without: Sequence[str] = (),
     references: References | str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
-) -> Position:
+) -> HullPosition:
     """Decomposition energy of a formula with an energy (eV/atom), relative to the hull of the reference entries.
 
     The candidate itself is never added, so a known stable phase found again comes out near zero; `without` leaves
@@ -72,9 +72,9 @@ def hull(
     if unknown:
         raise InputError(f"no reference entry with id {', '.join(unknown)} to leave out of the hull; check the ids")
     if not isinstance(energy_per_atom, (int, float, np.number)) or not math.isfinite(energy_per_atom):
-        blank = Position(formula=formula, level=level, energy_per_atom=math.nan)
+        blank = HullPosition(formula=formula, level=level, energy_per_atom=math.nan)
         return replace(blank, reason=f"the energy per atom is {energy_per_atom}, not a number")
-    blank = Position(formula=formula, level=level, energy_per_atom=float(energy_per_atom))
+    blank = HullPosition(formula=formula, level=level, energy_per_atom=float(energy_per_atom))
     system, reason = _cached_system(table, tuple(sorted(species)), level, left_out)
     if system is None:
         return replace(blank, reason=reason)
@@ -162,7 +162,7 @@ def _keep_lower(found: dict[_Key, ReferenceEntry], key: _Key, entry: ReferenceEn
         found[key] = entry
 
 
-def _placed(blank: Position, system: _System, species: dict[str, int]) -> Position:
+def _placed(blank: HullPosition, system: _System, species: dict[str, int]) -> HullPosition:
     amounts, energy = system.lowest(species)
     moles = []
     for k in np.flatnonzero(amounts):

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from chggen.symmetry.group import Group
-from chggen.symmetry.wyckoff import Position
+from chggen.symmetry.wyckoff import WyckoffPosition
 
 _CONTACT: Final = 0.75  # of the sum of covalent radii: nearer than this guests are not started
 _POINTS: Final = (1, 16, 48, 96)  # where a position of that much freedom is looked at for free volume
@@ -20,7 +20,7 @@ _IMAGES: Final = np.array(list(product((-1.0, 0.0, 1.0), repeat=3)))
 
 
 @dataclass(frozen=True, eq=False)
-class Surroundings:
+class FreeVolume:
     """The cell (rows, Å), what is held in it, and the guests to come: atomic number → count."""
 
     lattice: Float[np.ndarray, "3 3"]
@@ -44,7 +44,13 @@ class Surroundings:
         return np.asarray(_IMAGES @ self.lattice)
 
     def contact(
-        self, group: Group, position: Position, number: int, points: np.ndarray, frac: np.ndarray, held: np.ndarray
+        self,
+        group: Group,
+        position: WyckoffPosition,
+        number: int,
+        points: np.ndarray,
+        frac: np.ndarray,
+        held: np.ndarray,
     ) -> np.ndarray:
         """For each point of a position the closest contact of its orbit, over the least that is allowed.
 
@@ -63,7 +69,7 @@ class Surroundings:
             closest = np.minimum(closest, among / (2 * _CONTACT * own))
         return closest
 
-    def room(self, group: Group, positions: Sequence[Position]) -> Float[np.ndarray, "positions species"]:
+    def room(self, group: Group, positions: Sequence[WyckoffPosition]) -> Float[np.ndarray, "positions species"]:
         """Share of the points of each position at which each guest species has room; 0 closes it."""
         found = np.zeros((len(positions), len(self.guests)))
         for p, position in enumerate(positions):

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float, Int
 
-from chggen.symmetry.free_volume import Surroundings
+from chggen.symmetry.free_volume import FreeVolume
 from chggen.symmetry.group import Group
 from chggen.symmetry.operations import images
 
@@ -32,7 +32,7 @@ class Orbits:
     described: str = ""
 
 
-def host_orbits(around: Surroundings, group: Group, members: np.ndarray) -> Orbits:
+def host_orbits(around: FreeVolume, group: Group, members: np.ndarray) -> Orbits:
     """The orbits of the host's atoms."""
     n = len(around.frac)
     operations = zip(group.rotations[members], group.translations[members], strict=True)
@@ -53,7 +53,7 @@ def host_orbits(around: Surroundings, group: Group, members: np.ndarray) -> Orbi
 
 
 def orbits_of_sites(
-    around: Surroundings, group: Group, sites: Float[np.ndarray, "guests 3"]
+    around: FreeVolume, group: Group, sites: Float[np.ndarray, "guests 3"]
 ) -> tuple[np.ndarray, Orbits] | None:
     """Guest sites that are nearly orbits, made so, and the orbits of all atoms; by the operations that keep them best.
 
@@ -72,7 +72,7 @@ def orbits_of_sites(
     if group.only(members).trivial:
         return None
     mean = sites + np.array([off[g][np.argsort(image[g])] for g in members]).mean(axis=0)
-    filled = Surroundings(
+    filled = FreeVolume(
         lattice=around.lattice,
         frac=np.concatenate([around.frac, mean]),
         numbers=np.concatenate([around.numbers, numbers]),

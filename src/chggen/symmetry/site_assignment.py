@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from chggen.errors import InputError
-from chggen.symmetry.free_volume import Surroundings
+from chggen.symmetry.free_volume import FreeVolume
 from chggen.symmetry.group import Group
 from chggen.symmetry.orbits import Orbits, host_orbits
-from chggen.symmetry.wyckoff import Position, in_subgroup
+from chggen.symmetry.wyckoff import WyckoffPosition, in_subgroup
 
 _ASSIGNMENTS: Final = 200  # draws before counts are said not to fit
 _PLACINGS: Final = 20  # assignments, and points of each orbit, that are tried for room
@@ -33,7 +33,7 @@ class Choice:
 
     group: Group
     members: Int[np.ndarray, "members"]
-    positions: tuple[Position, ...]
+    positions: tuple[WyckoffPosition, ...]
     room: Float[np.ndarray, "positions species"]
 
     def assignment(self, counts: Sequence[int], rng: np.random.Generator) -> list[tuple[int, int]] | None:
@@ -88,7 +88,7 @@ class OrbitPlan:
     pairs: position and species of each orbit, where they are given and not to be drawn; points: on those positions.
     """
 
-    around: Surroundings
+    around: FreeVolume
     choices: tuple[Choice, ...]
     pairs: tuple[tuple[int, int], ...] = ()
     points: tuple[Float[np.ndarray, "3"], ...] = ()
@@ -96,13 +96,13 @@ class OrbitPlan:
     @classmethod
     def known(
         cls,
-        around: Surroundings,
+        around: FreeVolume,
         group: Group,
-        positions: tuple[Position, ...],
+        positions: tuple[WyckoffPosition, ...],
         pairs: Sequence[tuple[int, int]],
         free: Sequence[Sequence[float]],
     ) -> OrbitPlan:
-        """Orbits that are known: position, species and free coordinates (Position.parameters) of each."""
+        """Orbits that are known: position, species and free coordinates (WyckoffPosition.parameters) of each."""
         whole = Choice(group, np.arange(len(group)), positions, np.ones((len(positions), len(around.guests))))
         points = tuple(positions[p].at(s) for (p, _), s in zip(pairs, free, strict=True))
         return cls(around, (whole,), tuple(pairs), points)
@@ -207,9 +207,9 @@ _COLUMNS: Final = ("frac", "representative", "rotations", "translations", "free"
 
 
 def plan_orbits(
-    around: Surroundings,
+    around: FreeVolume,
     group: Group,
-    positions: tuple[Position, ...],
+    positions: tuple[WyckoffPosition, ...],
     subgroups: Iterable[Int[np.ndarray, "_"]] | None = None,
 ) -> OrbitPlan | None:
     """The plan for the first of the subgroups that the counts fit: those above P1 and P-1, as Group.subgroups has them.
@@ -231,7 +231,7 @@ def plan_orbits(
 
 
 def nearest_counts(
-    around: Surroundings, group: Group, positions: tuple[Position, ...], most: int = 3
+    around: FreeVolume, group: Group, positions: tuple[WyckoffPosition, ...], most: int = 3
 ) -> list[tuple[int, ...]]:
     """Counts near those asked for, in the order of the guests, that do fit a subgroup above P1 and P-1."""
     counts = list(around.guests.values())
@@ -264,7 +264,7 @@ def _steps(n: int, distance: int) -> Iterator[tuple[int, ...]]:
         yield from ((first, *rest) for rest in _steps(n - 1, distance - abs(first)))
 
 
-def _adds_up(positions: Sequence[Position], count: int) -> bool:
+def _adds_up(positions: Sequence[WyckoffPosition], count: int) -> bool:
     """Whether multiplicities add up to a count, wherever there is room: a quick answer for most subgroups."""
     reached = np.eye(1, count + 1, dtype=bool)[0]
     for position in positions:

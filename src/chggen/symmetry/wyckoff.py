@@ -27,7 +27,7 @@ _PRIMITIVE: Final = {
 
 
 @dataclass(frozen=True, eq=False)
-class Position:
+class WyckoffPosition:
     """A Wyckoff position of a group, fractional coordinates of the cell at hand.
 
     Its representative may be anywhere at point + s @ directions, whose rows are shortest lattice vectors of what the
@@ -79,7 +79,7 @@ class Position:
         near = (np.abs(off - np.round(off)) < tolerance).all(axis=1)
         return np.asarray(parts[near, : self.freedom] % 1)
 
-    def in_basis(self, multiple: Int[np.ndarray, "3 3"]) -> Position:
+    def in_basis(self, multiple: Int[np.ndarray, "3 3"]) -> WyckoffPosition:
         """The same position for the lattice `multiple @ lattice` (unimodular)."""
         forward = np.linalg.inv(multiple)
         directions = np.round(self.directions @ forward).astype(int).reshape(-1, 3)
@@ -97,7 +97,7 @@ class Setting:
     symbol: str
     primitive: Float[np.ndarray, "3 3"]
     group: Group
-    positions: tuple[Position, ...]
+    positions: tuple[WyckoffPosition, ...]
 
 
 @lru_cache(maxsize=256)
@@ -112,7 +112,7 @@ def setting(number: int) -> Setting:
 
 def positions_of(
     group: Group, number: int, transformation: Float[np.ndarray, "3 3"], origin: Float[np.ndarray, "3"]
-) -> tuple[Position, ...]:
+) -> tuple[WyckoffPosition, ...]:
     """The positions of a group of this number whose standard coordinates are `transformation` x + `origin`.
 
     Raises ValueError where the tables do not fit the operations.
@@ -155,7 +155,7 @@ def _in_primitive(table: Any, primitive: np.ndarray) -> Group:
     return Group.of(np.array(rotations), np.array(translations))
 
 
-def _positions(group: Group, table: Any, linear: np.ndarray, shift: np.ndarray) -> tuple[Position, ...]:
+def _positions(group: Group, table: Any, linear: np.ndarray, shift: np.ndarray) -> tuple[WyckoffPosition, ...]:
     """Every position of the tables, at linear @ x + shift for its standard x."""
     found = []
     for row in table.Wyckoff_positions:
@@ -169,7 +169,7 @@ def _positions(group: Group, table: Any, linear: np.ndarray, shift: np.ndarray) 
     return tuple(found)
 
 
-def _position(group: Group, point: np.ndarray, members: np.ndarray, letter: str) -> Position:
+def _position(group: Group, point: np.ndarray, members: np.ndarray, letter: str) -> WyckoffPosition:
     """The position that a point like any other on it belongs to."""
     moved = np.einsum("gij,j->gi", group.rotations[members], point) + group.translations[members]
     off = moved - point
@@ -177,7 +177,7 @@ def _position(group: Group, point: np.ndarray, members: np.ndarray, letter: str)
     stays = np.abs(off - cells).max(axis=1) < _NEAR
     point = (moved - cells)[stays].mean(axis=0)  # exact where it was only near
     first = _first_of_each(moved, len(members) // int(stays.sum()))
-    return Position(
+    return WyckoffPosition(
         letter=letter,
         point=point,
         directions=directions_fixed_by(group.rotations[members[stays]]),
@@ -197,8 +197,8 @@ def _first_of_each(points: np.ndarray, expected: int) -> np.ndarray:
 
 
 def in_subgroup(
-    group: Group, positions: tuple[Position, ...], members: Int[np.ndarray, "members"]
-) -> tuple[Position, ...]:
+    group: Group, positions: tuple[WyckoffPosition, ...], members: Int[np.ndarray, "members"]
+) -> tuple[WyckoffPosition, ...]:
     """The positions of a subgroup, from those of the group; indices still are those of the group.
 
     What a subgroup leaves fixed is left fixed by the group as well, so its positions are among the pieces that the
@@ -210,13 +210,13 @@ def in_subgroup(
     return tuple(piece for whole in positions for piece in _different(group, _pieces(group, whole, members)))
 
 
-def _different(group: Group, pieces: list[Position]) -> list[Position]:
+def _different(group: Group, pieces: list[WyckoffPosition]) -> list[WyckoffPosition]:
     """Pieces of one position without those that lie in the same plane or line, or anywhere, as one before them."""
     if len(pieces) < 2 or pieces[0].freedom == 0:
         return pieces
     if pieces[0].freedom == 3:
         return pieces[:1]
-    found: list[tuple[Position, tuple[tuple[int, ...], np.ndarray]]] = []
+    found: list[tuple[WyckoffPosition, tuple[tuple[int, ...], np.ndarray]]] = []
     for piece in pieces:
         keys = [
             component(group.apply(k, piece.point), piece.directions @ group.rotations[k].T)
@@ -227,7 +227,7 @@ def _different(group: Group, pieces: list[Position]) -> list[Position]:
     return [piece for piece, _ in found]
 
 
-def _pieces(group: Group, whole: Position, members: np.ndarray) -> list[Position]:
+def _pieces(group: Group, whole: WyckoffPosition, members: np.ndarray) -> list[WyckoffPosition]:
     """The orbits of the subgroup that one of the group falls into, those that gain freedom left out."""
     cosets = group.table[np.ix_(whole.operations, whole.stabiliser)]
     site_of = np.empty(len(group), dtype=int)
@@ -243,5 +243,5 @@ def _pieces(group: Group, whole: Position, members: np.ndarray) -> list[Position
         directions = directions_fixed_by(group.rotations[stabiliser])
         if len(directions) == whole.freedom:
             point = group.apply(operation, whole.point)
-            found.append(Position(whole.letter, point, directions, members[first], stabiliser))
+            found.append(WyckoffPosition(whole.letter, point, directions, members[first], stabiliser))
     return found

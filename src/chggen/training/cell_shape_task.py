@@ -32,7 +32,7 @@ class ShapeTask:
         return ShapeTask(crystals=self.crystals.to(device), noise=self.noise.to(device), target=self.target.to(device))
 
 
-class Shapes:
+class CellShapes:
     """Reduced cells and the references of their Bravais classes, worked out when first needed."""
 
     def __init__(self, lattice: Float[np.ndarray, "crystals 3 3"]) -> None:

@@ -20,7 +20,7 @@ from chggen.errors import InputError
 from chggen.execution import check_device, keep_memory
 from chggen.io import write_text
 from chggen.score import checkpoint
-from chggen.training.cell_shape_task import Shapes, make_shape_task, shape_losses
+from chggen.training.cell_shape_task import CellShapes, make_shape_task, shape_losses
 from chggen.training.data_parallel import Team, team
 from chggen.training.dataset import epoch_batches, read_dataset
 from chggen.training.denoising_task import atom_losses, make_task
@@ -111,7 +111,7 @@ class _Run:
         self.data = read_dataset(data.train, "train", data.max_atoms)
         validates = bool(data.validation) and member.leads
         self.held_out = read_dataset(data.validation, "val", data.max_atoms) if validates else None
-        self.shapes = Shapes(self.data.lattice)
+        self.shapes = CellShapes(self.data.lattice)
         self.started_from = start_from.name if start_from is not None else ""
 
     def advance(self, out: Path, progress: Callable[[int, float], None]) -> None:

@@ -68,7 +68,7 @@ class OptimizerOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
+class TrainingRunOptions:
     """Where the run lives and how often it writes."""
 
     out: str
@@ -89,6 +89,6 @@ class TrainingOptions:
 
     data: DataOptions
     optimizer: OptimizerOptions
-    run: RunOptions
+    run: TrainingRunOptions
     model: dict  # type: ignore[type-arg]
     noise: NoiseOptions = field(default_factory=NoiseOptions)

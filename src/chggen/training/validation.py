@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from chggen.training.cell_shape_task import Shapes, make_shape_task, shape_losses
+from chggen.training.cell_shape_task import CellShapes, make_shape_task, shape_losses
 from chggen.training.dataset import Dataset
 from chggen.training.denoising_task import atom_losses, make_task
 from chggen.training.options import TrainingOptions
@@ -46,7 +46,7 @@ def validation_loss(model: nn.Module, data: Dataset, options: TrainingOptions, d
 
 
 def _shape_loss(model: nn.Module, data: Dataset, chosen: np.ndarray, device: str) -> float:
-    shapes = Shapes(data.lattice)
+    shapes = CellShapes(data.lattice)
     losses = []
     for k, indices in enumerate(np.array_split(chosen, math.ceil(len(chosen) / 32))):
         drawn = make_shape_task(data.take(indices), shapes.of(indices), np.random.default_rng([8, k]))

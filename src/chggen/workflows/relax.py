@@ -29,7 +29,7 @@ def relax_files(
 
     trajectory: every relaxation step by step as well, trajectories/NAME.extxyz there; those without are done again.
     """
-    from chggen.campaign import Tools, check_potential, relax_candidates
+    from chggen.campaign import Resources, check_potential, relax_candidates
     from chggen.execution import Machine, batches_of, run_batches
 
     structures = named_structures(paths)
@@ -37,7 +37,7 @@ def relax_files(
     machine = Machine(device=device, workers=workers)
     check_potential(settings)
     folder = out / "trajectories" if trajectory else None
-    tools = Tools(sampler=SamplerOptions(), relax=settings, device=device, trajectories=folder)
+    resources = Resources(sampler=SamplerOptions(), relax=settings, device=device, trajectories=folder)
     given = sorted(f"{name} {fingerprint(s)}" for name, s in structures.items())
     table = {"command": "relax", **settings.model_dump(), "structures": given}
     with Store(out, table) as store:
@@ -57,7 +57,7 @@ def relax_files(
         done = sum(map(finished, raw))
         bad = sum(made[c.id].status == "failed" for c in raw if finished(c))
         progress("relax", done, len(structures), bad)
-        for found in run_batches(relax_candidates, batches, tools, machine):
+        for found in run_batches(relax_candidates, batches, resources, machine):
             store.put(found)
             done, bad = done + len(found), bad + sum(c.status == "failed" for c in found)
             progress("relax", done, len(structures), bad)
