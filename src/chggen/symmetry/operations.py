@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,6 +21,8 @@ _ANYWHERE: Final = np.array(  # pairs of points, the next for groups that have a
         [[0.1193, 0.0641, 0.2903], [0.2879, 0.3547, 0.4159]],
     ]
 )
+# spglib's C code reports every failed tolerance on stderr, and trying tolerances is what the ladder is for
+os.environ.setdefault("SPGLIB_WARNING", "OFF")
 SpglibCell = Any  # as spglib takes it: lattice rows (Å), fractional positions, atomic numbers
 
 
@@ -42,25 +42,11 @@ def spglib_cell(structure: Structure) -> SpglibCell:
     return structure.lattice.matrix, structure.frac_coords, np.array([site.specie.Z for site in structure])
 
 
-@contextmanager
-def without_stderr() -> Iterator[None]:
-    """Spglib's C code reports every failed tolerance on stderr; trying tolerances is what the ladder is for."""
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 def symmetry_dataset(cell: SpglibCell, symprec: float, angle_tolerance: float) -> Any:
     import spglib
 
     try:
-        with without_stderr():
-            return spglib.get_symmetry_dataset(cell, symprec=symprec, angle_tolerance=angle_tolerance)
+        return spglib.get_symmetry_dataset(cell, symprec=symprec, angle_tolerance=angle_tolerance)
     except Exception:  # spglib 2.6+ raises its own error classes where older ones return None
         return None
 

@@ -1,0 +1,37 @@
+"""Space groups are found whatever becomes of stderr, and failed tolerances are not reported there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+_SCRIPT = """
+import os, sys
+{before}
+from pymatgen.core import Lattice, Structure
+from chggen.symmetry.operations import space_group
+salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+print(space_group(salt))
+for seed in range(5):
+    blurred = salt.copy()
+    blurred.perturb(0.4, seed=seed)
+    for symprec in (0.5, 1.0, 1.5, 2.0, 3.0):
+        space_group(blurred, symprec)
+"""
+
+
+def _run(before: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-W", "ignore", "-c", _SCRIPT.format(before=before)]
+    return subprocess.run(line, capture_output=True, text=True, check=True)
+
+
+@pytest.mark.parametrize("before", ["", "os.close(2)", "sys.stderr.close()"])
+def test_a_space_group_does_not_depend_on_stderr(before: str) -> None:
+    assert _run(before).stdout.split() == ["225"]
+
+
+def test_tolerances_that_fail_are_not_reported() -> None:
+    assert _run("").stderr == ""
+    assert "spglib" in _run('os.environ["SPGLIB_WARNING"] = "ON"').stderr  # the same calls, told to report
