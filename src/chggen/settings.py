@@ -1,4 +1,4 @@
-"""The base of all options: frozen pydantic models that refuse unknown keys."""
+"""Options, the base class of all settings: frozen pydantic models that refuse unknown keys."""
 
 from __future__ import annotations
 
@@ -12,11 +12,30 @@ _Kind = TypeVar("_Kind", bound="Options")
 
 
 class Options(BaseModel):
+    """Base class of all options.
+
+    Options are frozen: their fields cannot be assigned after they were made. Unknown field names and infinite or NaN
+    numbers are refused.
+    """
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def of(cls: type[_Kind], **values: Any) -> _Kind:
-        """Validated options. Raises InputError with one sentence for the first value at fault."""
+        """Validate values and make options of them.
+
+        Use this instead of the constructor for values that a user gave: it raises the error that users are shown.
+
+        Args:
+            **values: Field names and their values. Fields that are left out take their defaults.
+
+        Returns:
+            The validated options.
+
+        Raises:
+            InputError: A value does not fit its field, a field is unknown, or a required one is missing. The message
+                is one sentence about the first of these.
+        """
         try:
             return cls(**values)
         except ValidationError as error:

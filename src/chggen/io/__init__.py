@@ -1,4 +1,4 @@
-"""Files: structures in and out, TOML, folders, and writing a file whole or not at all."""
+"""Files: reading and writing structures, TOML, folders, and files that appear whole or not at all."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Writing files so that they appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ from pathlib import Path
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A path beside `path`, of the same ending, to write to; at the end of the block it takes its place.
+    """Give a temporary path to write to, and move that file to `path` when the block ends.
 
-    After an error, or a kill, the file that was there before is the one that is there. Makes the folder.
+    If the block raises, or the process is killed, the file that was at `path` before stays as it was. The folder is
+    made where it does not exist.
+
+    Args:
+        path: Where the finished file goes.
+
+    Yields:
+        A hidden path in the same folder with the same suffix. The block writes the file there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.part{path.suffix}")
@@ -25,6 +32,11 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file; it appears whole or not at all."""
+    """Write a text file that appears whole or not at all.
+
+    Args:
+        path: The file to write. Its folder is made where it does not exist.
+        text: The content of the file.
+    """
     with whole(path) as temporary:
         temporary.write_text(text)

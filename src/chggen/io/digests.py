@@ -1,4 +1,4 @@
-"""Short digests that stand for the content of files and structures."""
+"""Short digests that identify the content of files and structures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,19 @@ if TYPE_CHECKING:
 
 
 def digest(path: Path) -> str:
-    """What stands for the content of a file. Raises InputError for one that cannot be read."""
+    """Return a short digest of the content of a file.
+
+    Runs store it beside their results, so that a second call notices a file that has changed.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The first 16 hexadecimal digits of the SHA-256 of its bytes.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     except (OSError, ValueError):
@@ -21,5 +33,13 @@ def digest(path: Path) -> str:
 
 
 def fingerprint(structure: Structure) -> str:
-    """What stands for a given structure in the options of a run."""
+    """Return a short digest of a structure, which stands for it in the stored options of a run.
+
+    Args:
+        structure: Any pymatgen structure.
+
+    Returns:
+        The first 16 hexadecimal digits of a SHA-256 over the lattice vectors and pymatgen's printed form, which gives
+        species and fractional coordinates to six decimals.
+    """
     return hashlib.sha256(repr((structure.lattice.matrix.tolist(), str(structure))).encode()).hexdigest()[:16]

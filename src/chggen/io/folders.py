@@ -1,4 +1,4 @@
-"""Folders that results are written to: made, checked and locked."""
+"""Making, checking and locking the folders that results are written to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ from chggen.errors import InputError
 
 
 def locked(folder: Path) -> TextIO:
-    """The folder's lock file, which is this run's until it is closed. Raises InputError where another run has it."""
+    """Lock a folder for this run. The folder is made where it does not exist.
+
+    Args:
+        folder: The folder of results.
+
+    Returns:
+        The open lock file `.lock` of the folder. The lock lasts until this file is closed or the process ends.
+
+    Raises:
+        InputError: Another run holds the lock, or nothing can be written into the folder.
+    """
     lock = (writable_folder(folder) / ".lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -22,7 +32,17 @@ def locked(folder: Path) -> TextIO:
 
 
 def writable_folder(folder: Path) -> Path:
-    """The folder, made where it is not there. Raises InputError when nothing can be written into it."""
+    """Make a folder where it does not exist, and check that files can be written into it.
+
+    Args:
+        folder: The folder. Missing parents are made too.
+
+    Returns:
+        The same path.
+
+    Raises:
+        InputError: The folder cannot be made, or this user may not write into it.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

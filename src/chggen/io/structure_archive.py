@@ -1,4 +1,4 @@
-"""Long lists of named structures, read one by one when asked for."""
+"""NamedStructures: long lists of structures that are read one by one when needed, and the .npz archives of them."""
 
 from __future__ import annotations
 
@@ -17,37 +17,77 @@ from chggen.io.structures import check_structure, named_structures
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-_LAST: Final = 118  # element
+_LAST: Final = 118  # atomic number of the heaviest known element
 _KEYS: Final = ("ids", "cell", "offsets", "Z", "frac")
 
 
 @dataclass(frozen=True)
 class NamedStructures:
-    """Structures of files and folders, and of .npz archives, by name; pickled as their paths, opened once a process.
+    """The structures of files, folders and .npz archives, by name.
 
-    An archive holds ids (n), cell (n, 6: a b c in Å, α β γ in degrees), offsets (n + 1) and, of all atoms, those of
-    crystal i from offsets[i] to offsets[i + 1], Z and frac (3 fractional coordinates). A hundred thousand crystals
-    then take the memory of these arrays. Every method raises InputError for files that cannot be read.
+    Only the paths are pickled. Each process opens the files once, when a structure is first asked for. Structures of
+    an archive are built when asked for, so a hundred thousand of them take no more memory than the arrays of the
+    archive. Every method raises InputError for files that cannot be read and for two structures of the same name.
+
+    An archive of n structures holds these arrays:
+
+    - `ids` (n): the names.
+    - `cell` (n, 6): a, b, c in Å and α, β, γ in degrees.
+    - `offsets` (n + 1): the atoms of structure i are those from `offsets[i]` to `offsets[i + 1]`.
+    - `Z` (atoms): atomic numbers.
+    - `frac` (atoms, 3): fractional coordinates.
+
+    Attributes:
+        paths: Structure files, folders of them, and archives (.npz).
     """
 
     paths: tuple[Path, ...]
 
     @property
     def names(self) -> list[str]:
-        """All names, in the order of the files."""
+        """All names: first those of the archives, then those of the other files, each in the order given."""
         return list(_opened(self.paths))
 
     def n_atoms(self, name: str) -> int:
+        """Return the number of atoms of a structure, without building it.
+
+        Args:
+            name: One of `names`.
+
+        Returns:
+            The number of atoms in its cell.
+
+        Raises:
+            KeyError: No structure has this name.
+        """
         source, k = _opened(self.paths)[name]
         return source.n_atoms(k)
 
     def structure(self, name: str) -> Structure:
+        """Return a structure.
+
+        Args:
+            name: One of `names`.
+
+        Returns:
+            The structure, checked as by `check_structure`.
+
+        Raises:
+            KeyError: No structure has this name.
+            InputError: The structure is not a crystal that chggen can work with.
+        """
         source, k = _opened(self.paths)[name]
         return source.structure(k)
 
 
 def write_archive(structures: Mapping[str, Structure], path: Path) -> None:
-    """Write named structures as an archive; the file appears whole or not at all."""
+    """Write structures as an archive that `NamedStructures` reads. The file appears whole or not at all.
+
+    Args:
+        structures: At least one ordered structure, by name. Only lengths and angles of the lattice are kept, so the
+            orientation of the lattice vectors is lost.
+        path: The .npz file to write.
+    """
     given = list(structures.values())
     with whole(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
@@ -62,6 +102,8 @@ def write_archive(structures: Mapping[str, Structure], path: Path) -> None:
 
 @runtime_checkable
 class _Source(Protocol):
+    """Where structures come from: a list of names, and a structure for each index."""
+
     names: list[str]
 
     def n_atoms(self, k: int) -> int: ...
@@ -70,7 +112,7 @@ class _Source(Protocol):
 
 
 class _Files:
-    """Structures of files, all in memory."""
+    """The structures of plain files, all held in memory."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         found = named_structures(paths)
@@ -85,7 +127,7 @@ class _Files:
 
 
 class _Archive:
-    """Structures of an .npz archive."""
+    """The structures of one .npz archive, built when asked for."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -121,7 +163,7 @@ class _Archive:
 
 @lru_cache(maxsize=2)
 def _opened(paths: tuple[Path, ...]) -> dict[str, tuple[_Source, int]]:
-    """Where the structure of each name is."""
+    """Return for each name the source of its structure and the index there."""
     sources: list[_Source] = [_Archive(path) for path in paths if path.suffix == ".npz"]
     plain = [path for path in paths if path.suffix != ".npz"]
     if plain or not sources:

@@ -1,4 +1,4 @@
-"""Structures as CIF and extxyz files."""
+"""Writing structures as CIF and extxyz."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 
 def cif_text(structure: Structure, symprec: float | None, comment: str = "") -> str:
-    """CIF of a structure, with the symmetry found at symprec (Å) or, for None, in P1; comment lines start with #."""
+    """Return a structure as the text of a CIF file.
+
+    Args:
+        structure: The structure.
+        symprec: Tolerance in Å at which the symmetry is found; the CIF then holds the refined structure with its
+            symmetry operations. None writes every atom, in P1.
+        comment: Text for the head of the file. Each of its lines is written after `# `.
+
+    Returns:
+        The CIF text, comment included.
+    """
     from pymatgen.io.cif import CifWriter
 
     head = "".join(f"# {line}\n" for line in comment.splitlines())
@@ -24,12 +34,19 @@ def cif_text(structure: Structure, symprec: float | None, comment: str = "") -> 
 
 
 def write_extxyz(structures: Sequence[Structure], path: Path, about: Sequence[Mapping[str, Any]] = ()) -> None:
-    """Structures as one extxyz file, with what is told about each, None left out, in the comment line of its frame."""
+    """Write structures as the frames of one extxyz file, which appears whole or not at all.
+
+    Args:
+        structures: The structures, one frame each.
+        path: The file to write.
+        about: For each structure the key-value pairs to write into the comment line of its frame. Pairs whose value
+            is None are left out. Structures beyond the end of this list get none.
+    """
     from ase.io import write
     from pymatgen.io.ase import AseAtomsAdaptor
 
     frames = [AseAtomsAdaptor.get_atoms(s, msonable=False) for s in structures]
-    for frame, told in zip(frames, about, strict=False):
-        frame.info.update({key: value for key, value in told.items() if value is not None})
+    for frame, described in zip(frames, about, strict=False):
+        frame.info.update({key: value for key, value in described.items() if value is not None})
     with whole(path) as temporary:
         write(temporary, frames, format="extxyz")

@@ -1,4 +1,4 @@
-"""Structures from files and from objects of other libraries."""
+"""Reading structures from files and converting those of other libraries."""
 
 from __future__ import annotations
 
@@ -16,12 +16,25 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 MAX_ATOMS: Final = 500
-_ENDINGS: Final = (".cif", ".vasp", ".poscar", ".contcar", ".xyz", ".extxyz", ".json")  # of files in folders
+"""Largest number of atoms that a structure may have."""
+_ENDINGS: Final = (".cif", ".vasp", ".poscar", ".contcar", ".xyz", ".extxyz", ".json")  # picked from folders
 _DENSEST: Final = 1.0  # Å³/atom; no crystal is denser
 
 
 def as_structure(thing: Any) -> Structure:
-    """A pymatgen Structure from a Structure, ASE Atoms, or the path of a file. Raises InputError for anything else."""
+    """Convert what a user may hand in to a pymatgen structure, and check it.
+
+    Args:
+        thing: A pymatgen Structure, ASE Atoms, or the path of a CIF, POSCAR, (ext)xyz or pymatgen JSON file that
+            holds one structure.
+
+    Returns:
+        The structure. A Structure is returned as it is, not copied.
+
+    Raises:
+        InputError: `thing` is something else, the file cannot be read or holds several structures, the Atoms are not
+            periodic in three directions, or the structure fails `check_structure`.
+    """
     from ase import Atoms
     from pymatgen.core import Structure
 
@@ -41,17 +54,30 @@ def as_structure(thing: Any) -> Structure:
 
 
 def read_structures(path: Path) -> list[Structure]:
-    """All structures of a CIF, POSCAR, (ext)xyz or pymatgen JSON file. Raises InputError when there is none to read."""
+    """Read all structures of a file.
+
+    The format is told from the name of the file.
+
+    Args:
+        path: A CIF, POSCAR, (ext)xyz or pymatgen JSON file.
+
+    Returns:
+        The structures in the order of the file. CIFs are expanded to their full cells.
+
+    Raises:
+        InputError: The file is missing, holds no structure that can be read, or holds one that fails
+            `check_structure`.
+    """
     if not is_file(path):
         raise InputError(f"no structure file at {str(path)[:200]}; give a CIF, POSCAR, extxyz or pymatgen JSON file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            warnings.filterwarnings("error", "Elements in POSCAR cannot be determined")  # pymatgen makes some up
+            warnings.filterwarnings("error", "Elements in POSCAR cannot be determined")  # pymatgen invents some
             structures = _extxyz(path) if path.suffix.lower() in (".xyz", ".extxyz") else _with_pymatgen(path)
     except InputError:
         raise
-    except Exception as error:  # parsers raise whatever they like
+    except Exception as error:  # parsers raise errors of many classes
         reason = str(error).split("\n")[0] or type(error).__name__
         raise InputError(
             f"{path} holds no structure that can be read ({reason}); expected CIF, POSCAR, extxyz or pymatgen JSON"
@@ -62,7 +88,16 @@ def read_structures(path: Path) -> list[Structure]:
 
 
 def check_structure(structure: Structure, where: str) -> None:
-    """Raise InputError unless it has 1 to MAX_ATOMS atoms of known elements at finite positions in a cell with room."""
+    """Check that a structure is a crystal that chggen can work with.
+
+    Args:
+        structure: The structure. Partially occupied sites are allowed here.
+        where: What the structure is called in error messages, such as its file.
+
+    Raises:
+        InputError: The structure has no atoms or more than `MAX_ATOMS`, an unknown element, positions or lattice
+            vectors that are not finite, or a cell of less than 1 Å³ for each atom.
+    """
     from pymatgen.core import Element
 
     if not 1 <= len(structure) <= MAX_ATOMS:
@@ -80,27 +115,58 @@ def check_structure(structure: Structure, where: str) -> None:
 
 
 def is_file(path: Path) -> bool:
+    """Return whether a path is an existing file.
+
+    Args:
+        path: Any path. One that the file system cannot hold, such as the text of a file given by mistake, is no file.
+
+    Returns:
+        True for an existing file. A folder is none.
+    """
     try:
         return path.is_file()
-    except (OSError, ValueError):  # a name that no file system takes, such as the text of a file
+    except (OSError, ValueError):  # too long, or with characters that no name may have
         return False
 
 
 def structure_files(paths: Sequence[Path]) -> list[Path]:
-    """The files, folders taken as those files in them whose names say that they hold structures."""
+    """List structure files, with folders replaced by the structure files in them.
+
+    In folders, files are picked by name: endings such as .cif, .vasp, .extxyz and .json, or POSCAR or CONTCAR in the
+    name. Hidden files and subfolders are skipped.
+
+    Args:
+        paths: Files and folders.
+
+    Returns:
+        The files in the order given, those of a folder sorted by name. Files that were named themselves are not
+        checked.
+    """
     return [f for p in paths for f in (sorted(filter(_holds_structures, p.iterdir())) if p.is_dir() else [p])]
 
 
 def _holds_structures(file: Path) -> bool:
+    """Return whether a file in a folder looks by its name like a structure file."""
     ending = file.suffix.lower()
     named = ending in _ENDINGS or "POSCAR" in file.name or "CONTCAR" in file.name
     return named and file.name[0] != "." and file.is_file()
 
 
 def named_structures(paths: Sequence[Path]) -> dict[str, Structure]:
-    """Name → structure of all files, folders taken as the files in them. Raises InputError.
+    """Read all structures of files and folders, each under a name of its own.
 
-    Names are unique, and so are those of the twins in P1 that results have.
+    A structure is named after its file without the suffix; several structures in one file get the suffixes -0, -1 and
+    so on. Where a name is taken, an x is added to it. Results write a second CIF in P1 named NAME-P1 beside NAME, so
+    two names that would share such a file also count as equal.
+
+    Args:
+        paths: Files and folders, listed as by `structure_files`.
+
+    Returns:
+        Structures by name, in the order of the files.
+
+    Raises:
+        InputError: There are no files, a file cannot be read, or a structure has partially occupied sites.
     """
     files = structure_files(paths)
     if not files:
@@ -119,6 +185,7 @@ def named_structures(paths: Sequence[Path]) -> dict[str, Structure]:
 
 
 def _with_pymatgen(path: Path) -> list[Structure]:
+    """Read a file in any format but (ext)xyz."""
     from pymatgen.core import Structure
     from pymatgen.io.cif import CifParser
 
@@ -126,10 +193,10 @@ def _with_pymatgen(path: Path) -> list[Structure]:
         parser = CifParser(path, occupancy_tolerance=1.01)
         try:
             return list(parser.parse_structures(primitive=False))
-        except ValueError as error:  # the parser keeps to itself why
-            told = [str(error), *getattr(parser, "warnings", [])][-1]
-            raise ValueError(" ".join(told.split())) from None
-        except ZeroDivisionError:  # pymatgen stumbles over a loop without rows, such as an empty table of bonds
+        except ValueError as error:  # the reason is in the parser's warnings only
+            reason = [str(error), *getattr(parser, "warnings", [])][-1]
+            raise ValueError(" ".join(reason.split())) from None
+        except ZeroDivisionError:  # pymatgen fails on a loop without rows, such as an empty table of bonds
             from ase.io import read
 
             return [_from_atoms(read(path, format="cif"), str(path))]
@@ -141,6 +208,7 @@ def _with_pymatgen(path: Path) -> list[Structure]:
 
 
 def _extxyz(path: Path) -> list[Structure]:
+    """Read all frames of an xyz or extxyz file."""
     from ase.io import read
 
     frames = read(path, index=":", format="extxyz")
@@ -149,7 +217,29 @@ def _extxyz(path: Path) -> list[Structure]:
     return [_from_atoms(atoms, str(path)) for atoms in frames]
 
 
+def structures_of_frames(path: Path, format: str) -> list[Structure | str]:
+    """Read all frames of a file by ASE, each as a structure or as the reason why it is none.
+
+    Args:
+        path: The file.
+        format: Its format as ASE calls it, such as `extxyz` or `res`.
+
+    Returns:
+        One item for each frame, in the order of the file.
+    """
+    from ase.io import read
+
+    found: list[Structure | str] = []
+    for k, atoms in enumerate(read(path, index=":", format=format)):
+        try:
+            found.append(_from_atoms(atoms, f"frame {k} of {path.name}"))
+        except InputError as error:
+            found.append(str(error))
+    return found
+
+
 def _from_atoms(atoms: Any, where: str) -> Structure:
+    """Convert ASE Atoms; raise InputError naming `where` unless they are a crystal of real elements."""
     from pymatgen.core import Structure
 
     if not all(atoms.pbc) or atoms.cell.rank < 3:

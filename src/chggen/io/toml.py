@@ -1,6 +1,7 @@
-"""Options from TOML tables into frozen dataclasses and back; unknown keys and wrong types are refused.
+"""Reading TOML into dataclasses and writing tables as TOML.
 
-Plain standard library, so that training runs where pydantic is absent.
+Unknown keys and wrong types are refused. Only the standard library is used, so that training runs where pydantic is
+not installed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,17 @@ T = typing.TypeVar("T")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file as a table. Raises InputError when it is missing or not TOML."""
+    """Read a TOML file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its top-level table.
+
+    Raises:
+        InputError: The file is missing, cannot be read, or is not valid TOML.
+    """
     try:
         return tomllib.loads(path.read_text())
     except FileNotFoundError:
@@ -29,7 +40,22 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def to_toml(table: Mapping[str, Any]) -> str:
-    """A table of scalars, lists and one level of sub-tables as TOML; None is left out."""
+    """Write a table as TOML text.
+
+    Args:
+        table: Keys and their values: booleans, numbers, strings, lists and one level of sub-tables. Mappings deeper
+            than that are written inline. Other values are written as strings. Keys whose value is None are left out.
+
+    Returns:
+        The TOML text: first the plain keys, then the sub-tables.
+
+    Example:
+        >>> print(to_toml({"seed": 0, "model": {"cutoff": 5.5}}), end="")
+        seed = 0
+        <BLANKLINE>
+        [model]
+        cutoff = 5.5
+    """
     own = [f"{k} = {_value(v)}" for k, v in table.items() if v is not None and not isinstance(v, Mapping)]
     for name, sub in table.items():
         if isinstance(sub, Mapping):
@@ -38,6 +64,7 @@ def to_toml(table: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
+    """Return one value as TOML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
@@ -51,7 +78,22 @@ def _value(value: Any) -> str:
 
 
 def from_table(kind: type[T], table: Mapping[str, Any], where: str) -> T:
-    """Build the dataclass `kind` from a table, nested dataclasses too. Raises InputError naming the key at fault."""
+    """Build a dataclass from a table, nested dataclasses included.
+
+    Values are checked against the type hints of the fields. Integers are accepted for floats, lists for tuples.
+
+    Args:
+        kind: The dataclass to build.
+        table: Field names and their values. Fields that are left out take their defaults.
+        where: Name of the table for error messages, such as the file it came from.
+
+    Returns:
+        An instance of `kind`.
+
+    Raises:
+        InputError: A key is unknown, a value has the wrong type, or a field without a default is missing. The message
+            names the key.
+    """
     hints = typing.get_type_hints(kind)
     fields = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
     unknown = sorted(set(table) - set(fields))
@@ -65,6 +107,7 @@ def from_table(kind: type[T], table: Mapping[str, Any], where: str) -> T:
 
 
 def _checked(hint: Any, value: Any, where: str) -> Any:
+    """Return a value converted to its type hint; raise InputError naming `where` if it does not fit."""
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise InputError(f"{where} must be a table, got {value!r}")

@@ -1,4 +1,4 @@
-"""Structures to train on, from extxyz files and CSV tables of CIF texts."""
+"""Reading structures to train on, from extxyz files and CSV tables of CIF texts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,19 @@ if TYPE_CHECKING:
 
 
 def read_training_structures(path: Path) -> list[Structure]:
-    """The structures of an .extxyz, or of a .csv whose `cif` column holds CIF texts or paths beside the table."""
+    """Read all structures of a training file.
+
+    Args:
+        path: A `.csv` table with a column `cif`, or any structure file that `read_structures` reads, usually extxyz.
+            Each row of the column holds the text of a CIF, or the path of a CIF file relative to the table's folder.
+
+    Returns:
+        The structures in the order of the file.
+
+    Raises:
+        InputError: The file is missing, the table has no column `cif`, or an entry cannot be read. The message names
+            the line of the table.
+    """
     if path.suffix != ".csv":
         return read_structures(path)
     from pymatgen.core import Structure
@@ -30,6 +42,6 @@ def read_training_structures(path: Path) -> list[Structure]:
             try:
                 text = row["cif"] if "data_" in row["cif"] else (path.parent / row["cif"]).read_text()
                 structures.append(Structure.from_str(text, fmt="cif"))
-            except Exception as error:  # name the line: a table of thousands has to be mendable
+            except Exception as error:  # name the line, so that one bad row among thousands can be found
                 raise InputError(f"line {number} of {path} is no readable CIF: {error}") from None
     return structures
