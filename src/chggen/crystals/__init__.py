@@ -1,4 +1,4 @@
-"""Crystals as tensors: batches, cells, neighbours and compositions."""
+"""Crystals as tensors: batches, cells, neighbours, and compositions."""
 
 import lazy_loader
 

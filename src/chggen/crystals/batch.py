@@ -1,4 +1,4 @@
-"""Crystals, the central data type: a batch of crystals as tensors."""
+"""Crystals, the central data type: a batch of crystals as tensors, and its conversion from and to pymatgen."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Crystals:
-    """A batch of crystals.
+    """A batch of crystals. The atoms of all crystals stand one after another.
 
-    frac_coords are wrapped to [0, 1); lattice rows are vectors in Å; crystal_index is sorted and consecutive;
-    guest is True for generated atoms and False for those of the held host.
+    Attributes:
+        frac_coords: Fractional coordinates of shape (atoms, 3), wrapped to [0, 1).
+        lattice: Lattices of shape (crystals, 3, 3) in Å. The rows are the lattice vectors.
+        atomic_numbers: Atomic numbers of shape (atoms,).
+        crystal_index: For each atom the index of its crystal, of shape (atoms,), sorted and without gaps.
+        guest: Of shape (atoms,), True for generated atoms (guests) and False for atoms of the host, which is held.
     """
 
     frac_coords: Float[Tensor, "atoms 3"]
@@ -32,31 +36,54 @@ class Crystals:
 
     @property
     def n_crystals(self) -> int:
+        """Number of crystals in the batch."""
         return self.lattice.shape[0]
 
     @property
     def n_atoms(self) -> Int[Tensor, "crystals"]:
-        """Atoms in each crystal."""
+        """Number of atoms in each crystal, of shape (crystals,)."""
         return torch.bincount(self.crystal_index, minlength=self.n_crystals)
 
     @property
     def cart_coords(self) -> Float[Tensor, "atoms 3"]:
-        """Cartesian positions, Å."""
+        """Cartesian positions of shape (atoms, 3), in Å."""
         return self.to_cartesian(self.frac_coords)
 
     def to_cartesian(self, frac: Float[Tensor, "atoms 3"]) -> Float[Tensor, "atoms 3"]:
-        """Fractional vectors of the atoms → Cartesian, Å."""
+        """Convert fractional vectors to Cartesian, each by the lattice of its atom's crystal.
+
+        Args:
+            frac: A fractional vector for each atom, of shape (atoms, 3).
+
+        Returns:
+            Cartesian vectors of shape (atoms, 3), in Å.
+        """
         return torch.einsum("ai,aij->aj", frac, self.lattice[self.crystal_index])
 
     def moved(self, step: Float[Tensor, "atoms 3"]) -> Crystals:
-        """The crystals after a Cartesian step of every atom (Å), wrapped; atoms with a zero step keep their bits."""
+        """Move the atoms, and wrap them into the cell.
+
+        Args:
+            step: A Cartesian displacement for each atom, of shape (atoms, 3), in Å.
+
+        Returns:
+            The moved crystals. Atoms whose step is exactly zero keep their coordinates bit for bit.
+        """
         inverse = torch.linalg.inv(self.lattice)[self.crystal_index]
         frac = wrap(self.frac_coords + torch.einsum("ai,aij->aj", step, inverse))
         still = (step == 0).all(dim=-1, keepdim=True)
         return replace(self, frac_coords=torch.where(still, self.frac_coords, frac))
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Crystals:
-        """The same crystals on a device, coordinates and lattice in the given dtype."""
+        """Copy the crystals to a device.
+
+        Args:
+            device: The device, such as `"cuda"`.
+            dtype: Floating-point type of coordinates and lattices. None keeps theirs.
+
+        Returns:
+            The same crystals on that device.
+        """
         return Crystals(
             frac_coords=self.frac_coords.to(device, dtype),
             lattice=self.lattice.to(device, dtype),
@@ -66,7 +93,7 @@ class Crystals:
         )
 
     def split(self) -> list[Crystals]:
-        """One batch of a single crystal for each crystal."""
+        """Split the batch into crystals, each a batch of one, in the same order."""
         counts = self.n_atoms.tolist()
         columns = zip(
             self.frac_coords.split(counts),
@@ -88,7 +115,17 @@ class Crystals:
 
 
 def batch(crystals: Sequence[Crystals]) -> Crystals:
-    """Join batches into one. Raises ValueError for an empty sequence."""
+    """Join batches into one.
+
+    Args:
+        crystals: Batches of one or more crystals, on the same device.
+
+    Returns:
+        One batch with all crystals in the given order.
+
+    Raises:
+        ValueError: The sequence is empty.
+    """
     if not crystals:
         raise ValueError("cannot batch zero crystals; give at least one")
     shifts = torch.tensor([0, *(c.n_crystals for c in crystals)]).cumsum(0)[:-1].tolist()
@@ -102,7 +139,18 @@ def batch(crystals: Sequence[Crystals]) -> Crystals:
 
 
 def from_structures(structures: Sequence[Structure], dtype: torch.dtype = torch.float64) -> Crystals:
-    """Ordered pymatgen structures → Crystals on the CPU, every atom a guest. Raises ValueError for disorder."""
+    """Convert pymatgen structures to a batch on the CPU.
+
+    Args:
+        structures: Ordered structures, at least one.
+        dtype: Floating-point type of coordinates and lattices.
+
+    Returns:
+        The crystals, atoms in the same order, every atom marked as a guest.
+
+    Raises:
+        ValueError: A structure has partially occupied sites, or there are none.
+    """
     parts = []
     for structure in structures:
         if not structure.is_ordered:
@@ -121,7 +169,14 @@ def from_structures(structures: Sequence[Structure], dtype: torch.dtype = torch.
 
 
 def to_structures(crystals: Crystals) -> list[Structure]:
-    """Crystals → pymatgen structures, atoms in the same order."""
+    """Convert a batch to pymatgen structures.
+
+    Args:
+        crystals: The batch, on any device.
+
+    Returns:
+        A structure for each crystal, atoms in the same order.
+    """
     from pymatgen.core import Element, Structure
 
     return [

@@ -1,4 +1,4 @@
-"""Formulas to counts of each element, and back."""
+"""Reading formulas into counts of each element, writing them back, and listing compositions of a chemical system."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 
 def plain_formula(composition: Composition) -> str:
-    """Reduced formula without brackets, ZnP2S6 for Zn(PS3)2: it becomes part of file names."""
+    """Return the reduced formula without brackets, so that it can be part of a file name.
+
+    Args:
+        composition: Any pymatgen composition.
+
+    Returns:
+        The formula, such as ZnP2S6 for Zn(PS3)2. Elements stand in the order of their electronegativities.
+    """
     return re.sub(r"(?<=[A-Za-z])1(?= |$)", "", composition.reduced_composition.formula).replace(" ", "")
 
 
@@ -31,15 +38,26 @@ SYMBOLS: Final = (
     "U", "Np", "Pu", "Am", "Cm", "Bk", "Cf", "Es", "Fm", "Md", "No", "Lr", "Rf", "Db", "Sg", "Bh", "Hs", "Mt",
     "Ds", "Rg", "Cn", "Nh", "Fl", "Mc", "Lv", "Ts", "Og",
 )  # fmt: skip
-"""Element symbols in order of atomic number; SYMBOLS[0] is hydrogen."""
+"""Element symbols in order of atomic number; `SYMBOLS[0]` is hydrogen."""
 MAX_ATOMS_IN_FORMULA: Final = 10_000
+"""Largest number of atoms that a formula may hold."""
 _TOKEN: Final = re.compile(r"(?P<symbol>[A-Z][a-z]?)|(?P<open>[(\[])|(?P<close>[)\]])")
 _COUNT: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _KNOWN: Final = frozenset(SYMBOLS)
 
 
 def system_elements(system: str) -> list[str]:
-    """The elements of a system such as Zn-P-S. Raises InputError for anything else."""
+    """Read the name of a chemical system.
+
+    Args:
+        system: Element symbols joined by hyphens, such as Zn-P-S.
+
+    Returns:
+        The symbols in the order given.
+
+    Raises:
+        InputError: A part is no element symbol, or an element occurs twice.
+    """
     elements = [part.strip() for part in system.split("-")]
     if not set(elements) <= _KNOWN or len(set(elements)) < len(elements):
         raise InputError(f"'{system}' is no chemical system; expected element symbols such as Zn-P-S")
@@ -47,10 +65,21 @@ def system_elements(system: str) -> list[str]:
 
 
 def parse_formula(text: str) -> dict[str, int]:
-    """Counts of each element in a formula as typed ("Zn2P4S12" stays 2, 4, 12), in order of first appearance.
+    """Read a formula as typed, without reducing it.
 
-    Round and square brackets nest; spaces and subscript digits are accepted. Raises InputError for an empty or
-    unreadable formula, an unknown element, a zero, negative or fractional count, and more than 10,000 atoms.
+    Args:
+        text: The formula. Round and square brackets may nest. Spaces and subscript digits are accepted.
+
+    Returns:
+        The count of each element, in order of first appearance.
+
+    Raises:
+        InputError: The formula is empty or cannot be read, names an unknown element, has a zero, negative or
+            fractional count, or holds more than 10,000 atoms.
+
+    Example:
+        >>> parse_formula("Zn2(PS3)4")
+        {'Zn': 2, 'P': 4, 'S': 12}
     """
     if not isinstance(text, str):
         raise InputError(f"expected a formula such as ZnP2S6, got {text!r}; give it as text")
@@ -86,7 +115,7 @@ def parse_formula(text: str) -> dict[str, int]:
 
 
 def _count(text: str, formula: str, position: int) -> tuple[int, int]:
-    """The count at a position (1 where there is none) and where it ends."""
+    """Return the count that starts at a position, 1 where there is none, and the position after it."""
     match = _COUNT.match(formula, position)
     if match is None:
         return 1, position
@@ -101,6 +130,7 @@ def _count(text: str, formula: str, position: int) -> tuple[int, int]:
 
 
 def _unreadable(text: str, formula: str, position: int) -> str:
+    """Return the error message for a character that cannot start a symbol or bracket."""
     at = formula[position]
     if at == "-":
         return f"formula {text!r} has a '-'; counts must be positive whole numbers and charges are not written"
@@ -109,7 +139,14 @@ def _unreadable(text: str, formula: str, position: int) -> str:
 
 
 def reduced(species: Mapping[str, int]) -> dict[str, int]:
-    """The counts divided by their greatest common divisor, symbols in alphabetical order."""
+    """Divide counts by their greatest common divisor.
+
+    Args:
+        species: Counts by element symbol.
+
+    Returns:
+        The reduced counts, symbols in alphabetical order.
+    """
     divisor = math.gcd(*species.values()) or 1
     return {symbol: species[symbol] // divisor for symbol in sorted(species)}
 
@@ -117,10 +154,23 @@ def reduced(species: Mapping[str, int]) -> dict[str, int]:
 def compositions(
     elements: Sequence[str], most_atoms: int, ends: Sequence[Mapping[str, int]] = ()
 ) -> list[dict[str, int]]:
-    """Reduced compositions that hold all these elements in at most most_atoms atoms, the smallest first.
+    """List the reduced compositions that hold all elements of a system.
 
-    ends: two compositions (reduced); only mixtures of both are listed then, themselves left out. Raises InputError
-    where these are not two different compositions that hold the elements together.
+    Args:
+        elements: Element symbols.
+        most_atoms: Largest number of atoms in a composition.
+        ends: Two reduced compositions, such as Li2S and P2S5. Only mixtures of the two are listed then, without the
+            two themselves.
+
+    Returns:
+        Counts by element symbol, the smallest number of atoms first.
+
+    Raises:
+        InputError: `ends` are not two different compositions that together hold exactly these elements.
+
+    Example:
+        >>> compositions(["Na", "Cl"], 3)
+        [{'Na': 1, 'Cl': 1}, {'Na': 1, 'Cl': 2}, {'Na': 2, 'Cl': 1}]
     """
     if not ends:
         fit = [counts for counts in _counts(len(elements), most_atoms) if math.gcd(*counts) == 1]
@@ -144,7 +194,7 @@ def compositions(
 
 
 def _counts(n: int, most: int) -> Iterator[tuple[int, ...]]:
-    """All tuples of n positive numbers whose sum is at most this."""
+    """Yield all tuples of n positive whole numbers whose sum is at most `most`."""
     if n == 0:
         yield ()
         return

@@ -1,7 +1,7 @@
-"""Edges within a cutoff, periodic and batched.
+"""Edges: the neighbours of atoms within a cutoff, in batches of periodic crystals.
 
-Small crystals take a dense search over lattice images in plain torch, which needs nothing else and runs on any
-device; large ones on the CPU go to vesin's cell lists where vesin is installed. Both give the same edges.
+Small crystals are searched densely over lattice images in plain torch, which needs nothing else and runs on any
+device. Large crystals on the CPU go to vesin's cell lists where vesin is installed. Both give the same edges.
 """
 
 from __future__ import annotations
@@ -17,15 +17,21 @@ from torch import Tensor
 from chggen.crystals.batch import Crystals
 from chggen.crystals.lattice import inverse_spacings
 
-_VESIN_FROM_ATOMS: Final = 100  # where cell lists overtake the dense search, measured on one CPU core
+_VESIN_FROM_ATOMS: Final = 100  # from here cell lists are faster than the dense search, measured on one CPU core
 _DENSE_ELEMENTS: Final = {"cpu": 300_000, "cuda": 60_000_000}  # pair-image products held at once
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edges:
-    """Directed edges sorted by receiver, then sender; image counts the cells between sender and receiver.
+    """Directed edges between neighbouring atoms, sorted by receiver, then sender.
 
-    The edge vector is x_sender + image @ lattice - x_receiver. An atom is its own neighbour through images ≠ 0.
+    The vector of an edge is x_sender + image @ lattice − x_receiver. An atom can be its own neighbour, through an
+    image other than (0, 0, 0).
+
+    Attributes:
+        sender: Index of the atom that an edge starts from, of shape (edges,).
+        receiver: Index of the atom that an edge points to, of shape (edges,).
+        image: Lattice translation of the sender in cells, whole numbers of shape (edges, 3).
     """
 
     sender: Int[Tensor, "edges"]
@@ -33,13 +39,28 @@ class Edges:
     image: Float[Tensor, "edges 3"]
 
     def vectors(self, crystals: Crystals) -> Float[Tensor, "edges 3"]:
-        """Edge vectors from receiver to sender, Å, for crystals with these edges."""
+        """Return the vectors from receivers to senders.
+
+        Args:
+            crystals: The crystals that the edges were found in, perhaps with moved atoms that were not wrapped since.
+
+        Returns:
+            Cartesian vectors of shape (edges, 3), in Å.
+        """
         frac = crystals.frac_coords[self.sender] - crystals.frac_coords[self.receiver] + self.image
         return torch.einsum("ei,eij->ej", frac, crystals.lattice[crystals.crystal_index[self.receiver]])
 
 
 def edges_within(crystals: Crystals, cutoff: float) -> Edges:
-    """All edges not longer than cutoff (Å), in the dtype and on the device of the crystals."""
+    """Find all edges that are not longer than a cutoff.
+
+    Args:
+        crystals: The crystals. Their coordinates need not be wrapped.
+        cutoff: Longest edge, in Å.
+
+    Returns:
+        The edges, on the device and in the floating-point type of the crystals. The search itself is in float64.
+    """
     counts = crystals.n_atoms
     starts = torch.cumsum(counts, 0) - counts
     cell = torch.floor(crystals.frac_coords.double())  # the search needs wrapped coordinates, the caller may not
@@ -66,7 +87,7 @@ def edges_within(crystals: Crystals, cutoff: float) -> Edges:
 
 
 def _groups(counts: list[int], cost: list[int], limit: int) -> list[list[int]]:
-    """Crystals of similar cost together, so that padding stays small and a group stays below the limit."""
+    """Group crystals of similar cost, so that little is padded and the cost of a group stays below the limit."""
     groups: list[list[int]] = []
     largest = 0
     for c in sorted((c for c, n in enumerate(counts) if n), key=lambda c: cost[c]):
@@ -81,7 +102,10 @@ def _groups(counts: list[int], cost: list[int], limit: int) -> list[list[int]]:
 def _dense(
     frac: Tensor, lattice: Tensor, starts: Tensor, counts: Tensor, reach: Tensor, cutoff: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Receiver, sender and image of a padded group: |d + T|² over all pairs d and images T, in float64."""
+    """Return receiver, sender and image of the edges of a padded group of crystals.
+
+    All squared lengths |d + T|² over pair vectors d and lattice translations T are computed at once, in float64.
+    """
     n = int(counts.max())
     slots = torch.arange(n, device=frac.device)
     atom = starts[:, None] + torch.minimum(slots, counts[:, None] - 1)
@@ -101,6 +125,7 @@ def _dense(
 
 
 def _from_cell_lists(frac: Tensor, lattice: Tensor, cutoff: float, start: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return receiver, sender and image of the edges of one crystal, whose first atom has the index `start`."""
     from vesin import NeighborList
 
     search = NeighborList(cutoff=cutoff, full_list=True)
@@ -112,24 +137,44 @@ def _from_cell_lists(frac: Tensor, lattice: Tensor, cutoff: float, start: int) -
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
-    """Edges gathered into a padded table: one slot for each distinct neighbour of an atom, images summed.
+    """Edges gathered into a padded table with one slot for each distinct neighbour of an atom.
 
-    In a small cell an atom meets the same neighbour through several images; networks whose messages are linear in
-    the edge features need the sum alone, which makes their cost that of the distinct pairs.
+    In a small cell an atom has the same neighbour through several images. Networks whose messages are linear in the
+    edge features need only their sum over these images, so that their cost is that of the distinct pairs.
+
+    Attributes:
+        sender: Index of the neighbour in each slot, of shape (atoms, slots). Padded slots hold atom 0; the features
+            that `sum` gives them are 0.
+        slot: Row of each edge in the flattened table, of shape (edges,).
     """
 
-    sender: Int[Tensor, "atoms slots"]  # padding repeats atom 0, its features being 0
-    slot: Int[Tensor, "edges"]  # row of each edge in the flattened table
+    sender: Int[Tensor, "atoms slots"]
+    slot: Int[Tensor, "edges"]
 
     def sum(self, features: Float[Tensor, "edges features"]) -> Float[Tensor, "atoms slots features"]:
-        """Edge features summed over the images of each pair; 0 in the padding."""
+        """Sum edge features over the images of each pair.
+
+        Args:
+            features: Features of shape (edges, features).
+
+        Returns:
+            Summed features of shape (atoms, slots, features), 0 in padded slots.
+        """
         atoms, slots = self.sender.shape
         table = features.new_zeros(atoms * slots, features.shape[-1]).index_add(0, self.slot, features)
         return table.view(atoms, slots, -1)
 
 
 def pairs_of(edges: Edges, n_atoms: int) -> Pairs:
-    """The table of distinct pairs of sorted edges."""
+    """Gather edges into the table of distinct pairs.
+
+    Args:
+        edges: Edges sorted by receiver, then sender, as `edges_within` returns them.
+        n_atoms: Number of atoms in the batch.
+
+    Returns:
+        The table, with as many slots as the largest number of distinct neighbours, at least one.
+    """
     key = edges.receiver * n_atoms + edges.sender
     pairs, pair_of_edge = torch.unique_consecutive(key, return_inverse=True)
     receiver, sender = pairs // n_atoms, pairs % n_atoms

@@ -1,4 +1,4 @@
-"""Noise on atoms and cells, its levels, and the protocol of the models that take it away."""
+"""Noise on positions and lattices, its levels, and the protocol of the score models that remove it."""
 
 import lazy_loader
 

@@ -1,7 +1,8 @@
-"""Variance-exploding noise on the torus of a cell: perturbation, the wrapped-normal score and the matching loss.
+"""Noise on atomic positions: the wrapped-normal score on the torus of a cell, and the loss of score matching.
 
-x_t = x_0 + σ e with e ~ N(0, 1) per Cartesian component (paper, eq. 3). On a torus the score of p(x_t | x_0) averages
-−(d + T)/σ² over lattice translations T with weights exp(−|d + T|²/2σ²), d = x_t − x_0.
+Positions are perturbed by x_t = x_0 + σ e, e ~ N(0, 1) for each Cartesian component (variance exploding, eq. 3 of the
+paper: P. Zhong et al., Mater. Horiz. 12, 9669 (2025)). On the torus of a cell, p(x_t | x_0) is a wrapped normal. Its
+score is the mean of −(d + T)/σ² over the lattice translations T, with weights exp(−|d + T|²/2σ²) and d = x_t − x_0.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from chggen.crystals import inverse_spacings
 
-_TAIL = 4.5  # standard deviations of the normal that the image sum covers
+_TAIL = 4.5  # standard deviations that the sum over images covers
 
 
 def wrapped_normal_score(
@@ -21,7 +22,20 @@ def wrapped_normal_score(
     lattice: Float[Tensor, "crystals 3 3"],
     crystal_index: Int[Tensor, "atoms"],
 ) -> Float[Tensor, "atoms 3"]:
-    """∇ log of the wrapped normal at Cartesian displacements (Å) from its centre, 1/Å; 0 where sigma is 0."""
+    """Return the score of the wrapped normal, −⟨d + T⟩/σ², at displacements d from its centre.
+
+    The mean is over the lattice translations T with weights exp(−|d + T|²/2σ²). Translations are summed up to 4.5 σ
+    beyond the farthest point of the cell. This is the target that a score network learns.
+
+    Args:
+        displacement: Cartesian displacements d of shape (atoms, 3), in Å.
+        sigma: Standard deviation of the noise on each atom, of shape (atoms,), in Å. 0 for atoms without noise.
+        lattice: Lattices of shape (crystals, 3, 3), rows in Å.
+        crystal_index: Index of each atom's crystal, of shape (atoms,).
+
+    Returns:
+        Scores of shape (atoms, 3) in Cartesian axes, in 1/Å; 0 where sigma is 0.
+    """
     n_crystals = lattice.shape[0]
     inverse = torch.linalg.inv(lattice)
     frac = torch.einsum("ai,aij->aj", displacement, inverse[crystal_index])
@@ -40,7 +54,7 @@ def wrapped_normal_score(
 
 
 def _reach(lattice: Tensor, sigma: Tensor) -> Tensor:
-    """Images to sum along each vector: all within the tail beyond the farthest point of the wrapped cell."""
+    """Return how many images to sum to either side along each lattice vector, of shape (crystals, 3)."""
     signs = torch.tensor(
         [[1.0, a, b] for a in (-1.0, 1.0) for b in (-1.0, 1.0)], dtype=lattice.dtype, device=lattice.device
     )
@@ -49,7 +63,10 @@ def _reach(lattice: Tensor, sigma: Tensor) -> Tensor:
 
 
 def _images_of_atoms(reach: Tensor, crystal_index: Tensor) -> tuple[Tensor, Tensor]:
-    """Flat list of (atom, image) over each atom's own image box."""
+    """Return the atom and the image, of shapes (pairs,) and (pairs, 3), of all pairs of an atom and an image.
+
+    Each atom has the images of its own crystal's reach.
+    """
     width = 2 * reach[crystal_index] + 1
     per_atom = width.prod(dim=-1)
     atom = torch.repeat_interleave(per_atom)
@@ -66,10 +83,24 @@ def without_translation(
     crystal_index: Int[Tensor, "atoms"],
     n_crystals: int,
 ) -> Float[Tensor, "atoms 3"]:
-    """Scores less the part of a common shift, in crystals whose every atom moves.
+    """Remove from scores the part that belongs to a common shift of all atoms.
 
-    The law of the crystals is blind to translations, so the summed score of such a crystal is 0; the part to take
-    from each atom is its share of the precision 1/σ² (the posterior mean of the shift). Others stay as they are.
+    The distribution of crystals does not depend on where their origin lies. So the exact scores of a crystal whose
+    atoms all move sum to 0. From the score of atom i, its share of the precision times the sum is taken:
+
+        s_i − (σ_i⁻² / Σ_j σ_j⁻²) Σ_j s_j
+
+    This is the posterior mean over the shift. It lowers the variance of the training target and keeps its mean. In
+    crystals with a held atom (sigma 0) the scores stay as they are.
+
+    Args:
+        score: Scores of shape (atoms, 3), in 1/Å.
+        sigma: Noise level of each atom, of shape (atoms,), in Å. 0 for held atoms.
+        crystal_index: Index of each atom's crystal, of shape (atoms,).
+        n_crystals: Number of crystals in the batch.
+
+    Returns:
+        Scores of shape (atoms, 3), in 1/Å.
     """
     moves = sigma > 0
     zeros = torch.zeros(n_crystals, dtype=sigma.dtype, device=sigma.device)
@@ -88,7 +119,21 @@ def matching_loss(
     crystal_index: Int[Tensor, "atoms"],
     n_crystals: int,
 ) -> Float[Tensor, "crystals"]:
-    """Denoising score matching (paper, eq. 6): ‖σ (s − target)‖² averaged over each crystal's moving atoms."""
+    """Return the loss of denoising score matching for each crystal: the mean of |σ (s − target)|² over moving atoms.
+
+    This is eq. 6 of the paper (P. Zhong et al., Mater. Horiz. 12, 9669 (2025)), weighted by σ² so that all noise levels
+    count alike. A score of 0 costs 3 at small noise.
+
+    Args:
+        score: Scores that the network predicts, of shape (atoms, 3), in 1/Å.
+        target: Exact scores of the noise, of shape (atoms, 3), in 1/Å.
+        sigma: Noise level of each atom, of shape (atoms,), in Å. Atoms with 0 do not count.
+        crystal_index: Index of each atom's crystal, of shape (atoms,).
+        n_crystals: Number of crystals in the batch.
+
+    Returns:
+        Losses of shape (crystals,), without unit; 0 for crystals in which no atom moves.
+    """
     moves = (sigma > 0).to(score.dtype)
     error = ((sigma[:, None] * (score - target)) ** 2).sum(-1) * moves
     zeros = torch.zeros(n_crystals, dtype=score.dtype, device=score.device)

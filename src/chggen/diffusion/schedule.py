@@ -1,4 +1,4 @@
-"""Ladders of noise levels: a schedule is an array of sigmas, Å, falling, ending in 0 (the clean crystal)."""
+"""Schedule, the ladder of noise levels: sigmas in Å that fall and end in 0, which is the clean crystal."""
 
 from __future__ import annotations
 
@@ -12,16 +12,38 @@ from chggen.crystals import mixing_length
 
 
 def sigma_max(lattice: Float[Tensor, "crystals 3 3"], cap: float) -> Float[Tensor, "crystals"]:
-    """The level at which noise on each torus is uniform to 1 %: half its mixing length, at most cap, Å."""
+    """Return the largest useful noise level of each crystal: half the largest spacing of its lattice planes.
+
+    At this level the slowest Fourier mode of the noise on the torus has decayed to exp(−2π²σ²/d²) < 1 %, d being that
+    spacing. So the noise is uniform in the cell and more would change nothing.
+
+    Args:
+        lattice: Lattices of shape (crystals, 3, 3), rows in Å.
+        cap: Upper limit, in Å.
+
+    Returns:
+        Noise levels of shape (crystals,), in Å.
+    """
     return (0.5 * mixing_length(lattice)).clamp(max=cap)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Ladder of n_levels from each crystal's sigma_max (at most `largest`) down to `smallest`, Å, then 0.
+    """A ladder of noise levels that falls from each crystal's `sigma_max` to `smallest`, followed by 0.
 
-    Geometric; where a `knee` (Å) is given, a `share` of the levels lies above it, geometric on both sides: above it
-    atoms choose their sites, below it they only settle.
+    Levels fall geometrically. With a knee they fall geometrically on both sides of it, at different rates: above the
+    knee atoms choose their sites and need more levels, below it they only settle.
+
+    Attributes:
+        n_levels: Number of levels above 0, at least 2.
+        smallest: Lowest level above 0, in Å.
+        largest: Upper limit of the first level, in Å. Crystals with a smaller `sigma_max` start there.
+        knee: Level in Å at which the rate changes. None has one rate throughout.
+        share: Share of the steps between levels that lies above the knee, between 0 and 1.
+
+    Raises:
+        ValueError: There are fewer than two levels, the levels are not in order, or the knee or its share lies out of
+            range.
     """
 
     n_levels: int
@@ -43,7 +65,14 @@ class Schedule:
             )
 
     def sigmas(self, lattice: Float[Tensor, "crystals 3 3"]) -> Float[Tensor, "levels crystals"]:
-        """The ladder of each crystal: n_levels falling levels and a last row of zeros."""
+        """Return the ladder of each crystal.
+
+        Args:
+            lattice: Lattices of shape (crystals, 3, 3), rows in Å.
+
+        Returns:
+            Levels of shape (n_levels + 1, crystals), in Å: `n_levels` falling levels and a last row of zeros.
+        """
         top = sigma_max(lattice, self.largest).clamp(min=2 * self.smallest)
         bottom = torch.full_like(top, self.smallest)
         n_coarse = 0 if self.knee is None else round(self.share * (self.n_levels - 1))
@@ -60,6 +89,7 @@ class Schedule:
 def _geometric(
     top: Float[Tensor, "crystals"], bottom: Float[Tensor, "crystals"], n: int
 ) -> Float[Tensor, "levels crystals"]:
+    """Return n levels from top to bottom, both included, whose ratios are equal."""
     fraction = torch.linspace(0, 1, n, dtype=top.dtype, device=top.device)[:, None]
     ladder: Tensor = top ** (1 - fraction) * bottom**fraction
     return ladder

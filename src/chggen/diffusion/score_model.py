@@ -1,4 +1,4 @@
-"""ScoreModel, the protocol of networks that point from noisy crystals to likely ones."""
+"""ScoreModel, the protocol of networks that point from noisy crystals to likely ones, with its input and output."""
 
 from __future__ import annotations
 
@@ -14,9 +14,17 @@ from chggen.crystals import Crystals
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """Noise levels: sigma per atom in Å (0: a clean host atom), tau per crystal (0: the lattice is known).
+    """The noise levels of a batch of crystals.
 
-    Where tau is not 0 the atoms are uniform in the cell, and reference is the cell that its strain is counted from.
+    A crystal is noised either in its positions or in the shape of its lattice. Where tau is not 0, the atoms are
+    uniform in the cell.
+
+    Attributes:
+        sigma: Standard deviation of the noise on each atom, of shape (atoms,), in Å. 0 for a clean host atom.
+        tau: Noise level of each lattice, from 0 (known) to 1 (pure noise), of shape (crystals,). It has no unit; see
+            `chggen.diffusion.strain`.
+        reference: Cells that strains are counted from, of shape (crystals, 3, 3), rows in Å. None where no lattice is
+            noised.
     """
 
     sigma: Float[Tensor, "atoms"]
@@ -24,13 +32,27 @@ class Noise:
     reference: Float[Tensor, "crystals 3 3"] | None = None
 
     def to(self, device: torch.device | str) -> Noise:
+        """Copy the noise levels to a device.
+
+        Args:
+            device: The device, such as `"cuda"`.
+
+        Returns:
+            The same levels on that device.
+        """
         reference = None if self.reference is None else self.reference.to(device)
         return Noise(sigma=self.sigma.to(device), tau=self.tau.to(device), reference=reference)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """∇ log p: per atom in Cartesian axes (1/Å), and for the lattice strain where the model has one."""
+    """The score ∇ log p of noisy crystals.
+
+    Attributes:
+        atoms: Score of each atom's position in Cartesian axes, of shape (atoms, 3), in 1/Å.
+        strain: Score of each lattice's strain, symmetric and traceless, of shape (crystals, 3, 3), without unit. None
+            where the lattices are not noised.
+    """
 
     atoms: Float[Tensor, "atoms 3"]
     strain: Float[Tensor, "crystals 3 3"] | None = None
@@ -38,6 +60,16 @@ class Score:
 
 @runtime_checkable
 class ScoreModel(Protocol):
-    """Anything that gives the score of crystals at a noise level; zero for atoms with sigma 0."""
+    """Anything that returns the score of noisy crystals, such as a network."""
 
-    def __call__(self, crystals: Crystals, noise: Noise) -> Score: ...
+    def __call__(self, crystals: Crystals, noise: Noise) -> Score:
+        """Return the score of noisy crystals.
+
+        Args:
+            crystals: The noisy crystals.
+            noise: Their noise levels.
+
+        Returns:
+            The score. It is 0 for atoms whose sigma is 0.
+        """
+        ...
