@@ -1,4 +1,4 @@
-"""Training and sampling run where pymatgen, chgnet, ase, pydantic and vesin are absent."""
+"""Training and sampling of atoms and of cell shapes run where pymatgen, chgnet, ase, pydantic and vesin are absent."""
 
 import subprocess
 import sys
@@ -12,15 +12,17 @@ import sys
 for name in {absent!r}:
     sys.modules[name] = None
 from pathlib import Path
+import numpy as np
 from chggen.io.toml import from_table
+from chggen.sampling.cell_shape import ShapeSampler
 from chggen.sampling.recipes import recipe
 from chggen.score.checkpoint import load_score_model
 from chggen.training.loop import train
 from chggen.training.options import TrainingOptions
 from chggen.training.dataset import read_dataset
 options = from_table(TrainingOptions, {{
-    "data": {{"train": ["data.npz"]}},
-    "model": {{"architecture": {architecture!r}, {size}}},
+    "data": {{"train": ["data.npz"], "validation": ["data.npz"]}},
+    "model": {{"architecture": {architecture!r}, "strain_features": 4, {size}}},
     "optimizer": {{"steps": 2}},
     "run": {{"out": "run"}},
 }}, "test")
@@ -28,6 +30,8 @@ model = load_score_model(train(options))
 data = read_dataset(["data.npz"], "train", 20)
 made = recipe("de-novo", levels=3).run(model, data.take([0, 1]), [0, 1])
 assert made.frac_coords.isfinite().all()
+cell = ShapeSampler(model)({{"Na": 1, "Cl": 1}}, 50.0, 0)
+assert abs(abs(np.linalg.det(cell)) - 50) < 1e-3
 """
 SIZES = {
     "painn": '"features": 8, "layers": 1',

@@ -4,12 +4,12 @@ from .lattice import (
     inverse_spacings,
     lattice_from_parameters,
     mixing_length,
-    niggli_reduced,
     rms_displacement,
     volume,
     wrap,
 )
 from .neighbors import Edges, Pairs, edges_within, pairs_of
+from .niggli import niggli_reduced
 
 __all__ = [
     "SYMBOLS",

@@ -1,6 +1,6 @@
-"""Geometry of periodic cells.
+"""Geometry of periodic cells: volumes, plane spacings, displacements, cells from parameters.
 
-Lattices are (..., 3, 3) tensors in Å whose rows are the lattice vectors; Cartesian = fractional @ lattice.
+Lattices have shape (..., 3, 3) and are in Å. Their rows are the lattice vectors: Cartesian = fractional @ lattice.
 """
 
 from __future__ import annotations
@@ -14,25 +14,57 @@ from torch import Tensor
 
 
 def wrap(frac: Tensor) -> Tensor:
-    """Fractional coordinates wrapped to [0, 1), also where rounding would give exactly 1."""
+    """Wrap fractional coordinates to [0, 1).
+
+    Args:
+        frac: Fractional coordinates of any shape.
+
+    Returns:
+        The wrapped coordinates. Where rounding would give exactly 1, as for -1e-20, they are 0.
+    """
     wrapped = frac - torch.floor(frac)
     return torch.where(wrapped >= 1.0, torch.zeros_like(wrapped), wrapped)
 
 
 def volume(lattice: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
-    """Cell volumes, Å³."""
+    """Return the volumes of cells.
+
+    Args:
+        lattice: Lattices of shape (..., 3, 3), in Å, of either handedness.
+
+    Returns:
+        Volumes of shape (...), in Å³.
+    """
     volumes: Tensor = torch.linalg.det(lattice).abs()
     return volumes
 
 
 def inverse_spacings(lattice: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
-    """Inverse distance between the lattice planes across each vector, 1/Å: |b_i| of the reciprocal lattice."""
+    """Return the inverse spacings of the lattice planes that each lattice vector crosses.
+
+    These are the lengths of the reciprocal lattice vectors. A sphere of radius r reaches r |b_i| cells to
+    either side along vector i.
+
+    Args:
+        lattice: Lattices of shape (..., 3, 3), in Å.
+
+    Returns:
+        |b_i| of the reciprocal vectors, without the factor 2π, of shape (..., 3), in 1/Å.
+    """
     lengths: Tensor = torch.linalg.norm(torch.linalg.inv(lattice), dim=-2)
     return lengths
 
 
 def rms_displacement(shift: Float[Tensor, "atoms 3"], lattice: Float[Tensor, "3 3"]) -> float:
-    """Root mean square displacement, Å, of fractional shifts: minimum image, mean shift removed."""
+    """Return the root mean square displacement of atoms, without their common shift.
+
+    Args:
+        shift: Differences of fractional coordinates, of shape (atoms, 3). Each is taken to its nearest image.
+        lattice: Lattice of shape (3, 3), in Å.
+
+    Returns:
+        √⟨|d − ⟨d⟩|²⟩ over the atoms' Cartesian displacements d, in Å.
+    """
     images = torch.tensor(list(itertools.product((-1.0, 0.0, 1.0), repeat=3)), dtype=shift.dtype)
     candidates = ((shift - shift.round())[:, None] + images) @ lattice
     nearest = candidates.norm(dim=-1).argmin(dim=1)
@@ -41,9 +73,16 @@ def rms_displacement(shift: Float[Tensor, "atoms 3"], lattice: Float[Tensor, "3 
 
 
 def mixing_length(lattice: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
-    """The largest spacing between lattice planes, Å.
+    """Return the largest spacing d between parallel lattice planes, over all families of planes.
 
-    Noise on the torus forgets its start as exp(-2π²σ²/d²) with d this length, whatever basis the cell is given in.
+    Noise of standard deviation σ on the torus of the cell becomes uniform as its slowest Fourier mode decays, which is
+    exp(−2π²σ²/d²). The length does not depend on the basis that the lattice is given in.
+
+    Args:
+        lattice: Lattices of shape (..., 3, 3), in Å.
+
+    Returns:
+        Largest plane spacings of shape (...), in Å.
     """
     reciprocal = torch.linalg.inv(lattice).transpose(-1, -2)
     # The shortest reciprocal vector g = h @ reciprocal has h_i = a_i · g, so |h_i| is at most |a_i| times any |b_j|.
@@ -56,7 +95,14 @@ def mixing_length(lattice: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch
 
 
 def lattice_from_parameters(parameters: np.ndarray) -> np.ndarray:
-    """Lattice vectors (..., 3, 3), Å, from a, b, c (Å) and α, β, γ (degrees); a along x, b in the xy plane."""
+    """Return lattice vectors from lengths and angles.
+
+    Args:
+        parameters: a, b, c in Å and α, β, γ in degrees, of shape (..., 6).
+
+    Returns:
+        Lattices of shape (..., 3, 3), in Å. The vector a lies along x, b in the xy plane.
+    """
     p = np.asarray(parameters, dtype=np.float64)
     a, b, c = p[..., 0], p[..., 1], p[..., 2]
     cos = np.cos(np.deg2rad(p[..., 3:]))
@@ -70,10 +116,3 @@ def lattice_from_parameters(parameters: np.ndarray) -> np.ndarray:
         np.stack([cx, cy, np.sqrt(np.maximum(c**2 - cx**2 - cy**2, 0.0))], -1),
     ]
     return np.stack(rows, -2)
-
-
-def niggli_reduced(lattice: np.ndarray) -> np.ndarray:
-    """The Niggli-reduced cell (3, 3), Å, of the same lattice (pymatgen's reduction)."""
-    from pymatgen.core import Lattice
-
-    return np.array(Lattice(lattice).get_niggli_reduced_lattice(tol=1e-5).matrix)
