@@ -1,4 +1,4 @@
-"""Space groups: finding and enforcing them, their positions and subgroups. The adapter to spglib and pyxtal."""
+"""Space groups: finding and enforcing them, their subgroups and Wyckoff positions. Adapter to spglib and pyxtal."""
 
 import lazy_loader
 

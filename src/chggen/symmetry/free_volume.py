@@ -1,4 +1,4 @@
-"""Where guests have room in a cell: distances to what is held, and how free each position is."""
+"""FreeVolume: where guests have room in a cell, judged by distances to the host atoms and to their own images."""
 
 from __future__ import annotations
 
@@ -14,14 +14,21 @@ from jaxtyping import Float, Int
 from chggen.symmetry.group import Group
 from chggen.symmetry.wyckoff import WyckoffPosition
 
-_CONTACT: Final = 0.75  # of the sum of covalent radii: nearer than this guests are not started
-_POINTS: Final = (1, 16, 48, 96)  # where a position of that much freedom is looked at for free volume
+_CONTACT: Final = 0.75  # of the sum of covalent radii; guests are not started nearer than this
+_POINTS: Final = (1, 16, 48, 96)  # how many points to try on a position with 0, 1, 2 and 3 free coordinates
 _IMAGES: Final = np.array(list(product((-1.0, 0.0, 1.0), repeat=3)))
 
 
 @dataclass(frozen=True, eq=False)
 class FreeVolume:
-    """The cell (rows, Å), what is held in it, and the guests to come: atomic number → count."""
+    """A cell with its host atoms, and the guests that are to be placed in it.
+
+    Attributes:
+        lattice: Lattice vectors in rows, of shape (3, 3), in Å.
+        frac: Fractional coordinates of the host atoms, of shape (host, 3). An empty host has none.
+        numbers: Atomic numbers of the host atoms, of shape (host,).
+        guests: Number of guests by atomic number.
+    """
 
     lattice: Float[np.ndarray, "3 3"]
     frac: Float[np.ndarray, "host 3"]
@@ -29,11 +36,29 @@ class FreeVolume:
     guests: Mapping[int, int]
 
     def distances(self, points: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Shortest distances (points, others), Å."""
+        """Return the shortest distances between points under periodic boundary conditions.
+
+        Args:
+            points: Fractional coordinates of shape (points, 3).
+            others: Fractional coordinates of shape (others, 3).
+
+        Returns:
+            Distances of shape (points, others), in Å.
+        """
         return np.asarray(self.lengths(points[:, None] - others))
 
     def lengths(self, off: Float[np.ndarray, "*many 3"]) -> Float[np.ndarray, "*many"]:
-        """Lengths of the nearest images of fractional vectors, Å."""
+        """Return the lengths of the shortest periodic images of vectors.
+
+        The 27 images around the nearest one in fractional coordinates are compared. In a very skewed cell that is not
+        reduced, a shorter image may lie outside these.
+
+        Args:
+            off: Fractional vectors of shape (..., 3).
+
+        Returns:
+            Lengths of shape (...), in Å.
+        """
         cart = (off - np.round(off)) @ self.lattice
         squares = (cart**2).sum(axis=-1)[..., None] + 2 * cart @ self._shifts.T + (self._shifts**2).sum(axis=-1)
         found: np.ndarray = np.sqrt(np.clip(squares.min(axis=-1), 0, None))
@@ -41,6 +66,7 @@ class FreeVolume:
 
     @cached_property
     def _shifts(self) -> np.ndarray:
+        """Cartesian translations to the 27 cells around, of shape (27, 3), in Å."""
         return np.asarray(_IMAGES @ self.lattice)
 
     def contact(
@@ -52,9 +78,21 @@ class FreeVolume:
         frac: np.ndarray,
         held: np.ndarray,
     ) -> np.ndarray:
-        """For each point of a position the closest contact of its orbit, over the least that is allowed.
+        """Return how close an orbit would come to other atoms and to itself, for several points of a position.
 
-        number: the atomic number of what is put there; frac and held: places and atomic numbers of what is there.
+        A contact is a distance divided by the shortest that is allowed, which is 0.75 times the sum of the covalent
+        radii. An orbit with a contact of at least 1 has room.
+
+        Args:
+            group: The group that the position's operations are indices of.
+            position: The Wyckoff position.
+            number: Atomic number of the species to place.
+            points: Representatives on the position, fractional, of shape (points, 3).
+            frac: Fractional coordinates of the atoms that are already there, of shape (atoms, 3).
+            held: Their atomic numbers, of shape (atoms,).
+
+        Returns:
+            The smallest contact of each orbit, of shape (points,); infinite where there is nothing to touch.
         """
         from ase.data import covalent_radii
 
@@ -70,12 +108,21 @@ class FreeVolume:
         return closest
 
     def room(self, group: Group, positions: Sequence[WyckoffPosition]) -> Float[np.ndarray, "positions species"]:
-        """Share of the points of each position at which each guest species has room; 0 closes it."""
+        """Return how much room each position has for each guest species, beside the host atoms.
+
+        Args:
+            group: The group that the positions' operations are indices of.
+            positions: Wyckoff positions.
+
+        Returns:
+            The share of tried points that have room, of shape (positions, species), species in the order of `guests`.
+            0 means that the species cannot take the position.
+        """
         found = np.zeros((len(positions), len(self.guests)))
         for p, position in enumerate(positions):
-            tries = position.points(_POINTS[position.freedom], np.random.default_rng(0))
+            points = position.points(_POINTS[position.freedom], np.random.default_rng(0))
             for s, z in enumerate(self.guests):
-                contact = self.contact(group, position, z, tries, self.frac, self.numbers)
-                # A position that looks closed may have a narrow opening: it stays possible, though hardly.
+                contact = self.contact(group, position, z, points, self.frac, self.numbers)
+                # The points may have missed a narrow opening: such a position keeps a small chance.
                 found[p, s] = max((contact >= 1).mean(), 1e-3 if position.freedom and contact.max() > 0.9 else 0.0)
         return found

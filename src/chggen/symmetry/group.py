@@ -1,25 +1,36 @@
-"""Finite groups of space-group operations: what a crystal's symmetry is modulo the translations of its cell."""
+"""Group, the finite group of a crystal's symmetry operations modulo the translations of its cell, and its subgroups."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from jaxtyping import Float, Int
 
-_SAME: Final = 1e-3  # fractional; translations of different operations lie much farther apart
+from chggen.symmetry.finite_groups import as_table, generators_of, subgroups_of
+
+_SAME: Final = 1e-3  # fractional; translations that differ by less are equal up to rounding
 _NO_GROUP: Final = "the operations do not form a group in this cell"
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Operations x → R x + t on columns of fractional coordinates of the cell at hand, centrings counted one by one.
+    """A finite group of space-group operations, modulo the translations of the cell at hand.
 
-    The identity comes first. Raises ValueError, once products are asked for, where the operations do not close.
+    An operation takes a point x, a column of fractional coordinates of the cell at hand, to R x + t. If the cell is
+    not primitive, operations that differ by a centring translation count one by one: Fm-3m has 192 in its
+    conventional cell and 48 in its primitive one. The identity comes first.
+
+    Whether the operations form a group is not checked until `table` is first used, which then raises ValueError if
+    they do not.
+
+    Attributes:
+        rotations: Rotations R in fractional coordinates, integer, of shape (operations, 3, 3).
+        translations: Fractional translations t, of shape (operations, 3).
     """
 
     rotations: Int[np.ndarray, "operations 3 3"]
@@ -27,7 +38,18 @@ class Group:
 
     @classmethod
     def of(cls, rotations: np.ndarray, translations: np.ndarray) -> Group:
-        """The group of operations in any order. Raises ValueError where the identity is not among them."""
+        """Make a group of operations in any order.
+
+        Args:
+            rotations: Rotations in fractional coordinates, of shape (operations, 3, 3). They are rounded to integers.
+            translations: Fractional translations, of shape (operations, 3).
+
+        Returns:
+            The group, with the identity moved to the front.
+
+        Raises:
+            ValueError: The identity is not among the operations.
+        """
         wrapped = translations - np.round(translations)
         off = np.abs(rotations - np.eye(3)).max(axis=(1, 2)) + np.abs(wrapped).max(axis=1)
         if off.min() > _SAME:
@@ -39,29 +61,31 @@ class Group:
         return len(self.rotations)
 
     def __reduce__(self) -> tuple[type[Group], tuple[np.ndarray, np.ndarray]]:
-        """Without the products, which are large and only planning needs: plans travel to every worker."""
+        """Pickle without the cached tables: they are large, workers do not need them, and plans go to every worker."""
         return Group, (self.rotations, self.translations)
 
     @cached_property
     def _kinds(self) -> tuple[np.ndarray, np.ndarray]:
-        """The different rotations, and for each operation which of them it has."""
+        """The distinct rotations, of shape (kinds, 3, 3), and the index of each operation's own, (operations,)."""
         kinds, kind = np.unique(self.rotations.reshape(-1, 9), axis=0, return_inverse=True)
         return kinds.reshape(-1, 3, 3), kind.reshape(-1)
 
     @cached_property
     def point_table(self) -> Int[np.ndarray, "kinds kinds"]:
-        """Products of the different rotations."""
+        """Multiplication table of the point group: the index of the product of each pair of distinct rotations."""
         kinds, _ = self._kinds
         index = {k.tobytes(): i for i, k in enumerate(kinds)}
         return np.array([[index[(a @ b).tobytes()] for b in kinds] for a in kinds])
 
     @cached_property
     def table(self) -> Int[np.ndarray, "operations operations"]:
-        """table[i, j]: index of operation i after operation j.
+        """Multiplication table of the group: `table[i, j]` is the index of operation i applied after operation j.
 
-        An operation is a centring after the first one of its rotation; so products of those, of centrings, and rotated
-        centrings are all that coordinates are compared for.
+        Raises:
+            ValueError: The operations do not form a group.
         """
+        # Every operation is a centring applied after the first operation that has its rotation. So coordinates need
+        # comparing only for products of these first operations, for sums of centrings, and for rotated centrings.
         kinds, kind = self._kinds
         centrings = self.translations[self.centrings]
         if len(self) != len(kinds) * len(centrings):
@@ -80,38 +104,64 @@ class Group:
 
     @cached_property
     def centrings(self) -> Int[np.ndarray, "centrings"]:
-        """Indices of the pure translations of the cell, the identity among them."""
+        """Indices of the pure translations of the cell, of shape (centrings,); the identity is one of them."""
         return np.flatnonzero((self.rotations == np.eye(3, dtype=int)).all(axis=(1, 2)))
 
     @cached_property
     def trivial(self) -> bool:
-        """Whether the space group is P1 or P-1: no rotation but the identity and the inversion."""
+        """Whether the space group is P1 or P-1: it has no rotations but the identity and the inversion."""
         return _trivial(self.rotations)
 
     def apply(self, operation: int, points: Float[np.ndarray, "*points 3"]) -> Float[np.ndarray, "*points 3"]:
-        """Fractional points after an operation."""
+        """Apply an operation to points.
+
+        Args:
+            operation: Index of the operation.
+            points: Fractional coordinates of shape (..., 3).
+
+        Returns:
+            The moved points, of shape (..., 3), not wrapped into the cell.
+        """
         moved: np.ndarray = points @ self.rotations[operation].T + self.translations[operation]
         return moved
 
     def only(self, members: Sequence[int] | np.ndarray) -> Group:
-        """The group of the operations with these indices."""
+        """Return the subgroup of some of the operations.
+
+        Args:
+            members: Indices of the operations, the identity first, of shape (members,).
+
+        Returns:
+            The subgroup in the same cell.
+        """
         return Group(self.rotations[members], self.translations[members])
 
     def in_basis(self, multiple: Int[np.ndarray, "3 3"]) -> Group:
-        """The same operations for the lattice `multiple @ lattice` (unimodular)."""
+        """Express the same operations in another basis of the same lattice.
+
+        Args:
+            multiple: Integer matrix M of determinant ±1, of shape (3, 3). The new lattice rows are M @ lattice.
+
+        Returns:
+            The group in the new basis, operations in the same order.
+        """
         forward = np.linalg.inv(multiple).T
         rotations = np.round(forward @ self.rotations @ multiple.T).astype(int)
         return Group(rotations, self.translations @ forward.T)
 
     def subgroups(self) -> Iterator[Int[np.ndarray, "members"]]:
-        """Indices of the members of the subgroups above P1 and P-1, one of each class that the group makes equivalent.
+        """Yield the subgroups above P1 and P-1, one of each class of subgroups that are conjugate in this group.
 
-        First the group itself and its translationengleiche subgroups, then the klassengleiche ones that lose centrings
-        of the cell, and the general ones; each kind from the largest on.
+        The group itself and its translationengleiche subgroups, which keep all translations, come first, from the
+        largest to the smallest. Then come the subgroups that lose centrings of the cell (klassengleiche and general
+        ones), again from the largest to the smallest.
+
+        Yields:
+            Sorted indices of a subgroup's operations, of shape (members,).
         """
         _, kind = self._kinds
         seen: set[bytes] = set()
-        classes = sorted(_subgroups(_frozen(self.point_table), conjugate=True), key=len, reverse=True)
+        classes = sorted(subgroups_of(as_table(self.point_table), conjugate=True), key=len, reverse=True)
         for point in classes:
             if not self._only_inversion(point):
                 yield np.flatnonzero(np.isin(kind, list(point)))
@@ -121,19 +171,23 @@ class Group:
                     yield members
 
     def _only_inversion(self, point: Iterable[int]) -> bool:
+        """Return whether a set of rotations, given by indices, holds only the identity and the inversion."""
         return _trivial(self._kinds[0][list(point)])
 
     def _with_fewer_centrings(
         self, classes: Sequence[frozenset[int]]
     ) -> list[tuple[frozenset[int], Int[np.ndarray, "kept"]]]:
-        """Point groups with the translations they leave as a whole where they are, the largest pairs first."""
+        """Return pairs of a point group and a proper subgroup of the centrings that it maps onto itself.
+
+        The largest pairs come first.
+        """
         every = self.centrings
         if len(every) == 1:
             return []
         index = {int(c): k for k, c in enumerate(every)}
         table = np.array([[index[int(self.table[a, b])] for b in every] for a in every])
         pairs = []
-        for chosen in _subgroups(_frozen(table), conjugate=False):
+        for chosen in subgroups_of(as_table(table), conjugate=False):
             kept = every[sorted(chosen)]
             if len(kept) == len(every):
                 continue
@@ -143,16 +197,19 @@ class Group:
         return sorted(pairs, key=lambda pair: -len(pair[0]) * len(pair[1]))
 
     def _carried_by(self, point: Iterable[int], kept: np.ndarray) -> bool:
-        """Whether rotations carry translations of a set into each other."""
+        """Return whether rotations, given by indices, map a set of translations onto itself."""
         shifts = self.translations[kept]
         turned = (shifts @ r.T for r in self._kinds[0][list(point)])
         return all(bool((_off(t, shifts).min(axis=1) <= _SAME).all()) for t in turned)
 
     def _lifts(self, point: frozenset[int], kept: np.ndarray) -> Iterator[Int[np.ndarray, "members"]]:
-        """Subgroups of this point group with these translations: a choice of one operation for each generator."""
+        """Yield the subgroups that have this point group and these translations.
+
+        Each comes from a choice of one operation for each generator of the point group.
+        """
         _, kind = self._kinds
         cosets = self._cosets(kept)
-        generators = _generators(_frozen(self.point_table), point)
+        generators = generators_of(as_table(self.point_table), point)
         first = [int(np.flatnonzero(kind == g)[0]) for g in generators]
         size = len(point) * len(kept)
         for shifts in itertools.product(cosets, repeat=len(first)):
@@ -162,7 +219,7 @@ class Group:
                 yield members
 
     def _cosets(self, kept: np.ndarray) -> list[int]:
-        """One translation of the cell for each coset of those that are kept."""
+        """Return the index of one centring for each coset of the kept translations."""
         left, found = set(self.centrings.tolist()), []
         while left:
             found.append(min(left))
@@ -170,7 +227,7 @@ class Group:
         return found
 
     def _closure(self, generators: Sequence[int], size: int) -> np.ndarray | None:
-        """Sorted members of what operations generate; None where they are more than size."""
+        """Return the sorted members of the group that operations generate, or None if it has more than `size`."""
         inside = np.zeros(len(self), dtype=bool)
         fresh = np.unique(np.asarray(generators, dtype=int))
         while len(fresh):
@@ -182,7 +239,7 @@ class Group:
         return np.flatnonzero(inside)
 
     def _new(self, members: np.ndarray, seen: set[bytes]) -> bool:
-        """Whether no conjugate of a subgroup was seen; all of them are from now on."""
+        """Return whether a subgroup is conjugate to none of those seen, and add all its conjugates to them."""
         if members.astype(np.int32).tobytes() in seen:
             return False
         inverse = self.table.argmin(axis=1)  # operation 0 is the identity
@@ -193,7 +250,7 @@ class Group:
 
 
 def _place(points: Float[np.ndarray, "*points 3"], centrings: Float[np.ndarray, "centrings 3"]) -> np.ndarray:
-    """Which centring each point is, modulo the lattice. Raises ValueError for one that is none."""
+    """Return the index of the centring that each point equals modulo the lattice; raise ValueError if it is none."""
     off = _off(points, centrings)
     if (off.min(axis=-1) > _SAME).any():
         raise ValueError(_NO_GROUP)
@@ -201,55 +258,11 @@ def _place(points: Float[np.ndarray, "*points 3"], centrings: Float[np.ndarray, 
 
 
 def _off(points: Float[np.ndarray, "*points 3"], others: Float[np.ndarray, "others 3"]) -> np.ndarray:
-    """How far each point is from each of the others, modulo the lattice: the largest component."""
+    """Return the largest component of the difference of each point and each other one, modulo the lattice."""
     off = points[..., None, :] - others
     return np.asarray(np.abs(off - np.round(off)).max(axis=-1))
 
 
 def _trivial(rotations: np.ndarray) -> bool:
+    """Return whether all rotations are the identity or the inversion."""
     return bool((rotations == rotations[:, :1, :1] * np.eye(3, dtype=int)).all())
-
-
-_Table = tuple[tuple[int, ...], ...]
-
-
-def _frozen(table: np.ndarray) -> _Table:
-    return tuple(tuple(row) for row in table.tolist())
-
-
-@lru_cache(maxsize=64)
-def _subgroups(table: _Table, conjugate: bool) -> tuple[frozenset[int], ...]:
-    """Subgroups of a small group, by adding one element at a time; conjugate: one of each class only."""
-    identity = next(k for k, row in enumerate(table) if row == tuple(range(len(table))))
-    inverse = [row.index(identity) for row in table]
-    found = [frozenset([identity])]
-    seen = {found[0]}
-    for group in found:  # grows while it is walked
-        for element in range(len(table)):
-            if element in group:
-                continue
-            larger = _generated(table, (*group, element))
-            if larger in seen:
-                continue
-            found.append(larger)
-            for g in range(len(table)) if conjugate else (identity,):
-                seen.add(frozenset(table[table[g][m]][inverse[g]] for m in larger))
-    return tuple(found)
-
-
-def _generated(table: _Table, generators: Sequence[int]) -> frozenset[int]:
-    inside, fresh = set(generators), list(generators)
-    while fresh:
-        made = {table[a][b] for a in fresh for b in generators} - inside
-        inside |= made
-        fresh = list(made)
-    return frozenset(inside)
-
-
-@lru_cache(maxsize=1024)
-def _generators(table: _Table, group: frozenset[int]) -> tuple[int, ...]:
-    """Few elements that generate a group, the one that gives the most first."""
-    chosen: tuple[int, ...] = ()
-    while not chosen or _generated(table, chosen) != group:
-        chosen = (*chosen, max(sorted(group), key=lambda g: len(_generated(table, (*chosen, g)))))
-    return chosen

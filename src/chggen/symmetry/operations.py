@@ -1,4 +1,4 @@
-"""Space groups and operations of structures, found by spglib."""
+"""Space groups and symmetry operations of structures: the adapter to spglib."""
 
 from __future__ import annotations
 
@@ -13,36 +13,72 @@ from chggen.symmetry.wyckoff import hall_number
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-TRIVIAL: Final = (1, 2)  # P1 and P-1
-_ANYWHERE: Final = np.array(  # pairs of points, the next for groups that have a mirror or an axis near one of the first
+TRIVIAL: Final = (1, 2)
+"""Numbers of the space groups P1 and P-1, which do not count as symmetric."""
+# Pairs of points in general position. The later pairs are for groups with a mirror or axis near a point of the first.
+_ANYWHERE: Final = np.array(
     [
         [[0.0713, 0.1519, 0.2237], [0.3391, 0.0877, 0.4613]],
         [[0.0931, 0.1783, 0.2671], [0.3119, 0.0593, 0.4327]],
         [[0.1193, 0.0641, 0.2903], [0.2879, 0.3547, 0.4159]],
     ]
 )
-# spglib's C code reports every failed tolerance on stderr, and trying tolerances is what the ladder is for
+# spglib's C code reports every tolerance that fails on stderr, and refinement tries several tolerances on purpose.
 os.environ.setdefault("SPGLIB_WARNING", "OFF")
-SpglibCell = Any  # as spglib takes it: lattice rows (Å), fractional positions, atomic numbers
+SpglibCell = Any
+"""What spglib takes: lattice rows (3, 3) in Å, fractional coordinates (atoms, 3), atomic numbers (atoms,)."""
 
 
 def space_group(structure: Structure, symprec: float = 0.01, angle_tolerance: float = -1.0) -> int | None:
-    """International number of the space group at symprec (Å); None where spglib finds none."""
+    """Find the space group of a structure with spglib.
+
+    Args:
+        structure: An ordered structure.
+        symprec: Distance tolerance, in Å.
+        angle_tolerance: Angle tolerance, in degrees. Negative values leave it to spglib, which derives it from symprec.
+
+    Returns:
+        The international number, 1 to 230, or None where spglib finds no group, for example because atoms overlap.
+    """
     dataset = symmetry_dataset(spglib_cell(structure), symprec, angle_tolerance)
     return None if dataset is None else int(dataset.number)
 
 
 def above_trivial(number: int | None) -> bool:
-    """Whether a space group is above P1 and P-1."""
+    """Return whether a space group is any but P1 and P-1, which is what counts as symmetric.
+
+    Args:
+        number: International number, or None where no group was found.
+
+    Returns:
+        True for the numbers 3 to 230.
+    """
     return number is not None and number not in TRIVIAL
 
 
 def spglib_cell(structure: Structure) -> SpglibCell:
-    """spglib's own form of a structure."""
+    """Convert an ordered structure to the tuple that spglib takes.
+
+    Args:
+        structure: An ordered structure.
+
+    Returns:
+        Lattice vectors in rows (3, 3) in Å, fractional coordinates (atoms, 3) and atomic numbers (atoms,).
+    """
     return structure.lattice.matrix, structure.frac_coords, np.array([site.specie.Z for site in structure])
 
 
 def symmetry_dataset(cell: SpglibCell, symprec: float, angle_tolerance: float) -> Any:
+    """Return spglib's dataset of a cell.
+
+    Args:
+        cell: The cell, from `spglib_cell`.
+        symprec: Distance tolerance, in Å.
+        angle_tolerance: Angle tolerance, in degrees. Negative values leave it to spglib.
+
+    Returns:
+        A SpglibDataset, or None where spglib fails.
+    """
     import spglib
 
     try:
@@ -54,7 +90,18 @@ def symmetry_dataset(cell: SpglibCell, symprec: float, angle_tolerance: float) -
 def images(
     moved: np.ndarray, frac: np.ndarray, numbers: np.ndarray, lattice: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each moved atom the nearest atom of its species, and how far off that it is (fractional)."""
+    """Find for each moved atom the nearest atom of its species.
+
+    Args:
+        moved: Fractional coordinates of the atoms after an operation, of shape (atoms, 3).
+        frac: Their fractional coordinates before, of shape (atoms, 3).
+        numbers: Their atomic numbers, of shape (atoms,).
+        lattice: Lattice vectors in rows, of shape (3, 3), in Å.
+
+    Returns:
+        The index of the nearest atom, of shape (atoms,), and the fractional vector from that atom to the moved one, of
+        shape (atoms, 3).
+    """
     delta = moved[:, None, :] - frac[None, :, :]
     delta -= np.round(delta)
     distance = np.linalg.norm(delta @ lattice, axis=-1)
@@ -64,7 +111,16 @@ def images(
 
 
 def operations(structure: Structure, symprec: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
-    """Rotations (ops, 3, 3) and translations (ops, 3) found at symprec (Å), fractional; the identity where none is."""
+    """Find the symmetry operations x → R x + t of a structure with spglib.
+
+    Args:
+        structure: An ordered structure.
+        symprec: Distance tolerance, in Å.
+
+    Returns:
+        Rotations R of shape (operations, 3, 3) and translations t of shape (operations, 3), which act on columns of
+        fractional coordinates. The identity alone where spglib fails.
+    """
     import spglib
 
     try:
@@ -79,10 +135,18 @@ def operations(structure: Structure, symprec: float = 0.1) -> tuple[np.ndarray, 
 def permutations(
     structure: Structure, rotations: np.ndarray, translations: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """images (ops, atoms): the atom that each operation takes an atom to, and exact translations (ops, 3) for it.
+    """Find how operations permute the atoms of a structure, and correct the translations to fit the atoms.
 
-    The translations are those that take the atoms onto their images in the mean. None where an operation does not
-    permute the atoms.
+    The corrected translation of an operation takes the atoms onto their images on average.
+
+    Args:
+        structure: An ordered structure.
+        rotations: Rotations in fractional coordinates, of shape (operations, 3, 3).
+        translations: Fractional translations, of shape (operations, 3).
+
+    Returns:
+        The index of the atom that each operation takes each atom to, of shape (operations, atoms), and the corrected
+        translations, of shape (operations, 3). None where an operation does not permute the atoms.
     """
     lattice, frac, numbers = spglib_cell(structure)
     permuted, exact = [], []
@@ -96,17 +160,34 @@ def permutations(
 
 
 def group_of(structure: Structure, symprec: float = 0.01) -> Group | None:
-    """The group of a symmetrised structure in its own cell, exact as its atoms are; None where none is found."""
+    """Return the group of a symmetrised structure in its own cell.
+
+    Its translations are as exact as the positions of the atoms.
+
+    Args:
+        structure: An ordered structure that was symmetrised, for example by `refine`.
+        symprec: Distance tolerance, in Å.
+
+    Returns:
+        The group with all centring translations of the cell, or None where an operation does not permute the atoms.
+    """
     rotations, translations = operations(structure, symprec)
     found = permutations(structure, rotations, translations)
     return None if found is None else Group.of(rotations, found[1])
 
 
 def standard_setting(group: Group) -> tuple[int, np.ndarray, np.ndarray]:
-    """International number of a group, and P, p with standard coordinates P x + p, in the setting of the tables.
+    """Find the space-group type of a group and the transformation to its standard setting.
 
-    Found by spglib in a crystal that has no other symmetry: two orbits of atoms anywhere in a cell of any metric that
-    the group allows.
+    spglib analyses a crystal that has exactly this symmetry: two orbits of atoms in general position, in a cell with
+    a general metric that the group allows.
+
+    Args:
+        group: The group in any cell.
+
+    Returns:
+        The international number, and P of shape (3, 3) and p of shape (3,), such that a point x of this cell has the
+        standard coordinates P x + p. The standard setting is that of pyxtal's tables.
     """
     import spglib
 
@@ -120,6 +201,6 @@ def standard_setting(group: Group) -> tuple[int, np.ndarray, np.ndarray]:
         cell: SpglibCell = (lattice, frac, np.repeat([1, 2], len(group)))
         dataset: Any = symmetry_dataset(cell, 1e-3, -1.0)
         if dataset is not None:
-            break  # else one of the points lies on a mirror or an axis, or all but does
+            break  # else one of the points lies on or very near a mirror or an axis
     dataset = spglib.get_symmetry_dataset(cell, symprec=1e-3, hall_number=hall_number(int(dataset.number)))
     return int(dataset.number), np.asarray(dataset.transformation_matrix), np.asarray(dataset.origin_shift)

@@ -1,4 +1,4 @@
-"""Orbits of atoms: of a host under its group, and of guests whose sites are nearly symmetric."""
+"""Orbits: symmetry-equivalent atoms, of a host under its group and of guests whose sites are nearly symmetric."""
 
 from __future__ import annotations
 
@@ -12,16 +12,24 @@ from chggen.symmetry.free_volume import FreeVolume
 from chggen.symmetry.group import Group
 from chggen.symmetry.operations import images
 
-_KEPT: Final = 0.5  # Å; how far an operation may carry a site from a site
+_KEPT: Final = 0.5  # Å; an operation nearly keeps the sites if it takes each this close to another
 
 
 @dataclass(frozen=True, eq=False)
 class Orbits:
-    """Every atom of a crystal as the image of its orbit's representative, host atoms first.
+    """All atoms of a crystal as images of the representatives of their orbits, host atoms first.
 
-    frac: fractional coordinates; representative: index of an atom; atom = rotations · representative + translations,
-    modulo the lattice; free: the projector of each atom's representative on the directions that it may move in. All
-    act on columns of fractional coordinates. described: the positions taken, such as `Zn 2c 4h`.
+    The atom a is at R_a x + t_a modulo the lattice, where x is its representative, and R_a and t_a are its rotation
+    and translation. All matrices act on columns of fractional coordinates.
+
+    Attributes:
+        frac: Fractional coordinates of the atoms, of shape (atoms, 3).
+        representative: Index of the atom that represents each atom's orbit, of shape (atoms,).
+        rotations: Rotations from the representatives to the atoms, of shape (atoms, 3, 3).
+        translations: Fractional translations that go with them, of shape (atoms, 3).
+        free: For each atom the projector on the directions in which the site symmetry lets its representative move, of
+            shape (atoms, 3, 3).
+        described: The Wyckoff positions that the guests take, such as `Zn 2c 4h`. Empty where they are not known.
     """
 
     frac: Float[np.ndarray, "atoms 3"]
@@ -33,7 +41,16 @@ class Orbits:
 
 
 def host_orbits(around: FreeVolume, group: Group, members: np.ndarray) -> Orbits:
-    """The orbits of the host's atoms."""
+    """Find the orbits of the host atoms of a cell.
+
+    Args:
+        around: The cell and its host atoms, which the operations permute.
+        group: The group.
+        members: Indices of the operations to use, which form a subgroup.
+
+    Returns:
+        The orbits. The representative of an orbit is its first atom.
+    """
     n = len(around.frac)
     operations = zip(group.rotations[members], group.translations[members], strict=True)
     moved = [around.frac @ rotation.T + shift for rotation, shift in operations]
@@ -55,10 +72,20 @@ def host_orbits(around: FreeVolume, group: Group, members: np.ndarray) -> Orbits
 def orbits_of_sites(
     around: FreeVolume, group: Group, sites: Float[np.ndarray, "guests 3"]
 ) -> tuple[np.ndarray, Orbits] | None:
-    """Guest sites that are nearly orbits, made so, and the orbits of all atoms; by the operations that keep them best.
+    """Make nearly symmetric guest sites symmetric, and find the orbits of all atoms.
 
-    Of the operations that carry sites within _KEPT Å of sites, the largest group up to a common distance. None where
-    that is P1 or P-1.
+    An operation's residual is the largest distance between a moved site and the site of its species that is nearest.
+    The operations used are all those up to a common residual of at most 0.5 Å, the largest for which they form a
+    group. Each site is then averaged over this group.
+
+    Args:
+        around: The cell, its host atoms, and the guests.
+        group: The group of the host.
+        sites: Fractional coordinates of the guests, in the order of `around.guests`, of shape (guests, 3).
+
+    Returns:
+        The symmetric guest sites, of shape (guests, 3), and the orbits of host and guests. None where no more than P1
+        or P-1 is nearly kept.
     """
     numbers = np.repeat(list(around.guests), list(around.guests.values()))
     moved = [sites @ r.T + t for r, t in zip(group.rotations, group.translations, strict=True)]

@@ -1,4 +1,4 @@
-"""Symmetrising structures, and frameworks up a ladder of tolerances."""
+"""Refinement: making structures exactly symmetric, at one tolerance or at the first of several that succeeds."""
 
 from __future__ import annotations
 
@@ -12,16 +12,24 @@ from chggen.symmetry.operations import SpglibCell, above_trivial, images, space_
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-# (symprec Å, angle tolerance °) of the paper's framework refinement, in the order they are tried.
 PAPER_LADDER: Final = ((0.1, 10.0), (0.2, 15.0), (0.5, 15.0), (0.8, 15.0), (1.0, 20.0), (1.5, 30.0), (2.0, 30.0))
+"""Tolerances (symprec in Å, angle tolerance in degrees) at which the paper (P. Zhong et al., Mater. Horiz. 12, 9669
+(2025)) symmetrises frameworks, in the order they are tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refined:
-    """A symmetrised structure in the cell it came in, same atoms in the same order.
+    """A symmetrised structure and how far its atoms had to move.
 
-    symprec (Å): tolerance at which the group was found; rms and largest displacement of the atoms, Å, measured in
-    the new lattice with the mean shift removed; space_group: international number of the result at 0.01 Å.
+    Displacements are measured in the new lattice, with the mean shift of all atoms removed.
+
+    Attributes:
+        structure: The symmetrised structure. It has the same choice of cell and the same order of atoms as the given
+            one.
+        symprec: Tolerance at which its group was found, in Å.
+        space_group: International number of the result, found again at 0.01 Å.
+        rms: Root mean square displacement of the atoms, in Å.
+        largest: Largest displacement of an atom, in Å.
     """
 
     structure: Structure
@@ -32,12 +40,20 @@ class Refined:
 
 
 def refine(structure: Structure, symprec: float = 0.1, angle_tolerance: float = -1.0) -> Refined | None:
-    """Symmetrise by the space group found at symprec (Å); None where spglib finds none or averaging loses it.
+    """Make a structure exactly symmetric under the space group found at a tolerance.
 
-    The exact operations of the group's standard setting are carried into the primitive cell, the metric is averaged
-    over their rotations and every position over its orbit; the cell at hand is then filled again. Loose tolerances can
-    pair atoms that the exact operations do not map on each other; that is what None stands for besides failure of
-    spglib.
+    The exact operations of the group's standard setting are transformed into the primitive cell. The metric of the
+    lattice is averaged over their rotations, every position over its orbit. The result is expanded to the cell of the
+    given structure.
+
+    Args:
+        structure: An ordered structure.
+        symprec: Distance tolerance, in Å.
+        angle_tolerance: Angle tolerance, in degrees. Negative values leave it to spglib, which derives it from symprec.
+
+    Returns:
+        The symmetrised structure, or None where spglib finds no group or where the exact operations do not permute the
+        atoms. The latter happens at loose tolerances.
     """
     symmetric = _symmetric(spglib_cell(structure), symprec, angle_tolerance)
     if symmetric is None:
@@ -45,7 +61,7 @@ def refine(structure: Structure, symprec: float = 0.1, angle_tolerance: float = 
     lattice, frac = symmetric
     shift = frac - structure.frac_coords
     shift -= np.round(shift)
-    shift -= shift.mean(axis=0)  # spglib's origin is only good to symprec, and the group does not mind where it is
+    shift -= shift.mean(axis=0)  # spglib's origin is only accurate to symprec, and any origin serves the group
     result = structure.copy()
     result.lattice = type(structure.lattice)(lattice)
     for i, (site, moved) in enumerate(zip(structure, shift, strict=True)):
@@ -66,7 +82,15 @@ def refine(structure: Structure, symprec: float = 0.1, angle_tolerance: float = 
 def symmetrised_framework(
     structure: Structure, ladder: tuple[tuple[float, float], ...] = PAPER_LADDER
 ) -> Refined | None:
-    """The first refinement up the ladder whose group is above P1 and P-1; None where no tolerance gives one."""
+    """Symmetrise a framework at the first tolerance that gives a space group above P1 and P-1.
+
+    Args:
+        structure: The framework, which is the structure without its guests.
+        ladder: Pairs of symprec in Å and angle tolerance in degrees, in the order to try them.
+
+    Returns:
+        The symmetrised framework, or None where no tolerance gives such a group.
+    """
     for symprec, angle in ladder:
         refined = refine(structure, symprec, angle)
         if refined is not None and above_trivial(refined.space_group):
@@ -75,7 +99,7 @@ def symmetrised_framework(
 
 
 def _symmetric(cell: SpglibCell, symprec: float, angle_tolerance: float) -> tuple[np.ndarray, np.ndarray] | None:
-    """Lattice and positions with the symmetry found at symprec (Å) made exact; None where that fails."""
+    """Return lattice (3, 3) in Å and fractional positions (atoms, 3) made exactly symmetric, or None on failure."""
     dataset = symmetry_dataset(cell, symprec, angle_tolerance)
     if dataset is None:
         return None
@@ -92,7 +116,10 @@ def _symmetric(cell: SpglibCell, symprec: float, angle_tolerance: float) -> tupl
 def _symmetric_in_primitive(
     cell: SpglibCell, dataset: Any, symprec: float, angle_tolerance: float
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The same by way of the primitive cell: a supercell's shape can break rotations that the crystal has."""
+    """Return the same for a cell that is not primitive, by symmetrising its primitive cell.
+
+    The shape of a supercell can break rotations that the crystal has.
+    """
     lattice, frac, numbers = cell
     owner = np.asarray(dataset.mapping_to_primitive)  # atom → its atom of the primitive cell
     multiple = np.round(lattice @ np.linalg.inv(dataset.primitive_lattice))  # lattice = multiple @ primitive lattice
@@ -114,10 +141,10 @@ def _symmetric_in_primitive(
 
 
 def _operations(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Rotations (ops, 3, 3) and translations (ops, 3) of the exact group in a primitive cell: x → R x + t.
+    """Return rotations (operations, 3, 3) and translations (operations, 3) of the exact group in a primitive cell.
 
-    Standard coordinates are P x + p; the database's operations (R', t') become P⁻¹R'P and P⁻¹(R'p + t' − p), those
-    that differ by a centring of the standard cell being one.
+    Standard coordinates are P x + p, so an operation (R', t') of spglib's database becomes P⁻¹R'P and
+    P⁻¹(R'p + t' − p). Operations that differ by a centring of the standard cell are one operation here.
     """
     import spglib
 
@@ -134,7 +161,7 @@ def _operations(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _symmetric_lattice(lattice: np.ndarray, rotations: np.ndarray) -> np.ndarray:
-    """The lattice (3, 3) whose metric is averaged over the rotations, turned back as near as can be to the old."""
+    """Return the lattice (3, 3) in Å whose metric is the mean over the rotations, oriented as close to the old one."""
     metric = lattice @ lattice.T
     # x → R x on columns of fractional coordinates takes the metric G to RᵀGR
     mean = np.mean([r.T @ metric @ r for r in rotations], axis=0)
@@ -146,7 +173,7 @@ def _symmetric_lattice(lattice: np.ndarray, rotations: np.ndarray) -> np.ndarray
 def _symmetric_positions(
     frac: np.ndarray, numbers: np.ndarray, rotations: np.ndarray, translations: np.ndarray, lattice: np.ndarray
 ) -> np.ndarray | None:
-    """Positions (atoms, 3) averaged over the group; None where an operation does not permute the atoms."""
+    """Return positions (atoms, 3) averaged over the group, or None where an operation does not permute the atoms."""
     total = np.zeros_like(frac)
     for rotation, translation in zip(rotations, translations, strict=True):
         target, off = images(frac @ rotation.T + translation, frac, numbers, lattice)

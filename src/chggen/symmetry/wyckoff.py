@@ -1,4 +1,4 @@
-"""Wyckoff positions in the cell at hand: the adapter to pyxtal's tables, and how positions split in subgroups."""
+"""Wyckoff positions of space groups in the cell at hand: the adapter to pyxtal's tables."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float, Int
 
-from chggen.symmetry.fixed_subspaces import completed, component, directions_fixed_by, same_component
+from chggen.symmetry.fixed_subspaces import completed, directions_fixed_by
 from chggen.symmetry.group import Group
 
-_NEAR: Final = 1e-3  # fractional; sites that agree to rounding
-_GENERIC: Final = np.array([0.13719, 0.28917, 0.41733])  # free parameters of a point like any other
-# Rows are the vectors of a primitive cell in the conventional one, by the letter of the centring.
+_NEAR: Final = 1e-3  # fractional; sites that differ by less are equal up to rounding
+_GENERIC: Final = np.array([0.13719, 0.28917, 0.41733])  # free coordinates of a point without extra symmetry
+# By the letter of the centring: vectors of a primitive cell in rows, in coordinates of the conventional cell.
 _PRIMITIVE: Final = {
     "P": np.eye(3),
     "A": np.array([[1, 0, 0], [0, 0.5, 0.5], [0, -0.5, 0.5]]),
@@ -28,12 +28,19 @@ _PRIMITIVE: Final = {
 
 @dataclass(frozen=True, eq=False)
 class WyckoffPosition:
-    """A Wyckoff position of a group, fractional coordinates of the cell at hand.
+    """A Wyckoff position of a group, in fractional coordinates of the cell at hand.
 
-    Its representative may be anywhere at point + s @ directions, whose rows are shortest lattice vectors of what the
-    site symmetry leaves free; operations[k] takes it to the k-th site of the orbit; stabiliser: the operations that
-    leave it where it is, up to lattice translations. Both are indices of the group. letter: of the position of the
-    whole group that it belongs to.
+    The representative of an orbit on this position is at point + s @ directions, with any free coordinates s.
+    Operations are given as indices of the group.
+
+    Attributes:
+        letter: Wyckoff letter. For a position of a subgroup, that of the whole group's position that it is a piece of.
+        point: Representative with all free coordinates 0, of shape (3,).
+        directions: Directions in which the site symmetry lets the representative move, of shape (freedom, 3). They are
+            a lattice basis of the line or plane.
+        operations: The operation that takes the representative to each site of the orbit, of shape (multiplicity,).
+        stabiliser: The operations that leave the representative in place up to lattice translations, of shape
+            (stabiliser,).
     """
 
     letter: str
@@ -44,34 +51,66 @@ class WyckoffPosition:
 
     @property
     def multiplicity(self) -> int:
-        """Sites in the cell at hand."""
+        """Number of sites of an orbit in the cell at hand."""
         return len(self.operations)
 
     @property
     def freedom(self) -> int:
-        """Free coordinates: 0 for a position that can be taken once only."""
+        """Number of free coordinates, 0 to 3. A position with 0 has one orbit only, so it can be taken once."""
         return len(self.directions)
 
     def at(self, free: Sequence[float]) -> Float[np.ndarray, "3"]:
-        """The representative with these free coordinates; what is more than its freedom is left alone."""
+        """Return the representative with given free coordinates.
+
+        Args:
+            free: At least `freedom` numbers. Those beyond are ignored.
+
+        Returns:
+            Its fractional coordinates, of shape (3,).
+        """
         return np.asarray(self.point + np.array(free[: self.freedom]) @ self.directions.reshape(-1, 3))
 
     def points(self, n: int, rng: np.random.Generator) -> Float[np.ndarray, "n 3"]:
-        """n representatives, anywhere on the position."""
+        """Draw representatives uniformly from the position.
+
+        Args:
+            n: How many to draw.
+            rng: Source of random numbers.
+
+        Returns:
+            Fractional coordinates of shape (n, 3).
+        """
         return np.asarray(self.point + rng.random((n, self.freedom)) @ self.directions.reshape(-1, 3))
 
     def sites(self, group: Group, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n multiplicity 3"]:
-        """All sites of the orbits of representatives; group: the one that the operations are indices of."""
+        """Return all sites of the orbits of several representatives.
+
+        Args:
+            group: The group that `operations` are indices of.
+            points: Representatives in fractional coordinates, of shape (n, 3).
+
+        Returns:
+            Fractional coordinates of the sites, of shape (n, multiplicity, 3), not wrapped into the cell.
+        """
         rotations, shifts = group.rotations[self.operations], group.translations[self.operations]
         return np.asarray(np.einsum("gij,pj->pgi", rotations, points) + shifts)
 
     def parameters(
         self, group: Group, point: Float[np.ndarray, "3"], tolerance: float
     ) -> Float[np.ndarray, "images freedom"]:
-        """Free coordinates s of every image of a point that lies on the representative's part of the position.
+        """Return the free coordinates of a point on this position, one set for each image that they describe.
 
-        Such that self.point + s @ directions is the image, less what it is off the position by (at most tolerance in
-        any fractional coordinate) and a lattice vector. None where the point is not on this position.
+        Those images of the point under the group count that lie on the line or plane point + s @ directions itself,
+        up to a lattice translation and the tolerance.
+
+        Args:
+            group: The group that `operations` are indices of.
+            point: Fractional coordinates of the point, of shape (3,).
+            tolerance: How far an image may be off the position, in coordinates along lattice vectors.
+
+        Returns:
+            Free coordinates s in [0, 1), of shape (images, freedom). There are no images where the point is not on
+            this position.
         """
         images = group.rotations @ point + group.translations - self.point
         parts = images @ np.linalg.inv(completed(tuple(self.directions.ravel().tolist())))
@@ -80,7 +119,14 @@ class WyckoffPosition:
         return np.asarray(parts[near, : self.freedom] % 1)
 
     def in_basis(self, multiple: Int[np.ndarray, "3 3"]) -> WyckoffPosition:
-        """The same position for the lattice `multiple @ lattice` (unimodular)."""
+        """Express the same position in another basis of the same lattice.
+
+        Args:
+            multiple: Integer matrix M of determinant ±1, of shape (3, 3). The new lattice rows are M @ lattice.
+
+        Returns:
+            The position in the new basis. It belongs to the group that `Group.in_basis` returns for the same M.
+        """
         forward = np.linalg.inv(multiple)
         directions = np.round(self.directions @ forward).astype(int).reshape(-1, 3)
         return replace(self, point=self.point @ forward, directions=directions)
@@ -88,9 +134,14 @@ class WyckoffPosition:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """A space group in the primitive cell of its conventional setting, with its positions.
+    """A space group and its Wyckoff positions in the primitive cell of its conventional setting.
 
-    primitive: rows are the vectors of that cell in the conventional one.
+    Attributes:
+        number: International number, 1 to 230.
+        symbol: Hermann–Mauguin symbol, such as Fm-3m.
+        primitive: Vectors of the primitive cell in rows, in coordinates of the conventional cell, of shape (3, 3).
+        group: The operations in the primitive cell.
+        positions: The Wyckoff positions in the primitive cell, the general position first.
     """
 
     number: int
@@ -102,7 +153,14 @@ class Setting:
 
 @lru_cache(maxsize=256)
 def setting(number: int) -> Setting:
-    """The space group of an international number (1-230)."""
+    """Return a space group with its Wyckoff positions.
+
+    Args:
+        number: International number, 1 to 230.
+
+    Returns:
+        The space group in the primitive cell of its conventional setting.
+    """
     table = _table(number)
     primitive = _PRIMITIVE[table.symbol[0]]
     group = _in_primitive(table, primitive)
@@ -113,38 +171,68 @@ def setting(number: int) -> Setting:
 def positions_of(
     group: Group, number: int, transformation: Float[np.ndarray, "3 3"], origin: Float[np.ndarray, "3"]
 ) -> tuple[WyckoffPosition, ...]:
-    """The positions of a group of this number whose standard coordinates are `transformation` x + `origin`.
+    """Return the Wyckoff positions of a group in any cell.
 
-    Raises ValueError where the tables do not fit the operations.
+    `standard_setting` finds the last three arguments.
+
+    Args:
+        group: The group.
+        number: Its international number.
+        transformation: P of shape (3, 3), such that a point x of this cell has the standard coordinates P x + p.
+        origin: p of shape (3,).
+
+    Returns:
+        The positions, the general position first.
+
+    Raises:
+        ValueError: The tables of this number do not fit the operations.
     """
     inverse = np.linalg.inv(transformation)
     return _positions(group, _table(number), inverse, -inverse @ origin)
 
 
 def hall_number(number: int) -> int:
-    """spglib's number for the setting of the tables: the choice that the rest of a space group's numbers refers to."""
+    """Return the Hall number of the setting in which pyxtal's tables list a space group.
+
+    spglib takes this number to use the same setting and origin.
+
+    Args:
+        number: International number, 1 to 230.
+
+    Returns:
+        The Hall number, 1 to 530.
+    """
     return int(_table(number).hall_number)
 
 
 def point_group_order(number: int) -> int:
-    """Operations of a space group's point group."""
+    """Return the number of operations in the point group of a space group.
+
+    Args:
+        number: International number, 1 to 230.
+
+    Returns:
+        The number, from 1 for P1 to 48 for Fm-3m.
+    """
     return len(setting(number).group)
 
 
 @lru_cache(maxsize=256)
 def _table(number: int) -> Any:
+    """Return pyxtal's table of a space group."""
     from pyxtal.symmetry import Group as Table
 
     return Table(number)
 
 
 def _affine(operation: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return rotation (3, 3) and translation (3,) of an operation of pyxtal."""
     matrix = np.asarray(operation.affine_matrix, dtype=float)
     return matrix[:3, :3], matrix[:3, 3]
 
 
 def _in_primitive(table: Any, primitive: np.ndarray) -> Group:
-    """The general position's operations in the primitive cell, where those that differ by a centring are one."""
+    """Return the operations in the primitive cell; those that differ by a centring are one operation there."""
     forward = np.linalg.inv(primitive).T
     seen: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
     for operation in table.Wyckoff_positions[0].ops:
@@ -156,7 +244,7 @@ def _in_primitive(table: Any, primitive: np.ndarray) -> Group:
 
 
 def _positions(group: Group, table: Any, linear: np.ndarray, shift: np.ndarray) -> tuple[WyckoffPosition, ...]:
-    """Every position of the tables, at linear @ x + shift for its standard x."""
+    """Return every position of a table in the cell where a point x of the standard setting is at linear @ x + shift."""
     found = []
     for row in table.Wyckoff_positions:
         rotation, translation = _affine(row.ops[0])
@@ -170,12 +258,12 @@ def _positions(group: Group, table: Any, linear: np.ndarray, shift: np.ndarray) 
 
 
 def _position(group: Group, point: np.ndarray, members: np.ndarray, letter: str) -> WyckoffPosition:
-    """The position that a point like any other on it belongs to."""
+    """Return the position of a subgroup, given by its members, that a point in general place on it belongs to."""
     moved = np.einsum("gij,j->gi", group.rotations[members], point) + group.translations[members]
     off = moved - point
     cells = np.round(off)
     stays = np.abs(off - cells).max(axis=1) < _NEAR
-    point = (moved - cells)[stays].mean(axis=0)  # exact where it was only near
+    point = (moved - cells)[stays].mean(axis=0)  # now exactly on the position
     first = _first_of_each(moved, len(members) // int(stays.sum()))
     return WyckoffPosition(
         letter=letter,
@@ -187,61 +275,13 @@ def _position(group: Group, point: np.ndarray, members: np.ndarray, letter: str)
 
 
 def _first_of_each(points: np.ndarray, expected: int) -> np.ndarray:
-    """Indices of the first of equal points (modulo the lattice), of which there are so many different ones."""
-    for shift in np.arange(20) * 0.043 * _NEAR:  # until no point lies where the bins meet
+    """Return the index of the first of each set of points that are equal modulo the lattice.
+
+    Points are sorted into bins. `expected` is the number of distinct points, by which a split set is noticed.
+    """
+    for shift in np.arange(20) * 0.043 * _NEAR:  # shifted until no set lies across the border of two bins
         bins = np.floor((points + shift) % 1 / _NEAR).astype(int)
         _, first = np.unique(bins, axis=0, return_index=True)
         if len(first) == expected:
             return np.sort(first)
     raise ValueError("the sites of an orbit cannot be told apart")
-
-
-def in_subgroup(
-    group: Group, positions: tuple[WyckoffPosition, ...], members: Int[np.ndarray, "members"]
-) -> tuple[WyckoffPosition, ...]:
-    """The positions of a subgroup, from those of the group; indices still are those of the group.
-
-    What a subgroup leaves fixed is left fixed by the group as well, so its positions are among the pieces that the
-    group's fall into; a piece is a position of the subgroup if it has no more freedom there, and one of all those that
-    lie in the same plane or line.
-    """
-    if len(members) == len(group):
-        return positions
-    return tuple(piece for whole in positions for piece in _different(group, _pieces(group, whole, members)))
-
-
-def _different(group: Group, pieces: list[WyckoffPosition]) -> list[WyckoffPosition]:
-    """Pieces of one position without those that lie in the same plane or line, or anywhere, as one before them."""
-    if len(pieces) < 2 or pieces[0].freedom == 0:
-        return pieces
-    if pieces[0].freedom == 3:
-        return pieces[:1]
-    found: list[tuple[WyckoffPosition, tuple[tuple[int, ...], np.ndarray]]] = []
-    for piece in pieces:
-        keys = [
-            component(group.apply(k, piece.point), piece.directions @ group.rotations[k].T)
-            for k in piece.operations.tolist()
-        ]
-        if not any(same_component(seen, key) for _, seen in found for key in keys):
-            found.append((piece, component(piece.point, piece.directions)))
-    return [piece for piece, _ in found]
-
-
-def _pieces(group: Group, whole: WyckoffPosition, members: np.ndarray) -> list[WyckoffPosition]:
-    """The orbits of the subgroup that one of the group falls into, those that gain freedom left out."""
-    cosets = group.table[np.ix_(whole.operations, whole.stabiliser)]
-    site_of = np.empty(len(group), dtype=int)
-    site_of[cosets] = np.arange(len(cosets))[:, None]
-    found, left = [], np.ones(len(cosets), dtype=bool)
-    for site, operation in enumerate(whole.operations.tolist()):
-        if not left[site]:
-            continue
-        goes = site_of[group.table[members, operation]]  # by each member
-        sites, first = np.unique(goes, return_index=True)
-        left[sites] = False
-        stabiliser = members[goes == site]
-        directions = directions_fixed_by(group.rotations[stabiliser])
-        if len(directions) == whole.freedom:
-            point = group.apply(operation, whole.point)
-            found.append(WyckoffPosition(whole.letter, point, directions, members[first], stabiliser))
-    return found
