@@ -1,7 +1,12 @@
-"""Annotations of shapes and types are checked by beartype under pytest only (design law 2); fixtures of the tests."""
+"""Annotations of shapes and types are checked by beartype under pytest only (design law 2); fixtures of the tests.
+
+A test with the argument `any_space_group` runs for a sample of the space groups, and for all 230 of them with `--full`
+or with CHGGEN_TEST_FULL=1 in the environment.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from jaxtyping import install_import_hook
@@ -15,6 +20,24 @@ import torch  # noqa: E402
 from chggen.crystals.batch import Crystals  # noqa: E402
 
 torch.set_num_threads(1)
+
+# One or more of each of the 32 crystal classes and of each centring (P, C, A, I, F, R); groups of two origins (48, 68,
+# 70, 85, 88, 141, 201, 227); rhombohedral ones (146, 148, 155, 161, 166); monoclinic ones with a glide plane that other
+# cells name differently (9, 14, 15); screw axes without mirrors (173, 178, 214); the commonest ones (14, 62, 194, 225).
+_SAMPLE = (
+    1, 2, 5, 9, 14, 15, 22, 41, 48, 62, 68, 70, 80, 82, 85, 88, 98, 110, 122, 141,
+    146, 148, 155, 161, 166, 173, 174, 176, 178, 186, 190, 194, 197, 201, 214, 220, 225, 227, 229, 230,
+)  # fmt: skip
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="all 230 space groups instead of a sample of 40")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "any_space_group" in metafunc.fixturenames:
+        full = metafunc.config.getoption("full") or os.environ.get("CHGGEN_TEST_FULL", "") not in ("", "0")
+        metafunc.parametrize("any_space_group", range(1, 231) if full else _SAMPLE)
 
 
 @pytest.fixture

@@ -104,8 +104,8 @@ class _Repulsion:
         return Score(atoms=torch.zeros_like(crystals.frac_coords).index_add(0, edges.receiver, push))
 
 
-@pytest.mark.parametrize("number", range(1, 231))
-def test_a_sample_contains_the_group_it_was_made_in(number: int) -> None:
+def test_a_sample_contains_the_group_it_was_made_in(any_space_group: int) -> None:
+    number = any_space_group
     plan, host = _random_assignment(number)
     crystals = host.crystals()
     predictor = (Refresh(), Ancestral(), Heun(churn=0.2))[number % 3]
