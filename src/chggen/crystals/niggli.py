@@ -46,7 +46,7 @@ def niggli_reduced(lattice: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"
         raise ValueError(f"expected lattice vectors that span space, got {cell.tolist()}")
     tolerance = _TOLERANCE * volume ** (1 / 3)
     short = _short_vectors(cell)
-    return _cell_of_metric(cell, _reduced_metric(short @ short.T, tolerance), tolerance)
+    return _cell_of_metric(cell, short, _reduced_metric(short @ short.T, tolerance), tolerance)
 
 
 def _short_vectors(cell: np.ndarray) -> np.ndarray:
@@ -143,10 +143,10 @@ def _too_far(product: float, square: float, upper: float, twice: float, lower: f
     )
 
 
-def _cell_of_metric(cell: np.ndarray, metric: np.ndarray, tolerance: float) -> np.ndarray:
+def _cell_of_metric(cell: np.ndarray, short: np.ndarray, metric: np.ndarray, tolerance: float) -> np.ndarray:
     """The first right-handed cell (3, 3), Å, of the lattice whose lengths and angles are those of the metric."""
     lengths = np.sqrt(np.diag(metric))
-    points = _points_within(cell, float(lengths.max()) * (1 + tolerance))
+    points = _points_within(cell, short, float(lengths.max()) * (1 + tolerance))
     vectors = points @ cell
     size = np.linalg.norm(vectors, axis=-1)
     ratios = [size / length for length in lengths]
@@ -170,18 +170,19 @@ def _cell_of_metric(cell: np.ndarray, metric: np.ndarray, tolerance: float) -> n
     return chosen if np.linalg.det(chosen) > 0 else -chosen
 
 
-def _points_within(cell: np.ndarray, radius: float) -> np.ndarray:
-    """The integer coordinates (points, 3) of lattice points up to radius (Å) from the origin.
+def _points_within(cell: np.ndarray, short: np.ndarray, radius: float) -> np.ndarray:
+    """The integer coordinates (points, 3), in the cell, of lattice points up to radius (Å) from the origin.
 
-    They are in the order of pymatgen's search: by octant, and in each octant from the last point to the first. The
-    order decides which of the equivalent cells is returned.
+    They are looked for along the short vectors, which span the same lattice. They come in the order of pymatgen's
+    search: by octant, and in each octant by falling coordinates. The order decides which of the equivalent cells is
+    returned.
     """
-    most = np.ceil(radius * np.linalg.norm(np.linalg.inv(cell), axis=0))
-    axes = np.meshgrid(*(np.arange(n, -n - 1, -1) for n in most), indexing="ij")
-    points = np.stack(axes, axis=-1).reshape(-1, 3)
+    most = np.ceil(radius * np.linalg.norm(np.linalg.inv(short), axis=0))
+    box = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in most), indexing="ij"), axis=-1).reshape(-1, 3)
+    points = box @ np.rint(short @ np.linalg.inv(cell))
     vectors = points @ cell
     near = (vectors**2).sum(-1) < radius**2 + 1e-8
     points, vectors = points[near], vectors[near]
     octant = (vectors > -2e-8) @ np.array([4, 2, 1])  # a coordinate of 0 counts as positive whatever its rounding
-    ordered: np.ndarray = points[np.argsort(octant, kind="stable")]
+    ordered: np.ndarray = points[np.lexsort((*-points.T[::-1], octant))]
     return ordered
