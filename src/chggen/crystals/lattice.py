@@ -42,8 +42,8 @@ def volume(lattice: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
 def inverse_spacings(lattice: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
     """Return the inverse spacings of the lattice planes that each lattice vector crosses.
 
-    These are the lengths of the reciprocal lattice vectors. A sphere of radius r reaches r |b_i| cells to
-    either side along vector i.
+    These are the lengths of the reciprocal lattice vectors. A sphere of radius r reaches r |b_i| cells to either
+    side along vector i.
 
     Args:
         lattice: Lattices of shape (..., 3, 3), in Å.

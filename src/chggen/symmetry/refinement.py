@@ -161,7 +161,7 @@ def _operations(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _symmetric_lattice(lattice: np.ndarray, rotations: np.ndarray) -> np.ndarray:
-    """Return the lattice (3, 3) in Å whose metric is the mean over the rotations, oriented as close to the old one."""
+    """Return the lattice (3, 3) in Å whose metric is the mean over the rotations, oriented like the old one."""
     metric = lattice @ lattice.T
     # x → R x on columns of fractional coordinates takes the metric G to RᵀGR
     mean = np.mean([r.T @ metric @ r for r in rotations], axis=0)
