@@ -1,4 +1,4 @@
-"""Batched relaxation of structures with a potential."""
+"""Relaxation of structures with an interatomic potential, many in one batch."""
 
 import lazy_loader
 

@@ -1,7 +1,7 @@
-"""The structures of a relaxation on their way down: one evaluation and one step of the optimizer move them all.
+"""The batch of structures that are being relaxed: one evaluation and one optimizer step move them all.
 
-Step length, curvature and convergence belong to each structure alone, so that its result does not depend on its batch
-mates.
+Step lengths, curvature and convergence belong to each structure alone. Its result therefore does not depend on the
+other structures of the batch.
 """
 
 from __future__ import annotations
@@ -24,27 +24,57 @@ from chggen.relaxation.symmetry_constraint import SymmetryConstraint
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
-_VOLUME_RANGE: Final = (0.25, 4.0)  # of the start
-_DEEPEST_FALL: Final = 50.0  # eV/atom; no relaxation gains as much, a hole in the potential does
+_VOLUME_RANGE: Final = (0.25, 4.0)  # of the volume at the start
+_DEEPEST_FALL: Final = 50.0  # eV/atom; no true relaxation gains as much, only a hole in the potential does
 
 
 @dataclass
 class Descent:
-    """What a structure keeps for itself while it is on its way."""
+    """One structure on its way down, with what belongs to it alone.
+
+    Attributes:
+        index: Place of the structure in the caller's list.
+        given: The structure as it was given.
+        free: Which atoms may move, of shape (atoms,).
+        symmetry: Constraint that keeps its symmetry, None if no symmetry is kept.
+        n_steps: Number of steps taken so far.
+        initial: Energy of the given structure in eV/atom, None before the first evaluation.
+        frames: The steps so far, if a trajectory was asked for.
+    """
 
     index: int
     given: Structure
     free: Tensor
-    symmetrizer: SymmetryConstraint | None = None
+    symmetry: SymmetryConstraint | None = None
     n_steps: int = 0
-    initial: float | None = None  # eV/atom
+    initial: float | None = None
     frames: list[Frame] = field(default_factory=list)
 
 
 class MovingBatch:
-    """The structures on their way: unwrapped fractional coordinates and lattices (Å), float64 on the device."""
+    """The structures that are being relaxed, as tensors in float64 on one device.
+
+    Atoms of all structures follow one another in the order of `descents`.
+
+    Attributes:
+        goal: Options that all structures share.
+        device: Device of all tensors.
+        descents: The structures, one record each.
+        optimizer: Optimizer that steps all of them.
+        start: The structures as they were given.
+        frac: Fractional coordinates, of shape (atoms, 3). They are not wrapped, so that atoms can be followed across
+            the faces of the cell.
+        lattice: Lattices, of shape (crystals, 3, 3), in Å.
+        free: Which atoms may move, of shape (atoms,).
+    """
 
     def __init__(self, goal: Goal, device: str) -> None:
+        """Make an empty batch.
+
+        Args:
+            goal: Options that all structures share.
+            device: Device to compute on.
+        """
         self.goal = goal
         self.device = device
         self.descents: list[Descent] = []
@@ -55,7 +85,11 @@ class MovingBatch:
         self.free = torch.zeros(0, dtype=torch.bool, device=device)
 
     def enter(self, descents: Sequence[Descent]) -> None:
-        """Take up further structures."""
+        """Add structures to the batch.
+
+        Args:
+            descents: The structures to add, behind those that are there.
+        """
         if not descents:
             return
         new = from_structures([d.given for d in descents]).to(self.device)
@@ -68,39 +102,52 @@ class MovingBatch:
         self.optimizer.enter(new.n_atoms)
 
     def advance(self, model: Potential) -> list[tuple[int, Relaxed]]:
-        """One step of all; those that are done with it leave."""
+        """Evaluate all structures, take out those that are done, and move the others by one step.
+
+        Args:
+            model: The potential.
+
+        Returns:
+            Index and result of each structure that is done. It is no longer in the batch.
+        """
         if not self.descents:
             return []
-        now = replace(self.start, frac_coords=wrap(self.frac), lattice=self.lattice)
-        seen = model(now)
-        forces = torch.where(self.free[:, None], seen.forces.double(), 0.0)
-        virial = self._virial(seen.stress.double())
+        present = replace(self.start, frac_coords=wrap(self.frac), lattice=self.lattice)
+        evaluation = model(present)
+        forces = torch.where(self.free[:, None], evaluation.forces.double(), 0.0)
+        virial = self._virial(evaluation.stress.double())
         for k, descent in enumerate(self.descents):
-            if descent.symmetrizer is not None:
+            if descent.symmetry is not None:
                 atoms = self.start.crystal_index == k
-                forces[atoms] = descent.symmetrizer.vectors(forces[atoms])
-                virial[k] = descent.symmetrizer.tensor(virial[k])
-        outcomes = self._outcomes(seen, forces, virial)
-        stay = [outcome is None for outcome in outcomes]
+                forces[atoms] = descent.symmetry.vectors(forces[atoms])
+                virial[k] = descent.symmetry.tensor(virial[k])
+        outcomes = self._outcomes(evaluation, forces, virial)
         done = [(d.index, o) for d, o in zip(self.descents, outcomes, strict=True) if o is not None]
         if done:
-            going = torch.tensor(stay, device=self.free.device)
-            atoms = going[self.start.crystal_index]
-            self.optimizer.keep(going)
-            self.descents = [d for d, on in zip(self.descents, stay, strict=True) if on]
-            self.start = _joined([c for c, on in zip(self.start.split(), stay, strict=True) if on]).to(self.device)
-            self.frac, self.free, self.lattice = self.frac[atoms], self.free[atoms], self.lattice[going]
-            forces, virial = forces[atoms], virial[going]
+            going_on = torch.tensor([outcome is None for outcome in outcomes], device=self.free.device)
+            forces, virial = forces[going_on[self.start.crystal_index]], virial[going_on]
+            self._keep(going_on)
         if self.descents:
             self._move(*self.optimizer.step(forces, virial))
         return done
 
+    def _keep(self, going_on: Tensor) -> None:
+        """Take the other structures out of the batch."""
+        atoms, stay = going_on[self.start.crystal_index], going_on.tolist()
+        self.optimizer.keep(going_on)
+        self.descents = [d for d, on in zip(self.descents, stay, strict=True) if on]
+        self.start = _joined([c for c, on in zip(self.start.split(), stay, strict=True) if on]).to(self.device)
+        self.frac, self.free, self.lattice = self.frac[atoms], self.free[atoms], self.lattice[going_on]
+
     def _virial(self, stress: Float[Tensor, "crystals 3 3"]) -> Float[Tensor, "crystals 3 3"]:
-        """−V(stress + pressure), eV: the force on the log-strain; symmetric, so the cell does not turn."""
+        """Return −V(stress + pressure) in eV, the force on the logarithmic strain of each cell.
+
+        It is made symmetric, so that the cell does not rotate, and is zero for fixed cells.
+        """
         if self.goal.fix_cell:
             return torch.zeros_like(stress)
-        whole = (stress + stress.transpose(1, 2)) / 2 + self.goal.pressure * torch.eye(3).to(stress)
-        return -volume(self.lattice)[:, None, None] * whole
+        total = (stress + stress.transpose(1, 2)) / 2 + self.goal.pressure * torch.eye(3).to(stress)
+        return -volume(self.lattice)[:, None, None] * total
 
     def _move(self, step: Float[Tensor, "atoms 3"], strain: Float[Tensor, "crystals 3 3"]) -> None:
         """Move the atoms by a Cartesian step (Å), then strain cells and atoms together."""
@@ -113,71 +160,87 @@ class MovingBatch:
             descent.n_steps += 1
 
     def _outcomes(
-        self, seen: EnergyForcesStress, forces: Float[Tensor, "atoms 3"], virial: Float[Tensor, "crystals 3 3"]
+        self, evaluation: EnergyForcesStress, forces: Float[Tensor, "atoms 3"], virial: Float[Tensor, "crystals 3 3"]
     ) -> list[Relaxed | None]:
-        """The outcome of each structure for which this is the end, else None."""
-        n, counts = len(self.descents), self.start.n_atoms
-        energy = seen.energy.double() / counts
-        largest = energy.new_zeros(n).scatter_reduce(0, self.start.crystal_index, forces.norm(dim=-1), "amax")
-        pull = (virial / counts[:, None, None]).norm(dim=-1).amax(dim=-1)
-        ratio = volume(self.lattice) / volume(self.start.lattice)
-        table = torch.stack([energy, largest, pull, ratio], dim=1).cpu().tolist()
-        at = [0, *torch.cumsum(counts, 0).tolist()]
-        found: list[Relaxed | None] = []
-        for k, (d, (e, fmax, strain, swelling)) in enumerate(zip(self.descents, table, strict=True)):
-            if not np.isfinite([e, fmax, strain]).all():
-                why = f"{seen.failures.get(k, NO_ENERGY)} after {d.n_steps} steps"
-                found.append(failed(d.given, why, d.n_steps, d.initial, d.frames))
-                continue
-            d.initial = e if d.initial is None else d.initial
-            if self.goal.trajectory:
-                d.frames.append(self._frame(k, e, seen.forces[at[k] : at[k + 1]], seen.stress[k]))
-            residual = max(fmax, strain)
-            if (reason := _explosion(e, d, swelling)) is not None:
-                found.append(failed(d.given, reason, d.n_steps, d.initial, d.frames))
-            elif residual < self.goal.fmax:
-                found.append(self._reached(k, e, fmax, None))
-            elif d.n_steps >= self.goal.max_steps:
-                why = f"not converged in {d.n_steps} steps, {residual:.2g} eV/Å left"
-                found.append(self._reached(k, e, fmax, why))
-            else:
-                found.append(None)
-        return found
+        """Return the result of each structure that is done, None for those that go on."""
+        counts = self.start.n_atoms
+        energy = evaluation.energy.double() / counts
+        largest_force = energy.new_zeros(len(self.descents)).scatter_reduce(
+            0, self.start.crystal_index, forces.norm(dim=-1), "amax"
+        )
+        cell_force = (virial / counts[:, None, None]).norm(dim=-1).amax(dim=-1)
+        volume_ratio = volume(self.lattice) / volume(self.start.lattice)
+        # One table, as each transfer from a GPU costs more than the numbers in it.
+        table = torch.stack([energy, largest_force, cell_force, volume_ratio], dim=1).cpu().tolist()
+        return [self._outcome(k, evaluation, *row) for k, row in enumerate(table)]
+
+    def _outcome(
+        self,
+        k: int,
+        evaluation: EnergyForcesStress,
+        energy: float,
+        largest_force: float,
+        cell_force: float,
+        volume_ratio: float,
+    ) -> Relaxed | None:
+        """Return the result of structure k if it is done, else None; energy in eV/atom, forces in eV/Å and eV."""
+        descent = self.descents[k]
+        if not np.isfinite([energy, largest_force, cell_force]).all():
+            reason = f"{evaluation.failures.get(k, NO_ENERGY)} after {descent.n_steps} steps"
+            return failed(descent.given, reason, descent.n_steps, descent.initial, descent.frames)
+        descent.initial = energy if descent.initial is None else descent.initial
+        if self.goal.trajectory:
+            descent.frames.append(self._frame(k, energy, evaluation))
+        residual = max(largest_force, cell_force)
+        if (blown_up := _explosion(energy, descent, volume_ratio)) is not None:
+            return failed(descent.given, blown_up, descent.n_steps, descent.initial, descent.frames)
+        if residual < self.goal.fmax:
+            return self._reached(k, energy, largest_force, None)
+        if descent.n_steps >= self.goal.max_steps:
+            reason = f"not converged in {descent.n_steps} steps, {residual:.2g} eV/Å left"
+            return self._reached(k, energy, largest_force, reason)
+        return None
 
     def _structure(self, k: int) -> Structure:
+        """Return structure k as it is now."""
         from pymatgen.core.lattice import Lattice
         from pymatgen.core.structure import Structure
 
         given = self.descents[k].given
-        own = given.lattice if self.goal.fix_cell else Lattice(self.lattice[k].cpu().numpy(), given.lattice.pbc)
+        lattice = given.lattice if self.goal.fix_cell else Lattice(self.lattice[k].cpu().numpy(), given.lattice.pbc)
         frac = self.frac[self.start.crystal_index == k].cpu().numpy()
-        return Structure(own, given.species, frac, site_properties=given.site_properties)
+        return Structure(lattice, given.species, frac, site_properties=given.site_properties)
 
-    def _frame(self, k: int, energy: float, forces: Tensor, stress: Tensor) -> Frame:
+    def _frame(self, k: int, energy: float, evaluation: EnergyForcesStress) -> Frame:
+        """Return the present step of structure k, with the potential's own forces and stress."""
         return Frame(
             structure=self._structure(k),
             energy_per_atom=energy,
-            forces=forces.double().cpu().numpy(),
-            stress=stress.double().cpu().numpy(),
+            forces=evaluation.forces[self.start.crystal_index == k].double().cpu().numpy(),
+            stress=evaluation.stress[k].double().cpu().numpy(),
         )
 
     def _reached(self, k: int, energy: float, fmax: float, reason: str | None) -> Relaxed:
-        d, structure = self.descents[k], self._structure(k)
+        """Return the result of structure k, which has an energy; reason is None if it has converged."""
+        descent, structure = self.descents[k], self._structure(k)
         return Relaxed(
             structure=structure,
             energy_per_atom=energy,
-            initial_energy_per_atom=d.initial,
+            initial_energy_per_atom=descent.initial,
             fmax=fmax,
-            n_steps=d.n_steps,
+            n_steps=descent.n_steps,
             converged=reason is None,
             reason=reason,
-            rmsd=displacement(d.given, structure),
-            trajectory=tuple(d.frames),
+            rmsd=displacement(descent.given, structure),
+            trajectory=tuple(descent.frames),
         )
 
 
 def _exponential(strain: Float[Tensor, "crystals 3 3"]) -> Float[Tensor, "crystals 3 3"]:
-    """exp of small matrices by ten terms, exact to rounding up to a norm of 0.15; torch's own depends on the batch."""
+    """Return the matrix exponential by ten terms of its series, exact to rounding up to a norm of 0.15.
+
+    torch.linalg.matrix_exp is not used: its rounding depends on the other matrices of the batch.
+    """
     unit = torch.eye(3).to(strain)
     result = unit
     for k in range(10, 0, -1):
@@ -186,7 +249,7 @@ def _exponential(strain: Float[Tensor, "crystals 3 3"]) -> Float[Tensor, "crysta
 
 
 def _joined(parts: Sequence[Crystals]) -> Crystals:
-    """The crystals as one batch, which may be empty."""
+    """Return the crystals as one batch, which may be empty."""
     if parts:
         return batch(parts)
     none = torch.zeros(0, dtype=torch.long)
@@ -195,10 +258,11 @@ def _joined(parts: Sequence[Crystals]) -> Crystals:
     return Crystals(frac_coords=places, lattice=cells, atomic_numbers=none, crystal_index=none, guest=none.bool())
 
 
-def _explosion(energy: float, descent: Descent, swelling: float) -> str | None:
+def _explosion(energy: float, descent: Descent, volume_ratio: float) -> str | None:
+    """Return why a structure is given up as unphysical, or None; volume_ratio compares its volume with the start's."""
     low, high = _VOLUME_RANGE
-    if not low <= swelling <= high:
-        return f"the volume went to {swelling:.2g} times its start in {descent.n_steps} steps"
+    if not low <= volume_ratio <= high:
+        return f"the volume went to {volume_ratio:.2g} times its start in {descent.n_steps} steps"
     if descent.initial is not None and energy < descent.initial - _DEEPEST_FALL:
         return f"the energy fell to {energy:.0f} eV/atom, outside what the potential knows"
     return None

@@ -1,4 +1,4 @@
-"""Batched relaxation with an interatomic potential: structures leave the batch when done, new ones enter."""
+"""Relaxation of many structures in one batch: finished structures leave it and waiting ones take their place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from chggen.relaxation.symmetry_constraint import SymmetryConstraint
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
-_AT_ONCE: Final = {"cpu": 16, "cuda": 512}  # structures in a batch, unless given
+_BATCH_SIZE: Final = {"cpu": 16, "cuda": 512}  # structures, unless the caller gives a number
+_LEAST_VOLUME: Final = 1e-3  # Å³; a flatter cell counts as none
 
 
 def relax(
@@ -42,35 +43,53 @@ def relax(
     trajectory: bool = False,
     on_done: Callable[[int, Relaxed], None] | None = None,
 ) -> list[Relaxed]:
-    """Relax atoms and, unless fix_cell, the cell; results in the order given.
+    """Relax structures with an interatomic potential.
 
-    Converged: the forces (eV/Å) on all free atoms and, for a free cell, the rows of −V(stress + pressure)/n_atoms
-    (eV) are below fmax, as for ASE's FrechetCellFilter. fixed_atoms: for each structure None or a mask, True: the
-    atom keeps its fractional coordinates bit for bit. fix_symmetry: symprec (Å), one for all or one each, at which a
-    structure's group is found; every step then keeps it, forces and stress being averaged over it. What the structure
-    departs from that group by stays, so symmetrise first for a tolerance above 0.01 Å. Fixed atoms leave of a group
-    what takes none of them to a free one. pressure in GPa.
-    optimizer: `fire`, `lbfgs`, or `fire-lbfgs`, the first until forces are small, then the second. batch_size:
-    structures moved together (None: 16 on a CPU, 512 on a GPU). on_done(index, relaxed) is called as each structure
-    is done, in the order they finish. A structure that fails is returned marked, the others unaffected.
+    The atoms move and, unless `fix_cell` is set, so does the cell. Structures share a batch to save time only: each
+    takes its own steps, so its result does not depend on the other structures. A structure that fails is returned with
+    the reason, and the others go on.
 
-    Raises InputError for an unknown potential or device, masks that do not fit, or options out of range.
+    A structure has converged under the conditions of ASE's `FrechetCellFilter`. The force on every free atom is below
+    `fmax` (eV/Å). If the cell is free, so is the norm (eV) of every row of −V(stress + pressure)/n_atoms.
+
+    Args:
+        structures: Ordered structures.
+        potential: A potential, or the name of one: `chgnet`, `chgnet-r2scan`, `ase:module:factory` or
+            `torch-sim:module:factory`.
+        fix_cell: Whether the lattice stays as it is.
+        fixed_atoms: For each structure a mask of shape (atoms,), True where an atom keeps its fractional coordinates
+            bit for bit, or None to free all its atoms. None frees all atoms of all structures.
+        fix_symmetry: Symmetry tolerance symprec in Å, one for all structures or one (or None) for each. The space group
+            that spglib finds at this tolerance is kept by averaging forces and stress over it. Deviations from the
+            group at the start are not removed, so symmetrise the structure first for a tolerance above 0.01 Å.
+            Operations that map a fixed atom onto a free one are dropped. None keeps no symmetry.
+        pressure: External pressure in GPa.
+        fmax: Largest force at which a structure has converged, in eV/Å.
+        max_steps: Most steps that a structure may take.
+        optimizer: `fire`, `lbfgs`, or `fire-lbfgs`, which changes from FIRE to L-BFGS once forces are small.
+        device: `cpu` or `cuda`.
+        batch_size: Number of structures that move together. None means 16 on a CPU and 512 on a GPU.
+        trajectory: Whether results keep every step.
+        on_done: Called with a structure's index and result as soon as it is done, in the order in which they finish.
+
+    Returns:
+        One result for each structure, in the order given.
+
+    Raises:
+        InputError: The potential, optimizer or device is unknown, a mask or symprec does not fit the structures, or a
+            number is out of range.
+
+    Example:
+        >>> relaxed = relax([structure], potential="chgnet", fmax=0.05)[0]
+        >>> relaxed.converged, relaxed.energy_per_atom
     """
     check_device(device)
-    size = _AT_ONCE[torch.device(device).type] if batch_size is None else batch_size
-    numbers = (fmax, pressure, max_steps, size)
-    if not all(map(_is_number, numbers)) or fmax <= 0 or max_steps < 0 or size < 1:
-        expected = "fmax above 0 eV/Å, a pressure in GPa, max_steps of 0 or more and batch_size of 1 or more"
-        raise InputError(f"relaxation expects {expected}; got {', '.join(map(repr, numbers))}; change them")
+    size = _BATCH_SIZE[torch.device(device).type] if batch_size is None else batch_size
+    _check_numbers(fmax, pressure, max_steps, size)
     if optimizer not in OPTIMIZERS:
         raise InputError(f"unknown optimizer '{optimizer}'; expected one of {', '.join(OPTIMIZERS)}")
-    masks = _masks(structures, fixed_atoms)
-    symprecs = list(fix_symmetry) if isinstance(fix_symmetry, Sequence) else [fix_symmetry] * len(structures)
-    if len(symprecs) != len(structures):
-        expected = f"one symprec or None a structure ({len(structures)})"
-        raise InputError(f"fix_symmetry must be one symprec or hold {expected}, got {len(symprecs)}")
-    if bad := [s for s in symprecs if s is not None and not (_is_number(s) and s > 0)]:
-        raise InputError(f"fix_symmetry must be a symprec above 0 Å, or None to keep no group; got {bad[0]!r}")
+    free_atoms = _free_atoms(structures, fixed_atoms)
+    symprecs = _symprecs(fix_symmetry, len(structures))
     model = load_potential(potential, device) if isinstance(potential, str) else potential
     goal = Goal(
         fix_cell=fix_cell,
@@ -95,48 +114,70 @@ def relax(
             index = waiting.popleft()
             reason = _unusable(structures[index])
             if reason is None:
-                descent = Descent(index=index, given=structures[index], free=masks[index])
-                if (symprec := symprecs[index]) is not None:
-                    symmetrizer = SymmetryConstraint.of(structures[index], symprec, masks[index])
-                    descent.symmetrizer = None if symmetrizer is None else symmetrizer.to(device)
-                entering.append(descent)
+                entering.append(_descent(index, structures[index], free_atoms[index], symprecs[index], device))
             else:
                 finish(index, failed(structures[index], reason, 0))
         moving.enter(entering)
         for index, relaxed in moving.advance(model):
             finish(index, relaxed)
-    return [results[k] for k in range(len(structures))]
+    return [results[index] for index in range(len(structures))]
+
+
+def _check_numbers(fmax: float, pressure: float, max_steps: int, batch_size: int) -> None:
+    """Raise InputError unless all are finite numbers in their ranges."""
+    numbers = (fmax, pressure, max_steps, batch_size)
+    if not all(map(_is_number, numbers)) or fmax <= 0 or max_steps < 0 or batch_size < 1:
+        expected = "fmax above 0 eV/Å, a pressure in GPa, max_steps of 0 or more and batch_size of 1 or more"
+        raise InputError(f"relaxation expects {expected}; got {', '.join(map(repr, numbers))}; change them")
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and math.isfinite(value)
 
 
-def _masks(
+def _free_atoms(
     structures: Sequence[Structure], fixed_atoms: Sequence[np.ndarray | Sequence[bool] | None] | None
 ) -> list[Tensor]:
-    """Which atoms of each structure are free, checked against its size."""
-    given = [None] * len(structures) if fixed_atoms is None else list(fixed_atoms)
-    if len(given) != len(structures):
-        raise InputError(f"fixed_atoms must hold one mask or None a structure ({len(structures)}), got {len(given)}")
-    free = []
-    for k, (structure, mask) in enumerate(zip(structures, given, strict=True)):
+    """Return a mask of the free atoms for each structure. Raises InputError for a mask that does not fit."""
+    masks = [None] * len(structures) if fixed_atoms is None else list(fixed_atoms)
+    if len(masks) != len(structures):
+        raise InputError(f"fixed_atoms must hold one mask or None a structure ({len(structures)}), got {len(masks)}")
+    free_atoms = []
+    for index, (structure, mask) in enumerate(zip(structures, masks, strict=True)):
         fixed = np.zeros(len(structure), dtype=bool) if mask is None else np.asarray(mask)
         if fixed.shape != (len(structure),) or fixed.dtype != bool:
             got = f"shape {fixed.shape} of {fixed.dtype}"
-            raise InputError(f"fixed_atoms[{k}] must be {len(structure)} booleans, one an atom; got {got}")
-        free.append(torch.from_numpy(~fixed))
-    return free
+            raise InputError(f"fixed_atoms[{index}] must be {len(structure)} booleans, one an atom; got {got}")
+        free_atoms.append(torch.from_numpy(~fixed))
+    return free_atoms
+
+
+def _symprecs(fix_symmetry: float | Sequence[float | None] | None, n_structures: int) -> list[float | None]:
+    """Return one symprec (Å) or None for each structure. Raises InputError for a wrong number or a bad value."""
+    symprecs = list(fix_symmetry) if isinstance(fix_symmetry, Sequence) else [fix_symmetry] * n_structures
+    if len(symprecs) != n_structures:
+        expected = f"one symprec or None a structure ({n_structures})"
+        raise InputError(f"fix_symmetry must be one symprec or hold {expected}, got {len(symprecs)}")
+    if bad := [s for s in symprecs if s is not None and not (_is_number(s) and s > 0)]:
+        raise InputError(f"fix_symmetry must be a symprec above 0 Å, or None to keep no group; got {bad[0]!r}")
+    return symprecs
+
+
+def _descent(index: int, structure: Structure, free: Tensor, symprec: float | None, device: str) -> Descent:
+    """Return the record of a structure that enters the batch, with its symmetry constraint on the device."""
+    constraint = None if symprec is None else SymmetryConstraint.of(structure, symprec, free)
+    on_device = None if constraint is None else constraint.to(device)
+    return Descent(index=index, given=structure, free=free, symmetry=on_device)
 
 
 def _unusable(structure: Structure) -> str | None:
-    """Why a structure cannot be relaxed at all."""
+    """Return why a structure cannot be relaxed at all, or None if it can."""
     if len(structure) == 0:
         return "the structure has no atoms"
     if not structure.is_ordered:
         return "the structure has partially occupied sites; order it first"
     if not (np.isfinite(structure.frac_coords).all() and np.isfinite(structure.lattice.matrix).all()):
         return "coordinates or lattice are not finite"
-    if structure.volume < 1e-3:
+    if structure.volume < _LEAST_VOLUME:
         return "the cell has no volume"
     return None

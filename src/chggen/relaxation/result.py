@@ -1,4 +1,4 @@
-"""What became of a relaxed structure."""
+"""Results of a relaxation: what is returned for each structure, and what all structures of one call share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,14 @@ NO_ENERGY: Final = "the potential gives no finite energy, forces or stress"
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """A structure on its way down: energy in eV/atom, forces in eV/Å, stress in eV/Å³."""
+    """One step of a relaxation.
+
+    Attributes:
+        structure: The structure at this step. Its coordinates are not wrapped into the cell.
+        energy_per_atom: Energy in eV/atom, without the pressure term.
+        forces: Forces from the potential, of shape (atoms, 3), in eV/Å. Those on fixed atoms are kept as well.
+        stress: Stress from the potential, of shape (3, 3), in eV/Å³. As in ASE, it is positive under tension.
+    """
 
     structure: Structure
     energy_per_atom: float
@@ -31,13 +38,23 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class Relaxed:
-    """What became of a structure.
+    """The result of relaxing one structure.
 
-    Energies in eV/atom, without the pressure term; fmax: largest force on a free atom, eV/Å; rmsd: root mean square
-    over atoms of the displacement from the given structure by the minimum image, mean shift removed, in the mean
-    lattice, Å. Sites keep their order and properties, coordinates are not wrapped. When converged is False, reason
-    says why: either the structure is the last one reached (out of steps), or, with no energy, the given one.
-    trajectory: the start, every step and the end, where it was asked for.
+    A structure that did not converge is one of two cases. If it ran out of steps, `structure` is the last one that was
+    reached, and it has an energy. If the potential gave no finite numbers or the structure blew up, `structure` is the
+    one that was given, and there is no energy. `reason` says in a sentence what happened.
+
+    Attributes:
+        structure: The relaxed structure. Sites keep their order and properties, and coordinates are not wrapped.
+        energy_per_atom: Final energy in eV/atom, without the pressure term. None where there is no energy.
+        initial_energy_per_atom: Energy of the given structure in eV/atom, None where there is none.
+        fmax: Largest force on a free atom at the end, in eV/Å. None where there is no energy.
+        n_steps: Number of steps taken.
+        converged: Whether forces and, for a free cell, the stress fell below the limit.
+        reason: Why the structure has not converged, None if it has.
+        rmsd: Root mean square displacement of the atoms from the given structure, in Å (see `displacement`). None where
+            there is no energy.
+        trajectory: The start, every step and the end, if a trajectory was asked for; otherwise empty.
     """
 
     structure: Structure
@@ -52,13 +69,22 @@ class Relaxed:
 
     @property
     def energy_or_inf(self) -> float:
-        """For comparisons: energy_per_atom, infinite where there is none."""
+        """The final energy in eV/atom, infinite where there is none, so that results can be sorted by it."""
         return math.inf if self.energy_per_atom is None else self.energy_per_atom
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """What all structures of a call share: pressure in eV/Å³, fmax in eV/Å."""
+    """What all structures of one call of `relax` share.
+
+    Attributes:
+        fix_cell: Whether the lattice stays as it was given.
+        pressure: External pressure in eV/Å³ (`relax` takes GPa).
+        fmax: Largest force at which a structure has converged, in eV/Å.
+        max_steps: Most steps that a structure may take.
+        trajectory: Whether every step is kept.
+        optimizer: A name from `OPTIMIZERS`.
+    """
 
     fix_cell: bool
     pressure: float
@@ -71,7 +97,18 @@ class Goal:
 def failed(
     given: Structure, reason: str, n_steps: int, initial: float | None = None, frames: Sequence[Frame] = ()
 ) -> Relaxed:
-    """The mark of a structure without energy: the given one, and why; frames: of its way, as far as it came."""
+    """Return the result of a structure that got no final energy.
+
+    Args:
+        given: The structure as it was given. It becomes the result's structure.
+        reason: Why there is no energy, in a sentence.
+        n_steps: Number of steps taken before the failure.
+        initial: Energy of the given structure in eV/atom, None where the potential gave none.
+        frames: The steps that were recorded before the failure.
+
+    Returns:
+        A result that has not converged and has no final energy.
+    """
     return Relaxed(
         structure=given,
         energy_per_atom=None,
@@ -86,9 +123,17 @@ def failed(
 
 
 def displacement(start: Structure, end: Structure) -> float:
-    """Root mean square over atoms, Å, between structures of the same atoms whose coordinates were not wrapped.
+    """Return how far the atoms moved between two structures, as a root mean square.
 
-    By the minimum image, mean shift removed, in the mean lattice.
+    Each atom is taken to its nearest periodic image, and the mean shift of all atoms is removed. Distances are measured
+    in the mean of the two lattices, so that a change of the cell alone counts as no displacement.
+
+    Args:
+        start: The structure before.
+        end: The structure after, with the same atoms in the same order. Its coordinates must not have been wrapped.
+
+    Returns:
+        Root mean square displacement over the atoms, in Å.
     """
     shift = torch.from_numpy(end.frac_coords - start.frac_coords)
     return rms_displacement(shift, torch.from_numpy((start.lattice.matrix + end.lattice.matrix) / 2))

@@ -1,4 +1,4 @@
-"""Forces and stress averaged over the symmetry of a crystal, so that it keeps the symmetry while it relaxes."""
+"""A constraint that keeps the symmetry of a crystal while it relaxes: forces and stress are averaged over its group."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SymmetryConstraint:
-    """Averages over the operations of a crystal; what it returns is unchanged by every one of them.
+    """Averages vectors and tensors of a crystal over the operations of its space group.
 
-    rotations act on Cartesian columns and stay what they are under strains of the same symmetry; operation g takes
-    atom a to atom images[g, a].
+    What it returns is unchanged by every operation. Steps along such forces and stresses keep the symmetry.
+
+    Attributes:
+        rotations: Rotation parts, of shape (operations, 3, 3), acting on Cartesian column vectors. They stay valid
+            while the cell is strained, as long as the strain has the same symmetry.
+        images: Atom that each operation takes each atom to, of shape (operations, atoms): operation g takes atom a to
+            atom images[g, a].
     """
 
     rotations: Float[Tensor, "operations 3 3"]
@@ -31,28 +36,60 @@ class SymmetryConstraint:
     def of(
         cls, structure: Structure, symprec: float = 0.01, free: Bool[Tensor, "atoms"] | None = None
     ) -> SymmetryConstraint | None:
-        """That of the group found at symprec (Å), of its operations those that take free atoms to free ones.
+        """Return the constraint that keeps the space group of a structure.
 
-        None where its operations do not permute the atoms.
+        Operations that take a free atom to a fixed one are left out. Averaging over them would put a force on the fixed
+        atom.
+
+        Args:
+            structure: An ordered structure.
+            symprec: Symmetry tolerance in Å at which spglib looks for the group.
+            free: Which atoms may move, of shape (atoms,). None means all of them.
+
+        Returns:
+            The constraint, or None where the operations that spglib finds do not permute the atoms.
         """
         rotations, translations = operations(structure, symprec)
-        found = permutations(structure, rotations, translations)
-        if found is None:
+        permuted = permutations(structure, rotations, translations)
+        if permuted is None:
             return None
-        images = torch.from_numpy(found[0])
+        images = torch.from_numpy(permuted[0])
         lattice = structure.lattice.matrix
-        u, _, vt = np.linalg.svd(lattice.T @ rotations @ np.linalg.inv(lattice.T))  # to the nearest true rotation
+        # A lattice that is only symmetric within symprec gives nearly orthogonal matrices: take the nearest rotations.
+        u, _, vt = np.linalg.svd(lattice.T @ rotations @ np.linalg.inv(lattice.T))
         kept = torch.ones(len(images), dtype=torch.bool) if free is None else (free[images] == free).all(dim=1)
         return cls(torch.from_numpy(u @ vt)[kept], images[kept])
 
     def to(self, device: torch.device | str) -> SymmetryConstraint:
+        """Return the same constraint on another device.
+
+        Args:
+            device: The device, such as `cuda`.
+
+        Returns:
+            The constraint with its tensors on that device.
+        """
         return SymmetryConstraint(self.rotations.to(device), self.images.to(device))
 
     def vectors(self, vectors: Float[Tensor, "atoms 3"]) -> Float[Tensor, "atoms 3"]:
-        """Vectors of the atoms, such as forces."""
+        """Average vectors of the atoms, such as forces, over the operations.
+
+        Args:
+            vectors: Cartesian vectors, of shape (atoms, 3), in any unit.
+
+        Returns:
+            The averaged vectors, of the same shape and unit.
+        """
         turned = torch.einsum("gij,aj->gai", self.rotations, vectors).reshape(-1, 3)
         return torch.zeros_like(vectors).index_add(0, self.images.flatten(), turned) / len(self.rotations)
 
     def tensor(self, tensor: Float[Tensor, "3 3"]) -> Float[Tensor, "3 3"]:
-        """A tensor of the whole crystal, such as its stress."""
+        """Average a tensor of the whole crystal, such as its stress, over the operations.
+
+        Args:
+            tensor: A Cartesian tensor, of shape (3, 3), in any unit.
+
+        Returns:
+            The averaged tensor, of the same shape and unit.
+        """
         return torch.einsum("gij,jk,glk->il", self.rotations, tensor, self.rotations) / len(self.rotations)

@@ -1,4 +1,4 @@
-"""The steps of a relaxation as an extxyz file."""
+"""Writing the steps of a relaxation as an extxyz file."""
 
 from __future__ import annotations
 
@@ -10,16 +10,24 @@ from chggen.relaxation.result import Frame
 
 
 def write_trajectory(frames: Sequence[Frame], path: Path) -> None:
-    """The frames of a relaxation as one extxyz file with energies (eV), forces (eV/Å) and stresses (eV/Å³)."""
+    """Write the steps of a relaxation as one extxyz file.
+
+    Each step carries its total energy (eV), forces (eV/Å) and stress (eV/Å³), so that ASE reads them with a calculator.
+    The file appears whole or not at all.
+
+    Args:
+        frames: The steps, such as `Relaxed.trajectory`.
+        path: File to write. A file that is there is replaced.
+    """
     from ase.calculators.singlepoint import SinglePointCalculator
     from ase.io import write
     from pymatgen.io.ase import AseAtomsAdaptor
 
-    found = []
+    images = []
     for frame in frames:
         atoms = AseAtomsAdaptor.get_atoms(frame.structure, msonable=False)
         energy = frame.energy_per_atom * len(atoms)
         atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=frame.forces, stress=frame.stress)
-        found.append(atoms)
+        images.append(atoms)
     with whole(path) as temporary:
-        write(temporary, found, format="extxyz")
+        write(temporary, images, format="extxyz")
