@@ -1,4 +1,4 @@
-"""What people look at: the page of a run, and phase diagrams."""
+"""Reports of a run: the report page, its figures, and phase diagrams."""
 
 import lazy_loader
 

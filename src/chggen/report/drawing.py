@@ -1,4 +1,4 @@
-"""Phase diagrams as interactive plotly figures and as files for print."""
+"""Drawing phase diagrams: interactive plotly figures, and files for print."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from chggen.errors import InputError
 from chggen.io import whole, writable_folder
-from chggen.report.phase_diagram import ON_HULL, Line, Mark, PhaseDiagramPicture
+from chggen.report.labels import Line
+from chggen.report.phase_diagram import ON_HULL, Mark, PhaseDiagramPicture
 
 _STABLE: Final = "#1f6f4a"
 _ABOVE: Final = "#9aa0a6"
@@ -17,10 +18,22 @@ _WALLS: Final = ((0.0, 0.0), (1.0, 0.0), (0.5, 3**0.5 / 2), (0.0, 0.0))  # of th
 _FORMATS: Final = (".png", ".svg", ".pdf")
 _ALIGNED: Final = {"left": "right", "right": "left", "center": "center", "top": "bottom", "bottom": "top"}
 _FORMATION: Final = "formation energy, eV/atom"
+_LABEL_GAP: Final = 7  # points, between a printed label and its mark
 
 
 def save(picture: PhaseDiagramPicture, path: Path) -> None:
-    """Write the picture: .html interactive, .png, .svg or .pdf for print. Raises InputError for another ending."""
+    """Write a phase diagram to a file.
+
+    The file appears whole or not at all. Its folder is made if it does not exist.
+
+    Args:
+        picture: The phase diagram.
+        path: File to write. The ending chooses the format: `.html` for an interactive page that shows energies under
+            the pointer, `.png`, `.svg` or `.pdf` for print.
+
+    Raises:
+        InputError: The name has another ending, or the folder cannot be written to.
+    """
     if path.suffix not in (".html", *_FORMATS):
         raise InputError(f"cannot draw {path.name}; expected a name that ends with .html, {', '.join(_FORMATS)}")
     writable_folder(path.parent)
@@ -32,7 +45,14 @@ def save(picture: PhaseDiagramPicture, path: Path) -> None:
 
 
 def interactive(picture: PhaseDiagramPicture) -> Any:
-    """The picture as a plotly figure that tells energies under the pointer."""
+    """Return a phase diagram as a plotly figure that shows energies under the pointer.
+
+    Args:
+        picture: The phase diagram.
+
+    Returns:
+        A `plotly.graph_objects.Figure`.
+    """
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -70,7 +90,7 @@ def interactive(picture: PhaseDiagramPicture) -> Any:
 
 
 def _printed(picture: PhaseDiagramPicture) -> Any:
-    """The picture as a matplotlib figure."""
+    """Return a phase diagram as a matplotlib figure."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.5, 6), layout="constrained")
@@ -80,14 +100,9 @@ def _printed(picture: PhaseDiagramPicture) -> Any:
     for name, color, symbol, marks in _groups(picture):
         shape = {"circle": "o", "diamond": "D"}[symbol]
         axes.scatter([m.x for m in marks], [m.y for m in marks], c=color, marker=shape, s=28, label=name, zorder=2)
-        for m in marks:
-            if m.side:
-                vertical, horizontal = m.side.split()
-                shift = (7 * {"left": -1, "right": 1}.get(horizontal, 0), 7 * {"bottom": -1, "top": 1}.get(vertical, 0))
-                axes.annotate(
-                    _subscripts(m.name) + m.note, (m.x, m.y), shift, textcoords="offset points", fontsize=9,
-                    ha=_ALIGNED[horizontal], va=_ALIGNED.get(vertical, "center"), zorder=3,
-                )  # fmt: skip
+        for mark in marks:
+            if mark.side:
+                _print_label(axes, mark)
     axes.set_title(picture.title)
     axes.legend(frameon=False, fontsize=9)
     axes.margins(0.1)
@@ -100,13 +115,29 @@ def _printed(picture: PhaseDiagramPicture) -> Any:
     return figure
 
 
+def _print_label(axes: Any, mark: Mark) -> None:
+    """Write the label of a mark on its side of the point."""
+    vertical, horizontal = mark.side.split()
+    right, up = {"left": -1, "right": 1}.get(horizontal, 0), {"bottom": -1, "top": 1}.get(vertical, 0)
+    axes.annotate(
+        _subscripts(mark.name) + mark.note,
+        (mark.x, mark.y),
+        (_LABEL_GAP * right, _LABEL_GAP * up),
+        textcoords="offset points",
+        fontsize=9,
+        ha=_ALIGNED[horizontal],
+        va=_ALIGNED.get(vertical, "center"),
+        zorder=3,
+    )
+
+
 def _lines(picture: PhaseDiagramPicture) -> list[Line]:
-    """Tie lines, and the walls of a ternary."""
+    """Return the tie lines and, for a ternary, the sides of the triangle."""
     return [*picture.lines, *(pairwise(_WALLS) if picture.ternary else ())]
 
 
 def _groups(picture: PhaseDiagramPicture) -> list[tuple[str, str, str, list[Mark]]]:
-    """Name, colour, symbol and marks of each kind of phase that there is."""
+    """Return name, colour, symbol and marks of each kind of phase that the diagram has."""
     known = [m for m in picture.marks if m.kind == "known"]
     groups = [
         ("known, above the hull", _ABOVE, "circle", [m for m in known if m.e_hull > ON_HULL]),
@@ -117,4 +148,5 @@ def _groups(picture: PhaseDiagramPicture) -> list[tuple[str, str, str, list[Mark
 
 
 def _subscripts(formula: str) -> str:
+    """Return a formula with its numbers as subscripts."""
     return formula.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

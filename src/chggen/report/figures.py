@@ -1,4 +1,4 @@
-"""Figures of a run, as plotly figures."""
+"""Figures of a run: how many candidates were left after each step, and how stable they are."""
 
 from __future__ import annotations
 
@@ -11,9 +11,17 @@ _COLORS: Final = {"generate": "#4c78a8", "inpaint": "#f58518", "relax": "#54a24b
 
 
 def remaining(candidates: Sequence[Candidate]) -> tuple[list[str], list[int]]:
-    """How many candidates of one stage were left after each step, failures taken off where they happened.
+    """Count how many candidates of one stage were left after each step.
 
-    A candidate that fails at `refine` before anything was generated is one whose framework found no symmetry.
+    Failures are taken off at the step where they happened. A candidate that failed at `refine` before anything was
+    generated is one whose framework had no symmetry; it is taken off at the step `framework`.
+
+    Args:
+        candidates: All candidates of one stage, failures included.
+
+    Returns:
+        The names of the steps, and the number of candidates left after each. The first number is how many were asked
+        for.
     """
     lost_at: dict[str, Callable[[Candidate], bool]] = {
         "framework": lambda c: c.failed_at == "refine" and c.raw is None,
@@ -31,7 +39,14 @@ def remaining(candidates: Sequence[Candidate]) -> tuple[list[str], list[int]]:
 
 
 def attrition(candidates: Sequence[Candidate]) -> Any:
-    """How many candidates of each stage were left after each step, as bars."""
+    """Draw how many candidates of each stage were left after each step.
+
+    Args:
+        candidates: All candidates of a run, failures included.
+
+    Returns:
+        A `plotly.graph_objects.Figure` with bars, one colour for each stage.
+    """
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -43,7 +58,14 @@ def attrition(candidates: Sequence[Candidate]) -> Any:
 
 
 def decomposition_histogram(candidates: Sequence[Candidate]) -> Any | None:
-    """Histogram of decomposition energies by stage; None where there are none."""
+    """Draw a histogram of the decomposition energies, in bins of 0.02 eV/atom.
+
+    Args:
+        candidates: All candidates of a run. Those without a decomposition energy are left out.
+
+    Returns:
+        A `plotly.graph_objects.Figure` with one colour for each stage. None where no candidate has an energy.
+    """
     import plotly.graph_objects as go
 
     placed = [c for c in candidates if c.status == "ok" and c.e_decomposition is not None]
@@ -64,5 +86,6 @@ def decomposition_histogram(candidates: Sequence[Candidate]) -> Any | None:
 
 
 def _plain(figure: Any) -> Any:
+    """Return the figure with the style that all figures share."""
     figure.update_layout(template="plotly_white", height=380, margin={"l": 60, "r": 20, "t": 60, "b": 50})
     return figure

@@ -1,4 +1,4 @@
-"""Binary and ternary phase diagrams: known phases, the hull between them, and candidates on it."""
+"""Binary and ternary phase diagrams: known phases, the hull between them, and the candidates."""
 
 from __future__ import annotations
 
@@ -10,31 +10,35 @@ from typing import Any, Final
 import numpy as np
 
 from chggen.crystals import parse_formula, reduced
+from chggen.report.labels import Line, label_sides
 from chggen.results import Candidate
 from chggen.stability import LEVELS, References, lowest_of_each, phase_label
 
 ON_HULL: Final = 1e-6  # eV/atom
 _NEAR: Final = 0.2  # eV/atom; known phases farther above the hull are left out
-_LETTER: Final = (0.0115, 0.03)  # width and height of a letter, as fractions of the picture
-Line = tuple[tuple[float, float], tuple[float, float]]
-_SIDES: Final = {  # of a label to its point, and where plotly puts it
-    "bottom center": (0, -1), "top center": (0, 1), "middle right": (1, 0), "middle left": (-1, 0),
-    "bottom right": (1, -1), "bottom left": (-1, -1), "top right": (1, 1), "top left": (-1, 1),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A phase in the picture: where it is, above the hull by how much (eV/atom), which side its label stands on.
+    """A phase as it is drawn.
 
-    note: what its label says after the formula; text: what is told under the pointer.
+    Attributes:
+        name: Reduced formula.
+        x: Horizontal coordinate (see `PhaseDiagramPicture`).
+        y: Vertical coordinate (see `PhaseDiagramPicture`).
+        e_hull: Energy above the hull in eV/atom. For a candidate it is the decomposition energy, which is below zero
+            where the candidate breaks the hull.
+        kind: `known` or `candidate`.
+        side: Side of the point on which its label stands, such as `top center`. Empty for a point without a label.
+        text: What is shown under the pointer.
+        note: What the label says after the formula.
     """
 
     name: str
     x: float
     y: float
     e_hull: float
-    kind: str  # known, or candidate
+    kind: str
     side: str = ""
     text: str = ""
     note: str = ""
@@ -42,8 +46,17 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseDiagramPicture:
-    """What is drawn. Binary: x atom fraction of the second element, y formation energy in eV/atom; ternary: x and y in
-    a triangle of side one. lines join the stable phases that are in equilibrium with each other.
+    """A phase diagram, ready to be drawn.
+
+    In a binary, x is the atom fraction of the second element and y the formation energy in eV/atom. In a ternary, x
+    and y are places in a triangle of side one, whose corners are the first element (left), the second (right) and the
+    third (top).
+
+    Attributes:
+        elements: The two or three elements.
+        level: Level of theory of all energies.
+        marks: The phases.
+        lines: Lines between stable phases that are in equilibrium with each other, each by its two ends.
     """
 
     elements: tuple[str, ...]
@@ -53,10 +66,12 @@ class PhaseDiagramPicture:
 
     @property
     def ternary(self) -> bool:
+        """Whether the diagram has three elements."""
         return len(self.elements) == 3
 
     @property
     def title(self) -> str:
+        """The title, such as `Li–Si at pbe level (CHGNet)`."""
         return f"{'–'.join(self.elements)} at {self.level} level{' (CHGNet)' if self.level in LEVELS else ''}"
 
 
@@ -66,17 +81,29 @@ def picture(
     candidates: Iterable[Candidate] = (),
     references: References | None = None,
 ) -> PhaseDiagramPicture | None:
-    """The diagram of two or three elements; None for another number, and where an element has no reference energy.
+    """Return the phase diagram of two or three elements.
 
-    Candidates are drawn where they stand and never become part of the hull. Of known phases more than 0.2 eV/atom above
-    the hull, and of all but the lowest of a formula, nothing is shown.
+    Candidates are drawn where they stand and never become part of the hull. Of the known phases, those more than
+    0.2 eV/atom above the hull are left out, and of each formula only the one of lowest energy is shown. Labels are
+    given to the stable phases and to the best candidate of each formula.
+
+    Args:
+        elements: Symbols of the elements. Their order is that of the axes.
+        level: Level of theory of the energies.
+        candidates: Candidates to draw. Those that failed, are duplicates or have no energy at the level are left out.
+        references: The known phases, None for those that are shipped.
+
+    Returns:
+        The diagram. None for fewer than two or more than three elements, and where an element has no reference energy.
+
+    Raises:
+        InputError: The references have no energies at the level, or an element is unknown.
     """
     from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
     from pymatgen.core.composition import Composition
 
-    elements = tuple(elements)
     table = References.load() if references is None else references
-    lowest = lowest_of_each(table.system(elements, level))
+    lowest = lowest_of_each(table.system(tuple(elements), level))
     if len(elements) not in (2, 3) or not all(((symbol, 1),) in lowest for symbol in elements):
         return None
     entries = [
@@ -84,46 +111,30 @@ def picture(
         for formula, entry in lowest.items()
     ]
     diagram = PhaseDiagram(entries)
-    own = {symbol: lowest[((symbol, 1),)].energy_per_atom for symbol in elements}
-
-    def place(counts: Mapping[str, Any], energy: float) -> tuple[float, float]:
-        share = np.array([counts.get(symbol, 0) for symbol in elements], float) / sum(counts.values())
-        if len(elements) == 2:
-            return float(share[1]), float(energy - share @ [own[symbol] for symbol in elements])
-        return float(share[1] + share[2] / 2), float(share[2] * np.sqrt(3) / 2)
-
-    marks = []
-    for (formula, entry), point in zip(lowest.items(), entries, strict=True):
-        above = float(diagram.get_e_above_hull(point) or 0.0)
-        if above < _NEAR:
-            x, y = place(dict(formula), entry.energy_per_atom)
-            text = f"{entry.formula} ({entry.id})<br>{1000 * above:.0f} meV/atom above the hull"
-            text += "" if entry.relaxed else "<br>static: not relaxed with CHGNet"
-            marks.append(Mark(name=phase_label(dict(formula)), x=x, y=y, e_hull=above, kind="known", text=text))
-    best: dict[str, Mark] = {}  # of each formula: the others of a ternary lie under it
-    for c in candidates:
-        energy, e_d = energy_at(c, level)
-        if c.status == "ok" and c.duplicate_of is None and energy is not None and e_d is not None:
-            x, y = place(parse_formula(c.formula), energy)
-            shown, told = phase_label(reduced(parse_formula(c.formula))), f" {1000 * e_d:+.0f} meV/atom"
-            text = f"{c.id}<br>{shown}, E_d{told}"
-            mark = Mark(name=shown, note=told, x=x, y=y, e_hull=e_d, kind="candidate", text=text)
-            if shown not in best or e_d < best[shown].e_hull:
-                best[shown] = mark
-            marks.append(mark)
-    stable = [m for m in marks if m.kind == "known" and m.e_hull < ON_HULL]
-    if len(elements) == 2:
-        lines = list(pairwise(sorted((m.x, m.y) for m in stable)))
-    else:
-        corners = [[place(p.composition.get_el_amt_dict(), 0.0) for p in facet] for facet in _facets(diagram)]
-        lines = sorted({(min(pair), max(pair)) for facet in corners for pair in combinations(facet, 2)})
+    axes = _Axes(tuple(elements), {symbol: lowest[((symbol, 1),)].energy_per_atom for symbol in elements})
+    above = [float(diagram.get_e_above_hull(point) or 0.0) for point in entries]
+    known = _known_marks(lowest, above, axes)
+    made = _candidate_marks(candidates, level, axes)
+    stable = [mark for mark in known if mark.e_hull < ON_HULL]
+    lines = _tie_lines(diagram, stable, axes)
     return PhaseDiagramPicture(
-        elements=elements, level=level, marks=_labelled(marks, [*best.values(), *stable], lines), lines=tuple(lines)
+        elements=axes.elements,
+        level=level,
+        marks=_labelled([*known, *made], [*_best_of_each_name(made), *stable], lines),
+        lines=tuple(lines),
     )
 
 
 def energy_at(candidate: Candidate, level: str) -> tuple[float | None, float | None]:
-    """Energy and E_d of a candidate at a level, eV/atom."""
+    """Return the energies of a candidate at a level of theory.
+
+    Args:
+        candidate: A candidate of a run.
+        level: Level of theory, such as `pbe` or `r2scan`.
+
+    Returns:
+        Energy and decomposition energy, both in eV/atom, None where the candidate has none at this level.
+    """
     if candidate.level == level:
         return candidate.energy_per_atom, candidate.e_decomposition
     if level == "r2scan":
@@ -131,40 +142,67 @@ def energy_at(candidate: Candidate, level: str) -> tuple[float | None, float | N
     return None, None
 
 
-def _facets(diagram: Any) -> list[list[Any]]:
-    """The entries at the corners of each facet of the hull."""
-    return [[diagram.qhull_entries[k] for k in facet] for facet in diagram.facets]
+@dataclass(frozen=True)
+class _Axes:
+    """The axes of a diagram: its elements and their energies in eV/atom, from which formation energies count."""
+
+    elements: tuple[str, ...]
+    element_energies: Mapping[str, float]
+
+    def place(self, counts: Mapping[str, Any], energy: float) -> tuple[float, float]:
+        """Return x and y of a composition with an energy in eV/atom; a ternary does not show the energy."""
+        share = np.array([counts.get(symbol, 0) for symbol in self.elements], float) / sum(counts.values())
+        if len(self.elements) == 2:
+            return float(share[1]), float(energy - share @ [self.element_energies[symbol] for symbol in self.elements])
+        return float(share[1] + share[2] / 2), float(share[2] * np.sqrt(3) / 2)
+
+
+def _known_marks(lowest: Mapping[tuple[tuple[str, int], ...], Any], above: Sequence[float], axes: _Axes) -> list[Mark]:
+    """Return the marks of the known phases near the hull; above: energy above hull of each phase, eV/atom."""
+    marks = []
+    for (formula, entry), e_hull in zip(lowest.items(), above, strict=True):
+        if e_hull < _NEAR:
+            x, y = axes.place(dict(formula), entry.energy_per_atom)
+            text = f"{entry.formula} ({entry.id})<br>{1000 * e_hull:.0f} meV/atom above the hull"
+            text += "" if entry.relaxed else "<br>static: not relaxed with CHGNet"
+            marks.append(Mark(name=phase_label(dict(formula)), x=x, y=y, e_hull=e_hull, kind="known", text=text))
+    return marks
+
+
+def _candidate_marks(candidates: Iterable[Candidate], level: str, axes: _Axes) -> list[Mark]:
+    """Return the marks of the distinct candidates that have both energies at the level."""
+    marks = []
+    for c in candidates:
+        energy, e_d = energy_at(c, level)
+        if c.status == "ok" and c.duplicate_of is None and energy is not None and e_d is not None:
+            counts = parse_formula(c.formula)
+            x, y = axes.place(counts, energy)
+            name, note = phase_label(reduced(counts)), f" {1000 * e_d:+.0f} meV/atom"
+            text = f"{c.id}<br>{name}, E_d{note}"
+            marks.append(Mark(name=name, note=note, x=x, y=y, e_hull=e_d, kind="candidate", text=text))
+    return marks
+
+
+def _best_of_each_name(marks: Iterable[Mark]) -> list[Mark]:
+    """Return the lowest mark of each formula, the first of equal ones. In a ternary all of them share one point."""
+    best: dict[str, Mark] = {}
+    for mark in marks:
+        if mark.name not in best or mark.e_hull < best[mark.name].e_hull:
+            best[mark.name] = mark
+    return list(best.values())
+
+
+def _tie_lines(diagram: Any, stable: Sequence[Mark], axes: _Axes) -> list[Line]:
+    """Return the lines of the hull: between neighbours in a binary, around each facet in a ternary."""
+    if len(axes.elements) == 2:
+        return list(pairwise(sorted((mark.x, mark.y) for mark in stable)))
+    facets = [[diagram.qhull_entries[k] for k in facet] for facet in diagram.facets]
+    corners = [[axes.place(entry.composition.get_el_amt_dict(), 0.0) for entry in facet] for facet in facets]
+    return sorted({(min(pair), max(pair)) for facet in corners for pair in combinations(facet, 2)})
 
 
 def _labelled(marks: Sequence[Mark], named: Sequence[Mark], lines: Sequence[Line]) -> tuple[Mark, ...]:
-    """The marks, those named with labels that keep off each other, the points and the lines if they can."""
-    places = np.array([(m.x, m.y) for m in marks])
-    least, size = places.min(axis=0), np.ptp(places, axis=0)
-    size[size == 0] = 1.0
-    points = (places - least) / size
-    along = np.linspace(0, 1, 100)[:, None]
-    strokes = [(np.array(a) + along * (np.array(b) - np.array(a)) - least) / size for a, b in lines]
-    ink = np.concatenate([points, *strokes])
-    weight = np.r_[np.ones(len(points)), np.full(len(ink) - len(points), 0.1)]
-    taken: list[tuple[float, float, float, float]] = []
-    found = list(marks)
-    for k, mark in enumerate(marks):
-        if mark not in named:
-            continue
-        w, h = _LETTER[0] * len(mark.name + mark.note), _LETTER[1]
-        best, lowest = "", np.inf
-        for side, (right, up) in _SIDES.items():
-            x, y = points[k] + [right * (w / 2 + 0.012), up * (h / 2 + 0.016)]
-            box = (x - w / 2, x + w / 2, y - h / 2, y + h / 2)
-            covered = weight[((ink >= [box[0], box[2]]) & (ink <= [box[1], box[3]])).all(axis=1)].sum()
-            cost = float(covered) + 10 * sum(_overlap(box, other) for other in taken) / (w * h)
-            if cost < lowest - 1e-9:
-                best, lowest, chosen = side, cost, box
-        taken.append(chosen)
-        found[k] = replace(mark, side=best)
-    return tuple(found)
-
-
-def _overlap(one: Sequence[float], two: Sequence[float]) -> float:
-    """Area that two boxes (left, right, bottom, top) share."""
-    return max(0.0, min(one[1], two[1]) - max(one[0], two[0])) * max(0.0, min(one[3], two[3]) - max(one[2], two[2]))
+    """Return all marks, with places for the labels of those that are named."""
+    points = np.array([(mark.x, mark.y) for mark in marks])
+    sides = label_sides(points, [mark.name + mark.note if mark in named else "" for mark in marks], lines)
+    return tuple(replace(mark, side=side) if side else mark for mark, side in zip(marks, sides, strict=True))
