@@ -1,4 +1,4 @@
-"""Where a composition and an energy stand against the hull of the reference entries."""
+"""The decomposition energy of a composition with an energy, against the hull of the reference entries."""
 
 from __future__ import annotations
 
@@ -17,18 +17,29 @@ from chggen.stability.references import ReferenceEntry, References, references_o
 
 CAVEAT: Final = "CHGNet errs by about 0.03 eV/atom, and by more, towards too low, where E_d is high"
 _Key = TypeVar("_Key")
-_TRACE: Final = 1e-9  # atom fraction; less is rounding of the solver
+_TRACE: Final = 1e-9  # atom fraction; smaller amounts are rounding errors of the solver
 
 
 @dataclass(frozen=True, kw_only=True)
 class HullPosition:
-    """An energy against the hull of all reference entries at its level of theory; energies in eV/atom.
+    """Where an energy stands against the hull of all reference entries at its level of theory.
 
-    e_decomposition is signed: below zero where the hull is broken, None where there is no number, and then reason
-    says why. products are the phases of the hull at this composition by mole fraction of their reduced formulas
-    ("0.50 ZnS + 0.50 P2S5"), product_ids and product_fractions the same in order. static_products are those of the ids
-    whose structures were not relaxed with the potential, marked "(static)" among the products; their energies are too
-    high by static_excess or so (eV/atom, median over the references; None when unknown).
+    Attributes:
+        formula: The formula as it was given.
+        level: Level of theory of the energy and of the hull.
+        energy_per_atom: The energy in eV/atom.
+        e_decomposition: Decomposition energy in eV/atom. It is signed: below zero where the energy breaks the hull.
+            None where it cannot be computed; `reason` then says why.
+        products: Phases of the hull at this composition, with mole fractions of their reduced formulas, such as
+            `0.50 ZnS + 0.50 P2S5`. Elements count by the atom. Phases that were not relaxed with the potential are
+            marked `(static)`.
+        product_ids: Ids of the products, in the same order.
+        product_fractions: Mole fractions of the products, in the same order. They add up to 1.
+        static_products: Ids of those products whose structures were not relaxed with the potential. Their energies are
+            too high.
+        static_excess: How much too high a static energy typically is, in eV/atom: the median over the references. None
+            where it is not known or no product is static.
+        reason: Why there is no decomposition energy.
     """
 
     formula: str
@@ -44,7 +55,7 @@ class HullPosition:
 
     @property
     def e_hull(self) -> float | None:
-        """Energy above hull, ≥ 0, eV/atom."""
+        """Energy above the hull in eV/atom: the decomposition energy, or 0 where that is below zero."""
         return None if self.e_decomposition is None else max(0.0, self.e_decomposition)
 
 
@@ -56,13 +67,30 @@ def hull(
     without: Sequence[str] = (),
     references: References | str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
 ) -> HullPosition:
-    """Decomposition energy of a formula with an energy (eV/atom), relative to the hull of the reference entries.
+    """Return the decomposition energy of a formula with an energy, relative to the hull of the reference entries.
 
-    The candidate itself is never added, so a known stable phase found again comes out near zero; `without` leaves
-    reference ids out, which gives the decomposition enthalpy of one of them. references: a table, files of them (and
-    `shipped`), or None for the shipped one. Energy and references must share the level of theory. Raises InputError for
-    an unreadable formula, an unknown level and an unknown id in `without`; missing references and an energy that is no
-    number are recorded as the reason.
+    The energy is never added to the hull. A known stable phase that is found again therefore comes out near zero. If it
+    is left out by `without`, its decomposition enthalpy comes out.
+
+    Args:
+        formula: Chemical formula, such as `ZnP2S6`.
+        energy_per_atom: Energy in eV/atom. It must have been computed at the same level of theory as the references.
+        level: Level of theory, such as `pbe` or `r2scan`.
+        without: Ids of reference entries to leave out of the hull.
+        references: A table of reference entries, one or more files of them (`shipped` stands for the shipped table), or
+            None for the shipped table.
+
+    Returns:
+        The decomposition energy and the phases of the hull. If the references do not reach, or the energy is not a
+        finite number, the result has a `reason` instead.
+
+    Raises:
+        InputError: The formula cannot be read, the references have no such level, an id in `without` is unknown, or a
+            file is not a table of references.
+
+    Example:
+        >>> position = hull("ZnP2S6", -4.61, level="pbe")
+        >>> position.e_decomposition, position.products
     """
     species = parse_formula(formula)
     table = references if isinstance(references, References) else _table(references)
@@ -84,6 +112,7 @@ def hull(
 
 
 def _table(names: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None) -> References:
+    """Return the table of these files, or the shipped one for None."""
     if names is None:
         return References.load()
     several = [names] if isinstance(names, (str, os.PathLike)) else names
@@ -92,9 +121,13 @@ def _table(names: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | No
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _System:
-    """The phases of a chemical system that can lie on its hull: of each formula the one of the lowest energy.
+    """The phases of a chemical system that can lie on its hull: the lowest one of each formula.
 
-    fractions (elements, phases) of atoms, energies (phases) in eV/atom.
+    Attributes:
+        elements: Symbols of the elements.
+        phases: The reference entries.
+        fractions: Atom fractions, of shape (elements, phases).
+        energies: Energies, of shape (phases,), in eV/atom.
     """
 
     elements: tuple[str, ...]
@@ -103,11 +136,20 @@ class _System:
     energies: np.ndarray
 
     def lowest(self, species: Mapping[str, int]) -> tuple[np.ndarray, float]:
-        """Atom fraction of each phase in the mixture of lowest energy with this composition, and its eV/atom.
+        """Return the mixture of phases with the lowest energy at a composition.
 
-        The hull of the energies at a composition is the least energy of a mixture, a linear programme: it takes
-        milliseconds where the whole hull of eight elements takes many seconds. A basic solution has no more phases
-        than there are elements.
+        The hull energy at a composition is the lowest energy of any mixture, which is a linear programme. It takes
+        milliseconds, where building the whole hull of eight elements takes many seconds. A basic solution has no more
+        phases than there are elements.
+
+        Args:
+            species: Element symbol to count.
+
+        Returns:
+            The atom fraction that is in each phase, of shape (phases,), and the energy in eV/atom.
+
+        Raises:
+            RuntimeError: The solver found no solution.
         """
         from scipy.optimize import linprog
 
@@ -124,13 +166,14 @@ class _System:
 def _cached_system(
     table: References, elements: tuple[str, ...], level: str, without: frozenset[str]
 ) -> tuple[_System | None, str | None]:
+    """Return the same as `_system`. Candidates of one run ask for one system again and again."""
     return _system(table, elements, level, without)
 
 
 def _system(
     table: References, elements: tuple[str, ...], level: str, without: frozenset[str]
 ) -> tuple[_System | None, str | None]:
-    """The system's phases, or None and the reason there is no hull."""
+    """Return the phases of a chemical system, or None and the reason why there is no hull."""
     if table.reason is not None:
         return None, table.reason
     if not np.isfinite(table.energies[:, table.column(level)]).any():
@@ -147,8 +190,17 @@ def _system(
 
 
 def lowest_of_each(entries: Iterable[ReferenceEntry]) -> dict[tuple[tuple[str, int], ...], ReferenceEntry]:
-    """Reduced formula → its entry of lowest energy, of equals the first."""
-    written: dict[str, ReferenceEntry] = {}  # by formula as written: reading thousands of formulas is what takes time
+    """Return the entry of lowest energy of each formula.
+
+    Args:
+        entries: Reference entries of one level of theory.
+
+    Returns:
+        Reduced formula, as pairs of symbol and count in alphabetical order, to the entry of lowest energy. Of entries
+        of equal energy it is the first.
+    """
+    # First by the formula as it is written: reading the formulas of thousands of entries is what takes time.
+    written: dict[str, ReferenceEntry] = {}
     for entry in entries:
         _keep_lower(written, entry.formula, entry)
     lowest: dict[tuple[tuple[str, int], ...], ReferenceEntry] = {}
@@ -158,36 +210,45 @@ def lowest_of_each(entries: Iterable[ReferenceEntry]) -> dict[tuple[tuple[str, i
 
 
 def _keep_lower(found: dict[_Key, ReferenceEntry], key: _Key, entry: ReferenceEntry) -> None:
+    """Put the entry under the key, unless one of lower or equal energy is there."""
     if key not in found or entry.energy_per_atom < found[key].energy_per_atom:
         found[key] = entry
 
 
 def _placed(blank: HullPosition, system: _System, species: dict[str, int]) -> HullPosition:
+    """Return the position with decomposition energy and products filled in."""
     amounts, energy = system.lowest(species)
-    moles = []
+    formula_units = []
     for k in np.flatnonzero(amounts):
         counts = reduced(parse_formula(system.phases[k].formula))
-        moles.append((float(amounts[k]) / sum(counts.values()), system.phases[k], counts))
-    total = sum(amount for amount, *_ in moles)
-    moles = sorted(
-        ((amount / total, phase, counts) for amount, phase, counts in moles),
-        key=lambda one: (-round(one[0], 6), one[1].id),
+        formula_units.append((float(amounts[k]) / sum(counts.values()), system.phases[k], counts))
+    total = sum(amount for amount, *_ in formula_units)
+    products = sorted(
+        ((amount / total, phase, counts) for amount, phase, counts in formula_units),
+        key=lambda product: (-round(product[0], 6), product[1].id),
     )
     return replace(
         blank,
         e_decomposition=round(float(blank.energy_per_atom - energy), 9) + 0.0,  # no -0
         products=" + ".join(
             f"{amount:.2f} {phase_label(counts)}{'' if phase.relaxed else ' (static)'}"
-            for amount, phase, counts in moles
+            for amount, phase, counts in products
         ),
-        product_ids=tuple(phase.id for _, phase, _ in moles),
-        product_fractions=tuple(amount for amount, *_ in moles),
-        static_products=tuple(phase.id for _, phase, _ in moles if not phase.relaxed),
+        product_ids=tuple(phase.id for _, phase, _ in products),
+        product_fractions=tuple(amount for amount, *_ in products),
+        static_products=tuple(phase.id for _, phase, _ in products if not phase.relaxed),
     )
 
 
 def phase_label(counts: Mapping[str, int]) -> str:
-    """Reduced formula of a phase as chemists write it; of an element its symbol, as amounts count atoms."""
+    """Return the formula of a phase as chemists write it.
+
+    Args:
+        counts: Element symbol to count of the reduced formula.
+
+    Returns:
+        The formula, such as `Li2O`. An element is named by its symbol alone, as its amounts count atoms: `O`, not `O2`.
+    """
     if len(counts) == 1:
         return next(iter(counts))
     from pymatgen.core.composition import Composition

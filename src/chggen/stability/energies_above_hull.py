@@ -1,4 +1,4 @@
-"""Energies above hull of all reference entries at once, chemical system by chemical system."""
+"""Energies above the hull of all reference entries at once, one chemical system after the other."""
 
 from __future__ import annotations
 
@@ -12,17 +12,29 @@ from chggen.crystals import parse_formula
 from chggen.stability.references import References
 
 _ROOF: Final = 1.0  # eV/atom, above every phase that can lie on a hull
-_WALL: Final = 1e-9  # downward component of a facet's unit normal below which it is no part of the hull
+_VERTICAL: Final = 1e-9  # facets whose unit normal points down by less are walls of the body, not parts of the hull
 _ON_HULL: Final = 1e-6  # eV/atom
 _System = tuple[str, ...]  # sorted symbols
 _Phase = tuple[np.ndarray, float]  # atom fractions of the system's elements, formation energy in eV/atom
 
 
 def above_hull(table: References, level: str) -> np.ndarray:
-    """Energy above the hull of all entries at a level, eV/atom, ≥ 0; NaN without an energy or an element's energy.
+    """Return the energy above the hull of every entry of a table.
 
-    A phase lies on the hull of a system when it lies on that of its own elements. So systems are taken by their
-    number of elements, and the hull of each is made of its own phases and of those on the hulls of its subsystems.
+    A phase lies on the hull of a chemical system exactly if it lies on the hull of its own elements. Systems are
+    therefore taken by their number of elements. The hull of each one is made of its own phases and of those on the
+    hulls of its subsystems, which are few.
+
+    Args:
+        table: The reference entries.
+        level: Level of theory of the energies.
+
+    Returns:
+        Energies above the hull, of shape (entries,), in eV/atom, never negative. NaN for an entry that has no energy at
+        the level, or that contains an element which has none.
+
+    Raises:
+        InputError: The table has no such level.
     """
     energies = table.energies[:, table.column(level)].astype(float)
     formulas = [parse_formula(str(formula)) for formula in table.formulas]
@@ -30,7 +42,7 @@ def above_hull(table: References, level: str) -> np.ndarray:
     for row in np.flatnonzero(np.isfinite(energies)).tolist():
         rows_of.setdefault(tuple(sorted(formulas[row])), []).append(row)
     elements = {system[0]: energies[rows].min() for system, rows in rows_of.items() if len(system) == 1}
-    found = np.full(len(table), np.nan)
+    above = np.full(len(table), np.nan)
     on_hull: dict[_System, list[_Phase]] = {}
     for system in sorted(rows_of, key=len):
         if not all(symbol in elements for symbol in system):
@@ -38,41 +50,44 @@ def above_hull(table: References, level: str) -> np.ndarray:
         rows = rows_of[system]
         counts = np.array([[formulas[row][symbol] for symbol in system] for row in rows], float)
         fractions = counts / counts.sum(axis=1, keepdims=True)
-        heights = energies[rows] - fractions @ [elements[symbol] for symbol in system]
-        points = [*_of_subsystems(system, on_hull), *zip(fractions, heights, strict=True)]
-        height_of_hull = _hull(points, fractions)
-        found[rows] = np.maximum(0.0, heights - height_of_hull)
+        formation = energies[rows] - fractions @ [elements[symbol] for symbol in system]
+        phases = [*_of_subsystems(system, on_hull), *zip(fractions, formation, strict=True)]
+        above[rows] = np.maximum(0.0, formation - _hull_energy(phases, fractions))
         on_hull[system] = [
-            (x, h) for x, h, above in zip(fractions, heights, found[rows], strict=True) if above < _ON_HULL
+            (fraction, energy)
+            for fraction, energy, distance in zip(fractions, formation, above[rows], strict=True)
+            if distance < _ON_HULL
         ]
-    return found
+    return above
 
 
 def _of_subsystems(system: _System, on_hull: Mapping[_System, Sequence[_Phase]]) -> Iterator[_Phase]:
-    """The compounds on the hulls of the subsystems, as phases of the system."""
+    """Yield the compounds on the hulls of all subsystems, with their atom fractions in the whole system."""
     for size in range(2, len(system)):
         for places in combinations(range(len(system)), size):
-            for fractions, height in on_hull.get(tuple(system[k] for k in places), ()):
+            for fractions, energy in on_hull.get(tuple(system[k] for k in places), ()):
                 inside = np.zeros(len(system))
                 inside[list(places)] = fractions
-                yield inside, height
+                yield inside, energy
 
 
-def _hull(phases: Sequence[_Phase], at: np.ndarray) -> np.ndarray:
-    """Formation energy of the hull, eV/atom, at atom fractions (points, elements).
+def _hull_energy(phases: Sequence[_Phase], at: np.ndarray) -> np.ndarray:
+    """Return the formation energy of the hull in eV/atom at atom fractions of shape (points, elements).
 
-    The hull is convex: at any composition it is the highest of the planes through its lower facets. Elements are at
-    zero, and a point far above all closes the body from above.
+    The hull is convex, so that its height at a composition is that of the highest plane through a lower facet.
+    The elements lie at zero. One point far above all others closes the body from above, as ConvexHull expects.
     """
     from scipy.spatial import ConvexHull
 
-    n = at.shape[1]
-    low = [(x, h) for x, h in phases if h < 0]
-    if not low or n == 1:
+    n_elements = at.shape[1]
+    low = [(fractions, energy) for fractions, energy in phases if energy < 0]
+    if not low or n_elements == 1:
         return np.zeros(len(at))
-    corners = [(np.eye(n)[k], 0.0) for k in range(n)]
-    points = np.array([np.append(x[1:], h) for x, h in [*corners, *low, (np.full(n, 1 / n), _ROOF)]])
+    corners = [(np.eye(n_elements)[k], 0.0) for k in range(n_elements)]
+    roof = (np.full(n_elements, 1 / n_elements), _ROOF)
+    points = np.array([np.append(fractions[1:], energy) for fractions, energy in [*corners, *low, roof]])
     planes = ConvexHull(points).equations
-    planes = planes[planes[:, n - 1] < -_WALL]
-    heights: np.ndarray = -(at[:, 1:] @ planes[:, : n - 1].T + planes[:, n]) / planes[:, n - 1]
+    planes = planes[planes[:, n_elements - 1] < -_VERTICAL]
+    heights: np.ndarray = -(at[:, 1:] @ planes[:, : n_elements - 1].T + planes[:, n_elements])
+    heights = heights / planes[:, n_elements - 1]
     return np.asarray(heights.max(axis=1))

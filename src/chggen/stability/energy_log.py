@@ -1,4 +1,4 @@
-"""Energies of known phases as they are computed, in a file that grows."""
+"""A log of the energies of known phases: a file that grows as they are computed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,29 @@ from chggen.stability.references import ReferenceEntry
 
 
 class EnergyLog:
-    """What is known of each phase at each level, in a file that grows by lines; later lines add to earlier ones.
+    """What is known of each phase at each level of theory, kept in a file of JSON lines.
 
-    Fields: formula, space_group, n_atoms, static (eV/atom as given), relaxed (eV/atom), failed (why it is not),
-    sampled (where it was relaxed to stand for the static ones). A last line that a kill cut short is taken out of the
-    file; raises InputError for any other that cannot be read.
+    A phase is named by its id. Each line holds what was learnt at one time, and later lines add to earlier ones. A run
+    that was killed can therefore go on where it stopped.
+
+    Fields of a line, besides `id` and `level`:
+
+    - `formula`, `space_group` (international number) and `n_atoms` of the phase,
+    - `static`: energy of the structure as it was given, in eV/atom,
+    - `relaxed`: energy after relaxation, in eV/atom,
+    - `failed`: why there is no energy, or why the relaxation failed,
+    - `sampled`: present if the phase was relaxed as a sample of the static ones.
     """
 
     def __init__(self, path: Path) -> None:
+        """Read the log. A last line that was cut short by a kill is taken out of the file.
+
+        Args:
+            path: File of the log. It need not exist yet.
+
+        Raises:
+            InputError: Another line of the file cannot be read.
+        """
         self._path = path
         self._known: dict[tuple[str, str], dict[str, Any]] = {}
         text = path.read_text(errors="replace") if path.exists() else ""
@@ -38,27 +53,53 @@ class EnergyLog:
                 ) from None
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Add what was computed, and write it to the file at once.
+
+        Args:
+            rows: Lines with `id`, `level` and any of the other fields.
+        """
         with self._path.open("a") as handle:
             handle.writelines(json.dumps(row) + "\n" for row in rows)
         self._learn(rows)
 
     @property
     def names(self) -> set[str]:
+        """Ids of all phases in the log."""
         return {name for name, _ in self._known}
 
     def of(self, name: str, level: str) -> dict[str, Any]:
-        """What is known of a phase at a level; empty before anything was tried."""
+        """Return what is known of a phase at a level of theory.
+
+        Args:
+            name: Id of the phase.
+            level: Level of theory.
+
+        Returns:
+            Its fields, none before anything was tried.
+        """
         return self._known.get((name, level), {})
 
     def tried(self, name: str, level: str) -> bool:
-        """Whether its relaxation was tried, or is hopeless as it has no energy."""
+        """Return whether a phase needs no relaxation any more.
+
+        Args:
+            name: Id of the phase.
+            level: Level of theory.
+
+        Returns:
+            True if its relaxation was tried, or is hopeless because the structure has no energy.
+        """
         known = self.of(name, level)
         return "relaxed" in known or "failed" in known
 
     def entries(self) -> list[ReferenceEntry]:
-        """Every phase that has an energy, relaxed where there is such a one; none whose relaxation failed.
+        """Return every phase that has an energy, as reference entries.
 
-        The potential knows no phase near those, and a static one must not stay on a hull.
+        The relaxed energy is taken where there is one, else the static one. Phases whose relaxation failed are left
+        out: the potential knows no phase near them, and a static energy in its place must not stay on a hull.
+
+        Returns:
+            One entry for each phase and level.
         """
         return [
             ReferenceEntry(
@@ -76,6 +117,7 @@ class EnergyLog:
         ]
 
     def _learn(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Add the fields of these lines to what is known."""
         for row in rows:
             key = row["id"], row["level"]
             self._known[key] = self._known.get(key, {}) | {k: v for k, v in row.items() if k not in ("id", "level")}

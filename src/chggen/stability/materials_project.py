@@ -1,4 +1,4 @@
-"""Structures of a system from the Materials Project."""
+"""Fetching the structures of a chemical system from the Materials Project."""
 
 from __future__ import annotations
 
@@ -18,15 +18,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _KEY: Final = "MP_API_KEY"
-_ENDPOINT: Final = "CHGGEN_MP_ENDPOINT"  # address of another server of the same interface
+_ENDPOINT: Final = "CHGGEN_MP_ENDPOINT"  # address of another server with the same interface
 
 
 def fetch_structures(system: str, out: Path, client: Any = None) -> Path:
-    """All structures of a system such as Li-Si, its subsystems included, from the Materials Project: an archive.
+    """Fetch all structures of a chemical system and its subsystems from the Materials Project.
 
-    Written to OUT/SYSTEM.npz for `chggen references build`; one that is there and can be read is used as it is, one
-    that cannot is fetched anew. client: an MPRester; None: one with the key in MP_API_KEY (needs chggen[mp]). Raises
-    InputError without the key or the extra, and when the server cannot be asked or knows nothing of the system.
+    They are written to one archive, which `chggen references build` reads. An archive that is there is used as it is if
+    it can be read, and is fetched anew if not.
+
+    Args:
+        system: Elements of the system, such as `Li-Si`.
+        out: Folder of the archive. It is made if it does not exist.
+        client: An `MPRester` of mp-api. None makes one with the key in the environment variable `MP_API_KEY`, which
+            needs the extra `chggen[mp]`.
+
+    Returns:
+        Path of the archive, such as `OUT/Li-Si.npz` with the elements in alphabetical order. Structures are named by
+        their Materials Project ids.
+
+    Raises:
+        InputError: The system cannot be read, the key or the extra is missing, the server gives no answer or knows no
+            structure of the system, or the folder cannot be written to.
     """
     elements = system_elements(system)
     target = out / f"{'-'.join(sorted(elements))}.npz"
@@ -54,16 +67,17 @@ def fetch_structures(system: str, out: Path, client: Any = None) -> Path:
 
 
 def _named(found: Iterable[Any]) -> Iterable[tuple[str, Structure]]:
-    """Id and structure of what the server gave, documents or dictionaries."""
+    """Yield id and structure of each answer of the server, which may be a document or a dictionary."""
     from pymatgen.core import Structure
 
-    for one in found:
-        row = one if isinstance(one, dict) else vars(one)
+    for answer in found:
+        row = answer if isinstance(answer, dict) else vars(answer)
         given = row["structure"]
         yield str(row["material_id"]), given if isinstance(given, Structure) else Structure.from_dict(given)
 
 
 def _client() -> Any:
+    """Return an MPRester with the user's key. Raises InputError without mp-api or the key."""
     try:
         from mp_api.client import MPRester
     except ImportError:

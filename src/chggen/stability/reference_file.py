@@ -12,18 +12,35 @@ from chggen.errors import InputError
 from chggen.io import whole
 
 REFERENCES_FORMAT: Final = 2
-_TEXTS: Final = ("ids", "formulas")  # kept as bytes, which take a quarter of the room of str arrays
+_TEXTS: Final = ("ids", "formulas")  # kept as bytes, which need a quarter of the space of str arrays
 
 
 def write_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """Write the arrays of a table; the file appears whole or not at all."""
+    """Write the arrays of a table of references.
+
+    The file appears whole or not at all.
+
+    Args:
+        arrays: Name to array: the fields of `References`, without its reason.
+        path: File to write. A file that is there is replaced.
+    """
     kept: dict[str, Any] = {name: np.char.encode(a, "utf-8") if name in _TEXTS else a for name, a in arrays.items()}
-    with whole(path) as temporary, temporary.open("wb") as file:  # numpy adds .npz to names without
+    with whole(path) as temporary, temporary.open("wb") as file:  # given a name, numpy would add .npz to it
         np.savez_compressed(file, format=np.array(REFERENCES_FORMAT), **kept)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a table. Raises InputError when the file is missing or no table of this format."""
+    """Read the arrays of a table of references.
+
+    Args:
+        path: File that `write_arrays` has written.
+
+    Returns:
+        Name to array: the fields of `References`, without its reason.
+
+    Raises:
+        InputError: The file is missing, or is not a table of references of this format.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -44,12 +61,19 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
-    """Raise ValueError for arrays that do not belong together, or are not those of a table."""
-    n, k = len(arrays["ids"]), len(arrays["levels"])
+    """Raise ValueError for arrays that do not belong together or do not make a table."""
+    n_entries, n_levels = len(arrays["ids"]), len(arrays["levels"])
     expected = {
-        "levels": (k,), "ids": (n,), "formulas": (n,), "masks": (n, 2), "energies": (n, k), "relaxed": (n, k),
-        "space_groups": (n,), "n_atoms": (n,), "drops": (k,),
-    }  # fmt: skip
+        "levels": (n_levels,),
+        "ids": (n_entries,),
+        "formulas": (n_entries,),
+        "masks": (n_entries, 2),
+        "energies": (n_entries, n_levels),
+        "relaxed": (n_entries, n_levels),
+        "space_groups": (n_entries,),
+        "n_atoms": (n_entries,),
+        "drops": (n_levels,),
+    }
     if unknown := sorted(set(arrays) - set(expected)):
         raise ValueError(f"it has {unknown[0]}, which no table has")
     for name, shape in expected.items():
