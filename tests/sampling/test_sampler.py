@@ -247,6 +247,7 @@ def test_evaluations_are_what_the_recipe_says(name: str) -> None:
     down = [target for level, target in made.walk.steps(12) if target > level]
     into_clean = sum(target == 12 for target in down)  # nothing is left to correct there
     assert len(counting.sigmas) == len(down) * (1 + made.corrector.n_steps) - into_clean * made.corrector.n_steps
+    assert counting.sigmas
     assert all((sigma[1::2] > 0).all() for sigma in counting.sigmas)
     if isinstance(made.anchor, Clamp):
         assert all((sigma[::2] == 0).all() for sigma in counting.sigmas)

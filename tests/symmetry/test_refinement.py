@@ -155,12 +155,13 @@ def test_a_framework_that_no_tolerance_symmetrises_is_none() -> None:
     assert symmetrised_framework(_lopsided(), ((0.1, 10.0), (0.2, 15.0))) is None
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_a_random_framework_is_refused_or_made_exact(seed: int) -> None:
-    rng = np.random.default_rng(seed)
+def test_a_random_framework_is_refused_or_made_exact() -> None:
     lattice = Lattice.from_parameters(5.1, 6.3, 7.7, 81, 97, 104)
-    refined = symmetrised_framework(Structure(lattice, ["Li", "P", "P", "S", "S", "S"], rng.random((6, 3))))
-    if refined is not None:
+    drawn = [np.random.default_rng(seed).random((6, 3)) for seed in range(5)]
+    found = [symmetrised_framework(Structure(lattice, ["Li", "P", "P", "S", "S", "S"], sites)) for sites in drawn]
+    exact = [refined for refined in found if refined is not None]
+    assert 0 < len(exact) < len(found)  # of both kinds
+    for refined in exact:
         assert above_trivial(refined.space_group)
         assert space_group(refined.structure, 1e-4) == refined.space_group
 

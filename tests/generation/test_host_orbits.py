@@ -1,4 +1,4 @@
-"""Guests on orbits of a given host or of a chosen space group: which counts fit, what is said of those that do not."""
+"""Guests on orbits of a given host: which counts fit, and what is said of those that do not."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from pymatgen.core import Lattice, Structure
 from chggen.errors import InputError
 from chggen.generation.host import Host
 from chggen.generation.host_orbits import on_orbits, symmetrised
-from chggen.generation.symmetric_cells import symmetric_cell
-from chggen.symmetry.operations import group_of, space_group, standard_setting
-from chggen.symmetry.wyckoff import setting
+from chggen.symmetry.operations import space_group, standard_setting
 
 
 def _fcc(element: str = "S", edge: float = 6.0) -> Structure:
@@ -83,10 +81,10 @@ def test_counts_that_fit_nothing_are_answered_with_those_that_do() -> None:
     with pytest.raises(InputError, match=r"Li=1, Na=2 in the .* nearest counts that fit: Li=2, Na=2"):
         on_orbits(Host(framework=screw, guests={"Li": 1, "Na": 2}))
     many = {"Li": 1, "Na": 3, "K": 1, "Rb": 3, "Cs": 1, "H": 3, "Cu": 1}
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(InputError, match="no counts near these fit"):
         on_orbits(Host(framework=screw, guests=many))
-    assert time.perf_counter() - began < 20  # all counts near these would take hours
+    assert time.process_time() - began < 20  # all counts near these would take hours
 
 
 def test_a_host_without_symmetry_is_refused_with_the_remedy() -> None:
@@ -111,43 +109,6 @@ def test_enumeration_takes_less_than_a_second_for_a_hundred_atoms() -> None:
     big = Structure.from_spacegroup(225, Lattice.cubic(11.0), ["P"], [[0.0, 0.1, 0.3]])
     assert len(big) == 96
     on_orbits(Host(framework=_fcc(), guests={"Li": 4}))  # tables loaded
-    began = time.perf_counter()
+    began = time.process_time()
     on_orbits(Host(framework=big, guests={"Li": 8}))
-    assert time.perf_counter() - began < 2.0  # one second when nothing else runs
-
-
-def test_a_cell_of_a_space_group_holds_its_species_on_its_positions() -> None:
-    for number in (14, 62, 148, 166, 194, 216, 227):
-        host = symmetric_cell({"Zn": 4, "S": 12}, 240.0, np.random.default_rng(number), number)
-        assert host.framework.volume == pytest.approx(240.0)
-        for seed in range(3):
-            found = space_group(_filled(host, seed), 1e-4)
-            group = group_of(_filled(host, seed), 1e-4)
-            assert found is not None
-            assert group is not None
-            assert len(group) >= len(setting(number).group)
-
-
-def test_a_formula_that_does_not_fit_a_space_group_is_answered_with_units_that_do() -> None:
-    with pytest.raises(InputError, match=r"3 Na, 3 Cl in a primitive cell do not fit space group 225 .* formula units"):
-        symmetric_cell({"Na": 3, "Cl": 3}, 100.0, np.random.default_rng(0), 225)
-
-
-def test_drawn_space_groups_follow_known_crystals() -> None:
-    numbers = []
-    for seed in range(40):
-        host = symmetric_cell({"Na": 1, "Cl": 1}, 45.0, np.random.default_rng(seed))
-        found = space_group(_filled(host, seed), 1e-3)
-        assert found is not None
-        numbers.append(found)
-    known = {225, 221, 216, 187, 123, 119, 189, 194}  # what most crystals AB with one formula unit are
-    assert sum(n in known for n in numbers) > 20
-    assert numbers.count(225) >= 4
-    assert min(numbers) > 2
-
-
-def test_very_many_atoms_of_a_species_are_spread_as_well() -> None:
-    host = symmetric_cell({"H": 171, "C": 1}, 2000.0, np.random.default_rng(0), 1)
-    assert host.orbits is not None
-    with pytest.raises(InputError, match="do not fit space group 7"):
-        symmetric_cell({"C": 29, "O": 1}, 300.0, np.random.default_rng(0), 7)
+    assert time.process_time() - began < 2.0
