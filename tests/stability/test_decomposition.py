@@ -164,9 +164,9 @@ def test_eight_elements_are_a_matter_of_milliseconds():
     references = random_table(elements, 600, seed=0)
     formula = "".join(elements)
     hull(formula, 0.0, references=references)  # reads the phases
-    start = time.perf_counter()
+    start = time.process_time()
     position = hull(formula, 0.0, references=references)
-    assert time.perf_counter() - start < 0.05
+    assert time.process_time() - start < 0.05
     assert 1 <= len(position.product_ids) <= 8
 
 

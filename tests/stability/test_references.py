@@ -147,9 +147,9 @@ def test_a_hundred_thousand_entries_are_searched_fast():
         n_atoms=np.ones(n, np.int32),
         drops=np.zeros(2),
     )
-    start = time.perf_counter()
+    start = time.process_time()
     found = table.system(["Zn", "S", "P"], "pbe")
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
     wanted = {SYMBOLS.index(s) for s in ("Zn", "S", "P")}
     assert len(found) == sum(a in wanted and b in wanted for a, b in pairs)
 
