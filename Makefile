@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test test-extras lint
+.PHONY: install demo test test-extras lint docs
 
 install: $(INSTALLED)
 
@@ -27,3 +27,11 @@ lint: install
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# the site, in docs/_build/html; a warning is an error
+docs: .venv/.docs
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
+.venv/.docs: $(INSTALLED)
+	$(BIN)/pip install -q -c constraints.txt -e ".[docs]"
+	touch $@
