@@ -1,4 +1,4 @@
-"""The denoising loop and its parts: predictors, corrector, anchors, resampling, selection."""
+"""The denoising loop and its parts: recipes, predictors, corrector, anchors, resampling, selection, cell shapes."""
 
 import lazy_loader
 

@@ -1,6 +1,7 @@
-"""Shapes of cells from noise: the first half of joint sampling, whose second half places the atoms in them.
+"""Sampling of cell shapes with the strain score: the first half of sampling a crystal without a known cell.
 
-The atoms are uniform while the shape is noised (see diffusion.strain), so only the species count.
+The second half places the atoms in the cell. While the shape is noised the atoms are uniform in the cell (see
+`chggen.diffusion.strain`), so the shape depends on the species alone.
 """
 
 from __future__ import annotations
@@ -19,12 +20,17 @@ from chggen.crystals import SYMBOLS, Crystals
 from chggen.diffusion import SPREAD, Noise, ScoreModel, isotropic_metric, kept, shape_noise, strained
 
 _STEPS: Final = 32
-_TOP: Final = 0.995  # τ of the first level: a tenth of the clean strain is left, far below the noise
+_TOP: Final = 0.995  # τ of the first level, where a tenth of the clean strain is left, far less than the noise
 
 
 @dataclass(frozen=True)
 class ShapeSampler:
-    """Draws cells for a composition with the strain score of a model, which is on the device."""
+    """Draws cells for a composition with the strain score of a model.
+
+    Attributes:
+        score: A score model with a strain score, on the device.
+        device: A device of torch, such as `cpu` or `cuda`.
+    """
 
     score: ScoreModel
     device: str = "cpu"
@@ -37,10 +43,18 @@ class ShapeSampler:
         seed: int,
         rotations: Int[np.ndarray, "operations 3 3"] | None = None,
     ) -> Float[np.ndarray, "3 3"]:
-        """A cell (rows, Å) of that volume, Å³, for the species, as the reverse chain leaves it, not reduced.
+        """Draw one cell.
 
-        rotations: of a space group in lattice coordinates, as group.Group has them (columns); the cell is then of its
-        Bravais class, the noise being projected on the strains that the class allows.
+        Args:
+            species: Number of atoms of each element in the cell, by symbol.
+            volume: Volume of the cell in Å³.
+            seed: Seed of the random numbers.
+            rotations: Rotations of a space group in lattice coordinates, acting on columns, shape (operations, 3, 3),
+                as `chggen.symmetry.Group` has them. The noise is then projected on the strains that the group allows,
+                and the cell belongs to its Bravais class. None for any cell.
+
+        Returns:
+            The cell, rows in Å, shape (3, 3). It is not reduced.
         """
         generator = torch.Generator("cpu").manual_seed(seed)
         given = np.eye(3)[None] if rotations is None else rotations.transpose(0, 2, 1)
@@ -60,9 +74,9 @@ class ShapeSampler:
         strain = SPREAD * levels[0] * noise()
         for tau, lower in itertools.pairwise(levels):
             now = replace(crystals, lattice=strained(reference, strain)).to(self.device, torch.float32)
-            told = Noise(sigma=torch.full((len(crystals.atomic_numbers),), torch.inf), tau=tau.float(),
-                         reference=reference.float()).to(self.device)  # fmt: skip
-            slope = self.score(now, told).strain
+            level = Noise(sigma=torch.full((len(crystals.atomic_numbers),), torch.inf), tau=tau.float(),
+                          reference=reference.float()).to(self.device)  # fmt: skip
+            slope = self.score(now, level).strain
             assert slope is not None, "a model with a strain score was asked for"
             clean = allowed((strain + (tau * SPREAD) ** 2 * slope.double().cpu()) / kept(tau))
             left = kept(tau) / kept(lower)
@@ -73,6 +87,7 @@ class ShapeSampler:
 
 
 def _anywhere(species: Mapping[str, int], lattice: torch.Tensor) -> Crystals:
+    """A crystal of these species in the cell (1, 3, 3), Å, with all atoms at the origin: positions do not matter."""
     numbers = torch.tensor([SYMBOLS.index(s) + 1 for s, n in species.items() for _ in range(n)])
     return Crystals(
         frac_coords=torch.zeros(len(numbers), 3, dtype=torch.float64),

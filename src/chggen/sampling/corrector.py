@@ -1,4 +1,4 @@
-"""The Langevin corrector."""
+"""The Langevin corrector: steps at a fixed noise level that bring the sample closer to the law of that level."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Langevin:
-    """`n_steps` corrector steps x + ε g + √(2ε) z with ε = 2 (snr rms|z| / rms|g|)², at most σ² (paper's algorithm).
+    """Langevin steps x + ε g + √(2ε) z, with score g and standard normal noise z (the paper's corrector).
 
-    The norms are taken over the moving atoms of each crystal: over all components at once the step would shrink with
-    the number of atoms, and over the batch the crystals would depend on each other. rms|z| is √3 for free atoms, less
-    for those on orbits.
+    The step size is ε = 2 (snr · rms|z| / rms|g|)², at most σ². The root mean squares are taken over the moving atoms
+    of each crystal. A norm over all components at once would make steps smaller in larger crystals, and one over the
+    batch would make crystals depend on each other. rms|z| is √3 for free atoms and less for atoms on orbits.
+
+    Attributes:
+        n_steps: Steps at each level; 0 for no corrector.
+        snr: Signal-to-noise ratio, which sets the step size.
     """
 
     n_steps: int = 1
@@ -31,7 +35,20 @@ class Langevin:
         n_crystals: int,
         freedom: Float[Tensor, "atoms"],
     ) -> Float[Tensor, "atoms"]:
-        """ε of each atom's crystal, Å². freedom: mean square length of the noise on each atom."""
+        """Return the step size of each atom's crystal.
+
+        Args:
+            score: Scores in 1/Å, shape (atoms, 3).
+            moves: True for the atoms that move, the guests, shape (atoms,).
+            sigma: Level of each atom's crystal in Å, shape (atoms,).
+            crystal_index: Crystal of each atom, shape (atoms,).
+            n_crystals: Number of crystals.
+            freedom: Mean square length of the standard normal noise on each atom, shape (atoms,); see
+                `Symmetry.freedom`.
+
+        Returns:
+            ε in Å², shape (atoms,).
+        """
         zeros = torch.zeros(n_crystals, dtype=score.dtype, device=score.device)
         moving = moves.to(score.dtype)
         squares = zeros.index_add(0, crystal_index, (score**2).sum(-1) * moving).clamp(min=1e-20)

@@ -1,4 +1,4 @@
-"""Symmetry of the noise: constraints that keep a sample in the invariant subspace of a group."""
+"""Symmetry while sampling: noise and steps restricted to displacements that keep a space group."""
 
 from __future__ import annotations
 
@@ -16,39 +16,99 @@ from chggen.crystals import Crystals, wrap
 
 @runtime_checkable
 class Symmetry(Protocol):
-    """Where guests start, which displacements they may have, and their rebuilding after rounding."""
+    """Protocol of the symmetries of a sample: where guests start and how they may move."""
 
     def start(self, frac: Float[Tensor, "atoms 3"]) -> Float[Tensor, "atoms 3"]:
-        """Fractional starts of the guests, given uniform ones."""
+        """Return where the guests start.
+
+        Args:
+            frac: Fractional positions uniform in the cell, shape (atoms, 3).
+
+        Returns:
+            Fractional starts, shape (atoms, 3). Those of host atoms are not used.
+        """
         ...
 
     def project(self, displacement: Float[Tensor, "atoms 3"]) -> Float[Tensor, "atoms 3"]:
-        """The part of Cartesian displacements (Å) that keeps the symmetry."""
+        """Return the part of displacements that keeps the symmetry.
+
+        Args:
+            displacement: Cartesian displacements in Å, or noise without unit, shape (atoms, 3).
+
+        Returns:
+            Their projection on the invariant subspace, shape (atoms, 3).
+        """
         ...
 
     def rebuild(self, crystals: Crystals) -> Crystals:
-        """Crystals with the guests of every orbit rebuilt from its representative."""
+        """Rebuild the guests of every orbit from its representative, so that rounding errors do not add up.
+
+        Args:
+            crystals: The crystals after a step.
+
+        Returns:
+            The crystals with guests on exact orbits.
+        """
         ...
 
     def freedom(self, crystals: Crystals) -> Float[Tensor, "atoms"]:
-        """Mean square length of projected standard normal noise on each guest: 3 where all are free."""
+        """Return the mean square length of projected standard normal noise.
+
+        Args:
+            crystals: The crystals.
+
+        Returns:
+            Mean square length for each atom, shape (atoms,): 3 for a free atom, less for one on an orbit.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class NoSymmetry:
-    """Every displacement is allowed."""
+    """The `Symmetry` of free atoms: every displacement is allowed."""
 
     def start(self, frac: Tensor) -> Tensor:
+        """Return the uniform positions.
+
+        Args:
+            frac: Fractional positions, shape (atoms, 3).
+
+        Returns:
+            The same positions.
+        """
         return frac
 
     def project(self, displacement: Tensor) -> Tensor:
+        """Return the displacements as they are.
+
+        Args:
+            displacement: Cartesian displacements in Å, shape (atoms, 3).
+
+        Returns:
+            The same displacements.
+        """
         return displacement
 
     def rebuild(self, crystals: Crystals) -> Crystals:
+        """Return the crystals as they are.
+
+        Args:
+            crystals: The crystals after a step.
+
+        Returns:
+            The same crystals.
+        """
         return crystals
 
     def freedom(self, crystals: Crystals) -> Tensor:
+        """Return 3 for every atom, one for each direction.
+
+        Args:
+            crystals: The crystals.
+
+        Returns:
+            Mean square length of standard normal noise, shape (atoms,).
+        """
         return torch.full_like(crystals.frac_coords[:, 0], 3.0)
 
 
@@ -57,15 +117,24 @@ NO_SYMMETRY: Final = NoSymmetry()
 
 @dataclass(frozen=True)
 class OrbitSymmetry:
-    """Displacements of orbits, in the subspace that their groups leave unchanged.
+    """The `Symmetry` of guests on orbits of a space group.
 
-    Independent noise of all atoms is projected: carried back to the representative of each orbit, averaged over the
-    orbit and restricted to the directions its site symmetry leaves free, which has deviation σ/√m on an orbit of m
-    sites. That is the same diffusion in the invariant subspace, and an equivariant score needs no more to keep the
-    group; one draw for the representative, copied round, would be √m times too hot.
+    Displacements are projected in three steps: they are carried back to the representative of each orbit, averaged over
+    the orbit, and restricted to the directions that the site symmetry leaves free. Independent noise of standard
+    deviation σ then has σ/√m on an orbit of m sites. This is the same diffusion restricted to the invariant subspace,
+    and an equivariant score stays in that subspace by itself. One draw of σ for the representative, copied to the other
+    sites, would be √m times too large.
 
-    Atom = rotation · representative + translation in fractional coordinates; turn is that rotation in Cartesian
-    axes, free the Cartesian projector of each representative.
+    In fractional coordinates an atom is at rotation · representative + translation. An atom on no orbit represents
+    itself.
+
+    Attributes:
+        frac: Fractional starts, shape (atoms, 3); NaN for atoms of crystals without orbits, which start uniform.
+        representative: Index of the atom that represents each atom's orbit, shape (atoms,).
+        rotation: Rotations in fractional coordinates, acting on columns, shape (atoms, 3, 3).
+        translation: Translations in fractional coordinates, shape (atoms, 3).
+        turn: The rotations in Cartesian axes, acting on columns, shape (atoms, 3, 3).
+        free: Cartesian projectors of each atom's representative on its free directions, shape (atoms, 3, 3).
     """
 
     frac: Float[Tensor, "atoms 3"]
@@ -77,7 +146,15 @@ class OrbitSymmetry:
 
     @classmethod
     def of(cls, orbits: Sequence[Any], crystals: Crystals) -> OrbitSymmetry:
-        """From the orbits (chggen.symmetry.Orbits) of each crystal of a batch, None for a crystal without any."""
+        """Return the symmetry of a batch.
+
+        Args:
+            orbits: For each crystal its orbits (`chggen.symmetry.Orbits`), or None for a crystal without symmetry.
+            crystals: The batch, whose lattices give the Cartesian axes.
+
+        Returns:
+            The symmetry, on the device and in the dtype of the coordinates.
+        """
         columns = []
         start = 0
         for found, crystal in zip(orbits, crystals.split(), strict=True):
@@ -108,27 +185,59 @@ class OrbitSymmetry:
         )
 
     def start(self, frac: Tensor) -> Tensor:
+        """Return the starts on the orbits, and the uniform positions for atoms of crystals without orbits.
+
+        Args:
+            frac: Fractional positions uniform in the cell, shape (atoms, 3).
+
+        Returns:
+            Fractional starts, shape (atoms, 3).
+        """
         return torch.where(torch.isnan(self.frac), frac, wrap(self.frac))
 
     def project(self, displacement: Tensor) -> Tensor:
+        """Return the part of displacements that keeps the orbits.
+
+        Args:
+            displacement: Cartesian displacements in Å, or noise without unit, shape (atoms, 3).
+
+        Returns:
+            Their projection on the invariant subspace, shape (atoms, 3).
+        """
         back = torch.einsum("aji,aj->ai", self.turn, displacement)
         total = torch.zeros_like(back).index_add(0, self.representative, back)
         mean = torch.einsum("aij,aj->ai", self.free, (total / self._size[:, None])[self.representative])
         return torch.einsum("aij,aj->ai", self.turn, mean)
 
     def rebuild(self, crystals: Crystals) -> Crystals:
+        """Put every guest at the image of its representative.
+
+        Args:
+            crystals: The crystals after a step.
+
+        Returns:
+            The crystals with guests on exact orbits. Representatives and host atoms keep their bits.
+        """
         first = crystals.frac_coords[self.representative]
         image = torch.einsum("aij,aj->ai", self.rotation, first) + self.translation
-        # A representative is its own image, and keeps its bits.
+        # A representative is its own image; it is left alone so that rounding does not move it.
         itself = self.representative == torch.arange(len(first), device=first.device)
         still = (itself | ~crystals.guest)[:, None]
         return replace(crystals, frac_coords=torch.where(still, crystals.frac_coords, wrap(image)))
 
     def freedom(self, crystals: Crystals) -> Tensor:
+        """Return the free directions of each atom's site over the number of sites of its orbit.
+
+        Args:
+            crystals: Not used.
+
+        Returns:
+            Mean square length of projected standard normal noise, shape (atoms,).
+        """
         trace: Tensor = self.free.diagonal(dim1=1, dim2=2).sum(-1)
         return trace / self._size[self.representative]
 
     @cached_property
     def _size(self) -> Float[Tensor, "atoms"]:
-        """Sites of the orbit that an atom represents; 1 for those that represent none."""
+        """Number of sites of the orbit that each atom represents; 1 for atoms that represent none."""
         return torch.bincount(self.representative, minlength=len(self.frac)).clamp(min=1).to(self.frac)

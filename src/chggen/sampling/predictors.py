@@ -1,6 +1,6 @@
-"""Predictors, which take the atoms one step down the ladder, and the Langevin corrector at a fixed level.
+"""Predictors: ways to take the guests from one noise level to the next lower one.
 
-All act on Cartesian positions; sigma is each crystal's level in Å, given per atom. Host atoms get a step of 0.
+All act on Cartesian positions. The argument sigma is the level of each atom's crystal, in Å. Host atoms do not move.
 """
 
 from __future__ import annotations
@@ -15,37 +15,70 @@ from torch import Tensor
 
 @runtime_checkable
 class Moving(Protocol):
-    """The atoms of a running sample, as predictors see them."""
+    """The atoms of a running sample, as predictors see them. The sampler implements this protocol."""
 
     def score(self, sigma: Float[Tensor, "atoms"]) -> Float[Tensor, "atoms 3"]:
-        """The score at the present positions, 1/Å: one evaluation of the network."""
+        """Return the score at the present positions. Each call is one evaluation of the network.
+
+        Args:
+            sigma: Level of each atom's crystal in Å, shape (atoms,).
+
+        Returns:
+            Scores in 1/Å, Cartesian, shape (atoms, 3).
+        """
         ...
 
     def noise(self) -> Float[Tensor, "atoms 3"]:
-        """Standard normal noise, each crystal's from its own generator, in the subspace the symmetry allows."""
+        """Return standard normal noise (atoms, 3), projected on the displacements that the symmetry allows.
+
+        The noise of each crystal comes from its own generator.
+        """
         ...
 
     def move(self, step: Float[Tensor, "atoms 3"], sigma: Float[Tensor, "atoms"]) -> None:
-        """Displace the guests by step (Å) to the level sigma, at which the anchor holds the host."""
+        """Displace the guests and put the host where the anchor wants it at the new level.
+
+        Args:
+            step: Displacements in Å, Cartesian, shape (atoms, 3). Those of host atoms are ignored.
+            sigma: The new level of each atom's crystal in Å, shape (atoms,).
+        """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """What a multistep predictor keeps of its last step: its level, the way to the clean crystal, the step taken."""
+    """What a multistep predictor remembers of its last step.
 
-    sigma: Float[Tensor, "atoms"]  # Å
-    to_clean: Float[Tensor, "atoms 3"]  # σ² s, Å
-    step: Float[Tensor, "atoms 3"]  # Å
+    Attributes:
+        sigma: Level from which the step was taken, Å, shape (atoms,).
+        to_clean: Displacement from the noisy to the expected clean positions, σ² times the score, Å, shape (atoms, 3).
+        step: Displacement that was made, Å, shape (atoms, 3).
+    """
+
+    sigma: Float[Tensor, "atoms"]
+    to_clean: Float[Tensor, "atoms 3"]
+    step: Float[Tensor, "atoms 3"]
 
 
 @runtime_checkable
 class Predictor(Protocol):
-    """One step from level `sigma` to the lower `target`; memory is that of the step before, None after a jump."""
+    """Protocol of the predictors."""
 
     def __call__(
         self, atoms: Moving, sigma: Float[Tensor, "atoms"], target: Float[Tensor, "atoms"], memory: History | None
-    ) -> History | None: ...
+    ) -> History | None:
+        """Take the atoms one step down.
+
+        Args:
+            atoms: The atoms, which the predictor moves.
+            sigma: Present level of each atom's crystal in Å, shape (atoms,).
+            target: The lower level to reach in Å, shape (atoms,); 0 for the clean crystal.
+            memory: What the step before returned; None at the start, after a jump and after corrector steps.
+
+        Returns:
+            What the next step needs to know of this one. None for predictors of a single step.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -60,11 +93,12 @@ class Ancestral:
 
 @dataclass(frozen=True)
 class Refresh:
-    """To the mean of the clean crystals that the present one may come from, then fresh noise of the target level.
+    """A step to the expected clean positions, then fresh noise of the target level.
 
-    The stochastic end of the DDIM family (Song, Meng & Ermon, ICLR 2021). A mean is narrower than the law it stands
-    for, so this seeks modes: atoms of a Gaussian of deviation d, walked at levels far below d, settle at d/√2, half
-    the temperature. Where the exact law is wanted, take Ancestral with many levels.
+    It is the stochastic end of the DDIM family (Song, Meng & Ermon, ICLR 2021). Samples come out narrower than the
+    exact law, which finds likely structures with few evaluations. For atoms of a Gaussian law of standard deviation d,
+    walked at levels far below d, the samples have d/√2, as if at half the temperature. Where the exact law is wanted,
+    use `Ancestral` with many levels.
     """
 
     def __call__(self, atoms: Moving, sigma: Tensor, target: Tensor, memory: History | None) -> None:
@@ -73,7 +107,7 @@ class Refresh:
 
 @dataclass(frozen=True)
 class ProbabilityFlow:
-    """Euler step of the probability-flow ODE dx/dσ = −σ s (Song et al., ICLR 2021); draws no noise."""
+    """An Euler step of the probability-flow ODE dx/dσ = −σ s (Song et al., ICLR 2021). It draws no noise."""
 
     def __call__(self, atoms: Moving, sigma: Tensor, target: Tensor, memory: History | None) -> None:
         atoms.move((sigma * (sigma - target))[:, None] * atoms.score(sigma), target)
@@ -81,9 +115,12 @@ class ProbabilityFlow:
 
 @dataclass(frozen=True)
 class Heun:
-    """Heun step of the same ODE after `churn`: noise that first lifts σ to σ(1 + churn) (Karras et al., 2022).
+    """A Heun step of the probability-flow ODE, after noise that raises the level (Karras et al., NeurIPS 2022).
 
-    Two evaluations a step, one where the target is the clean crystal. churn 0 draws no noise.
+    It takes two evaluations of the network, or one where the target is the clean crystal.
+
+    Attributes:
+        churn: The noise first raises σ to σ(1 + churn); 0 draws no noise.
     """
 
     churn: float = 0.0
@@ -102,10 +139,11 @@ class Heun:
 
 @dataclass(frozen=True)
 class Multistep:
-    """DPM-Solver++(2M) in log σ (Lu et al., 2022): second order at one evaluation a step; draws no noise.
+    """A step of DPM-Solver++(2M) in log σ (Lu et al., 2022). It draws no noise.
 
-    The clean crystal is extrapolated from this step and the last one; first order where there is no last one, and at
-    the end, where log σ has none.
+    It is of second order with one evaluation of the network: the clean positions are extrapolated from this step and
+    the one before. Without a step before, and at the step to the clean crystal, where log σ is infinite, it is of first
+    order.
     """
 
     def __call__(self, atoms: Moving, sigma: Tensor, target: Tensor, memory: History | None) -> History:

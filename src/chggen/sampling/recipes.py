@@ -1,4 +1,4 @@
-"""Recipes: a schedule, a walk, a predictor, a corrector and an anchor that work together, by name."""
+"""Recipes: named settings of the sampler, whose schedule, walk, predictor, corrector and anchor work together."""
 
 from __future__ import annotations
 
@@ -18,18 +18,27 @@ from chggen.sampling.resampling import Walk
 from chggen.sampling.sampler import sample
 from chggen.sampling.selection import ONE, BestOf, Criterion
 
-QUALITIES: Final = {"fast": (50, 2), "best": (160, 4)}  # evaluations of the score network a sample, at most; tries
-_TOP: Final = 3.0  # Å; guests start uniform, and from farther out the network tells them nothing of their sites
-_KNEE: Final = 0.3  # Å; above it sites are chosen
+QUALITIES: Final = {"fast": (50, 2), "best": (160, 4)}  # most evaluations of the network for a sample, and tries
+_TOP: Final = 3.0  # Å; guests start uniform, and at higher levels the network tells them nothing of their sites
+_KNEE: Final = 0.3  # Å; above this level guests choose their sites
 _COARSE: Final = 0.7  # share of the levels above the knee
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to sample.
+    """Settings of the sampler.
 
-    Evaluations of the score network for each try: walk steps down × (those of the predictor, 1 or Heun's 2, +
-    corrector steps), less at the clean level, which has nothing to correct and no slope; then the choice's own.
+    Each step down of the walk takes the predictor's evaluations of the network, 1 or for `Heun` 2, and one for each
+    corrector step. A step to the clean crystal takes 1. Judging a try comes on top; see `BestOf.evaluations`.
+
+    Attributes:
+        schedule: The noise levels.
+        walk: The order in which the levels are visited.
+        predictor: Takes the guests from one level to the next.
+        corrector: Steps at each level after the predictor.
+        anchor: Holds the host.
+        choice: How many tries are made and which one is kept.
+        perturb: Start the guests from their input positions plus noise, not from anywhere; see `sample`.
     """
 
     schedule: Schedule
@@ -47,10 +56,22 @@ class Recipe:
         seeds: Sequence[int],
         on_move: Callable[[int, int], None] = lambda done, total: None,
     ) -> Crystals:
-        """Sample the guests of a batch; one seed for each crystal.
+        """Sample the guests of a batch.
 
-        crystals: the same for every try, guests anywhere; or what gives, for the seeds of a try, its crystals (of the
-        same atoms each time) and their symmetry.
+        Args:
+            score: The score network, on the device of the crystals.
+            crystals: The crystals, the same for every try and without symmetry. Or a function of a try's seeds that
+                returns its crystals, with the same atoms each time, and their symmetry.
+            seeds: One for each crystal. A sample depends on its own seed alone, not on the rest of the batch.
+            on_move: Called after each step with the number of steps done and of all steps, over all tries.
+
+        Returns:
+            The best sample of each crystal.
+
+        Example:
+            Two crystals from their species and cells, the positions of all atoms being sampled:
+
+                made = recipe("de-novo", quality="fast").run(load_score_model(), crystals, seeds=[0, 1])
         """
 
         def once(seeds: Sequence[int], k: int) -> Crystals:
@@ -84,15 +105,36 @@ def recipe(
     uncertainty: float = 0.0,
     top: float | None = None,
 ) -> Recipe:
-    """The recipe of a name; levels (of one try), n_resample, jump_length and best_of changed where given.
+    """Return the recipe of a name, with some settings changed.
 
-    `de-novo`: every atom moves. `clamp`: clean host. Both refresh the noise at each step, and keep the best of 2 tries
-    (quality `fast`) or 4 (`best`) by the judge. `renoise`: the host noised afresh at every level, each level walked 5
-    times, as the paper does; one try. All take 50 (`fast`) or 160 evaluations (`best`), unless changed. `paper`: its
-    published settings, 3,474 evaluations (200 levels, ancestral predictor, 5 corrector steps, jumps of 10 levels
-    walked 3 times). uncertainty: error of a clamped host that the network is told, Å. top: guests whose sites are
-    roughly known start from there, perturbed by so much (Å), and settle in a tenth of the evaluations by one try.
-    Raises InputError for an unknown name or quality.
+    The names:
+
+    - `de-novo`: every atom is sampled. The noise is refreshed at each step, and the best of 2 tries (quality `fast`) or
+      4 (`best`) is kept.
+    - `clamp`: the same for guests in a clean host.
+    - `renoise`: the host is noised afresh at every level and each level is walked 5 times, as in the paper; one try.
+    - `paper`: the paper's published settings: 200 levels, ancestral predictor, 5 corrector steps, jumps of 10 levels,
+      each stretch walked 3 times; 3,474 evaluations of the network.
+
+    All but `paper` take at most 50 evaluations of the network (`fast`) or 160 (`best`), unless settings are changed.
+
+    Args:
+        name: Name of the recipe.
+        quality: `fast` or `best`. The recipe `paper` has only one quality.
+        levels: Noise levels of one try.
+        n_resample: How often each stretch of levels is walked.
+        jump_length: Levels in a stretch.
+        best_of: Number of tries, of which the best is kept.
+        judge: Marks the tries.
+        uncertainty: Error of a clamped host that the network is told, standard deviation in Å.
+        top: Standard deviation in Å of the noise on guests whose sites are roughly known. They start from there, and
+            settle in one try with a tenth of the evaluations. None for guests that start anywhere.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        InputError: If the name or the quality is unknown.
     """
     if quality not in QUALITIES:
         raise InputError(f"unknown quality '{quality}'; expected fast or best")

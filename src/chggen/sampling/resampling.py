@@ -1,7 +1,7 @@
-"""Walks: the order in which a sampler visits the levels of a schedule, as pairs (level_from, level_to).
+"""Walks: the order in which a sampler visits the levels of a schedule (RePaint, Lugmayr et al., CVPR 2022).
 
-Level 0 is the noisiest; a pair with level_to > level_from is a denoising step, one with level_to < level_from jumps
-up again by adding noise (RePaint, Lugmayr et al., CVPR 2022).
+Levels are numbered from 0, the noisiest. A walk is a list of pairs (level, next level). A pair to a higher number is a
+denoising step. A pair to a lower number jumps back up by adding noise.
 """
 
 from __future__ import annotations
@@ -11,9 +11,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Walk:
-    """Down `jump_length` levels, up again and down, until each stretch was walked `n_resample` times.
+    """A walk that takes the levels in stretches and repeats each stretch.
 
-    n_resample = 1 walks straight down. Raises ValueError for values below 1.
+    A stretch is walked down, then noise is added to return to its top, and so on until it was walked `n_resample`
+    times. The repetition lets guests and host settle with each other.
+
+    Attributes:
+        n_resample: How often each stretch is walked down; 1 walks straight down the whole schedule.
+        jump_length: Levels in a stretch.
+
+    Raises:
+        ValueError: If either is below 1.
+
+    Example:
+        >>> Walk(n_resample=2, jump_length=2).steps(2)
+        [(0, 1), (1, 2), (2, 0), (0, 1), (1, 2)]
     """
 
     n_resample: int = 1
@@ -26,7 +38,14 @@ class Walk:
             )
 
     def steps(self, n_levels: int) -> list[tuple[int, int]]:
-        """The pairs over levels 0 … n_levels, the last one being the clean crystal."""
+        """Return the steps of the walk.
+
+        Args:
+            n_levels: Noise levels of the schedule. Level n_levels is the clean crystal after the last of them.
+
+        Returns:
+            Pairs (level, next level) in order. The last one ends at n_levels.
+        """
         pairs: list[tuple[int, int]] = []
         for top in range(0, n_levels, self.jump_length):
             bottom = min(top + self.jump_length, n_levels)

@@ -1,4 +1,4 @@
-"""The only denoising loop: de novo generation is inpainting with an empty host."""
+"""The denoising loop. There is only one, since de novo generation is inpainting with an empty host."""
 
 from __future__ import annotations
 
@@ -34,13 +34,34 @@ def sample(
     generators: Sequence[torch.Generator],
     on_move: Callable[[int, int], None] = lambda done, total: None,
 ) -> Crystals:
-    """Sample the guest atoms given the host; the guests' input positions do not matter unless `perturb` says so.
+    """Sample the positions of the guest atoms, given the host.
 
-    generators: one a crystal. symmetry: where guests start and what keeps them on their orbits. perturb: guests start
-    from their input positions, or those of their orbits, moved by noise of the schedule's top level: such crystals are
-    softened and settle again (SDEdit, Meng et al., ICLR 2022). Positions are kept in the dtype of `crystals` (float64
-    advised), the network is asked in float32. Returned host atoms are those handed in, bit for bit. on_move is told
-    steps done and in all.
+    Positions are kept in the dtype of `crystals`, for which float64 is advised. The network works in float32.
+
+    Args:
+        score: The score network.
+        crystals: A batch of crystals. `guest` tells which atoms are sampled. The positions of the guests do not matter
+            unless `perturb` is set.
+        schedule: The noise levels.
+        predictor: Takes the guests from one level to the next.
+        corrector: Steps at each level after the predictor.
+        anchor: Holds the host.
+        walk: The order in which the levels are visited.
+        symmetry: Where guests start and which displacements keep them on their orbits.
+        perturb: Start the guests from their input positions, or those on their orbits, moved by noise of the schedule's
+            top level (SDEdit, Meng et al., ICLR 2022). Otherwise they start uniform in the cell or on their orbits.
+        generators: Random numbers, one generator for each crystal.
+        on_move: Called after each step with the number of steps done and of all steps.
+
+    Returns:
+        The crystals with sampled guests. Host atoms are those handed in, bit for bit.
+
+    Example:
+        Four samples of the guests of one host, by a network loaded with `chggen.score.load_score_model`:
+
+            crystals = batch([host] * 4)
+            generators = generators_from([0, 1, 2, 3])
+            made = sample(score, crystals, Schedule(n_levels=50), predictor=Refresh(), generators=generators)
     """
     loop = _Loop(score, crystals, schedule, anchor, symmetry, generators)
     if perturb:
@@ -60,7 +81,7 @@ def sample(
 
 
 class _Loop:
-    """The moving crystals (steps.Moving) and what stays the same while they move."""
+    """The crystals while they are sampled (a `predictors.Moving`), with what stays the same meanwhile."""
 
     def __init__(
         self,
@@ -82,25 +103,27 @@ class _Loop:
         self.tau = torch.zeros(crystals.n_crystals, dtype=torch.float32, device=crystals.lattice.device)
 
     def start(self) -> None:
-        """Guests uniform in the cell or on their orbits, the host at the top level."""
+        """Put guests uniform in the cell or on their orbits, and the host at the top level."""
         guest = self.host.guest[:, None]
         start = self.symmetry.start(uniform(self.host, self.generators))
         frac = torch.where(guest, start, self.host.frac_coords)
         self._hold(replace(self.host, frac_coords=frac), self.levels[0])
 
     def perturb(self) -> None:
-        """Guests where they are known to be, noised to the top level."""
+        """Put guests where they are known to be, plus noise of the top level."""
         known = self.symmetry.start(self.host.frac_coords)
         self.now = replace(self.host, frac_coords=torch.where(self.host.guest[:, None], known, self.host.frac_coords))
         self.move(self.levels[0][:, None] * self.noise(), self.levels[0])
 
     def predict(self, level: int, target: int, predictor: Predictor) -> None:
+        """Take one predictor step from one level number to another."""
         self.memory = predictor(self, self.levels[level], self.levels[target], self.memory)
 
     def correct(self, level: int, corrector: Langevin) -> None:
+        """Take the corrector steps at a level number."""
         sigma = self.levels[level]
         if not bool((sigma > 0).any()):
-            return  # the clean crystal has no level to be corrected at
+            return  # no noise is left to correct in the clean crystal
         freedom = self.symmetry.freedom(self.now)
         for _ in range(corrector.n_steps):
             self.memory = None
@@ -111,22 +134,24 @@ class _Loop:
             self.move(size[:, None] * score + torch.sqrt(2 * size)[:, None] * self.noise(), sigma)
 
     def jump(self, level: int, target: int) -> None:
-        """Up again: the variances add, so the added noise has √(σ_high² − σ_low²)."""
+        """Add noise to return to a noisier level: variances add, so its deviation is √(σ_high² − σ_low²)."""
         low, high = self.levels[level], self.levels[target]
         spread = torch.sqrt(high**2 - low**2)
         self.memory = None
         self.move(spread[:, None] * self.noise(), high)
 
     def score(self, sigma: Float[Tensor, "atoms"]) -> Float[Tensor, "atoms 3"]:
+        """The score (atoms, 3), 1/Å, at the levels that the anchor tells the network."""
         seen = self.anchor.levels(self.now, sigma)
         noise = Noise(sigma=seen.float(), tau=self.tau)
         return self.model(self.now.to(self.now.lattice.device, torch.float32), noise).atoms.to(sigma.dtype)
 
     def noise(self) -> Float[Tensor, "atoms 3"]:
+        """Standard normal noise (atoms, 3), projected on what the symmetry allows."""
         return self.symmetry.project(self._normal())
 
     def move(self, step: Float[Tensor, "atoms 3"], sigma: Float[Tensor, "atoms"]) -> None:
-        """By what of the step keeps the symmetry: the network's own rounding does not."""
+        """Move the guests by the part of the step (Å) that keeps the symmetry, which the network's rounding breaks."""
         allowed = self.symmetry.project(step) * self.now.guest[:, None]
         self._hold(self.symmetry.rebuild(self.now.moved(allowed)), sigma)
 

@@ -1,4 +1,4 @@
-"""The best of several samples of the same crystal, as told by a judge."""
+"""Selection of the best of several samples of the same crystal."""
 
 from __future__ import annotations
 
@@ -18,42 +18,70 @@ from chggen.sampling.random_numbers import generators_from, normal
 
 @runtime_checkable
 class Criterion(Protocol):
-    """Orders samples of one crystal: the lowest mark is the best. `evaluations` of the score network it takes."""
+    """Protocol of the rules that rank samples of one crystal, the lowest mark being the best."""
 
     @property
-    def evaluations(self) -> int: ...
+    def evaluations(self) -> int:
+        """Evaluations of the score network that one call takes."""
+        ...
 
     def __call__(
         self, score: ScoreModel, crystals: Crystals, generators: Sequence[torch.Generator]
-    ) -> Float[Tensor, "crystals"]: ...
+    ) -> Float[Tensor, "crystals"]:
+        """Mark one sample of each crystal.
+
+        Args:
+            score: The network.
+            crystals: The samples.
+            generators: One for each crystal, for a criterion that draws noise.
+
+        Returns:
+            A mark for each crystal, shape (crystals,). Inf refuses a sample; NaN counts as inf.
+        """
+        ...
 
 
 @runtime_checkable
 class FinalSelector(Protocol):
-    """Has the last word among samples of each crystal, given by their marks, the lowest first: which of them it is.
-
-    refused: those whose mark is inf, to be chosen only where all are.
-    """
+    """Protocol of the final selection among samples that a `Criterion` has sorted."""
 
     def __call__(
         self, samples: Sequence[Crystals], refused: Bool[Tensor, "samples crystals"]
-    ) -> Int[Tensor, "crystals"]: ...
+    ) -> Int[Tensor, "crystals"]:
+        """Choose one sample of each crystal.
+
+        Args:
+            samples: Batches of the same crystals. Of each crystal, the first batch holds its best sample.
+            refused: True where the criterion's mark is inf, shape (samples, crystals). Such a sample is chosen only if
+                all samples of the crystal are refused.
+
+        Returns:
+            The number of the chosen sample of each crystal, shape (crystals,).
+        """
+        ...
 
 
 @dataclass(frozen=True)
 class DenoisingError:
-    """How badly the network finds the way back to a crystal from noise: mean of |σ s(x + σz) + z|² an atom.
+    """The `Criterion` of how well the network finds the way back to a crystal from noise.
 
-    ½ ∫ E|σ s + z|² d ln σ² bounds −log p(x) up to a constant (Song, Durkan, Murray & Ermon, NeurIPS 2021), so of two
-    crystals of the same atoms in the same cell the one of the lower error is the likelier. One draw for each sigma, Å;
-    they lie below the distance between sites, farther out a wrong site looks like a right one. Every atom is noised,
-    the host's too: a guest at a wrong site shows in its neighbours. A shift of the whole crystal is no error.
+    The mark is the mean of |σ s(x + σz) + z|² over atoms and levels, with one draw of the noise z for each level. The
+    integral ½ ∫ E|σ s + z|² d ln σ² bounds −log p(x) up to a constant (Song, Durkan, Murray & Ermon, NeurIPS 2021). Of
+    two crystals with the same atoms and cell, the one with the lower mark is therefore likely the more probable.
+
+    Every atom is noised, the host's too, because a guest at a wrong site shows in its neighbours. A shift of the whole
+    crystal does not count as an error.
+
+    Attributes:
+        sigmas: Levels in Å. They lie below the distance between sites; at higher levels a wrong site looks like a right
+            one.
     """
 
     sigmas: tuple[float, ...] = (0.05, 0.1, 0.2)
 
     @property
     def evaluations(self) -> int:
+        """Evaluations of the score network that one call takes: one for each level."""
         return len(self.sigmas)
 
     @torch.no_grad()
@@ -78,7 +106,16 @@ class DenoisingError:
 
 @dataclass(frozen=True, kw_only=True)
 class BestOf:
-    """Sample n times and keep the sample that the judge marks lowest, or the one that has the last word by `final`."""
+    """Sampling several times and keeping the best sample of each crystal.
+
+    Attributes:
+        n: Number of samples, called tries.
+        judge: Marks the tries; the lowest mark wins.
+        final: Chooses among the tries in the order of their marks. None takes the lowest mark.
+
+    Raises:
+        ValueError: If n is below 1.
+    """
 
     n: int = 1
     judge: Criterion = DenoisingError()
@@ -90,13 +127,24 @@ class BestOf:
 
     @property
     def evaluations(self) -> int:
-        """Evaluations of the network that judge one try; none where there is nothing to choose from."""
+        """Evaluations of the network that judging one try takes; 0 where there is only one try."""
         return self.judge.evaluations if self.n > 1 else 0
 
     def run(
         self, sample: Callable[[Sequence[int], int], Crystals], score: ScoreModel, seeds: Sequence[int]
     ) -> Crystals:
-        """The best of n `sample(seeds, try)`, crystal by crystal; one noise judges all tries of a crystal."""
+        """Sample n times and return the best sample of each crystal.
+
+        All tries of a crystal are judged with the same noise, so that marks differ by the samples alone.
+
+        Args:
+            sample: `sample(seeds, try)` returns one sample of each crystal. Tries are numbered from 0.
+            score: The network, for the judge.
+            seeds: One for each crystal. The first try takes them as they are; others take seeds that follow from them.
+
+        Returns:
+            The best samples. Of equal marks the first try wins.
+        """
         if self.n == 1:
             return sample(seeds, 0)
         tries, marks = [], []
@@ -112,7 +160,7 @@ class BestOf:
 
 
 def _picked(tries: Sequence[Crystals], which: Int[Tensor, "crystals"]) -> Crystals:
-    """Of each crystal the try of this number; tries may have their own cells."""
+    """The chosen try of each crystal, with its own cell, from batches of the same atoms."""
     index = tries[0].crystal_index
     atoms, crystals = (torch.arange(len(over), device=over.device) for over in (index, which))
     frac = torch.stack([made.frac_coords for made in tries])[which[index], atoms]
@@ -124,5 +172,5 @@ ONE: Final = BestOf()
 
 
 def _another(seed: int, k: int) -> int:
-    """Seed of the k-th further try; k = 0: of the noise that judges them all."""
+    """The seed of try k, counted from 1; k = 0 gives the seed of the noise that judges all tries."""
     return int(np.random.default_rng([seed, k]).integers(2**62))
