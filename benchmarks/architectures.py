@@ -22,7 +22,7 @@ from arms import rate, run_arm
 
 from chggen.io import from_table, read_toml
 from chggen.sampling import recipe
-from chggen.score import load_score_model, read
+from chggen.score import load_score_model, read_checkpoint
 from chggen.training import NoiseOptions, TrainingOptions, read_dataset, train, validation_loss
 
 _NEQUIP: dict[str, Any] = {
@@ -63,7 +63,7 @@ def measured(name: str, data: Path, crystals: str, minutes: float, learning_rate
             "architectures",
         )
         path = train(options)
-        found = read(path)
+        found = read_checkpoint(path)
         bands = validation_of(path, options)
         sampler = "renoise" if name == "paper" else "clamp"
         hits = [

@@ -23,7 +23,7 @@ from chggen.results.candidate import failed
 from chggen.results.database import read_candidates
 from chggen.results.folder import Store
 from chggen.results.ranking import rank
-from chggen.score import checkpoint
+from chggen.score import build_score_model, save_checkpoint
 from chggen.stability.references import ReferenceEntry, References, write_references
 
 _COMMANDS = (
@@ -342,7 +342,7 @@ def test_inpainting_a_file_with_several_guests(chggen: Chggen) -> None:
 def test_a_model_of_ones_own_is_used(chggen: Chggen) -> None:
     torch.manual_seed(0)
     options: dict[str, Any] = {"features": 8, "layers": 1, "cutoff": 4, "n_basis": 4, "n_radial": 2}
-    checkpoint.save(Path("own.pt"), "painn", checkpoint.build("painn", options), {})
+    save_checkpoint(Path("own.pt"), "painn", build_score_model("painn", options), {})
     line = "generate NaCl -n 1 --no-relax --levels 4 --workers 1"
     assert chggen(*line.split(), "-o", "own", "--model", "own.pt")[0] == 0
     assert chggen(*line.split(), "-o", "shipped")[0] == 0

@@ -12,7 +12,7 @@ import pytest
 
 from chggen.errors import InputError
 from chggen.io.toml import from_table, read_toml, to_toml
-from chggen.score.checkpoint import build
+from chggen.score import build_score_model
 from chggen.training.options import TrainingOptions
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -88,7 +88,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
 def test_the_shipped_configurations_hold(name: str) -> None:
     options = from_table(TrainingOptions, read_toml(CONFIGS / f"{name}.toml"), "training")
     architecture = dict(options.model)
-    model = build(str(architecture.pop("architecture")), architecture)
+    model = build_score_model(str(architecture.pop("architecture")), architecture)
     assert 1e5 < sum(p.numel() for p in model.parameters()) < 2e6
     again = from_table(TrainingOptions, tomllib.loads(to_toml(dataclasses.asdict(options))), "training")
     assert again == options

@@ -13,7 +13,7 @@ import torch
 from chggen.crystals.batch import Crystals
 from chggen.diffusion.score_model import Noise
 from chggen.errors import InputError
-from chggen.score import checkpoint
+from chggen.score import build_score_model, load_score_model, read_checkpoint, save_checkpoint
 
 _TINY: dict[str, dict[str, Any]] = {
     "painn": {"features": 8, "layers": 1, "cutoff": 4, "n_basis": 4, "n_radial": 2},
@@ -24,9 +24,9 @@ _TINY: dict[str, dict[str, Any]] = {
 @pytest.fixture(params=list(_TINY))
 def saved(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[torch.nn.Module, Path]:
     torch.manual_seed(1)
-    model = checkpoint.build(request.param, _TINY[request.param])
+    model = build_score_model(request.param, _TINY[request.param])
     path = tmp_path / "folder" / "model.pt"
-    checkpoint.save(path, request.param, model, {"steps": 7})
+    save_checkpoint(path, request.param, model, {"steps": 7})
     return model, path
 
 
@@ -34,7 +34,7 @@ def test_a_model_comes_back_ready_for_evaluation(
     saved: tuple[torch.nn.Module, Path], random_crystal: Callable[..., Crystals]
 ) -> None:
     model, path = saved
-    loaded = checkpoint.load_score_model(path)
+    loaded = load_score_model(path)
     assert loaded.options == model.options
     assert not loaded.training
     assert not any(p.requires_grad for p in loaded.parameters())
@@ -42,47 +42,47 @@ def test_a_model_comes_back_ready_for_evaluation(
     noise = Noise(sigma=torch.full((4,), 0.5), tau=torch.zeros(1))
     with torch.no_grad():
         assert torch.equal(loaded(crystal, noise).atoms, model(crystal, noise).atoms)
-    assert checkpoint.read(path)["provenance"] == {"steps": 7}
+    assert read_checkpoint(path)["provenance"] == {"steps": 7}
     assert [p.name for p in path.parent.iterdir()] == ["model.pt"]  # no half-written file is left
 
 
 def test_other_formats_are_refused(saved: tuple[torch.nn.Module, Path]) -> None:
     _, path = saved
-    torch.save(checkpoint.read(path) | {"format": 99}, path)
+    torch.save(read_checkpoint(path) | {"format": 99}, path)
     with pytest.raises(InputError, match=r"checkpoint format 99, expected 1; retrain"):
-        checkpoint.load_score_model(path)
+        load_score_model(path)
     torch.save([1, 2], path)
     with pytest.raises(InputError, match="checkpoint format list"):
-        checkpoint.load_score_model(path)
+        load_score_model(path)
 
 
 def test_weights_that_do_not_fit_are_refused(saved: tuple[torch.nn.Module, Path]) -> None:
     _, path = saved
-    content = checkpoint.read(path)
+    content = read_checkpoint(path)
     content["weights"].popitem()
     torch.save(content, path)
     with pytest.raises(InputError, match="do not fit its architecture"):
-        checkpoint.load_score_model(path)
+        load_score_model(path)
 
 
 def test_unknown_architectures_and_options_are_refused(saved: tuple[torch.nn.Module, Path]) -> None:
     _, path = saved
-    content = checkpoint.read(path)
+    content = read_checkpoint(path)
     torch.save(content | {"architecture": "gpt"}, path)
     with pytest.raises(InputError, match="unknown architecture 'gpt'; expected painn or nequip"):
-        checkpoint.load_score_model(path)
+        load_score_model(path)
     torch.save(content | {"options": content["options"] | {"heads": 3}}, path)
     with pytest.raises(InputError, match="unknown key 'heads'"):
-        checkpoint.load_score_model(path)
+        load_score_model(path)
 
 
 def test_files_that_are_no_checkpoint_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no score model at"):
-        checkpoint.load_score_model(tmp_path / "absent.pt")
+        load_score_model(tmp_path / "absent.pt")
     text = tmp_path / "model.pt"
     text.write_text("not a checkpoint")
     with pytest.raises(InputError, match="not a chggen checkpoint"):
-        checkpoint.load_score_model(str(text))
+        load_score_model(str(text))
 
 
 class _Harm:
@@ -94,5 +94,5 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     torch.save({"format": 1, "weights": _Harm()}, "model.pt")
     with pytest.raises(InputError, match="not a chggen checkpoint"):
-        checkpoint.load_score_model("model.pt")
+        load_score_model("model.pt")
     assert not Path("harm-done").exists()

@@ -13,7 +13,7 @@ from torch import Tensor
 from chggen.crystals.batch import Crystals
 from chggen.diffusion.score_model import Noise
 from chggen.errors import InputError
-from chggen.score.checkpoint import build
+from chggen.score import build_score_model
 
 _TINY: dict[str, Any] = {"hidden": "8x0e+6x1e+4x2e", "layers": 2, "cutoff": 4.0, "n_basis": 8, "radial_mlp": [8, 4]}
 
@@ -24,7 +24,7 @@ def test_a_cap_keeps_the_nearest_neighbours(random_crystal: Callable[..., Crysta
 
     def capped(most: int) -> Tensor:
         torch.manual_seed(0)
-        return build("nequip", _TINY | {"max_neighbours": most}).double()(crystal, noise).atoms.detach()
+        return build_score_model("nequip", _TINY | {"max_neighbours": most}).double()(crystal, noise).atoms.detach()
 
     assert torch.equal(capped(10_000), capped(0))
     assert not torch.allclose(capped(3), capped(0), rtol=1e-2)
@@ -45,4 +45,4 @@ def test_a_cap_keeps_the_nearest_neighbours(random_crystal: Callable[..., Crysta
 )
 def test_options_that_make_no_network_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
-        build("nequip", _TINY | wrong)
+        build_score_model("nequip", _TINY | wrong)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from chggen.crystals.batch import Crystals, batch
 from chggen.diffusion.score_model import Noise, ScoreModel
-from chggen.score.checkpoint import build
+from chggen.score import build_score_model
 from chggen.score.layers import Silu
 
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
@@ -38,7 +38,7 @@ SKEWED = np.array([[4.5, 0, 0], [2.0, 4.2, 0], [-1.5, 1.0, 5.0]])
 
 def tiny(name: str, dtype: torch.dtype = torch.float64) -> nn.Module:
     torch.manual_seed(0)
-    model = build(*TINY[name])
+    model = build_score_model(*TINY[name])
     with torch.no_grad():
         for parameter in model.parameters():  # off the special values of a fresh network, zeros above all
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -149,7 +149,7 @@ def test_no_digit_of_a_score_depends_on_what_is_beside_it(
 ) -> None:
     """At widths of real networks: products of few rows round differently on some CPUs, unless there are never few."""
     torch.manual_seed(0)
-    model = build(kind, {}).eval()
+    model = build_score_model(kind, {}).eval()
     singles = [random_crystal(5 * np.eye(3), n_atoms, seed=k, dtype=torch.float32) for k in range(4)]
     noises = [levels(n_atoms, torch.float32, seed=k) for k in range(4)]
     noise = Noise(sigma=torch.cat([n.sigma for n in noises]), tau=torch.zeros(4))
@@ -167,7 +167,9 @@ def test_two_crystals_of_like_size_make_the_batch_of_the_two(
     noise = levels(11, n_crystals=2)
     parts = [Noise(sigma=s, tau=noise.tau[:1]) for s in noise.sigma.split([6, 5])]
     alone = torch.cat([evaluate(model, first, parts[0]), evaluate(model, second, parts[1])])
-    assert torch.allclose(evaluate(model, batch([first, second]), noise), alone, atol=1e-10 * float(alone.abs().max()))
+    assert torch.allclose(
+        evaluate(model, batch([first, second]), noise), alone, atol=1e-10 * float(alone.abs().max())
+    )
 
 
 @EVERY
@@ -238,7 +240,7 @@ def test_coordinates_a_cell_further_have_the_same_score(
 def _with_strain(name: str) -> nn.Module:
     torch.manual_seed(0)
     architecture, options = TINY[name]
-    model = build(architecture, {**options, "strain_features": 8}).double().eval()
+    model = build_score_model(architecture, {**options, "strain_features": 8}).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -304,7 +306,7 @@ def test_a_strain_score_leaves_the_scores_of_atoms_as_they_are(
 ) -> None:
     crystal, noise = random_crystal(SKEWED, 4), levels(4)
     model = _with_strain(name)
-    plain = build(*TINY[name]).double().eval()
+    plain = build_score_model(*TINY[name]).double().eval()
     plain.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("strain.")})
     assert torch.equal(evaluate(model, crystal, noise), evaluate(plain, crystal, noise))
     with pytest.raises(ValueError, match="reference cell and tau above 0"):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from chggen.io.toml import from_table
-from chggen.score import checkpoint
+from chggen.score import read_checkpoint
 from chggen.training.data_parallel import Team, team
 from chggen.training.loop import train
 from chggen.training.options import TrainingOptions
@@ -67,10 +67,10 @@ def options(tmp_path: Path) -> TrainingOptions:
 def test_a_shared_run_goes_on_exactly_where_it_stopped(options: TrainingOptions, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    straight = checkpoint.read(train(options))["weights"]
+    straight = read_checkpoint(train(options))["weights"]
     run = replace(options.run, out=str(tmp_path / "halves"))
     first = replace(options, run=replace(run, max_minutes=1e-9))
     train(first)  # one step, then both stop
     assert torch.load(tmp_path / "halves" / "resume" / "state.pt", weights_only=True)["step"] == 1
-    resumed = checkpoint.read(train(replace(options, run=run), resume=True))["weights"]
+    resumed = read_checkpoint(train(replace(options, run=run), resume=True))["weights"]
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)

@@ -14,8 +14,8 @@ import torch
 
 from chggen.errors import InputError
 from chggen.io.toml import from_table
-from chggen.score import checkpoint
-from chggen.training import loop
+from chggen.score import build_score_model, load_score_model, read_checkpoint
+from chggen.training import loop, run_state
 from chggen.training.loop import learning_rate, train
 from chggen.training.options import OptimizerOptions, TrainingOptions
 
@@ -70,7 +70,7 @@ def _killed_at(step: int) -> Any:
 
 
 def _tensors(path: Path) -> dict[str, torch.Tensor]:
-    return checkpoint.read(path)["weights"]
+    return read_checkpoint(path)["weights"]
 
 
 @pytest.mark.parametrize("model", _MODELS)
@@ -83,9 +83,9 @@ def test_loss_falls_on_crystals_it_can_learn(archive: Path, model: str) -> None:
     assert len(losses) == 120
     assert np.mean(losses[:10]) > 2.0  # an ignorant network pays 1 for each component that moves
     assert np.mean(losses[-20:]) < 0.6 * np.mean(losses[:10])
-    loaded = checkpoint.load_score_model(path)
+    loaded = load_score_model(path)
     assert loaded.options.cutoff == 4.0
-    assert checkpoint.read(path)["provenance"]["steps"] == 120
+    assert read_checkpoint(path)["provenance"]["steps"] == 120
 
 
 @pytest.mark.parametrize("model", _MODELS)
@@ -138,7 +138,7 @@ def test_a_run_is_neither_overwritten_nor_made_up(archive: Path) -> None:
 
 def test_the_state_lies_in_files_below_the_limit(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = 20_000
-    monkeypatch.setattr(loop, "_SHARD", limit)
+    monkeypatch.setattr(run_state, "_SHARD", limit)
     options = _options(archive, "run", steps=2, run={"checkpoint_minutes": 0.0})
     train(options)
     shards = sorted((Path(options.run.out) / "resume").glob("*-*.pt"))
@@ -155,9 +155,9 @@ def test_a_start_from_other_weights(archive: Path) -> None:
     second = train(_options(archive, "second", steps=1, optimizer={"learning_rate": 0.0}), start_from=first)
     expected, found = _tensors(first), _tensors(second)
     assert all(torch.allclose(found[name], expected[name], atol=1e-7) for name in expected)
-    assert checkpoint.read(second)["provenance"]["started_from"] == "model.pt"
+    assert read_checkpoint(second)["provenance"]["started_from"] == "model.pt"
     on = train(_options(archive, "second", steps=2, optimizer={"learning_rate": 0.0}), resume=True)
-    assert checkpoint.read(on)["provenance"]["started_from"] == "model.pt"
+    assert read_checkpoint(on)["provenance"]["started_from"] == "model.pt"
 
 
 def test_weights_of_another_architecture_are_refused(archive: Path) -> None:
@@ -237,7 +237,7 @@ def test_the_score_of_shapes_is_learnt_alone_on_top_of_other_weights(
         "run": {"validate_every": 1},
     }
     after = train(_options(archive, "second", name, steps=60, **changes), start_from=before)
-    old, new = (checkpoint.read(path)["weights"] for path in (before, after))
+    old, new = (read_checkpoint(path)["weights"] for path in (before, after))
     assert all(torch.equal(new[key], old[key]) for key in old)
     history = json.loads((after.parent / "history.json").read_text())
     first, last = (record["loss strain"] for record in (history[0], history[-1]))
@@ -247,8 +247,8 @@ def test_the_score_of_shapes_is_learnt_alone_on_top_of_other_weights(
 def test_both_parts_are_learnt_together(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(_MODELS, "painn", _MODELS["painn"] | {"strain_features": 8})
     path = train(_options(archive, "both", steps=3))
-    fresh = checkpoint.build("painn", {k: v for k, v in _MODELS["painn"].items() if k != "architecture"}).state_dict()
-    new = checkpoint.read(path)["weights"]
+    fresh = build_score_model("painn", {k: v for k, v in _MODELS["painn"].items() if k != "architecture"}).state_dict()
+    new = read_checkpoint(path)["weights"]
     torch.manual_seed(4)
     assert any(not torch.equal(new[k], v) for k, v in fresh.items() if k.startswith("strain."))
 

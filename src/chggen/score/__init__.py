@@ -1,4 +1,4 @@
-"""Score networks and their checkpoints."""
+"""Score networks, which estimate ∇ log p of noisy crystals, and their checkpoints."""
 
 import lazy_loader
 

@@ -1,4 +1,8 @@
-"""Versioned files of score models: weights, architecture options and where they come from; and the shipped one."""
+"""Checkpoints of score models: writing and reading them, and loading the model that comes with the package.
+
+A checkpoint holds the weights, the number of its format, the name and options of the architecture, and provenance: how
+the weights were made. It holds no code and is read with `weights_only=True`.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +21,21 @@ from chggen.execution import check_device, keep_memory
 from chggen.io import from_table, whole
 
 FORMAT: Final = 1
-SHIPPED: Final = "score.pt"
+SHIPPED_MODEL: Final = "score.pt"  # file in the package chggen.score
 
 
 def architecture(name: str) -> tuple[type[Any], type[nn.Module]]:
-    """Options class and network class of an architecture. Raises InputError for an unknown name."""
+    """Return the classes of an architecture. They are imported only when asked for, since e3nn is slow to import.
+
+    Args:
+        name: `painn` or `nequip`.
+
+    Returns:
+        The dataclass of the architecture's options, and the class of the network.
+
+    Raises:
+        InputError: If the name is unknown.
+    """
     if name == "painn":
         from chggen.score.painn import PainnOptions, PainnScore
 
@@ -33,14 +47,32 @@ def architecture(name: str) -> tuple[type[Any], type[nn.Module]]:
     raise InputError(f"unknown architecture '{name}'; expected painn or nequip")
 
 
-def build(name: str, options: Mapping[str, Any]) -> nn.Module:
-    """A network with fresh weights."""
+def build_score_model(name: str, options: Mapping[str, Any]) -> nn.Module:
+    """Return a score model with fresh random weights.
+
+    Args:
+        name: Name of the architecture, `painn` or `nequip`.
+        options: Options of the architecture by name, for example `{"features": 64}`. Others keep their defaults.
+
+    Returns:
+        The network on the CPU, in training mode. Torch's global random state decides the weights.
+
+    Raises:
+        InputError: If the architecture or an option is unknown, or an option has a wrong type or value.
+    """
     options_class, network = architecture(name)
     return network(from_table(options_class, options, "model"))
 
 
-def save(path: Path, name: str, model: nn.Module, provenance: Mapping[str, Any]) -> None:
-    """Write a checkpoint (law: weights + format version + architecture options + provenance), atomically."""
+def save_checkpoint(path: Path, name: str, model: nn.Module, provenance: Mapping[str, Any]) -> None:
+    """Write a checkpoint. The file appears whole or not at all.
+
+    Args:
+        path: The file to write; missing folders are made.
+        name: Name of the architecture.
+        model: The network, with its options as `model.options`.
+        provenance: How the weights were made, as plain values: numbers and strings.
+    """
     content = {
         "format": FORMAT,
         "architecture": name,
@@ -48,17 +80,33 @@ def save(path: Path, name: str, model: nn.Module, provenance: Mapping[str, Any])
         "weights": {k: v.detach().cpu() for k, v in model.state_dict().items()},
         "provenance": dict(provenance),
     }
-    write_atomically(path, content)
+    save_atomically(path, content)
 
 
-def write_atomically(path: Path, content: Any) -> None:
-    """torch.save to a file that appears whole or not at all."""
+def save_atomically(path: Path, content: Any) -> None:
+    """Write a file by `torch.save`, so that it appears whole or not at all.
+
+    Args:
+        path: The file to write; missing folders are made.
+        content: What `torch.save` takes.
+    """
     with whole(path) as temporary:
         torch.save(content, temporary)
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The content of a checkpoint. Raises InputError when it is missing, no checkpoint, or of another format."""
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint.
+
+    Args:
+        path: A file written by `save_checkpoint`.
+
+    Returns:
+        A dictionary with the keys `format`, `architecture` (its name), `options` (of the architecture), `weights`
+        (tensors by name, on the CPU) and `provenance`.
+
+    Raises:
+        InputError: If the file is missing, is no checkpoint, or has another format.
+    """
     if not path.is_file():
         raise InputError(f"no score model at {path}; give a checkpoint written by `chggen train`")
     try:
@@ -74,17 +122,34 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def load_score_model(path: Path | str | None = None, device: str = "cpu") -> nn.Module:
-    """The shipped score model, or the one at path, ready for evaluation. Raises InputError (see read, check_device)."""
+    """Return a score model that is ready for evaluation.
+
+    Args:
+        path: A checkpoint, as `chggen train` writes it. None loads the model that comes with chggen.
+        device: A device of torch, such as `cpu` or `cuda`.
+
+    Returns:
+        The network on the device, in evaluation mode, its weights without gradients.
+
+    Raises:
+        InputError: If the device is not there, the path is no path, the file is missing or no checkpoint of this
+            format, or its weights do not fit its architecture.
+
+    Example:
+        >>> model = load_score_model()
+        >>> sum(p.numel() for p in model.parameters()) > 0
+        True
+    """
     check_device(device)
     keep_memory()
     if path is None:
-        with resources.as_file(resources.files("chggen.score") / SHIPPED) as shipped:
-            content = read(shipped)
+        with resources.as_file(resources.files("chggen.score") / SHIPPED_MODEL) as shipped:
+            content = read_checkpoint(shipped)
     else:
         if not isinstance(path, (str, os.PathLike)):
             raise InputError(f"expected the path of a score model, or None for the shipped one; got {path!r}")
-        content = read(Path(path))
-    model = build(content["architecture"], content["options"])
+        content = read_checkpoint(Path(path))
+    model = build_score_model(content["architecture"], content["options"])
     try:
         model.load_state_dict(content["weights"])
     except RuntimeError as error:

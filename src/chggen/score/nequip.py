@@ -1,8 +1,8 @@
-"""A NequIP-type score network: tensor-product convolutions of irreducible representations (Batzner et al., 2022).
+"""A score network of tensor-product convolutions (NequIP, Batzner et al., Nature Communications 13, 2453, 2022).
 
-With odd irreps among the hidden ones, harmonics carry their true parity and the score turns and mirrors with the
-crystal: E(3). With even irreps only (the paper's released example), harmonics count as even too, and a mirror image
-may get another score: SE(3).
+Which symmetry it has depends on the hidden irreps (irreducible representations). With odd ones among them, spherical
+harmonics carry their true parity and the score turns and mirrors with the crystal: E(3). With even ones only, as in the
+paper's released example, the harmonics count as even too. A mirror image may then get another score: SE(3).
 """
 
 from __future__ import annotations
@@ -18,19 +18,28 @@ from chggen.crystals import Crystals, Edges, Pairs, edges_within, pairs_of
 from chggen.diffusion import Noise, Score
 from chggen.errors import InputError
 from chggen.score.cell_shape import StrainScore, score_of_shape
-from chggen.score.layers import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, Silu, propped, score_from_noise
+from chggen.score.layers import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, Silu, padded, score_from_noise
 from chggen.score.tensor_product import Convolution, Irrep
 
 
 @dataclass(frozen=True, kw_only=True)
 class NequipOptions:
-    """Architecture: hidden irreps, layers, cutoff (Å), largest l of the harmonics, radial functions.
+    """Architecture options of `NequipScore`.
 
-    radial_mlp are the widths of the radial network behind the n_basis Bessel functions. max_neighbours keeps the
-    nearest edges of each atom only, and 0 all of them: with a cap the score jumps as neighbours change places.
-    sigma_input is `embedding`, or `none`: the output is then divided by σ and that is all (paper). lengths lets the
-    update of an atom see the lengths of the vectors and tensors that arrived as well as the scalars: angles between its
-    neighbours within one layer, not two. strain_features is the width of the score of lattice shapes, 0: none.
+    Attributes:
+        hidden: Irreps of the features of an atom, in the notation of e3nn: `16x1o` is 16 odd vectors.
+        layers: Number of convolutions.
+        cutoff: Distance in Å within which atoms see each other.
+        l_max: Largest angular momentum of the spherical harmonics.
+        n_basis: Number of Bessel functions of the distance.
+        radial_mlp: Widths of the layers of the radial network that follows the Bessel functions.
+        max_neighbours: Keep only so many nearest neighbours of each atom; 0 keeps all. With a limit the score jumps
+            where two neighbours swap places in the order of distance.
+        sigma_input: `embedding` shows the noise level to the network. `none` hides it, as in the paper: the level then
+            only divides the output.
+        lengths: Show the lengths of arriving vectors and tensors to the update of an atom, besides the scalars. One
+            layer then sees the angles between neighbours, for which it takes two otherwise.
+        strain_features: Width of the strain score, the score of cell shapes; 0 for a network without one.
     """
 
     hidden: str = "64x0e+32x1o+16x2e"
@@ -46,7 +55,19 @@ class NequipOptions:
 
 
 class NequipScore(nn.Module):
-    """Score model; see the module's text."""
+    """A `ScoreModel` of tensor-product convolutions.
+
+    Args:
+        options: The architecture.
+
+    Attributes:
+        options: The architecture, as written into checkpoints.
+        strain: The strain score, or None for a network without one.
+
+    Raises:
+        InputError: If the options make no network: irreps that cannot be read, that appear twice, or that lack scalars
+            or vectors; an unknown sigma_input; no layers, no harmonics above l = 0 or no radial network.
+    """
 
     def __init__(self, options: NequipOptions) -> None:
         super().__init__()
@@ -70,11 +91,23 @@ class NequipScore(nn.Module):
         self.strain = StrainScore(options.strain_features) if options.strain_features else None
 
     def forward(self, crystals: Crystals, noise: Noise) -> Score:
-        """Scores of the atoms, 1/Å, shape (atoms, 3); of the shapes where tau is not 0, see score_of_shape."""
+        """Return the score of crystals at a noise level.
+
+        Args:
+            crystals: A batch of crystals, in the dtype of the weights.
+            noise: Their noise levels. tau is 0 for all crystals of the batch or for none.
+
+        Returns:
+            Scores of the atoms in 1/Å, Cartesian, shape (atoms, 3). Where tau is not 0, they are 0 and the strain score
+            is given as well; see `score_of_shape`.
+
+        Raises:
+            ValueError: If tau is not 0 and the batch or the network does not allow for it; see `score_of_shape`.
+        """
         if (shape := score_of_shape(self.strain, crystals, noise)) is not None:
             return shape
-        asked = len(crystals.atomic_numbers)
-        crystals, noise = propped(crystals, noise)
+        n_atoms = len(crystals.atomic_numbers)
+        crystals, noise = padded(crystals, noise)
         edges = edges_within(crystals, self.options.cutoff)
         vector = edges.vectors(crystals)
         if self.options.max_neighbours:
@@ -94,11 +127,11 @@ class NequipScore(nn.Module):
             features = layer(features, level, basis, harmonics, pairs)
         gate = self.readout(features[0].squeeze(1))
         predicted = (self.direction(features[self._vector]) * gate[:, None, :]).sum(-1)
-        return Score(atoms=score_from_noise(predicted, noise.sigma)[:asked])
+        return Score(atoms=score_from_noise(predicted, noise.sigma)[:n_atoms])
 
 
 class _NoLevel(nn.Module):
-    """Stands for the noise embedding in a network that does not see σ."""
+    """Zeros in place of the noise embedding, for a network that does not see σ."""
 
     def __init__(self, n_features: int) -> None:
         super().__init__()
@@ -109,7 +142,7 @@ class _NoLevel(nn.Module):
 
 
 class _Layer(nn.Module):
-    """Convolution over the neighbours, then a gated update of each atom beside a skip connection."""
+    """A layer: a convolution over the neighbours, then a gated update of each atom, added to its old features."""
 
     def __init__(
         self, inputs: list[Irrep], hidden: list[Irrep], harmonics: list[Irrep], options: NequipOptions
@@ -141,7 +174,7 @@ class _Layer(nn.Module):
 
 
 def _length(x: Float[Tensor, "atoms components channels"]) -> Float[Tensor, "atoms 1 channels"]:
-    """Root mean square over the components, smooth at 0."""
+    """Root mean square over the components of each tensor, made smooth at 0."""
     return torch.sqrt((x * x).mean(dim=1, keepdim=True) + 1e-4)
 
 
@@ -156,7 +189,7 @@ def _nearest(edges: Edges, vector: Tensor, most: int) -> Bool[Tensor, "edges"]:
 
 
 def _hidden_irreps(options: NequipOptions) -> list[Irrep]:
-    """The hidden irreps, scalars first. Raises InputError for options that make no network."""
+    """The hidden irreps by rising l, scalars first. Raises InputError for options that make no network."""
     try:
         irreps = o3.Irreps(options.hidden)
     except ValueError:

@@ -1,7 +1,7 @@
-"""A lean E(3)-equivariant score network for CPUs: scalar and vector features (PaiNN, Schütt et al., ICML 2021).
+"""A score network of scalar and vector features, fast on CPUs (PaiNN, Schütt et al., ICML 2021).
 
-Every vector feature is a sum of edge directions times invariants, hence odd under inversion: the score turns, mirrors
-and moves with the crystal. σ enters per atom, before every layer.
+It is E(3)-equivariant: the score turns, mirrors and moves with the crystal. Every vector feature is a sum of edge
+directions times invariants, hence odd under inversion. The noise level σ of an atom enters before every layer.
 """
 
 from __future__ import annotations
@@ -15,14 +15,20 @@ from torch import Tensor, nn
 from chggen.crystals import Crystals, edges_within, pairs_of
 from chggen.diffusion import Noise, Score
 from chggen.score.cell_shape import StrainScore, score_of_shape
-from chggen.score.layers import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, Silu, propped, score_from_noise
+from chggen.score.layers import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, Silu, padded, score_from_noise
 
 
 @dataclass(frozen=True, kw_only=True)
 class PainnOptions:
-    """Architecture: feature width, layers, cutoff (Å), Bessel functions, learned radial functions.
+    """Architecture options of `PainnScore`.
 
-    strain_features: width of the score of lattice shapes, 0: none.
+    Attributes:
+        features: Scalar features of each atom, and vector features as many.
+        layers: Number of message-passing layers.
+        cutoff: Distance in Å within which atoms see each other.
+        n_basis: Number of Bessel functions of the distance.
+        n_radial: Number of radial functions learned from the Bessel functions.
+        strain_features: Width of the strain score, the score of cell shapes; 0 for a network without one.
     """
 
     features: int = 128
@@ -34,7 +40,15 @@ class PainnOptions:
 
 
 class PainnScore(nn.Module):
-    """Score model; see the module's text."""
+    """A `ScoreModel` with scalar and vector features.
+
+    Args:
+        options: The architecture.
+
+    Attributes:
+        options: The architecture, as written into checkpoints.
+        strain: The strain score, or None for a network without one.
+    """
 
     def __init__(self, options: PainnOptions) -> None:
         super().__init__()
@@ -54,11 +68,23 @@ class PainnScore(nn.Module):
         self.strain = StrainScore(options.strain_features) if options.strain_features else None
 
     def forward(self, crystals: Crystals, noise: Noise) -> Score:
-        """Scores of the atoms, 1/Å, shape (atoms, 3); of the shapes where tau is not 0, see score_of_shape."""
+        """Return the score of crystals at a noise level.
+
+        Args:
+            crystals: A batch of crystals, in the dtype of the weights.
+            noise: Their noise levels. tau is 0 for all crystals of the batch or for none.
+
+        Returns:
+            Scores of the atoms in 1/Å, Cartesian, shape (atoms, 3). Where tau is not 0, they are 0 and the strain score
+            is given as well; see `score_of_shape`.
+
+        Raises:
+            ValueError: If tau is not 0 and the batch or the network does not allow for it; see `score_of_shape`.
+        """
         if (shape := score_of_shape(self.strain, crystals, noise)) is not None:
             return shape
-        asked = len(crystals.atomic_numbers)
-        crystals, noise = propped(crystals, noise)
+        n_atoms = len(crystals.atomic_numbers)
+        crystals, noise = padded(crystals, noise)
         edges = edges_within(crystals, self.options.cutoff)
         pairs = pairs_of(edges, len(crystals.atomic_numbers))
         vector = edges.vectors(crystals)
@@ -74,11 +100,11 @@ class PainnScore(nn.Module):
         for layer in self.layers:
             scalar, vectors = layer(scalar, vectors, level, radial, directed, pairs.sender)
         predicted = (self.direction(vectors) * self.readout(scalar)[:, None, :]).sum(-1)
-        return Score(atoms=score_from_noise(predicted, noise.sigma)[:asked])
+        return Score(atoms=score_from_noise(predicted, noise.sigma)[:n_atoms])
 
 
 class _Layer(nn.Module):
-    """One exchange with the neighbours and one update of each atom."""
+    """A layer: each atom receives messages from its neighbours, then mixes its own scalars and vectors."""
 
     def __init__(self, f: int, n_radial: int) -> None:
         super().__init__()

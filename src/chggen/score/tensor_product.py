@@ -1,8 +1,8 @@
 """The convolution of equivariant networks: sums over neighbours of tensor products with spherical harmonics.
 
-Messages are h_sender ⊗ Y(r̂), weighted for each path and channel by a learned function of the distance. That function
-is linear in the last layer of its radial network, so the messages of one neighbour seen through several images are
-summed before the product is taken: a convolution costs what the distinct pairs cost, not what the edges do.
+A message is h_sender ⊗ Y(r̂). Each path and channel of the product is weighted by a learned function of the distance.
+That function is linear in its last layer. The harmonics of one neighbour's several images can therefore be summed
+before the product is taken, so the cost grows with the distinct pairs of atoms, not with the edges.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ _TYPICAL_NEIGHBOURS = 10.0  # messages start small but of order 1 in crystals of
 
 @dataclass(frozen=True)
 class Irrep:
-    """`channels` copies of the representation of angular momentum l and parity ±1; tensors (atoms, 2l+1, channels)."""
+    """Several copies of one irreducible representation. Features of this kind have shape (atoms, 2l+1, channels).
+
+    Attributes:
+        channels: Number of copies.
+        l: Angular momentum: 0 for scalars, 1 for vectors.
+        parity: Sign under inversion, 1 or -1.
+    """
 
     channels: int
     l: int  # noqa: E741 (the field's own letter)
@@ -31,11 +37,21 @@ class Irrep:
 
     @property
     def size(self) -> int:
+        """Components of one copy, 2l + 1."""
         return 2 * self.l + 1
 
 
 class Convolution(nn.Module):
-    """Sum over neighbours of h_sender ⊗ Y ⊗ radial functions along all allowed paths, mixed into the output irreps."""
+    """Sums over neighbours of h_sender ⊗ Y(r̂), along all paths that symmetry allows, mixed into the output irreps.
+
+    A path leads from an input irrep through a harmonic to an output irrep.
+
+    Args:
+        inputs: Irreps of the features that the neighbours send.
+        outputs: Irreps of the features that arrive.
+        harmonics: Irreps of the spherical harmonics, one channel each, by rising l.
+        widths: Sizes of the radial network: first the number of radial basis functions, then its layers.
+    """
 
     def __init__(
         self, inputs: list[Irrep], outputs: list[Irrep], harmonics: list[Irrep], widths: tuple[int, ...]
@@ -53,6 +69,17 @@ class Convolution(nn.Module):
         self._outputs = outputs
 
     def forward(self, sent: list[Tensor], basis: Tensor, harmonics: Tensor, pairs: Pairs) -> list[Tensor]:
+        """Return what arrives at each atom.
+
+        Args:
+            sent: Features of the sending atoms, one tensor for each input irrep, shape (atoms, 2l+1, channels).
+            basis: Radial basis functions of the edges, shape (edges, basis).
+            harmonics: Spherical harmonics of the edges, shape (edges, components of all l).
+            pairs: The distinct pairs of atoms that the edges connect.
+
+        Returns:
+            Arriving features, one tensor for each output irrep, shape (atoms, 2l+1, channels).
+        """
         radial = self.radial(basis)
         table = pairs.sum((radial[:, :, None] * harmonics[:, None, :]).flatten(1)).transpose(1, 2)
         parts: list[list[Tensor]] = [[] for _ in self._outputs]
@@ -67,7 +94,7 @@ class Convolution(nn.Module):
 
 
 class _Product(nn.Module):
-    """Paths from one input irrep through every harmonic into the output irreps, by Clebsch-Gordan coefficients."""
+    """The paths from one input irrep through every harmonic to the output irreps, by Clebsch-Gordan coefficients."""
 
     def __init__(self, source: Irrep, outputs: list[Irrep], harmonics: list[Irrep], n_radial: int) -> None:
         super().__init__()
@@ -100,7 +127,10 @@ class _Product(nn.Module):
         self._targets = [(k, out.size) for k, _, out in paths]
 
     def forward(self, x: Tensor, table: Tensor, sender: Tensor) -> list[tuple[int, Tensor]]:
-        """(output irrep, (atoms, 2l+1, channels)) of each path; table is (atoms, radial · harmonics, slots)."""
+        """For each path the number of its output irrep, and the sum (atoms, 2l+1, channels) over the neighbours.
+
+        table has shape (atoms, radial functions · harmonic components, neighbours).
+        """
         n, size, channels = x.shape
         n_radial = self.filter.shape[0]
         neighbours = x.flatten(1).index_select(0, sender.flatten()).view(n, -1, size * channels)

@@ -1,4 +1,4 @@
-"""Training of score models."""
+"""Training of score models: data, tasks, the training loop, validation."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Processes that share a training run: each works through its own batches, and the gradients are averaged."""
+"""Processes that share a training run: each works through batches of its own, and the gradients are averaged."""
 
 from __future__ import annotations
 
@@ -16,17 +16,33 @@ from torch.multiprocessing.spawn import spawn
 
 @dataclass(frozen=True)
 class Team:
-    """One process of `size`; rank 0 leads: it alone validates, writes and decides when to stop."""
+    """The place of one process in a team. The leader alone validates, writes files and decides when to stop.
+
+    Attributes:
+        rank: Number of the process, from 0, which is the leader.
+        size: Number of processes.
+    """
 
     rank: int = 0
     size: int = 1
 
     @property
     def leads(self) -> bool:
+        """Whether this process is the leader."""
         return self.rank == 0
 
     def average(self, gradients: list[torch.Tensor], stop: bool) -> bool:
-        """Average the gradients over the team, in place; returns whether the leader wants to stop."""
+        """Average gradients over the team, in place, and pass on the leader's decision to stop.
+
+        Every process has to call it at every step, since each waits for the others.
+
+        Args:
+            gradients: Gradients of the parameters, the same shapes in the same order in every process.
+            stop: Whether this process wants to stop. Only the leader's wish counts.
+
+        Returns:
+            Whether the leader wants to stop.
+        """
         if self.size == 1:
             return stop
         wish = gradients[0].new_tensor([float(stop and self.leads)])
@@ -39,9 +55,18 @@ class Team:
 
 @contextmanager
 def team(size: int, device: str, follow: Callable[..., None], *args: Any) -> Iterator[Team]:
-    """The leader's place in a team whose other processes run `follow(team, device, *args)`.
+    """Start the other processes of a team, for as long as the `with` block runs.
 
-    device: `cpu` or `cuda`; process k of several takes GPU k. Followers are stopped when the leader leaves early.
+    The block is the leader's part. When it ends, the leader waits for the others; when it raises, they are stopped.
+
+    Args:
+        size: Number of processes, the leader included; 1 starts none.
+        device: `cpu` or `cuda`. On GPUs, process k takes GPU k.
+        follow: Called in each other process as `follow(team, device, *args)`. It and its arguments are pickled.
+        *args: Further arguments of `follow`.
+
+    Yields:
+        The leader's place in the team.
     """
     if size == 1:
         yield Team()
@@ -74,6 +99,7 @@ def _start(
     follow: Callable[..., None],
     args: tuple[Any, ...],
 ) -> None:
+    """Run `follow` in one of the started processes, which are numbered from 0 without the leader."""
     rank = place + 1
     torch.set_num_threads(threads)
     _join(meeting, rank, size, device)
@@ -83,5 +109,6 @@ def _start(
 
 
 def _join(meeting: str, rank: int, size: int, device: str) -> None:
+    """Connect this process with the others, which meet by a file."""
     backend = "nccl" if device.startswith("cuda") else "gloo"
     dist.init_process_group(backend, init_method=meeting, rank=rank, world_size=size)

@@ -1,4 +1,4 @@
-"""Crystals to learn from, and batches of similar size drawn from them in an order fixed by the seed."""
+"""Data sets of crystals to learn from, and batches of crystals of similar size, in an order that the seed fixes."""
 
 from __future__ import annotations
 
@@ -17,22 +17,37 @@ _POOL = 64  # batches drawn together and sorted by size, so that padding stays s
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Crystals as flat arrays: atoms of crystal i are offsets[i]:offsets[i+1]; lattice in Å."""
+    """Many crystals as flat arrays.
 
-    lattice: np.ndarray  # (crystals, 3, 3)
-    offsets: np.ndarray  # (crystals + 1,)
-    atomic_numbers: np.ndarray  # (atoms,)
-    frac_coords: np.ndarray  # (atoms, 3)
+    Attributes:
+        lattice: Lattice vectors in Å as rows, shape (crystals, 3, 3).
+        offsets: The atoms of crystal i are those from offsets[i] up to offsets[i + 1], shape (crystals + 1,).
+        atomic_numbers: Atomic numbers, shape (atoms,).
+        frac_coords: Fractional coordinates, shape (atoms, 3).
+    """
+
+    lattice: np.ndarray
+    offsets: np.ndarray
+    atomic_numbers: np.ndarray
+    frac_coords: np.ndarray
 
     def __len__(self) -> int:
         return len(self.lattice)
 
     @property
     def n_atoms(self) -> np.ndarray:
+        """Number of atoms of each crystal, shape (crystals,)."""
         return np.diff(self.offsets)
 
     def take(self, indices: Sequence[int] | np.ndarray) -> Crystals:
-        """The crystals at these indices as one float32 batch, all atoms guests."""
+        """Return some of the crystals as one batch.
+
+        Args:
+            indices: Numbers of the crystals, shape (batch,).
+
+        Returns:
+            The crystals on the CPU in float32, every atom a guest.
+        """
         rows = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in indices]
         atoms = np.concatenate(rows)
         index = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
@@ -47,7 +62,14 @@ class Dataset:
         )
 
     def select(self, keep: np.ndarray) -> Dataset:
-        """The crystals where keep (crystals,) is True."""
+        """Return the data set of some of the crystals.
+
+        Args:
+            keep: True for the crystals to keep, shape (crystals,).
+
+        Returns:
+            The kept crystals in the same order.
+        """
         chosen = np.flatnonzero(keep)
         atoms = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in chosen]
         flat = np.concatenate(atoms) if atoms else np.zeros(0, dtype=int)
@@ -60,9 +82,20 @@ class Dataset:
 
 
 def read_dataset(paths: Sequence[str], split: str, max_atoms: int) -> Dataset:
-    """The crystals of all files with at most max_atoms atoms; of an .npz with a `split` key, those of that split.
+    """Read a data set from files.
 
-    Raises InputError for a file that cannot be read or when nothing is left.
+    Args:
+        paths: Files `.npz`, `.extxyz`, or `.csv` with a column `cif`.
+        split: Of an archive `.npz` with the key `split`, the rows with this value are taken; `train` or `val`. From
+            other files all crystals are taken.
+        max_atoms: Crystals with more atoms are left out.
+
+    Returns:
+        The crystals of all files.
+
+    Raises:
+        InputError: If a file is missing, cannot be read, lacks an array, holds no structures or partially occupied
+            sites, or if no crystal is left.
     """
     parts = [_read(Path(p), split) for p in paths]
     joined = Dataset(
@@ -78,6 +111,7 @@ def read_dataset(paths: Sequence[str], split: str, max_atoms: int) -> Dataset:
 
 
 def _read(path: Path, split: str) -> Dataset:
+    """The crystals of one file. Raises InputError."""
     if not path.is_file():
         raise InputError(f"no training data at {path}; give an .npz, .extxyz or .csv file")
     if path.suffix != ".npz":
@@ -100,6 +134,7 @@ def _read(path: Path, split: str) -> Dataset:
 
 
 def _from_structures(path: Path) -> Dataset:
+    """The crystals of a file that pymatgen reads. Raises InputError."""
     from chggen.io import read_training_structures
 
     structures = read_training_structures(path)
@@ -118,10 +153,22 @@ def _from_structures(path: Path) -> Dataset:
 def epoch_batches(
     n_atoms: np.ndarray, seed: int, epoch: int, atoms_per_batch: int, crystals_per_batch: int, together: int = 1
 ) -> list[np.ndarray]:
-    """Index arrays of one pass over the data, each of similar-sized crystals within the two limits.
+    """Return the batches of one pass over the data, in random order.
 
-    From the first on, every `together` batches in a row are of similar size as well: processes that wait for each
-    other have the same to do. Batches left over from the last full row are left out of this pass.
+    The crystals of a batch are of similar size. So are the batches of a row of `together` in sequence, because
+    processes that wait for each other should have the same work. Batches that make no full row are left out of the
+    pass.
+
+    Args:
+        n_atoms: Number of atoms of each crystal, shape (crystals,).
+        seed: Seed of the run.
+        epoch: Number of the pass, from 0. Each pass has an order of its own.
+        atoms_per_batch: Most atoms of a batch. A single larger crystal makes a batch by itself.
+        crystals_per_batch: Most crystals of a batch.
+        together: Number of processes that work at the same time.
+
+    Returns:
+        Indices of crystals, an array for each batch.
     """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(n_atoms))
@@ -138,6 +185,7 @@ def epoch_batches(
 
 
 def _cut(order: np.ndarray, n_atoms: np.ndarray, most_atoms: int, most_crystals: int) -> Iterator[np.ndarray]:
+    """Cut a sequence of crystals into batches within the two limits."""
     start = 0
     atoms = 0
     for k, crystal in enumerate(order):

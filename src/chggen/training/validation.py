@@ -1,4 +1,4 @@
-"""The validation loss: fixed crystals, fixed noise, whole and by noise band."""
+"""The validation loss: over fixed crystals and fixed noise, in all and by band of noise level."""
 
 from __future__ import annotations
 
@@ -16,14 +16,26 @@ from chggen.training.dataset import Dataset
 from chggen.training.denoising_task import atom_losses, make_task
 from chggen.training.options import TrainingOptions
 
-_BANDS: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, math.inf)  # Å
+_BANDS: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, math.inf)  # limits of the bands, Å
 
 
 @torch.no_grad()
 def validation_loss(model: nn.Module, data: Dataset, options: TrainingOptions, device: str) -> dict[str, float]:
-    """Mean loss over fixed crystals and fixed noise, whole and by band of the crystals' largest sigma (Å).
+    """Return the mean loss over fixed crystals with fixed noise.
 
-    Levels are log-uniform and species alike whatever the focus of the training, so that runs of other focus compare.
+    Noise levels are log-uniform and all species equally likely to be guests, whatever `focus_share` and `mobile_weight`
+    of the training are. Losses of runs that differ in these can therefore be compared.
+
+    Args:
+        model: A score model on the device.
+        data: Crystals that are not trained on.
+        options: Options of the training, which give the number of crystals and the mixture of tasks.
+        device: A device of torch.
+
+    Returns:
+        Losses by name, without unit, rounded to 4 digits: `loss` over all crystals; `loss LOW-HIGH` over those whose
+        largest sigma lies in the band, in Å; `loss strain` of the strain score, if the model has one. A band without
+        crystals is left out.
     """
     n = min(options.data.validation_crystals, len(data))
     chosen = np.random.default_rng(7).permutation(len(data))[:n]
@@ -46,6 +58,7 @@ def validation_loss(model: nn.Module, data: Dataset, options: TrainingOptions, d
 
 
 def _shape_loss(model: nn.Module, data: Dataset, chosen: np.ndarray, device: str) -> float:
+    """Mean loss of the strain score over the chosen crystals."""
     shapes = CellShapes(data.lattice)
     losses = []
     for k, indices in enumerate(np.array_split(chosen, math.ceil(len(chosen) / 32))):
