@@ -1,4 +1,4 @@
-"""Cheap checks of generated structures: closest contacts and composition."""
+"""Cheap checks of generated structures: finite coordinates, composition and closest contacts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,25 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 NOT_FINITE: Final = "coordinates are not finite"
-CLOSEST: Final = 0.5  # of the sum of covalent radii; below, a potential meets what it has never seen
+CLOSEST: Final = 0.5  # of the sum of covalent radii; potentials have not been trained on closer contacts
+_REACH: Final = 3.0  # Å, within which contacts are looked for
 
 
 def closest_contact(structure: Structure) -> tuple[float, str]:
-    """Smallest distance over sum of covalent radii, and the pair it belongs to, self-images included."""
+    """Return the closest contact of a structure, relative to the covalent radii of its two atoms.
+
+    Contacts of an atom with its own periodic images count as well. Contacts beyond 3 Å are not looked for.
+
+    Args:
+        structure: An ordered structure.
+
+    Returns:
+        The smallest ratio of distance to sum of covalent radii, and the pair with its distance, such as `Li–O 1.02 Å`.
+        Infinity and an empty text where no contact is found.
+    """
     from ase.data import covalent_radii
 
-    centers, others, _, distances = structure.get_neighbor_list(3.0)
+    centers, others, _, distances = structure.get_neighbor_list(_REACH)
     if not len(distances):
         return np.inf, ""
     radii = np.array([covalent_radii[site.specie.Z] for site in structure])
@@ -30,7 +41,16 @@ def closest_contact(structure: Structure) -> tuple[float, str]:
 
 
 def reject_reason(structure: Structure, species: Mapping[str, int]) -> str | None:
-    """Why a generated structure must not go on: coordinates not finite, wrong composition, overlap; None: it may."""
+    """Return why a generated structure is rejected before any energy is computed.
+
+    Args:
+        structure: The structure as generated.
+        species: Element symbol to count that was asked for.
+
+    Returns:
+        The reason: coordinates that are not finite, a wrong composition, or atoms that overlap (closer than half the
+        sum of their covalent radii). None if the structure is accepted.
+    """
     if not (np.isfinite(structure.frac_coords).all() and np.isfinite(structure.lattice.matrix).all()):
         return NOT_FINITE
     found = {k: int(v) for k, v in structure.composition.get_el_amt_dict().items()}

@@ -1,4 +1,4 @@
-"""Orbits of a host's group for its guests."""
+"""Guests on orbits of a host's space group: finding the group, and planning the orbits."""
 
 from __future__ import annotations
 
@@ -30,11 +30,21 @@ from chggen.symmetry import (
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-SYMPREC: Final = 0.1  # Å; at which a given host's group is looked for
+SYMPREC: Final = 0.1  # Å, at which the group of a given host is looked for
 
 
 def symmetrised(framework: Structure) -> Refined:
-    """A given host, symmetrised. Raises InputError where it has no symmetry above P-1."""
+    """Symmetrise a framework at symprec 0.1 Å.
+
+    Args:
+        framework: An ordered structure.
+
+    Returns:
+        The symmetrised framework, with the tolerance and the displacements.
+
+    Raises:
+        InputError: The framework has no symmetry above P1 and P-1.
+    """
     found = refine(framework, SYMPREC)
     if found is None or not above_trivial(found.space_group):
         name = {1: "P1", 2: "P-1"}.get(found.space_group if found else 1, "no space group")
@@ -46,17 +56,27 @@ def symmetrised(framework: Structure) -> Refined:
 
 
 def on_orbits(host: Host, order: int | None = None) -> Host:
-    """The host with its guests on orbits of its group, or of the first subgroup that their counts fit.
+    """Put the guests of a host on orbits of its space group, or of a subgroup if their counts do not fit the group.
 
-    The framework has to be symmetrised. order: half of the draws are from smaller subgroups of so many operations,
-    where any hold the guests. Raises InputError, naming counts that fit, where no subgroup above P1 and P-1 holds them
-    in this cell.
+    The largest subgroups that hold the guests are taken; each draw of orbits chooses one of them.
+
+    Args:
+        host: A host whose framework is symmetrised (see `symmetrised`).
+        order: If given, half of the draws use smaller subgroups with exactly this many operations, provided that there
+            are any which hold the guests.
+
+    Returns:
+        The host with a plan of orbits.
+
+    Raises:
+        InputError: The host has no symmetry above P1 and P-1, or no subgroup above these holds the guests in this
+            cell. The message names nearby counts that do fit.
     """
     group, positions = _group(host)
     around = free_volume_of(host)
     plan = plan_orbits(around, group, positions)
     if plan is None:
-        near = [counts_text(host, found) for found in nearest_counts(around, group, positions)]
+        near = [counts_text(host, counts) for counts in nearest_counts(around, group, positions)]
         remedy = f"nearest counts that fit: {' or '.join(near)}" if near else "no counts near these fit"
         where = f"the {len(host.framework)}-atom cell of the host"
         groups = f"space group {standard_setting(group)[0]} or its subgroups above P1 and P-1"
@@ -72,15 +92,34 @@ def on_orbits(host: Host, order: int | None = None) -> Host:
 
 
 def kept_orbits(host: Host, sites: Float[np.ndarray, "guests 3"]) -> tuple[np.ndarray, Orbits] | None:
-    """The sites made symmetric, and the orbits of all atoms, by what of a symmetrised host's group the sites keep.
+    """Make guest sites symmetric that are nearly so.
 
-    None where that is P1 or P-1.
+    Only those operations of the host's group are used that take the sites nearly onto each other.
+
+    Args:
+        host: A host whose framework is symmetrised.
+        sites: Fractional coordinates of the guests, of shape (guests, 3), in the order of the host's guests.
+
+    Returns:
+        The symmetric sites, of shape (guests, 3), and the orbits of all atoms. None where the sites keep nothing of the
+        group above P1 and P-1.
+
+    Raises:
+        InputError: The host has no symmetry above P1 and P-1.
     """
     return orbits_of_sites(free_volume_of(host), _group(host)[0], sites)
 
 
 def lowered(host: Host) -> Host:
-    """The host with its guests on orbits of smaller subgroups; the same where there are none that hold them."""
+    """Put the guests of a host on orbits of smaller subgroups than now.
+
+    Args:
+        host: A host whose framework is symmetrised.
+
+    Returns:
+        The host with a plan for the largest of the smaller subgroups that hold the guests. The same host where there
+        are none, or where its guests are on no orbits.
+    """
     if host.orbits is None:
         return host
     group, positions = _group(host)
@@ -90,7 +129,10 @@ def lowered(host: Host) -> Host:
 
 
 def _group(host: Host) -> tuple[Group, tuple[WyckoffPosition, ...]]:
-    """The group of a symmetrised framework and its positions. Raises InputError where it has none above P-1."""
+    """Return the group of a symmetrised framework and its Wyckoff positions.
+
+    Raises InputError where the group is not above P1 and P-1.
+    """
     group = group_of(host.framework)
     if group is None or group.trivial:
         raise InputError("the host has no symmetry above P-1; use symmetry none")
@@ -98,6 +140,14 @@ def _group(host: Host) -> tuple[Group, tuple[WyckoffPosition, ...]]:
 
 
 def free_volume_of(host: Host) -> FreeVolume:
+    """Return the room that a host leaves for its guests, as the planning of orbits takes it.
+
+    Args:
+        host: The host.
+
+    Returns:
+        The lattice, the host atoms, and the guests by atomic number.
+    """
     from pymatgen.core import Element
 
     return FreeVolume(
@@ -109,5 +159,13 @@ def free_volume_of(host: Host) -> FreeVolume:
 
 
 def counts_text(host: Host, counts: Iterable[int]) -> str:
-    """Guests with these counts, in the order of the host's, as messages name them: `Li=4, Na=2`."""
+    """Return guest counts as messages name them.
+
+    Args:
+        host: The host whose guests they are.
+        counts: A count for each guest element, in the order of the host's guests. They need not be the host's own.
+
+    Returns:
+        A text such as `Li=4, Na=2`.
+    """
     return ", ".join(f"{symbol}={n}" for symbol, n in zip(host.guests, counts, strict=True))

@@ -1,7 +1,8 @@
-"""Prototypes of known crystals, ranked for the species at hand: what the seed source `prototype` starts from.
+"""Prototypes of known crystals, ranked by how likely they are for given species.
 
-A prototype is a space group, its Wyckoff positions with free coordinates and axis ratios, without volume or elements.
-Its slots are the species of a primitive cell; the elements known to fill them say how well others would.
+A prototype is a space group, Wyckoff positions with their free coordinates, and axis ratios. It has neither a volume
+nor elements. Its slots are the different species of its primitive cell. A filling puts an element into each slot. The
+fillings of known crystals tell how likely other elements are.
 """
 
 from __future__ import annotations
@@ -21,19 +22,22 @@ from chggen.errors import InputError
 
 TABLE: Final = Path(__file__).parents[1] / "data" / "prototypes.npz"
 FORMAT: Final = 2
-_COMMON: Final = 0.2  # log-odds that a prototype gains with the logarithm of how many fillings of it are known
-_UNSTABLE: Final = 8.0  # log-odds that it loses for each eV/atom of the lowest of its crystals above the hull
-_MOST_UNSTABLE: Final = 0.5  # eV/atom, beyond which none are lost
-_ENERGY_UNKNOWN: Final = 0.2  # eV/atom above the hull that count where no crystal's energy is known
+_COMMON: Final = 0.2  # log-odds that a prototype gains with the logarithm of the number of its known fillings
+_UNSTABLE: Final = 8.0  # log-odds that it loses for each eV/atom that its lowest crystal lies above the hull
+_MOST_UNSTABLE: Final = 0.5  # eV/atom above the hull, beyond which no more are lost
+_ENERGY_UNKNOWN: Final = 0.2  # eV/atom above the hull, assumed where no crystal's energy is known
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prototype:
     """A prototype with species on its sites.
 
-    number: international number of the space group; shape: b/a, c/a, α, β, γ (degrees) of its conventional cell;
-    orbits: species, letter and free coordinates of each, the latter as symmetry.Position has them in the primitive
-    cell of symmetry.setting; log_odds: log-odds that species as like as these fill it, the higher the better.
+    Attributes:
+        number: International number of the space group.
+        shape: b/a, c/a and α, β, γ (degrees) of the conventional cell.
+        orbits: Species, Wyckoff letter and free coordinates of each orbit. The free coordinates are those of
+            `symmetry.WyckoffPosition` in the primitive cell of `symmetry.setting`.
+        log_odds: Log-odds that these species fill the prototype (see `prototype_of`). Higher is likelier.
     """
 
     number: int
@@ -44,16 +48,21 @@ class Prototype:
 
 @lru_cache(maxsize=64)
 def _ranked(species: tuple[tuple[str, int], ...]) -> tuple[tuple[float, int, tuple[str, ...]], ...]:
-    """Likeness, index and species by slot of every prototype of these counts, the likeliest first."""
+    """Return log-odds, index and species by slot of every prototype with these counts, the likeliest first.
+
+    Species can fill the slots in several orders. Orders that symmetry takes into one another count once.
+    """
     table, index = _table()
     by_count = sorted(species, key=lambda pair: (pair[1], pair[0]))
     counts = tuple(n for _, n in by_count)
-    if counts not in index:  # before all orders of many species are looked at
+    if counts not in index:  # going through all orders of many species would take long
         return ()
-    alike = table["similarity"]
-    found = []
+    similarity = table["similarity"]
+    ranked = []
     orders = [
-        o for o in permutations(range(len(counts))) if all(counts[k] == n for k, n in zip(o, counts, strict=True))
+        order
+        for order in permutations(range(len(counts)))
+        if all(counts[k] == n for k, n in zip(order, counts, strict=True))
     ]
     numbers = np.array([SYMBOLS.index(s) + 1 for s, _ in by_count])
     for i in index[counts]:
@@ -61,25 +70,46 @@ def _ranked(species: tuple[tuple[str, int], ...]) -> tuple[tuple[float, int, tup
         swaps = _part(table, "swap", i).reshape(-1, len(counts)).tolist()
         best: dict[tuple[int, ...], float] = {}
         for order in orders:
-            log_odds = float(alike[numbers[list(order)], fillings].sum(axis=1).max())
+            log_odds = float(similarity[numbers[list(order)], fillings].sum(axis=1).max())
             same = min([order, *(tuple(order[k] for k in swap) for swap in swaps)])
             best[same] = max(best.get(same, -math.inf), log_odds)
         prior = _COMMON * math.log(len(fillings)) - _UNSTABLE * float(table["above_hull"][i])
-        found += [(-round(x + prior, 6), i, order) for order, x in best.items()]
-    return tuple((-x, i, tuple(by_count[k][0] for k in order)) for x, i, order in sorted(found))
+        ranked += [(-round(log_odds + prior, 6), i, order) for order, log_odds in best.items()]
+    return tuple((-cost, i, tuple(by_count[k][0] for k in order)) for cost, i, order in sorted(ranked))
 
 
 def count_prototypes(species: Mapping[str, int]) -> int:
-    """How many prototypes hold the species of a primitive cell, each way to put them on the sites counted."""
+    """Count the prototypes that hold the species of a primitive cell.
+
+    Each distinct way to put the species on the sites of a prototype counts.
+
+    Args:
+        species: Element symbol to number of atoms in the primitive cell.
+
+    Returns:
+        Their number. `prototype_of` takes ranks below it.
+    """
     return len(_ranked(tuple(sorted(species.items()))))
 
 
 def prototype_of(species: Mapping[str, int], rank: int) -> Prototype:
-    """The prototype of that rank (0: the likeliest) for the species of a primitive cell.
+    """Return one of the prototypes that hold the species of a primitive cell.
 
-    Prototypes are ranked by the log-odds, summed over the slots, that the species stand in for those of the most
-    similar known filling, plus a bonus for prototypes that many fillings have, less a malus for those whose crystals
-    are above the hull. Raises IndexError beyond the last.
+    Prototypes are ranked by log-odds. For each slot, the log-odds are taken that the species can replace the element of
+    a known crystal, and summed over the slots. The known crystal that gives the highest sum counts. To this is added
+    0.2 times the logarithm of the number of known fillings. Subtracted are 8 for each eV/atom that the prototype's
+    lowest crystal lies above the hull, up to 0.5 eV/atom.
+
+    Args:
+        species: Element symbol to number of atoms in the primitive cell.
+        rank: Number of prototypes that are likelier. 0 asks for the likeliest.
+
+    Returns:
+        The prototype with the species on its sites.
+
+    Raises:
+        IndexError: There are not so many prototypes.
+        InputError: The table of prototypes is of another format than this version reads.
     """
     log_odds, i, filling = _ranked(tuple(sorted(species.items())))[rank]
     table, _ = _table()
@@ -96,14 +126,17 @@ def prototype_of(species: Mapping[str, int], rank: int) -> Prototype:
 
 
 def _part(table: Mapping[str, Any], name: str, i: int, starts: str = "") -> np.ndarray:
-    """What belongs to prototype i."""
+    """Return the rows of one array that belong to prototype i; `starts` names the array of bounds if it is another."""
     start = table[f"{starts or name}_start"]
     return np.asarray(table[name][start[i] : start[i + 1]])
 
 
 @lru_cache(maxsize=1)
 def _table() -> tuple[dict[str, np.ndarray], dict[tuple[int, ...], Sequence[int]]]:
-    """The table and the prototypes of each counts. Raises InputError when its format is another version's."""
+    """Return the table, and the indices of its prototypes by the counts of their slots.
+
+    Raises InputError if the table is of another format than this version reads.
+    """
     with np.load(TABLE) as file:
         table = {name: file[name] for name in file.files}
     if int(table["format"]) != FORMAT:
@@ -114,4 +147,4 @@ def _table() -> tuple[dict[str, np.ndarray], dict[tuple[int, ...], Sequence[int]
     counts, start = table["slot_count"].tolist(), table["slot_start"].tolist()
     for i, (first, last) in enumerate(pairwise(start)):
         index.setdefault(tuple(counts[first:last]), []).append(i)
-    return table, {key: tuple(found) for key, found in index.items()}
+    return table, {counts_of: tuple(indices) for counts_of, indices in index.items()}

@@ -1,4 +1,4 @@
-"""Which space groups, Wyckoff positions and cell shapes known crystals have: what symmetric seeds are drawn from."""
+"""Statistics of the space groups, Wyckoff positions and cell shapes of known crystals, and draws from them."""
 
 from __future__ import annotations
 
@@ -21,27 +21,49 @@ from chggen.generation.random_cells import conventional_parameters, family_of
 
 TABLE: Final = Path(__file__).parents[1] / "data" / "space_groups.json.gz"
 _FORMAT: Final = 1
-_SIMILAR: Final = 0.25  # relative difference of atom counts whose space groups stand in for those of a rare formula
-_PRIOR: Final = 5.0  # crystals that a stoichiometry needs before it outweighs crystals of its size
+_SIMILAR: Final = 0.25  # relative difference of atom counts within which crystals stand in for a rare stoichiometry
+_PRIOR: Final = 5.0  # number of known crystals at which a stoichiometry is drawn from as often as crystals of its size
+_KNOWN_SHAPES: Final = 0.5  # share of the drawn shapes that are those of known crystals
+_SOFTNESS: Final = 0.03  # relative standard deviation by which axis ratios of known crystals are changed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """A space group and, where known crystals say so, the letters of the positions of each species."""
+    """A space group and, if a known crystal was drawn, the Wyckoff positions of each species.
+
+    Attributes:
+        number: International number of the space group.
+        letters: Element symbol to the letters of its Wyckoff positions, one letter for each orbit. None leaves the
+            positions open.
+    """
 
     number: int
     letters: Mapping[str, str] | None = None
 
 
 def roles(species: Mapping[str, int]) -> list[str]:
-    """Species in the order that formulas are compared in: the fewest first, of equal counts the electropositive."""
+    """Sort species into the order in which formulas are compared.
+
+    Args:
+        species: Element symbol to count.
+
+    Returns:
+        The symbols, those with the lowest counts first. Of equal counts the more electropositive comes first.
+    """
     return sorted(species, key=lambda s: (species[s], _electronegativity(s), s))
 
 
 def formula_key(species: Mapping[str, int]) -> str:
-    """Anonymous formula and formula units of a primitive cell: ZnP2S6 twice is `1a2b6cx2`.
+    """Return the anonymous formula and the number of formula units of a primitive cell.
 
-    Counts rise; the letters order the species by electronegativity, which tells ZnP2S6 from K2PtCl6, `1b2a6c`.
+    Counts are in rising order. Each is followed by a letter that tells where its species stands in electronegativity.
+    This tells ZnP2S6 (`1a2b6c`) from K2PtCl6 (`1b2a6c`).
+
+    Args:
+        species: Element symbol to number of atoms in the primitive cell.
+
+    Returns:
+        The key, such as `1a2b6cx2` for two formula units of ZnP2S6.
     """
     units = math.gcd(*species.values())
     rank = sorted(species, key=lambda s: (_electronegativity(s), s))
@@ -51,29 +73,28 @@ def formula_key(species: Mapping[str, int]) -> str:
 
 @lru_cache(maxsize=128)
 def _electronegativity(symbol: str) -> float:
-    """Pauling's; noble gases, which have none, last."""
+    """Return Pauling's electronegativity. Noble gases have none and get a value above all others."""
     from pymatgen.core import Element
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = Element(symbol).X
-    return found if found > 0 else 5.0
+        chi = Element(symbol).X
+    return chi if chi > 0 else 5.0
 
 
 @lru_cache(maxsize=1)
 def _table() -> tuple[dict[str, list[tuple[int, str, int]]], dict[int, list[list[float]]]]:
-    found = json.loads(gzip.decompress(TABLE.read_bytes()))
-    if found.get("format") != _FORMAT:
-        raise ValueError(f"{TABLE.name} has format {found.get('format')}, expected {_FORMAT}; reinstall chggen")
-    assignments = found["assignments"]
-    return {key: [tuple(row) for row in rows] for key, rows in assignments.items()}, {
-        int(n): shapes for n, shapes in found["shapes"].items()
-    }
+    """Return assignments (space group, letters, number of crystals) by formula key, and cell shapes by space group."""
+    content = json.loads(gzip.decompress(TABLE.read_bytes()))
+    if content.get("format") != _FORMAT:
+        raise ValueError(f"{TABLE.name} has format {content.get('format')}, expected {_FORMAT}; reinstall chggen")
+    assignments = {key: [tuple(row) for row in rows] for key, rows in content["assignments"].items()}
+    return assignments, {int(number): shapes for number, shapes in content["shapes"].items()}
 
 
 @lru_cache(maxsize=1)
 def _by_size() -> dict[int, Counter[int]]:
-    """Atoms in the primitive cell → how many known crystals of each space group."""
+    """Return, by the number of atoms in the primitive cell, how many known crystals have each space group."""
     sizes: dict[int, Counter[int]] = {}
     for key, rows in _table()[0].items():
         formula, units = key.rsplit("x", 1)
@@ -84,23 +105,39 @@ def _by_size() -> dict[int, Counter[int]]:
 
 
 def count_known(species: Mapping[str, int]) -> int:
-    """How many known crystals have the stoichiometry and size of a primitive cell."""
+    """Count the known crystals that have the stoichiometry and the size of a primitive cell.
+
+    Args:
+        species: Element symbol to number of atoms in the primitive cell.
+
+    Returns:
+        Their number.
+    """
     return sum(count for _, _, count in _table()[0].get(formula_key(species), []))
 
 
 def draw_assignment(species: Mapping[str, int], rng: np.random.Generator, number: int | None = None) -> Assignment:
-    """Space group and letters for the species of a primitive cell, as known crystals have them.
+    """Draw a space group and Wyckoff positions for the species of a primitive cell, as known crystals have them.
 
-    By the square root of how many have them, so that the rarer are tried too. Crystals of the same stoichiometry and
-    size with probability n/(n + 5), n being how many of them are known; else the space group of any crystal of about
-    the size, letters left open. number: the only space group to be drawn.
+    With probability n/(n + 5), the draw is from the n known crystals of the same stoichiometry and size. Each pair of
+    space group and positions is then weighted by the square root of the number of crystals that have it, so that rare
+    ones are tried as well. Otherwise the space group of any crystal of about the same size is drawn, with positions
+    left open.
+
+    Args:
+        species: Element symbol to number of atoms in the primitive cell.
+        rng: Random generator.
+        number: International number of the only space group that may be drawn. None allows all.
+
+    Returns:
+        The space group and the positions.
     """
     rows = [row for row in _table()[0].get(formula_key(species), []) if number in (None, row[0])]
     known = sum(count for _, _, count in rows)
     if rng.random() < known / (known + _PRIOR):
         weights = np.sqrt([count for _, _, count in rows])
-        n, letters, _ = rows[int(rng.choice(len(rows), p=weights / weights.sum()))]
-        return Assignment(number=n, letters=dict(zip(roles(species), letters.split("."), strict=True)))
+        drawn, letters, _ = rows[int(rng.choice(len(rows), p=weights / weights.sum()))]
+        return Assignment(number=drawn, letters=dict(zip(roles(species), letters.split("."), strict=True)))
     if number is not None:
         return Assignment(number=number)
     size = sum(species.values())
@@ -115,12 +152,21 @@ def draw_assignment(species: Mapping[str, int], rng: np.random.Generator, number
 
 
 def draw_shape(number: int, rhombohedral: bool, rng: np.random.Generator) -> np.ndarray:
-    """a, b, c (a = 1) and α, β, γ (degrees) of a conventional cell of a space group, hexagonal axes if rhombohedral.
+    """Draw the shape of a conventional cell of a space group.
 
-    Half of them are cells of known crystals of the group, their axes changed by a few per cent; the others are random.
+    Half of the shapes are those of known crystals of the group, with axis ratios changed by a few per cent. The others
+    are random shapes of the Bravais family.
+
+    Args:
+        number: International number of the space group.
+        rhombohedral: Whether the group's symbol begins with R.
+        rng: Random generator.
+
+    Returns:
+        a, b, c (with a = 1) and α, β, γ (degrees), of shape (6,). Rhombohedral groups have hexagonal axes.
     """
     known = _table()[1].get(number, [])
-    if known and rng.random() < 0.5:
+    if known and rng.random() < _KNOWN_SHAPES:
         shape = np.array([1.0, *known[int(rng.integers(len(known)))]])
         return soften_shape(shape, number, rng)
     family = family_of(number, rhombohedral)
@@ -133,8 +179,17 @@ def draw_shape(number: int, rhombohedral: bool, rng: np.random.Generator) -> np.
 
 
 def soften_shape(shape: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
-    """A shape (hexagonal axes if rhombohedral) with its free axis ratios changed by 3 %, what the group fixes exact."""
-    b, c = shape[1:3] * np.exp(0.03 * rng.standard_normal(2))
+    """Change the free axis ratios of a cell shape at random by 3 %. What the space group fixes is made exact.
+
+    Args:
+        shape: a, b, c (with a = 1) and α, β, γ (degrees), of shape (6,), with hexagonal axes for a rhombohedral group.
+        number: International number of the space group.
+        rng: Random generator.
+
+    Returns:
+        The changed shape, of shape (6,).
+    """
+    b, c = shape[1:3] * np.exp(_SOFTNESS * rng.standard_normal(2))
     match family_of(number, False):
         case "cubic":
             return np.array([1, 1, 1, 90, 90, 90.0])

@@ -1,4 +1,4 @@
-"""Empty cells of a space group, or of a known prototype, with orbits for all atoms."""
+"""Empty cells of a space group or of a known prototype, with orbits for all atoms."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from chggen.generation.start import CellDrawer
 from chggen.io import MAX_ATOMS
 from chggen.symmetry import FreeVolume, Group, OrbitPlan, Setting, WyckoffPosition, plan_orbits, setting
 
-_LOWERED: Final = 0.25  # of the drawn space groups are replaced by one of their subgroups
-SHAPE_DRAWS: Final = 5  # shapes drawn by a model before a flat one is taken
-_DRAWS: Final = 200  # space groups and cells before a formula is said to fit none
+_LOWERED: Final = 0.25  # share of the drawn space groups that are replaced by one of their subgroups
+SHAPE_DRAWS: Final = 5  # most cells that a score model draws to get one that is not flat
+_DRAWS: Final = 200  # space groups and cells that are drawn before a formula is said to fit none
 
 
 def symmetric_cell(
@@ -32,21 +32,35 @@ def symmetric_cell(
     number: int | None = None,
     shapes: CellDrawer | None = None,
 ) -> Host:
-    """An empty primitive cell of a space group, drawn as known crystals have it, with orbits for all atoms.
+    """Draw an empty primitive cell of a space group, with orbits for all atoms.
 
-    species: atoms in that cell; cell_volume in Å³; number: the space group, None for a drawn one; shapes: what draws
-    the cell, None: as known crystals have it. Raises InputError where the species do not fit the group, or any.
+    Space group and Wyckoff positions are drawn from the statistics of known crystals (see `draw_assignment`).
+
+    Args:
+        species: Element symbol to number of atoms in the primitive cell.
+        cell_volume: Volume of the primitive cell in Å³.
+        rng: Random generator.
+        number: International number of the space group. None draws one.
+        shapes: Score model that draws the shape of the cell. None draws it from the statistics of known crystals (see
+            `draw_shape`).
+
+    Returns:
+        A host without atoms, in the reduced primitive cell, with a plan of the orbits of its guests.
+
+    Raises:
+        InputError: The species do not fit the space group, or no space group at all. The message names numbers of
+            formula units that do fit the group.
     """
     for _ in range(_DRAWS):
         assignment = draw_assignment(species, rng, number)
-        found = setting(assignment.number)
-        lattice, group, positions = _cell(found, species, cell_volume, rng, shapes)
+        group_setting = setting(assignment.number)
+        lattice, group, positions = _cell(group_setting, species, cell_volume, rng, shapes)
         host = empty_host(lattice.tolist(), species)
         plan = _assigned(free_volume_of(host), group, positions, assignment, rng if number is None else None)
         if plan is not None:
             return replace(host, orbits=plan)
-        if number is not None and assignment.letters is None and not _fits(species, found):
-            break  # nothing else can come
+        if number is not None and assignment.letters is None and not _fits(species, group_setting):
+            break  # no other draw can fit either
     where = "any space group" if number is None else f"space group {number} ({setting(number).symbol})"
     counts = ", ".join(f"{n} {s}" for s, n in species.items())
     raise InputError(f"{counts} in a primitive cell do not fit {where}; {_units_that_fit(species, number)}")
@@ -55,12 +69,23 @@ def symmetric_cell(
 def prototype_cell(
     species: Mapping[str, int], cell_volume: float, prototype: Prototype, rng: np.random.Generator | None = None
 ) -> Host:
-    """An empty primitive cell of that volume (Å³) with the orbits of a prototype; rng: to change its axes by 3 %."""
-    found = setting(prototype.number)
+    """Return an empty primitive cell with the orbits of a known prototype.
+
+    Args:
+        species: Element symbol to number of atoms in the primitive cell, the same species as the prototype's.
+        cell_volume: Volume of the primitive cell in Å³.
+        prototype: The prototype.
+        rng: Random generator that changes the axis ratios by 3 %. None leaves them as they are.
+
+    Returns:
+        A host without atoms, in the reduced primitive cell, with a plan of the prototype's orbits for its guests.
+    """
+    group_setting = setting(prototype.number)
     shape = np.array([1.0, *prototype.shape])
     if rng is not None:
         shape = soften_shape(shape, prototype.number, rng)
-    lattice, group, positions = _reduced(found, found.primitive @ lattice_from_parameters(shape), cell_volume)
+    primitive = group_setting.primitive @ lattice_from_parameters(shape)
+    lattice, group, positions = _reduced(group_setting, primitive, cell_volume)
     host = empty_host(lattice.tolist(), species)
     letters = [p.letter for p in positions]
     order = list(species)
@@ -70,30 +95,36 @@ def prototype_cell(
 
 
 def _cell(
-    found: Setting, species: Mapping[str, int], cell_volume: float, rng: np.random.Generator, shapes: CellDrawer | None
+    group_setting: Setting,
+    species: Mapping[str, int],
+    cell_volume: float,
+    rng: np.random.Generator,
+    shapes: CellDrawer | None,
 ) -> tuple[np.ndarray, Group, tuple[WyckoffPosition, ...]]:
-    """A reduced primitive cell of the volume, and the group and its positions in that cell."""
-    rhombohedral = found.symbol.startswith("R")
+    """Draw a reduced primitive cell of this volume (Å³) that is not flat; return it with its group and positions."""
+    rhombohedral = group_setting.symbol.startswith("R")
     tries = 0
     while True:
         if shapes is not None and tries < SHAPE_DRAWS:
-            primitive = shapes(species, cell_volume, int(rng.integers(2**62)), found.group.rotations)
+            primitive = shapes(species, cell_volume, int(rng.integers(2**62)), group_setting.group.rotations)
         else:
-            primitive = found.primitive @ lattice_from_parameters(draw_shape(found.number, rhombohedral, rng))
-        if not flat((cell := _reduced(found, primitive, cell_volume))[0]):
+            shape = draw_shape(group_setting.number, rhombohedral, rng)
+            primitive = group_setting.primitive @ lattice_from_parameters(shape)
+        if not flat((cell := _reduced(group_setting, primitive, cell_volume))[0]):
             return cell
         tries += 1
 
 
 def _reduced(
-    found: Setting, primitive: np.ndarray, cell_volume: float
+    group_setting: Setting, primitive: np.ndarray, cell_volume: float
 ) -> tuple[np.ndarray, Group, tuple[WyckoffPosition, ...]]:
-    """The reduced cell of the primitive one of a setting, scaled to the volume, with its group and positions."""
+    """Scale a primitive cell to a volume (Å³) and reduce it; return it with the group and the positions in it."""
     lattice = primitive * (cell_volume / abs(np.linalg.det(primitive))) ** (1 / 3)
-    multiple = np.round(niggli_reduced(lattice) @ np.linalg.inv(lattice)).astype(int)
-    if abs(round(np.linalg.det(multiple))) != 1:
-        multiple = np.eye(3, dtype=int)
-    return multiple @ lattice, found.group.in_basis(multiple), tuple(p.in_basis(multiple) for p in found.positions)
+    basis = np.round(niggli_reduced(lattice) @ np.linalg.inv(lattice)).astype(int)
+    if abs(round(np.linalg.det(basis))) != 1:
+        basis = np.eye(3, dtype=int)  # the reduced cell is not a basis of the same lattice: keep the cell
+    positions = tuple(position.in_basis(basis) for position in group_setting.positions)
+    return basis @ lattice, group_setting.group.in_basis(basis), positions
 
 
 def _assigned(
@@ -103,13 +134,14 @@ def _assigned(
     assignment: Assignment,
     rng: np.random.Generator | None,
 ) -> OrbitPlan | None:
-    """Orbits as assigned; with rng at times in a subgroup instead.
+    """Return a plan of orbits on the assigned positions, None where the species do not fit.
 
-    A crystal may be less symmetric than those that are known of its kind.
+    With rng, a quarter of the plans are for a random subgroup with open positions instead, because a crystal may be
+    less symmetric than the known ones of its kind.
     """
     if rng is not None and rng.random() < _LOWERED:
-        lower = list(group.subgroups())
-        return plan_orbits(around, group, positions, [lower[int(rng.integers(len(lower)))]])
+        subgroups = list(group.subgroups())
+        return plan_orbits(around, group, positions, [subgroups[int(rng.integers(len(subgroups)))]])
     plan = plan_orbits(around, group, positions, [np.arange(len(group))])
     if plan is None or assignment.letters is None:
         return plan
@@ -120,7 +152,7 @@ def _assigned(
 
 
 def _units_that_fit(species: Mapping[str, int], number: int | None) -> str:
-    """Which multiples of the formula fit a space group."""
+    """Return the remedy that a message names: the numbers of formula units that fit a space group."""
     if number is None:
         return "use --space-group none"
     units = math.gcd(*species.values())
@@ -129,7 +161,8 @@ def _units_that_fit(species: Mapping[str, int], number: int | None) -> str:
     return f"formula units that fit: {', '.join(fit)}" if fit else "no cell of up to 12 formula units does"
 
 
-def _fits(species: Mapping[str, int], found: Setting) -> bool:
-    """Whether the counts fit a space group in a cell so wide that only they matter."""
-    host = empty_host((found.primitive * 100).tolist(), species)
-    return plan_orbits(free_volume_of(host), found.group, found.positions, [np.arange(len(found.group))]) is not None
+def _fits(species: Mapping[str, int], group_setting: Setting) -> bool:
+    """Return whether counts fit a space group, in a cell so wide that the room for atoms does not matter."""
+    host = empty_host((group_setting.primitive * 100).tolist(), species)
+    group = group_setting.group
+    return plan_orbits(free_volume_of(host), group, group_setting.positions, [np.arange(len(group))]) is not None
