@@ -23,7 +23,7 @@ from chggen.campaign import Resources, relax_candidates
 from chggen.crystals import parse_formula
 from chggen.generation import SamplerOptions
 from chggen.io import NamedStructures
-from chggen.potential import POTENTIAL_OF
+from chggen.potential import potential_of
 from chggen.relaxation import RelaxOptions, relax
 from chggen.results import Candidate
 from chggen.stability import LEVELS, References, above_hull, hull
@@ -260,7 +260,7 @@ def li5si2(table: References) -> None:
     start = Structure.from_spacegroup("R-3m", Lattice.hexagonal(4.40, 18.4), *sites).get_primitive_structure()
     rows = []
     for level in LEVELS:
-        relaxed = relax([start], potential=POTENTIAL_OF[level])[0]
+        relaxed = relax([start], potential=potential_of(level))[0]
         known = [entry.id for entry in table.same_formula("Li5Si2", level)]
         position = hull("Li5Si2", relaxed.energy_per_atom, level=level, without=known, references=table)
         group = space_group(relaxed.structure, 0.1)
@@ -282,7 +282,7 @@ def agreement(known: Known, data: Path, n: int) -> None:
             for name in names
         ]
         resources = Resources(
-            sampler=SamplerOptions(), relax=RelaxOptions(potential=POTENTIAL_OF[level], max_steps=1000)
+            sampler=SamplerOptions(), relax=RelaxOptions(potential=potential_of(level), max_steps=1000)
         )
         done = relax_candidates(given, resources)
         off = 1000 * np.array([c.energy_per_atom or np.nan for c in done]) - 1000 * known.table.energies[chosen, column]
@@ -302,7 +302,7 @@ def static_excess(known: Known, data: Path, n: int) -> None:
         static = np.flatnonzero(~known.table.relaxed[:, column] & np.isfinite(known.table.energies[:, column]))
         chosen = rng.choice(static, n, replace=False)
         given = [structures.structure(str(known.table.ids[k])) for k in chosen]
-        done = relax(given, potential=POTENTIAL_OF[level], max_steps=1000)
+        done = relax(given, potential=potential_of(level), max_steps=1000)
         fall = [1000 * (r.initial_energy_per_atom - r.energy_per_atom) for r in done if r.converged]
         rows.append((level, len(fall), *(f"{x:.1f}" for x in np.percentile(fall, [25, 50, 75, 95]))))
     head = (

@@ -41,7 +41,7 @@ def test_guests_are_added_to_ase_atoms_which_stay_in_place(anchor: str) -> None:
         assert np.abs((moved - np.round(moved)) @ host.cell.array).max() < 1e-5
         assert np.abs(c.raw.lattice.matrix - host.cell.array).max() < 1e-5
         assert (c.stage, c.parent) == ("inpaint", None)
-    assert {c.seed_source for c in found} == ({"orbits", "host"} if anchor == "clamp" else {"host"})
+    assert {c.seed_source for c in found} == ({"orbits", "anywhere"} if anchor == "clamp" else {"anywhere"})
     places = [c.raw.frac_coords[4:] for c in found if c.raw is not None]
     assert np.abs(places[0] - places[1]).max() > 1e-2
 
@@ -80,8 +80,8 @@ def test_predict_and_generate_give_candidates() -> None:
     "call",
     [
         lambda: chggen.predict("Zn", guests="Zn", n=1),
-        lambda: chggen.generate("NaCl", n=1, colour="red"),
-        lambda: chggen.generate("NaCl", n=1, anchor="rope"),
+        lambda: chggen.generate("NaCl", n=1, judge="rope"),
+        lambda: chggen.generate("NaCl", n=1, relax=False, fmax=0.2),
         lambda: chggen.inpaint("no-such-file", {"Li": 1}),
         lambda: chggen.inpaint(3.5, {"Li": 1}),
         lambda: chggen.inpaint(bulk("Al"), {}),
@@ -101,7 +101,7 @@ _WRONG_TYPES = [
     'chggen.generate("NaCl", n=1, formula_units="one")',
     'chggen.generate("NaCl", n=1, space_group=225.7)',
     'chggen.generate("NaCl", n=1, space_group=True)',
-    'chggen.generate("NaCl", n=1, space_group=225, seeds="prototype")',
+    'chggen.generate("NaCl", n=1, space_group=225, cells_from="prototype")',
     'chggen.generate("NaCl", n=1, volume=1e-9)',
     'chggen.generate("NaCl", n=1, references=5)',
     'chggen.generate("NaCl", n=1, out=5)',
@@ -142,8 +142,8 @@ def test_arguments_of_wrong_types_raise_input_errors() -> None:
 
 
 def test_one_alone_stands_for_a_list_of_it() -> None:
-    one: dict[str, Any] = {"n": 1, "formula_units": 2, "seeds": "bravais", "relax": False}
-    listed: dict[str, Any] = {"n": 1, "formula_units": [2], "seeds": ["bravais"], "relax": False}
+    one: dict[str, Any] = {"n": 1, "formula_units": 2, "cells_from": "bravais", "relax": False}
+    listed: dict[str, Any] = {"n": 1, "formula_units": [2], "cells_from": ["bravais"], "relax": False}
     (a,), (b,) = (chggen.generate("CuAu", **options, **_QUICK) for options in (one, listed))
     assert a.raw is not None
     assert a.raw == b.raw
@@ -151,7 +151,7 @@ def test_one_alone_stands_for_a_list_of_it() -> None:
 
 
 def test_without_mobile_species_there_are_no_guests() -> None:
-    found = chggen.predict("Al", n=1, formula_units=[1], seeds="bravais", potential=_EMT, n_resample=1, **_QUICK)
+    found = chggen.predict("Al", n=1, formula_units=[1], cells_from="bravais", potential=_EMT, n_resample=1, **_QUICK)
     assert {c.stage for c in found} == {"generate"}
 
 

@@ -1,33 +1,35 @@
-"""The Python interface: the commands as functions that take and return structures and candidates."""
+"""The Python interface: the commands as functions that take and return structures and candidates.
+
+Keywords are those of the option models (`campaign.options`), whose descriptions are the command line's help as well.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from chggen.campaign import (
-    GenerateOptions,
-    InpaintOptions,
-    Plan,
-    PredictOptions,
-    Resources,
-    RunOptions,
-    check_potential,
-    guests_by_formula,
-    inpaint_jobs,
-)
+from chggen.campaign import GenerateOptions, InpaintOptions, PredictOptions
 from chggen.errors import InputError
 from chggen.execution import Machine, Progress, silent
-from chggen.generation import SamplerOptions
-from chggen.io import as_structure, digest, fingerprint
-from chggen.relaxation import Relaxed, RelaxOptions
+from chggen.io import as_structure, fingerprint
+from chggen.relaxation import Relaxed
 from chggen.relaxation import relax as relax_structures
-from chggen.results import Candidate, MemoryResults, Results, Store
-from chggen.stability import references_of
-from chggen.workflows import run_generate, run_inpaint, run_predict
+from chggen.results import Candidate, Results
+from chggen.workflows import results_of, run_generate, run_inpaint, run_predict
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from pymatgen.core import Structure
+
+    from chggen.potential import Potential
+
+Files = Path | str
+Quality = Literal["fast", "best"]
+Judge = Literal["auto", "score", "energy"]
+Optimizer = Literal["fire-lbfgs", "lbfgs", "fire"]
 
 
 def predict(
@@ -41,52 +43,95 @@ def predict(
     formula_units: Sequence[int] | int | None = (),
     max_atoms: int = 20,
     volume: float | None = None,
-    seeds: Sequence[str] | str = ("auto",),
+    cells_from: Sequence[str] | str = ("auto",),
+    space_group: int | str = "none",
     per_framework: int = 2,
-    symmetry: str = "mixed",
+    symmetry: Literal["mixed", "host", "none"] = "mixed",
     second_level_below: float | None = 0.1,
-    out: Path | str | None = None,
+    model: Files | None = None,
+    anchor: str = "clamp",
+    quality: Quality = "best",
+    levels: int | None = None,
+    n_resample: int | None = None,
+    jump_length: int | None = None,
+    best_of: int | None = None,
+    judge: Judge = "auto",
+    potential: str = "chgnet",
+    fmax: float = 0.1,
+    max_steps: int = 500,
+    fix_cell: bool = False,
+    fix_symmetry: float | None = None,
+    optimizer: Optimizer = "fire-lbfgs",
+    references: Sequence[Files] | Files | None = ("shipped",),
+    device: str = "cpu",
+    workers: int = 0,
+    batch_size: int = 8,
+    executor: Executor | None = None,
+    out: Files | Results | None = None,
     progress: Progress = silent,
-    **settings: Any,
 ) -> list[Candidate]:
-    """Predict crystals of a formula, or of a system such as Li-Si, by the whole workflow, best first, failed ones last.
+    """Predict crystals of a formula, or of all compositions of a system, by the whole workflow.
 
-    guests: species to take out and inpaint (default: the most mobile one); n: de novo candidates of a formula; seeds:
-    `auto`, which shares them between cell sizes and sources of cells, or the sources to take in turn, n candidates for
-    each cell size: `prototype`, `space-group`, `joint`, `bravais`; max_atoms: of a cell where formula_units are not
-    given, and of a system's formulas; between: two compositions of the system, whose mixtures alone are looked at;
-    per_framework: fillings of each symmetrised framework; symmetry: `host`, guests on orbits of its group, `none`,
-    anywhere, or `mixed`, some so; volume: Å³/atom; second_level_below: candidates of E_d below this, eV/atom, are
-    relaxed again and ranked at r²SCAN level (None: none are); out: results folder, resumed if it is there. Further
-    settings: model, anchor, quality (`fast` or `best`), levels, n_resample, jump_length, best_of, judge (`auto`,
-    `score` or `energy`), potential, fmax (eV/Å), max_steps, optimizer, fix_cell, fix_symmetry, references (files of
-    known phases, and `shipped` for the built-in ones), device, workers, batch_size.
-    Raises InputError for bad input.
+    De novo crystals are relaxed, their guests taken out, the framework that is left symmetrised, and guests put in
+    again. Candidates are placed on the hull of the known phases; survivors are relaxed once more at a second level.
+
+    Args:
+        formula: Formula such as `ZnP2S6`; empty with `system`.
+        guests: Species to take out and inpaint. Empty: the most mobile species of the formula, if any.
+        system: Elements such as `Li-Si`, whose compositions of at most `max_atoms` atoms share the budget.
+        between: Two compositions of the system, whose mixtures alone are looked at.
+        n: Number of de novo candidates of each composition; where `cells_from` names sources, of each cell size.
+        seed: Random seed. The same seed gives the same candidates on any number of workers.
+        formula_units: Formula units in the cell. Empty: chosen by size.
+        max_atoms: Most atoms in a cell where `formula_units` does not say.
+        volume: Volume, Å³/atom. None: from a composition model, then from the best candidates.
+        cells_from: Sources of cells: `auto` for all on one budget; `prototype`, `space-group`, `learned` and `bravais`
+            in turn; or `file:PATH`, finished structures of another program.
+        space_group: International number, `auto` for drawn groups, or `none`.
+        per_framework: Number of fillings of each symmetrised framework.
+        symmetry: Guests on orbits of the framework's group (`host`), anywhere (`none`), or some anywhere (`mixed`).
+        second_level_below: Decomposition energy, eV/atom, below which distinct candidates are relaxed at the second
+            level and ranked by it. None: there is no second level.
+        model: Score model: a checkpoint, `module:factory` or a registered name. None: the shipped one.
+        anchor: How a host is held: clean (`clamp`), noised anew at each level (`renoise`), with
+            the paper's settings (`paper`), or by a registered recipe.
+        quality: Evaluations of the score network for a candidate: 50 (`fast`) or 160 (`best`).
+        levels: Number of noise levels of a try. None: the recipe's own.
+        n_resample: How often each stretch of levels is walked. None: the recipe's own.
+        jump_length: Number of levels in a stretch. None: the recipe's own.
+        best_of: Number of tries for each candidate, of which `judge` keeps one. None: the recipe's own.
+        judge: What chooses among tries: `score`, `energy`, or `auto`, which is `energy` in runs that relax.
+        potential: Name of the potential, such as `chgnet`, `chgnet-r2scan` or `ase:module:factory`.
+        fmax: Largest force of a relaxed structure, eV/Å.
+        max_steps: Most steps that a structure may take.
+        fix_cell: Whether the cell is kept.
+        fix_symmetry: Symprec, Å, at which the space group of a structure is found and kept. None: none is kept.
+        optimizer: FIRE, L-BFGS, or the first and then the second.
+        references: Files of known phases; `shipped` stands for the built-in ones.
+        device: `cpu` or `cuda`.
+        workers: Number of local processes; 0: one for each core.
+        batch_size: Most candidates that a process makes at once.
+        executor: Any executor with the interface of `concurrent.futures.Executor`, instead of local processes.
+        out: Results folder, resumed if it is there; or an object of the protocol `Results`. None: nothing is written.
+        progress: Called with stage, candidates done, candidates in all, and how many of them failed.
+
+    Returns:
+        The candidates, best first, failed ones last.
+
+    Raises:
+        InputError: For input that cannot be used, in one sentence.
+
+    Example:
+        >>> found = chggen.predict("ZnP2S6", guests=["Zn"], n=8, out="runs/znps")  # doctest: +SKIP
+        >>> found[0].structure, found[0].e_decomposition  # doctest: +SKIP
     """
+    given = locals()
     if formula and system:
         raise InputError(f"expected a formula or a system, got both {formula} and {system}; leave one out")
-    options = PredictOptions.of(
-        formula=formula,
-        system=system,
-        between=between,
-        max_atoms=max_atoms,
-        guests=guests,
-        n=n,
-        seed=seed,
-        formula_units=formula_units,
-        volume=volume,
-        seeds=seeds,
-        per_framework=per_framework,
-        symmetry=symmetry,
-        second_level_below=second_level_below,
-        **_run_settings(settings, relax=True),
-    )
+    options = PredictOptions.of_keywords(given)
     if options.between and not system:
         raise InputError(f"between {' and '.join(options.between)} expects a system that they are of, got none; add it")
-    machine = _machine(settings)
-    guests_by_formula(_checked(options).species, options)
-    with _results(out, options) as results:
-        return run_predict(options, machine, results, progress)
+    return run_predict(options, _machine(given), results_of(out, options), progress, executor)
 
 
 def generate(
@@ -97,94 +142,200 @@ def generate(
     formula_units: Sequence[int] | int | None = None,
     max_atoms: int | None = None,
     volume: float | None = None,
-    seeds: Sequence[str] | str = ("bravais",),
+    cells_from: Sequence[str] | str = ("bravais",),
     space_group: int | str = "none",
     relax: bool = True,
-    out: Path | str | None = None,
+    model: Files | None = None,
+    quality: Quality = "best",
+    levels: int | None = None,
+    best_of: int | None = None,
+    judge: Judge = "auto",
+    potential: str = "chgnet",
+    fmax: float = 0.1,
+    max_steps: int = 500,
+    fix_cell: bool = False,
+    fix_symmetry: float | None = None,
+    optimizer: Optimizer = "fire-lbfgs",
+    references: Sequence[Files] | Files | None = ("shipped",),
+    device: str = "cpu",
+    workers: int = 0,
+    batch_size: int = 8,
+    executor: Executor | None = None,
+    out: Files | Results | None = None,
     progress: Progress = silent,
-    **settings: Any,
 ) -> list[Candidate]:
-    """De novo crystals of a formula; relaxed unless relax=False. For the rest see predict.
+    """Generate crystals of a formula from nothing but the composition.
 
-    formula_units: of the cells; None: 1, or all up to max_atoms where that is given. space_group: an international
-    number, `auto` (drawn as known crystals have it, with Wyckoff positions) or `none`; formula units are those of a
-    primitive cell.
+    Args:
+        formula: Formula such as `ZnP2S6`.
+        n: Number of candidates; where `cells_from` names sources, of each cell size.
+        seed: Random seed. The same seed gives the same candidates on any number of workers.
+        formula_units: Formula units in the (primitive) cell. None: 1, or all up to `max_atoms` where that is given.
+        max_atoms: Most atoms in a cell where `formula_units` does not say.
+        volume: Volume, Å³/atom. None: from a composition model.
+        cells_from: Sources of cells, as for `predict`.
+        space_group: International number, `auto` for groups and Wyckoff positions drawn as known crystals have them,
+            or `none`.
+        relax: Whether candidates are relaxed. Without it the options of relaxation have no effect and are refused.
+        model: Score model, as for `predict`.
+        quality: Evaluations of the score network for a candidate: 50 (`fast`) or 160 (`best`).
+        levels: Number of noise levels of a try. None: the recipe's own.
+        best_of: Number of tries for each candidate, of which `judge` keeps one. None: the recipe's own.
+        judge: What chooses among tries: `score`, `energy`, or `auto`, which is `energy` in runs that relax.
+        potential: Name of the potential, such as `chgnet`, `chgnet-r2scan` or `ase:module:factory`.
+        fmax: Largest force of a relaxed structure, eV/Å.
+        max_steps: Most steps that a structure may take.
+        fix_cell: Whether the cell is kept.
+        fix_symmetry: Symprec, Å, at which the space group of a structure is found and kept. None: none is kept.
+        optimizer: FIRE, L-BFGS, or the first and then the second.
+        references: Files of known phases; `shipped` stands for the built-in ones.
+        device: `cpu` or `cuda`.
+        workers: Number of local processes; 0: one for each core.
+        batch_size: Most candidates that a process makes at once.
+        executor: Any executor with the interface of `concurrent.futures.Executor`, instead of local processes.
+        out: Results folder, resumed if it is there; or an object of the protocol `Results`. None: nothing is written.
+        progress: Called with stage, candidates done, candidates in all, and how many of them failed.
+
+    Returns:
+        The candidates, best first, failed ones last.
+
+    Raises:
+        InputError: For input that cannot be used, in one sentence.
+
+    Example:
+        >>> chggen.generate("NaCl", n=20, seed=0, space_group="auto")  # doctest: +SKIP
     """
-    if formula_units is None and max_atoms is None:
-        formula_units = (1,)
-    options = GenerateOptions.of(
-        formula=formula,
-        n=n,
-        seed=seed,
-        formula_units=formula_units,
-        **({} if max_atoms is None else {"max_atoms": max_atoms}),
-        volume=volume,
-        seeds=seeds,
-        space_group=space_group,
-        **_run_settings(settings, relax),
-    )
-    machine = _machine(settings)
-    _checked(options)
-    with _results(out, options) as results:
-        return run_generate(options, machine, results, progress)
+    given = locals()
+    if formula_units is None:
+        given["formula_units"] = (1,) if max_atoms is None else ()
+    if max_atoms is None:
+        del given["max_atoms"]
+    options = GenerateOptions.of_keywords(given, without=() if relax else ("relax",))
+    return run_generate(options, _machine(given), results_of(out, options), progress, executor)
 
 
 def inpaint(
-    host: Any,
+    host: Structure | Atoms | Files,
     guests: Mapping[str, int],
     *,
     n: int = 8,
     seed: int = 0,
     anchor: str = "clamp",
-    symmetry: str = "none",
-    seeds: str = "auto",
+    symmetry: Literal["none", "host"] = "none",
+    guests_from: str = "auto",
     supercell: Sequence[int] = (1, 1, 1),
     relax: bool = True,
-    out: Path | str | None = None,
+    model: Files | None = None,
+    quality: Quality = "best",
+    levels: int | None = None,
+    n_resample: int | None = None,
+    jump_length: int | None = None,
+    best_of: int | None = None,
+    judge: Judge = "auto",
+    potential: str = "chgnet",
+    fmax: float = 0.1,
+    max_steps: int = 500,
+    fix_cell: bool = False,
+    fix_symmetry: float | None = None,
+    optimizer: Optimizer = "fire-lbfgs",
+    references: Sequence[Files] | Files | None = ("shipped",),
+    device: str = "cpu",
+    workers: int = 0,
+    batch_size: int = 8,
+    executor: Executor | None = None,
+    out: Files | Results | None = None,
     progress: Progress = silent,
-    **settings: Any,
 ) -> list[Candidate]:
-    """Put guests (element symbol → count, added to what the host holds) into a host.
+    """Put guest atoms into a given host.
 
-    host: pymatgen Structure, ASE Atoms or a file. anchor: `clamp` (clean host), `renoise` or `paper`. Relaxed with
-    the cell unless relax=False. symmetry: `host`, the host is symmetrised and its guests sit on orbits of its group, or
-    of a subgroup that their counts fit; `none`, without symmetry. seeds: guests start on the sites of known prototypes
-    with such a host (`prototype`), on orbits of its group without being held there (`orbits`), `anywhere`, or on all in
-    turn, close prototypes first (`auto`). For the rest see predict.
+    Args:
+        host: pymatgen Structure, ASE Atoms or a file.
+        guests: Element symbol to number of atoms, which are added to what the host holds.
+        n: Number of candidates.
+        seed: Random seed. The same seed gives the same candidates on any number of workers.
+        anchor: How the host is held: clean (`clamp`), noised anew at each level (`renoise`), with
+            the paper's settings (`paper`), or by a registered recipe.
+        symmetry: `host`: the host is symmetrised and guests are held on orbits of its group, or of a subgroup that
+            their counts fit. `none`: without symmetry.
+        guests_from: Source of guests: sites of known prototypes (`prototype`), orbits of the host's group without
+            being held there (`orbits`), `anywhere`, or all in turn, close prototypes first (`auto`).
+        supercell: How often the host is repeated along each lattice vector; counts are of the whole.
+        relax: Whether candidates are relaxed. Without it the options of relaxation have no effect and are refused.
+        model: Score model, as for `predict`.
+        quality: Evaluations of the score network for a candidate: 50 (`fast`) or 160 (`best`).
+        levels: Number of noise levels of a try. None: the recipe's own.
+        n_resample: How often each stretch of levels is walked. None: the recipe's own.
+        jump_length: Number of levels in a stretch. None: the recipe's own.
+        best_of: Number of tries for each candidate, of which `judge` keeps one. None: the recipe's own.
+        judge: What chooses among tries: `score`, `energy`, or `auto`, which is `energy` in runs that relax.
+        potential: Name of the potential, such as `chgnet`, `chgnet-r2scan` or `ase:module:factory`.
+        fmax: Largest force of a relaxed structure, eV/Å.
+        max_steps: Most steps that a structure may take.
+        fix_cell: Whether the cell is kept.
+        fix_symmetry: Symprec, Å, at which the space group of a structure is found and kept. None: none is kept.
+        optimizer: FIRE, L-BFGS, or the first and then the second.
+        references: Files of known phases; `shipped` stands for the built-in ones.
+        device: `cpu` or `cuda`.
+        workers: Number of local processes; 0: one for each core.
+        batch_size: Most candidates that a process makes at once.
+        executor: Any executor with the interface of `concurrent.futures.Executor`, instead of local processes.
+        out: Results folder, resumed if it is there; or an object of the protocol `Results`. None: nothing is written.
+        progress: Called with stage, candidates done, candidates in all, and how many of them failed.
+
+    Returns:
+        The candidates, best first, failed ones last.
+
+    Raises:
+        InputError: For input that cannot be used, in one sentence.
+
+    Example:
+        >>> chggen.inpaint("FePO4.cif", {"Li": 4}, n=3, seed=0, relax=False)  # doctest: +SKIP
     """
+    given = locals()
     structure = as_structure(host)
-    options = InpaintOptions.of(
-        host=fingerprint(structure),
-        guests=guests,
-        n=n,
-        seed=seed,
-        symmetry=symmetry,
-        seeds=seeds,
-        supercell=supercell,
-        **_run_settings({**settings, "anchor": anchor}, relax),
-    )
-    machine = _machine(settings)
-    jobs = inpaint_jobs(structure, options)  # refuses a bad host before anything is written
-    _check_tools(options)
-    with _results(out, options) as results:
-        return run_inpaint(jobs, options, machine, results, progress)
+    options = InpaintOptions.of_keywords({**given, "host": fingerprint(structure)}, without=() if relax else ("relax",))
+    results = results_of(out, options, {"host": structure})
+    return run_inpaint(structure, options, _machine(given), results, progress, executor)
 
 
 def relax(
-    structures: Sequence[Any],
+    structures: Sequence[Structure | Atoms | Files],
     *,
-    potential: str = "chgnet",
+    potential: str | Potential = "chgnet",
     fix_cell: bool = False,
     fix_symmetry: float | None = None,
     fixed_atoms: Sequence[Sequence[bool] | None] | None = None,
     fmax: float = 0.1,
     pressure: float = 0.0,
     max_steps: int = 500,
-    optimizer: str = "fire-lbfgs",
+    optimizer: Optimizer = "fire-lbfgs",
     device: str = "cpu",
     trajectory: bool = False,
 ) -> list[Relaxed]:
-    """Relax structures (pymatgen, ASE Atoms or files) with a potential, in the order given (see chggen.relaxation)."""
+    """Relax structures with a potential, all in one batch.
+
+    Args:
+        structures: pymatgen Structures, ASE Atoms or files.
+        potential: Name of a potential, or a Potential object.
+        fix_cell: Whether the cells are kept.
+        fix_symmetry: Symprec, Å, at which the space group of a structure is found and kept. None: none is kept.
+        fixed_atoms: For each structure which of its atoms are held, or None.
+        fmax: Largest force at the end, eV/Å.
+        pressure: External pressure, GPa.
+        max_steps: Most steps of a structure.
+        optimizer: FIRE, L-BFGS, or the first and then the second.
+        device: `cpu` or `cuda`.
+        trajectory: Whether every step is kept.
+
+    Returns:
+        What became of each structure, in the order given. One that did not converge says why.
+
+    Raises:
+        InputError: For input that cannot be used, in one sentence.
+
+    Example:
+        >>> chggen.relax(structures, potential="chgnet", fix_cell=True, fmax=0.1)  # doctest: +SKIP
+    """
     if isinstance(structures, (str, os.PathLike)) or not isinstance(structures, Iterable):
         raise InputError(f"expected a list of structures or files to relax, got {structures!r}; put it in brackets")
     return relax_structures(
@@ -202,62 +353,5 @@ def relax(
     )
 
 
-_SAMPLER = ("model", "anchor", "quality", "levels", "n_resample", "jump_length", "best_of", "judge")
-_RELAX = ("potential", "fmax", "max_steps", "fix_cell", "fix_symmetry", "optimizer")  # hulls are at no pressure
-_MACHINE = ("device", "workers", "batch_size")
-
-
-def _run_settings(settings: Mapping[str, Any], relax: bool) -> dict[str, Any]:
-    """The settings of sampler and relaxation as options. Raises InputError for a name that is none."""
-    known = (*_SAMPLER, *_RELAX, *_MACHINE, "references")
-    for name in settings:
-        if name not in known:
-            raise InputError(f"unknown setting '{name}'; expected one of {', '.join(known)}")
-    given = {k: v for k, v in settings.items() if v is not None}
-    names = given.get("references") or ("shipped",)
-    references = (names,) if isinstance(names, (str, os.PathLike)) else names
-    try:
-        files = tuple(n if n == "shipped" else os.path.abspath(n) for n in map(os.fspath, references))
-    except TypeError:
-        raise InputError(f"references must be files of known phases, or `shipped`; got {references!r}") from None
-    relaxation = RelaxOptions.of(**{k: given[k] for k in _RELAX if k in given})  # checked where it is not used, too
-    check_potential(relaxation)
-    return {
-        "references": files,
-        "sampler": SamplerOptions.of(**{k: given[k] for k in _SAMPLER if k in given}),
-        "relax": relaxation if relax else None,
-    }
-
-
-def _machine(settings: Mapping[str, Any]) -> Machine:
-    return Machine(**{k: settings[k] for k in _MACHINE if settings.get(k) is not None})
-
-
-def _checked(options: GenerateOptions) -> Plan:
-    """The plan of a run that can be made: bad input stops here, before any folder."""
-    plan = Plan(options, joint=_check_tools(options).shapes() is not None)
-    plan.check()
-    return plan
-
-
-def _check_tools(options: RunOptions) -> Resources:
-    references_of(options.references)
-    resources = Resources(sampler=options.sampler, relax=options.relax)
-    resources.check()
-    return resources
-
-
-@contextmanager
-def _results(out: Path | str | None, options: RunOptions) -> Iterator[Results]:
-    if out is None:
-        yield MemoryResults()
-        return
-    if not isinstance(out, (str, os.PathLike)):
-        raise InputError(f"out must be the path of a folder, or None to write nothing; got {out!r}")
-    model = options.sampler.model
-    content = {  # not the name alone tells
-        "references_content": [digest(Path(name)) for name in options.references if name != "shipped"] or None,
-        "model_content": None if model is None else digest(model),
-    }
-    with Store(Path(out), options.resolved() | content) as store:
-        yield store
+def _machine(given: Mapping[str, Any]) -> Machine:
+    return Machine(device=given["device"], workers=given["workers"], batch_size=given["batch_size"])

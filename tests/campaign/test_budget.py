@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from chggen.campaign.budget import Plan, formula_units
+from chggen.campaign.budget import Budget, formula_units
 from chggen.campaign.options import GenerateOptions, PredictOptions
 from chggen.crystals.composition import compositions
 from chggen.errors import InputError
-from chggen.generation.cell_starts import PrototypeCells, SpaceGroupCells
+from chggen.generation.cell_starts import PrototypeCell, SpaceGroupCell
 from chggen.generation.jobs import Job
 from chggen.results.candidate import Candidate
 
 
 def _jobs(options: GenerateOptions, energy: Any = None, volume: float = 20.0) -> list[Job]:
     """All jobs of a plan; energy(job): eV/atom of what comes of it, None: it fails."""
-    plan = Plan(options)
+    plan = Budget(options)
     jobs = []
     while found := plan.next_round():
         jobs += found
@@ -34,12 +34,12 @@ def _outcome(job: Job, energy: float | None, volume: float) -> Candidate | None:
     if energy is None:
         return None
     structure = Structure(Lattice.cubic(volume ** (1 / 3)), ["H"], [[0, 0, 0]])
-    return replace(job.candidate, energy_per_atom=energy, structure=structure)
+    return replace(job.candidate, level="pbe", energies={"pbe": energy}, structure=structure)
 
 
 def test_named_sources_take_turns_n_for_each_cell_size() -> None:
     options = GenerateOptions(
-        formula="ZnP2S6", formula_units=(1, 2), n=4, volume=20.0, seeds=("bravais", "space-group")
+        formula="ZnP2S6", formula_units=(1, 2), n=4, volume=20.0, cells_from=("bravais", "space-group")
     )
     jobs = _jobs(options)
     assert Counter(sum(job.start.species.values()) for job in jobs) == {9: 4, 18: 4}
@@ -62,7 +62,7 @@ def test_formula_units_are_those_asked_for_or_all_up_to_the_limit() -> None:
             formula_units(9, (z,), 20)
 
 
-AUTO = GenerateOptions(formula="SrTiO3", n=64, seeds=("auto",), max_atoms=20)
+AUTO = GenerateOptions(formula="SrTiO3", n=64, cells_from=("auto",), max_atoms=20)
 
 
 def test_auto_makes_n_candidates_of_all_sources_and_sizes() -> None:
@@ -103,7 +103,7 @@ def test_a_plan_told_the_same_asks_for_the_same() -> None:
 
 
 def test_volumes_follow_what_relaxed_and_one_that_is_given_stays() -> None:
-    options = GenerateOptions(formula="NaCl", n=40, seeds=("bravais",), formula_units=(2,))
+    options = GenerateOptions(formula="NaCl", n=40, cells_from=("bravais",), formula_units=(2,))
     jobs = _jobs(options, lambda job: -3.0, volume=30.0)
     volumes = [job.start.draw(0)[0].framework.volume / 4 for job in jobs]
     assert 15 < sum(volumes[:8]) / 8 < 27  # the model's 22 or so
@@ -115,7 +115,7 @@ def test_volumes_follow_what_relaxed_and_one_that_is_given_stays() -> None:
 
 def test_a_system_shares_its_budget_between_all_formulas() -> None:
     options = PredictOptions(system="Li-Si", max_atoms=5, n=4)
-    plan = Plan(options)
+    plan = Budget(options)
     assert list(plan.species) == ["LiSi", "LiSi2", "Li2Si", "LiSi3", "Li3Si", "LiSi4", "Li2Si3", "Li3Si2", "Li4Si"]
     jobs = _jobs(options)
     assert len(jobs) == 4 * 9
@@ -124,12 +124,13 @@ def test_a_system_shares_its_budget_between_all_formulas() -> None:
 
 
 def test_a_system_moves_its_budget_to_formulas_near_the_hull() -> None:
-    plan = Plan(PredictOptions(system="Li-Si", max_atoms=4, n=16))
+    plan = Budget(PredictOptions(system="Li-Si", max_atoms=4, n=16))
     made: list[Job] = []
     while found := plan.next_round():
         made += found
         outcomes = [_outcome(job, -3.0, 20.0) for job in found]
-        plan.learn([replace(c, e_decomposition=0.0 if c.formula == "Li3Si" else 0.4) for c in outcomes if c])
+        e_d = {"Li3Si": 0.0}
+        plan.learn([replace(c, decomposition_energies={"pbe": e_d.get(c.formula, 0.4)}) for c in outcomes if c])
     late = Counter(job.candidate.formula for job in made[len(made) // 2 :])
     assert late["Li3Si"] == max(late.values())
     assert late["Li3Si"] > 2 * late["LiSi"] > 0
@@ -144,8 +145,8 @@ def test_the_compositions_of_many_elements_are_counted_without_going_through_all
 
 
 def test_a_run_that_does_not_relax_keeps_to_the_shares_it_began_with() -> None:
-    options = GenerateOptions(formula="ZnS", formula_units=(1,), n=64, seeds=("auto",), relax=None)
-    plan, made = Plan(options), []
+    options = GenerateOptions(formula="ZnS", formula_units=(1,), n=64, cells_from=("auto",), relax=None)
+    plan, made = Budget(options), []
     while found := plan.next_round():
         plan.learn([job.candidate for job in found])  # good, without an energy
         made += [job.candidate.seed_source for job in found]
@@ -155,26 +156,28 @@ def test_a_run_that_does_not_relax_keeps_to_the_shares_it_began_with() -> None:
 
 def test_draws_of_a_formula_do_not_skip_prototypes_that_only_other_formulas_would_take() -> None:
     jobs = _jobs(PredictOptions(system="Li-Si", max_atoms=5, n=4))
-    prototypes = [job.start for job in jobs if isinstance(job.start, PrototypeCells)]
+    prototypes = [job.start for job in jobs if isinstance(job.start, PrototypeCell)]
     assert prototypes
     assert all(start.redraw(1).rank == start.rank + 4 for start in prototypes)
 
 
 def test_a_space_group_that_does_not_fit_is_refused_for_cells_that_the_model_draws_too() -> None:
-    for seeds in (("bravais",), ("joint",)):
-        options = GenerateOptions(formula="C29O", formula_units=(1,), space_group=227, seeds=seeds, n=1)
+    for cells_from in (("bravais",), ("learned",)):
+        options = GenerateOptions(formula="C29O", formula_units=(1,), space_group=227, cells_from=cells_from, n=1)
         with pytest.raises(InputError, match="do not fit space group 227"):
-            Plan(options, joint=True).check()
+            Budget(options, draws_cells=True).check()
 
 
 def test_a_bad_cell_does_not_refuse_a_space_group_that_fits() -> None:
     counts = {"K": 1, "Cl": 1, "Br": 2, "Rb": 2}
     for seed in range(40):
-        SpaceGroupCells(counts, 150.0, 139).draw(seed)
+        host, orbits = SpaceGroupCell(counts, 150.0, 139).draw(seed)
+        assert host.framework.volume == pytest.approx(150.0)
+        assert orbits is not None
 
 
 def test_between_two_compositions_only_their_mixtures_are_looked_at() -> None:
-    plan = Plan(PredictOptions(system="Li-P-S", between=("Li2S", "P2S5"), max_atoms=20))
+    plan = Budget(PredictOptions(system="Li-P-S", between=("Li2S", "P2S5"), max_atoms=20))
     assert {"Li3PS4", "LiPS3", "Li4P2S7"} <= set(plan.species)
     for species in plan.species.values():  # Li2S and P2S5 both have one S for two Li and five for two P
         assert species["S"] == pytest.approx(species["Li"] / 2 + 2.5 * species["P"])
@@ -193,45 +196,50 @@ def test_between_two_compositions_only_their_mixtures_are_looked_at() -> None:
 )
 def test_systems_that_make_no_sense_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Plan(PredictOptions(**changes))
+        Budget(PredictOptions(**changes))
 
 
 def test_auto_stands_alone() -> None:
     with pytest.raises(InputError, match="auto alone"):
-        GenerateOptions.of(formula="NaCl", seeds=("auto", "bravais"))
+        GenerateOptions.of(formula="NaCl", cells_from=("auto", "bravais"))
 
 
 def test_no_two_arms_share_a_name() -> None:
     ids = [job.candidate.id for job in _jobs(PredictOptions(system="Na-Cl", max_atoms=6, n=8))]
+    assert len(ids) > 8  # of several formulas
     assert all(a != b for a, b in itertools.combinations(ids, 2))
 
 
-def test_the_joint_source_takes_part_where_the_model_draws_cells() -> None:
-    def sources(joint: bool) -> set[str | None]:
-        plan = Plan(AUTO, joint=joint)
-        return {job.candidate.seed_source for job in iter(plan.next_round())}
+def test_the_learned_source_takes_part_where_the_model_draws_cells() -> None:
+    def sources(draws_cells: bool) -> set[str | None]:
+        budget, found = Budget(AUTO, draws_cells=draws_cells), set()
+        while jobs := budget.next_round():
+            found |= {job.candidate.seed_source for job in jobs}
+            budget.learn([None] * len(jobs))
+        return found
 
-    assert "joint" in {arm.source for arm in Plan(AUTO, joint=True)._prior}
-    assert "joint" not in {arm.source for arm in Plan(AUTO)._prior}
-    assert sources(True) <= {"prototype", "space-group", "joint", "bravais"}
+    assert "learned" in {arm.source for arm in Budget(AUTO, draws_cells=True)._prior}
+    assert "learned" not in {arm.source for arm in Budget(AUTO)._prior}
+    assert sources(True) == {"prototype", "space-group", "learned", "bravais"}
+    assert sources(False) == {"prototype", "space-group", "bravais"}
     with pytest.raises(InputError, match="the score model draws no cells"):
-        Plan(GenerateOptions(formula="SrTiO3", seeds=("joint",)))
+        Budget(GenerateOptions(formula="SrTiO3", cells_from=("learned",)))
 
 
-def test_joint_cells_have_the_shape_that_is_drawn_for_them() -> None:
+def test_learned_cells_have_the_shape_that_is_drawn_for_them() -> None:
     asked: list[tuple[dict[str, int], float, bool]] = []
 
     def shapes(species: Any, volume: float, seed: int, rotations: Any = None) -> np.ndarray:
         asked.append((dict(species), volume, rotations is not None))
         return np.diag([0.8, 1.0, 1.25]) * volume ** (1 / 3) if rotations is None else np.eye(3) * volume ** (1 / 3)
 
-    options = GenerateOptions(formula="SrTiO3", seeds=("joint",), n=1, formula_units=(2,), volume=12.0)
-    (job,) = Plan(options, joint=True).next_round()
+    options = GenerateOptions(formula="SrTiO3", cells_from=("learned",), n=1, formula_units=(2,), volume=12.0)
+    (job,) = Budget(options, draws_cells=True).next_round()
     host, orbits = job.start.draw(0, shapes)
     assert orbits is None
     assert host.framework.lattice.abc == pytest.approx(np.array([0.8, 1.0, 1.25]) * 120 ** (1 / 3))
     grouped = options.model_copy(update={"space_group": 221, "formula_units": (1,)})
-    (job,) = Plan(grouped, joint=True).next_round()
+    (job,) = Budget(grouped, draws_cells=True).next_round()
     host, orbits = job.start.draw(0, shapes)
     assert orbits is not None
     assert asked == [({"Sr": 2, "Ti": 2, "O": 6}, pytest.approx(120), False), ({"Sr": 1, "Ti": 1, "O": 3}, 60.0, True)]

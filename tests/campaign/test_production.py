@@ -146,7 +146,7 @@ def _fcc(edge: float) -> Structure:
     ("changes", "message"),
     [
         ({"supercell": (100, 100, 100)}, "that supercell has 3000000 atoms; expected at most 500"),
-        ({"seeds": "prototype", "sampler": SamplerOptions(anchor="paper")}, "use clamp or renoise"),
+        ({"guests_from": "prototype", "sampler": SamplerOptions(anchor="paper")}, "use clamp or renoise"),
     ],
 )
 def test_what_no_host_can_be_is_refused_before_it_is_made(changes: dict[str, Any], message: str) -> None:
@@ -167,6 +167,7 @@ def test_the_last_of_a_run_has_the_next_start_for_a_rival() -> None:
     assert last.rival is not None
     assert (alone.rival.candidate.id, last.rival.candidate.id) == (alone.candidate.id, last.candidate.id)
     assert [j.candidate.seed_source for j in (alone, alone.rival)] == ["prototype", "orbits"]
-    assert [j.candidate.seed_source for j in (last, last.rival)] == ["orbits", "host"]
-    (anywhere,) = inpaint_jobs(host, InpaintOptions(host="x", guests={"F": 2}, n=1, seeds="anywhere", references=()))
+    assert [j.candidate.seed_source for j in (last, last.rival)] == ["orbits", "anywhere"]
+    options = InpaintOptions(host="x", guests={"F": 2}, n=1, guests_from="anywhere", references=())
+    (anywhere,) = inpaint_jobs(host, options)
     assert anywhere.rival is None

@@ -16,7 +16,7 @@ from chggen.potential.ase import AsePotential
 from chggen.relaxation.options import RelaxOptions
 from chggen.relaxation.relaxer import relax
 from chggen.results.candidate import Candidate
-from chggen.symmetry.operations import space_group
+from chggen.symmetry.detection import space_group
 
 
 @pytest.fixture

@@ -27,14 +27,15 @@ from chggen.campaign.duplicates import outcome, survivors, with_duplicates
 from chggen.campaign.host_jobs import framework_jobs, guests_of
 from chggen.campaign.options import PredictOptions
 from chggen.errors import InputError
-from chggen.execution.executor import batches_of, run_batches
+from chggen.execution.executor import Workers, batches_of
 from chggen.execution.machine import Machine
 from chggen.generation.options import SamplerOptions
 from chggen.potential.ase import AsePotential
 from chggen.results.candidate import Candidate
 from chggen.results.ranking import answers, likelier, rank
+from chggen.results.summary import summary_row
 from chggen.stability.references import ReferenceEntry, References
-from chggen.symmetry.operations import group_of, space_group
+from chggen.symmetry.detection import group_of, space_group
 
 _EMT = "ase:ase.calculators.emt:EMT"
 _QUICK: dict[str, Any] = {"levels": 6, "n_resample": 1, "potential": _EMT, "workers": 1, "fmax": 0.2}
@@ -44,7 +45,7 @@ CELL = Structure(Lattice.cubic(3.6), ["Cu"] * 4, [[0, 0, 0], [0, 0.5, 0.5], [0.5
 
 
 def _predict(**changes: Any) -> list[Candidate]:
-    options = {"guests": ["Cu"], "seeds": ["bravais"], "n": 4, "formula_units": [1], **_QUICK, **changes}
+    options = {"guests": ["Cu"], "cells_from": ["bravais"], "n": 4, "formula_units": [1], **_QUICK, **changes}
     return chggen.predict("Cu3Au", **options)
 
 
@@ -130,13 +131,13 @@ def _alloy(name: str, energy: float, order: int = 1, a: float = 3.75) -> Candida
     sites = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]][::order]
     structure = Structure(Lattice.cubic(a), ["Au", "Cu", "Cu", "Cu"][::order], sites)
     return Candidate(
-        id=name, stage="generate", formula="Cu3Au", seed=0, raw=structure, structure=structure, energy_per_atom=energy
+        id=name, stage="generate", formula="Cu3Au", seed=0, raw=structure, structure=structure, level="pbe", energies={"pbe": energy}
     )
 
 
 def test_duplicates_point_to_the_best_of_their_group_which_counts_them() -> None:
     other = Structure(Lattice.tetragonal(3.0, 8.0), ["Au", "Cu", "Cu", "Cu"], [[0, 0, z / 4] for z in range(4)])
-    lone = Candidate(id="d", stage="generate", formula="Cu3Au", seed=0, structure=other, energy_per_atom=-1.0)
+    lone = Candidate(id="d", stage="generate", formula="Cu3Au", seed=0, structure=other, level="pbe", energies={"pbe": -1.0})
     bad = Candidate(id="e", stage="generate", formula="Cu3Au", seed=0, status="failed")
     given = [bad, _alloy("b", -0.99, -1), _alloy("a", -1.0), lone, _alloy("c", -0.5)]
     found = {c.id: c for c in with_duplicates(sorted(given, key=rank))}
@@ -193,9 +194,9 @@ def test_the_answer_weighs_how_well_its_prototype_is_known_against_its_energy() 
     assert likelier([symmetric, given[0]]) == {"Cu3Au": "a, 3.0 meV/atom lower"}
     unlikely = found("m", -1.001, -8.0)
     assert likelier([unlikely, given[0]])["Cu3Au"].startswith("a, 1.0 meV/atom higher, the lower one being")
-    placed = [replace(c, e_decomposition=0.01 - 0.05 * (c.id == "c")) for c in given[:3]]
+    placed = [replace(c, decomposition_energies={"pbe": 0.01 - 0.05 * (c.id == "c")}) for c in given[:3]]
     assert answers(placed)["Cu3Au"].id == "c"  # by what the ranking goes by
-    assert answers([*placed[:2], replace(given[2], e_decomposition=None)])["Cu3Au"].id == "b"  # of what compares
+    assert answers([*placed[:2], replace(given[2], decomposition_energies={})])["Cu3Au"].id == "b"  # of what compares
     assert not answers([replace(given[0], n_found=None)])
 
 
@@ -231,7 +232,7 @@ def test_a_whole_system_is_one_run(tmp_path: Path) -> None:
         out=tmp_path,
         **_QUICK,
     )
-    assert [c.summary_row() for c in again] == [c.summary_row() for c in found]
+    assert [summary_row(c) for c in again] == [summary_row(c) for c in found]
 
 
 def test_a_formula_or_a_system_is_asked_for() -> None:
@@ -274,7 +275,7 @@ def test_an_interrupted_run_resumes_to_the_same_summary(run: tuple[list[Candidat
 _SCRIPT = """
 import chggen, sys
 chggen.predict("Cu3Au", guests=["Cu"], n=4, formula_units=[1], out=sys.argv[1], batch_size=2, levels=6, n_resample=1,
-               seeds=["bravais"], potential="ase:ase.calculators.emt:EMT", workers=1, fmax=0.2)
+               cells_from=["bravais"], potential="ase:ase.calculators.emt:EMT", workers=1, fmax=0.2)
 """
 
 
@@ -472,19 +473,19 @@ def test_survivors_are_ranked_at_the_second_level(tmp_path: Path, monkeypatch: p
     )
     monkeypatch.setattr(References, "load", staticmethod(lambda path=None: table))
     all_pbe = _predict(potential="chgnet", second_level_below=None)
-    assert all(c.energy_per_atom_r2scan is None for c in all_pbe)
+    assert all(c.energies.get("r2scan") is None for c in all_pbe)
     distinct = [c for c in all_pbe if c.status == "ok" and c.duplicate_of is None]
     assert len(distinct) > 1  # else the limit below tests nothing
     energies = [c.e_decomposition for c in distinct]
     limit = (energies[0] + energies[-1]) / 2
     found = _predict(potential="chgnet", second_level_below=limit, out=tmp_path)
-    again = [c for c in found if c.energy_per_atom_r2scan is not None]
+    again = [c for c in found if c.energies.get("r2scan") is not None]
     assert {c.id for c in again} == {c.id for c in distinct if c.e_decomposition < limit}
     assert found[: len(again)] == again
     for c in again:
         assert c.level == "pbe"
-        assert c.energy_per_atom_r2scan - 1.0 <= c.energy_per_atom + 1e-6  # relaxed on
-        assert c.e_decomposition_r2scan == pytest.approx(c.energy_per_atom_r2scan - 0.95, abs=1e-6)
+        assert c.energies.get("r2scan") - 1.0 <= c.energy_per_atom + 1e-6  # relaxed on
+        assert c.decomposition_energies.get("r2scan") == pytest.approx(c.energies.get("r2scan") - 0.95, abs=1e-6)
 
     def refuse(*_: Any) -> None:
         raise AssertionError("computed again")
@@ -496,15 +497,15 @@ def test_survivors_are_ranked_at_the_second_level(tmp_path: Path, monkeypatch: p
 def test_a_killed_second_level_goes_on_with_the_survivors_that_it_began_with() -> None:
     def made(name: str, energy: float) -> Candidate:
         return Candidate(
-            id=name, stage="generate", formula="Cu", seed=0, structure=CELL, energy_per_atom=energy,
-            e_decomposition=energy, space_group_loose=225,
+            id=name, stage="generate", formula="Cu", seed=0, structure=CELL, level="pbe", energies={"pbe": energy},
+            decomposition_energies={"pbe": energy}, space_group_loose=225,
         )  # fmt: skip
 
     low, middle, high = every = [made("a", 0.001), made("b", 0.015), made("c", 0.03)]  # each within 0.02 of the next
     assert [c.id for c in survivors(every, 0.1)] == ["a", "c"]
-    rescored = [low, middle, replace(high, energy_per_atom_r2scan=-9.0, e_decomposition_r2scan=-9.0)]
+    rescored = [low, middle, high.with_energy("r2scan", -9.0, -9.0)]
     assert [c.id for c in survivors(rescored, 0.1)] == ["a", "c"]
-    rescored[1] = replace(middle, energy_per_atom_r2scan=-9.5, e_decomposition_r2scan=-9.5)
+    rescored[1] = middle.with_energy("r2scan", -9.5, -9.5)
     assert [c.id for c in survivors(rescored, 0.1)] == ["a", "c"]
     assert [c.id for c in survivors(every, 0.02)] == ["a"]
 
@@ -519,8 +520,8 @@ def test_a_run_at_the_second_level_alone_fills_its_columns(monkeypatch: pytest.M
     good = [c for c in _predict(potential="chgnet-r2scan") if c.status == "ok"]
     assert good
     for c in good:
-        assert (c.level, c.energy_per_atom_r2scan) == ("r2scan", c.energy_per_atom)
-        assert c.e_decomposition_r2scan == c.e_decomposition == pytest.approx(c.energy_per_atom - 1.0, abs=1e-6)
+        assert (c.level, c.energies.get("r2scan")) == ("r2scan", c.energy_per_atom)
+        assert c.decomposition_energies.get("r2scan") == c.e_decomposition == pytest.approx(c.energy_per_atom - 1.0, abs=1e-6)
 
 
 def _threads(batch: Sequence[Any], tools_: resources.Resources) -> list[int]:
@@ -534,7 +535,9 @@ def test_every_worker_has_one_thread_and_the_caller_keeps_its_own(workers: int) 
     try:
         machine = Machine(workers=workers)
         found = list(
-            run_batches(_threads, [[1], [2]], resources.Resources(sampler=SamplerOptions(), relax=None), machine)
+            Workers(machine).run(
+                _threads, [[1], [2]], resources.Resources(sampler=SamplerOptions(), relax=None), lambda item, reason: []
+            )
         )
         assert found == [[1], [1]]
         assert torch.get_num_threads() == 2
@@ -603,11 +606,11 @@ def test_failed_symmetric_candidates_are_drawn_anew_under_ids_of_their_own(tmp_p
     assert {(c.status, c.failed_at) for c in found} <= {("failed", "relax"), ("failed", "screen")}
     assert len({c.seed for c in found}) == len(found)
     again = chggen.generate("Cu3Au", space_group="auto", **options)  # a finished run makes nothing new
-    assert [c.summary_row() for c in again] == [c.summary_row() for c in found]
+    assert [summary_row(c) for c in again] == [summary_row(c) for c in found]
 
 
 def test_the_symmetric_workflow_fills_frameworks_on_their_orbits() -> None:
-    found = _predict(seeds=["bravais", "space-group"], symmetry="host", per_framework=1, best_of=2)
+    found = _predict(cells_from=["bravais", "space-group"], symmetry="host", per_framework=1, best_of=2)
     sources = {c.id: c.seed_source for c in found if c.stage == "generate" and "-r" not in c.id and "-low" not in c.id}
     assert sources == {f"Cu3Au-z1-000{k}": ("bravais", "space-group")[k % 2] for k in range(4)}
     filled = [c for c in found if c.stage == "inpaint" and c.raw is not None]
@@ -641,7 +644,7 @@ def test_a_framework_whose_atoms_came_too_close_is_a_failed_row() -> None:
 def test_what_becomes_of_a_job_is_the_lowest_with_a_symmetry_and_the_same_when_the_run_is_repeated() -> None:
     def made(name: str, energy: float, group: int, status: str = "ok", **values: Any) -> Candidate:
         return Candidate(
-            id=name, stage="generate", formula="Cu", seed=0, status=status, energy_per_atom=energy,
+            id=name, stage="generate", formula="Cu", seed=0, status=status, level="pbe", energies={"pbe": energy},
             space_group_loose=group, **values,
         )  # fmt: skip
 
@@ -649,7 +652,7 @@ def test_what_becomes_of_a_job_is_the_lowest_with_a_symmetry_and_the_same_when_t
     lowest = made("a-r1-low", -3.4, 1)
     every = {c.id: c for c in (saddle, low, again, lowest)}
     assert outcome(["a", "a-r1"], every) is low
-    scored = {**every, "a-r1": replace(again, e_decomposition_r2scan=-0.1)}  # as they are when the run was finished
+    scored = {**every, "a-r1": again.with_energy("r2scan", -1.0, -0.1)}  # as they are when the run was finished
     assert outcome(["a", "a-r1"], scored) is low
     assert outcome(["a", "a-r1"], {"a": saddle, "a-r1-low": lowest}) is lowest
     assert outcome(["a"], {"a": saddle}) is None

@@ -86,7 +86,9 @@ _BAD = {
     "volume without size": ("generate NaCl --volume 0", "volume: .*got 0"),
     "hardly a volume": ("generate NaCl --volume 1e-9", "volume: .*got 1e-09"),
     "more volume than any crystal": ("predict NaCl --volume 1e200", "volume: .*got 1e.?200"),
-    "prototypes in another group": ("generate NaCl --seeds prototype --space-group 225", "space_group: .* got '225'"),
+    "prototypes in another group": (
+        "generate NaCl --cells-from prototype --space-group 225", "space_group: .* got '225'"
+    ),
     "unrelaxed with no potential": ("generate NaCl --no-relax --potential lennard", "unknown potential 'lennard'"),
     "guests in superscript": ("inpaint host.cif --guest Li=²", "must be ELEMENT=COUNT"),
     "references within no force": ("references build host.cif --fmax -1", "fmax: .* got -1"),
@@ -98,7 +100,7 @@ _BAD = {
     "zero formula units": ("generate NaCl --formula-units 0", "0 formula units give 0 atoms"),
     "too many formula units": ("predict NaCl --formula-units 1,900", "900 formula units give 1800 atoms"),
     "unknown space group": ("generate NaCl --space-group 300", "space_group: .* got '300'"),
-    "unknown seeds": ("predict NaCl --seeds moon", "seeds"),
+    "unknown source": ("predict NaCl --cells-from moon", "cells_from"),
     "one level": ("generate NaCl --levels 1", r"sampler|levels: .* got 1"),
     "unknown anchor": ("inpaint host.cif --guest Li=1 --anchor rope", "anchor: .* got 'rope'"),
     "unknown potential": ("generate NaCl --potential lennard", "unknown potential 'lennard'"),

@@ -11,7 +11,7 @@ from pymatgen.core import Lattice, Structure
 from chggen.errors import InputError
 from chggen.generation.host import Host
 from chggen.generation.host_orbits import on_orbits, symmetrised
-from chggen.symmetry.operations import space_group, standard_setting
+from chggen.symmetry.detection import space_group, standard_setting
 
 
 def _fcc(element: str = "S", edge: float = 6.0) -> Structure:

@@ -8,12 +8,12 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 import chggen
-from chggen.generation.cell_starts import PrototypeCells
+from chggen.generation.cell_starts import PrototypeCell
 from chggen.generation.jobs import Job
 from chggen.generation.prototypes import count_prototypes, prototype_of
 from chggen.generation.volume import volume_per_atom
 from chggen.results.candidate import Candidate
-from chggen.symmetry.operations import space_group
+from chggen.symmetry.detection import space_group
 
 CUBE = Lattice.cubic
 KNOWN = {
@@ -43,12 +43,12 @@ def test_textbook_structures_are_among_the_likeliest_at_their_geometry(formula: 
     counts = _counts(known)
     volume = volume_per_atom(counts) * len(known)
     matcher = StructureMatcher(ltol=0.1, stol=0.1, angle_tol=3)
-    found = [_structure(PrototypeCells(counts, volume, rank)) for rank in range(min(8, count_prototypes(counts)))]
+    found = [_structure(PrototypeCell(counts, volume, rank)) for rank in range(min(8, count_prototypes(counts)))]
     assert all(_counts(s) == counts for s in found)
     assert any(matcher.fit(known, s) for s in found)
 
 
-def _structure(start: PrototypeCells, seed: int = 0) -> Structure:
+def _structure(start: PrototypeCell, seed: int = 0) -> Structure:
     host, orbits = start.draw(seed)
     symbols = [s for s, n in start.species.items() for _ in range(n)]
     return Structure(host.framework.lattice, symbols, orbits.frac)
@@ -57,7 +57,7 @@ def _structure(start: PrototypeCells, seed: int = 0) -> Structure:
 def test_every_prototype_has_its_group_volume_and_composition() -> None:
     counts = {"Mg": 2, "Si": 1, "O": 4}
     for rank in range(min(30, count_prototypes(counts))):
-        made = _structure(PrototypeCells(counts, 100.0, rank))
+        made = _structure(PrototypeCell(counts, 100.0, rank))
         assert made.volume == pytest.approx(100.0)
         assert _counts(made) == counts
         number = prototype_of(counts, rank).number
@@ -93,7 +93,7 @@ def test_the_order_of_the_species_does_not_matter() -> None:
 def test_prototypes_come_again_softer_when_all_have_come() -> None:
     counts = {"Na": 1, "Cl": 1}
     n = count_prototypes(counts)
-    first, again, third = (PrototypeCells(counts, 45.0, n * k) for k in range(3))
+    first, again, third = (PrototypeCell(counts, 45.0, n * k) for k in range(3))
     assert first.start_sigma < again.start_sigma < third.start_sigma
     axes = [start.draw(5)[0].framework.lattice.abc for start in (first, again)]
     assert np.prod(axes[0]) == pytest.approx(np.prod(axes[1]), rel=0.2)
@@ -101,16 +101,16 @@ def test_prototypes_come_again_softer_when_all_have_come() -> None:
 
 
 def test_a_candidate_knows_how_likely_its_prototype_is_also_when_drawn_anew() -> None:
-    made = chggen.generate("NaCl", n=2, seeds=["prototype", "bravais"], formula_units=[1], relax=False, workers=1)
+    made = chggen.generate("NaCl", n=2, cells_from=["prototype", "bravais"], formula_units=[1], relax=False, workers=1)
     by_source = {c.seed_source: c.seed_log_odds for c in made}
     assert by_source == {"prototype": prototype_of({"Na": 1, "Cl": 1}, 0).log_odds, "bravais": None}
-    start = PrototypeCells({"Na": 1, "Cl": 1}, 45.0, 0, stride=2)
+    start = PrototypeCell({"Na": 1, "Cl": 1}, 45.0, 0, stride=2)
     job = Job(candidate=Candidate(id="x", stage="generate", formula="NaCl", seed=0, seed_log_odds=9.0), start=start)
     assert job.redraw(1).candidate.seed_log_odds == prototype_of({"Na": 1, "Cl": 1}, 2).log_odds
 
 
 def test_raw_prototypes_are_sampled_in_their_space_group() -> None:
-    found = chggen.generate("CaTiO3", n=3, seeds=["prototype"], formula_units=[4], relax=False, workers=1, seed=1)
+    found = chggen.generate("CaTiO3", n=3, cells_from=["prototype"], formula_units=[4], relax=False, workers=1, seed=1)
     assert [c.seed_source for c in found] == ["prototype"] * 3
     by_id = {c.id: c for c in found}
     assert by_id["CaTiO3-z4-0000"].space_group == 62  # the mineral perovskite
@@ -118,4 +118,4 @@ def test_raw_prototypes_are_sampled_in_their_space_group() -> None:
 
 def test_a_formula_without_prototypes_is_refused_with_a_remedy() -> None:
     with pytest.raises(chggen.InputError, match="no prototype is known"):
-        chggen.generate("Li13Zn11P7S5", n=2, seeds=["prototype"], relax=False)
+        chggen.generate("Li13Zn11P7S5", n=2, cells_from=["prototype"], relax=False)

@@ -9,7 +9,7 @@ from pymatgen.core import Structure
 from chggen.errors import InputError
 from chggen.generation.host import Host
 from chggen.generation.symmetric_cells import symmetric_cell
-from chggen.symmetry.operations import group_of, space_group
+from chggen.symmetry.detection import group_of, space_group
 from chggen.symmetry.wyckoff import setting
 
 

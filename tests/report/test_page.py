@@ -24,7 +24,8 @@ def _candidate(name: str, **values: object) -> Candidate:
 
 
 def _good(name: str, energy: float, **values: object) -> Candidate:
-    return _candidate(name, structure=SALT, e_decomposition=energy, energy_per_atom=energy - 3.5, **values)
+    placed = {"level": "pbe", "energies": {"pbe": energy - 3.5}, "decomposition_energies": {"pbe": energy}}
+    return _candidate(name, structure=SALT, **{**placed, **values})
 
 
 CANDIDATES = [
@@ -35,7 +36,7 @@ CANDIDATES = [
     _candidate("g0005", status="failed", failed_at="relax", reason="fmax <b>rose</b> & stayed > 1 eV/Å"),
     _candidate("g0006", status="failed", failed_at="sample", reason="NaN", raw=None),
     _good("i0001", 0.3, stage="inpaint", parent="g0001", known_as="<script>alert(1)</script>"),
-    _candidate("i0002", stage="inpaint", structure=SALT, energy_per_atom=-3.4),
+    _candidate("i0002", stage="inpaint", structure=SALT, level="pbe", energies={"pbe": -3.4}),
     _candidate("i0003", stage="inpaint", status="failed", failed_at="hull", reason="no reference for Cl"),
 ]
 
@@ -100,18 +101,26 @@ def test_nothing_is_loaded_from_elsewhere(page: str, parsed: Loads) -> None:
     assert len(page) > 1_000_000  # plotly itself is in the page
 
 
+def test_a_further_level_has_a_column(tmp_path: Path) -> None:
+    with Store(tmp_path / "run", {"command": "generate"}) as store:
+        store.put([CANDIDATES[0].with_energy("r2scan", -9.0, 0.0321), CANDIDATES[2]])
+    page = write_report(tmp_path / "run").read_text()
+    assert "<th class=\"n\">E_d at r2scan, eV/atom</th>" in page
+    assert ">0.0321<" in page
+
+
 def test_every_distinct_candidate_is_ranked(parsed: Loads) -> None:
-    ranked = [row for row in parsed.rows if len(row) == 14]
+    ranked = [row for row in parsed.rows if len(row) == 13]
     assert [row[0] for row in ranked] == ["g0003", "g0001", "i0001", "i0002"]
     best = dict(
-        zip(["id", "stage", "formula", "atoms", "E_d", "r2scan", "E", "level", "group"], ranked[0], strict=False)
+        zip(["id", "stage", "formula", "atoms", "E_d", "E", "level", "group"], ranked[0], strict=False)
     )
     assert best == {
-        "id": "g0003", "stage": "generate", "formula": "NaCl", "atoms": "2", "E_d": "-0.0123", "r2scan": "",
+        "id": "g0003", "stage": "generate", "formula": "NaCl", "atoms": "2", "E_d": "-0.0123",
         "E": "-3.5123", "level": "pbe", "group": "225",
     }  # fmt: skip
-    assert ranked[1][10] == "2"
-    assert ranked[0][13] == "0.5 Na + 0.5 Cl2"
+    assert ranked[1][9] == "2"
+    assert ranked[0][12] == "0.5 Na + 0.5 Cl2"
     assert ranked[3][4] == ""
     assert sum(parsed.stable) == 1
     assert parsed.rows[parsed.stable.index(True)][0] == "g0003"
@@ -168,6 +177,6 @@ def test_the_histogram_holds_the_energies_of_good_candidates() -> None:
     generate, inpaint = decomposition_histogram(CANDIDATES).data
     assert list(generate.x) == [0.0512, 0.0519, -0.0123]
     assert list(inpaint.x) == [0.3]
-    assert decomposition_histogram([replace(c, e_decomposition=None) for c in CANDIDATES]) is None
+    assert decomposition_histogram([replace(c, decomposition_energies={}) for c in CANDIDATES]) is None
     failed = [replace(c, status="failed") for c in CANDIDATES]
     assert decomposition_histogram(failed) is None

@@ -29,7 +29,10 @@ TERNARY = table(Zn=-1.0, P=-5.0, S=-4.0, ZnS=-3.5, P2S5=-4.8, ZnP2S6=-4.9)
 
 def candidate(name: str, formula: str, energy: float, e_d: float | None, **more: Any) -> Candidate:
     values = {"stage": "generate", "seed": 0, "level": "pbe", **more}
-    return Candidate(id=name, formula=formula, energy_per_atom=energy, e_decomposition=e_d, **values)
+    placed = {} if e_d is None else {values["level"]: e_d}
+    return Candidate(
+        id=name, formula=formula, energies={values["level"]: energy}, decomposition_energies=placed, **values
+    )
 
 
 CANDIDATES = [

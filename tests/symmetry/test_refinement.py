@@ -9,7 +9,7 @@ import pytest
 import spglib
 from pymatgen.core import Lattice, Structure
 
-from chggen.symmetry.operations import above_trivial, operations, space_group
+from chggen.symmetry.detection import above_trivial, operations, space_group
 from chggen.symmetry.refinement import refine, symmetrised_framework
 
 NOISE = 0.006  # Å, standard deviation of each coordinate: 0.01 Å a displacement

@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from chggen.symmetry.detection import standard_setting
 from chggen.symmetry.group import Group
-from chggen.symmetry.operations import standard_setting
 from chggen.symmetry.subgroup_positions import in_subgroup
 from chggen.symmetry.wyckoff import WyckoffPosition, positions_of, setting
 

@@ -1,17 +1,18 @@
-from .budget import Plan
+from .budget import Budget
 from .duplicates import outcome
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
-from .options import GenerateOptions, InpaintOptions, PredictOptions, RunOptions
+from .options import SHIPPED, GenerateOptions, InpaintOptions, PredictOptions, RunOptions
 from .production import clearly_lower, sample_jobs
 from .relax_and_refine import relax_candidates
 from .resources import Resources, check_potential
 from .runner import Campaign
 
 __all__ = [
+    "SHIPPED",
+    "Budget",
     "Campaign",
     "GenerateOptions",
     "InpaintOptions",
-    "Plan",
     "PredictOptions",
     "Resources",
     "RunOptions",

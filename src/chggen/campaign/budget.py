@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -19,21 +20,22 @@ from chggen.crystals import compositions, parse_formula, reduced, system_element
 from chggen.errors import InputError
 from chggen.generation import (
     AUTO,
-    BravaisCells,
+    FILE,
+    CellRequest,
+    FinishedStart,
+    FinishedStructure,
+    FinishedStructures,
     Job,
-    JointCells,
-    PrototypeCells,
-    SpaceGroupCells,
+    LearnedCell,
+    SpaceGroupCell,
     Start,
     VolumePrior,
+    cell_sources,
     count_known,
-    count_prototypes,
 )
 from chggen.io import MAX_ATOMS
 from chggen.results import Candidate
 
-# Shares of the budget before anything is known; a source that a formula has none of leaves its own to the others.
-_SHARES: Final = {"prototype": 0.6, "space-group": 0.2, "joint": 0.1, "bravais": 0.1}
 _STEADY: Final = 0.25  # of the budget goes by these shares to the end, so that no source or cell size is starved
 _SCALE: Final = 0.05  # eV/atom by which the best of an arm is above the best of all, when its share falls e-fold
 _ROUND: Final = 8  # candidates in a round, more where there are more than eight rounds of it
@@ -60,18 +62,27 @@ def formula_units(n_atoms: int, asked: Sequence[int], most_atoms: int) -> tuple[
     return tuple(dict.fromkeys(asked)) or tuple(range(1, max(1, min(most_atoms, MAX_ATOMS) // n_atoms) + 1))
 
 
-class Plan:
-    """The de novo candidates of a run. Raises InputError for formulas that cannot be made.
+class Budget:
+    """The de novo candidates of a run: which formula, cell size and source each of them gets, round by round.
 
-    Seeds `auto` share the budget between sources and cell sizes; seeds that are named take turns, and n candidates are
-    made for each cell size. joint: whether the score model can draw cells.
+    With `auto` all sources and cell sizes share the budget, more for those that do better. Sources that are named take
+    turns, and n candidates are made for each cell size. Finished structures of a file come in its order, at most n of
+    each formula.
+
+    Args:
+        options: What is asked for.
+        draws_cells: Whether the score model of the run can draw cells.
+
+    Raises:
+        InputError: For formulas that cannot be made, and where the sources have nothing for them.
     """
 
-    def __init__(self, options: GenerateOptions, joint: bool = False) -> None:
+    def __init__(self, options: GenerateOptions, draws_cells: bool = False) -> None:
         self.options = options
-        self._joint = joint
+        self._draws_cells = draws_cells
+        self._finished: dict[Arm, list[FinishedStructure]] = {}
         self.species = {formula: parse_formula(formula) for formula in _formulas(options)}
-        self.adaptive = options.seeds == (AUTO,) and options.space_group == "none"
+        self.adaptive = options.cells_from == (AUTO,) and options.space_group == "none"
         self._sizes = {
             formula: formula_units(sum(species.values()), options.formula_units, options.max_atoms)
             for formula, species in self.species.items()
@@ -81,7 +92,7 @@ class Plan:
             for formula, species in self.species.items()
         }
         self._prior = self._priors() if self.adaptive else {}
-        self._turns = [] if self.adaptive else list(self._in_turn())
+        self._turns = [] if self.adaptive else list(self._from_file() or self._in_turn())
         self.total = options.n * len(self.species) if self.adaptive else len(self._turns)
         self._stride = self.total if len(self.species) == 1 else options.n  # ranks that a formula's own draws take
         self._credit = dict.fromkeys(self._prior, 0.0)
@@ -92,9 +103,9 @@ class Plan:
         """Draw the first start of each source, which refuses a formula that does not fit."""
         for arm in dict.fromkeys(self._turns):
             start = self._job(arm, 0, 0).start
-            if isinstance(start, SpaceGroupCells):
-                start = replace(start, joint=False)  # whether the group fits does not depend on who draws the cell
-            if not isinstance(start, JointCells):
+            if isinstance(start, SpaceGroupCell):
+                start = replace(start, learned=False)  # whether the group fits does not depend on who draws the cell
+            if not isinstance(start, (LearnedCell, FinishedStart)):
                 start.draw(0)
 
     def next_round(self) -> list[Job]:
@@ -139,34 +150,55 @@ class Plan:
         return Job(candidate=candidate, start=start)
 
     def _start(self, arm: Arm, rank: int, rng: np.random.Generator) -> Start:
-        content = {symbol: arm.units * n for symbol, n in self.species[arm.formula].items()}
-        volume, n_atoms = self._volumes[arm.formula], sum(content.values())
-        if arm.source == "prototype":  # of which each comes once: at the likeliest volume
-            return PrototypeCells(content, volume.median * n_atoms, rank, stride=self._stride)
-        drawn = volume.draw(rng) * n_atoms
-        group = self.options.space_group
-        if arm.source == "space-group" or group != "none":
-            return SpaceGroupCells(content, drawn, group if isinstance(group, int) else None, arm.source == "joint")
-        return JointCells(content, drawn) if arm.source == "joint" else BravaisCells(content, drawn)
+        if arm in self._finished:
+            return self._finished[arm][rank]
+        request = CellRequest(
+            species={symbol: arm.units * n for symbol, n in self.species[arm.formula].items()},
+            volume=self._volumes[arm.formula],
+            rng=rng,
+            rank=rank,
+            stride=self._stride,
+            space_group=self.options.space_group,
+        )
+        return cell_sources()[arm.source].start(request)
 
     def _sources(self, formula: str, units: int, asked: Sequence[str]) -> list[str]:
         content = {symbol: units * n for symbol, n in self.species[formula].items()}
-        known = {"prototype": bool(count_prototypes(content)), "joint": self._joint}
-        return [source for source in asked if known.get(source, True)]
+        return [name for name in asked if cell_sources()[name].available(content, self._draws_cells)]
+
+    def _from_file(self) -> list[Arm]:
+        """The arms of the finished structures of a file, where cells come from one."""
+        name = self.options.cells_from[0]
+        if not name.startswith(FILE):
+            return []
+        structures = FinishedStructures(Path(name.removeprefix(FILE)))
+        turns = []
+        for formula, species in self.species.items():
+            for units, start in structures.of_formula(species)[: self.options.n]:
+                if self.options.formula_units and units not in self.options.formula_units:
+                    continue
+                turns.append(Arm(formula, units, structures.name))
+                self._finished.setdefault(turns[-1], []).append(start)
+        if not turns:
+            raise InputError(
+                f"{structures.path} has no structure of {', '.join(self.species)}; it holds "
+                f"{structures.compositions()}; ask for one of these"
+            )
+        return turns
 
     def _in_turn(self) -> Iterator[Arm]:
         """Every candidate's arm: all cell sizes before the next source, which is another for each size in turn."""
-        asked: tuple[str, ...] = self.options.seeds
-        if self.options.space_group != "none":
-            asked = ("joint",) if "joint" in asked else ("space-group",)
+        asked: tuple[str, ...] = self.options.cells_from
+        if self.options.space_group != "none":  # which these two alone can keep
+            asked = ("learned",) if "learned" in asked else ("space-group",)
         sources = {}
         for formula, sizes in self._sizes.items():
             for units in sizes:
                 sources[formula, units] = self._sources(formula, units, asked)
         if not any(sources.values()):
             raise InputError(
-                f"seeds {', '.join(asked)} have nothing for {', '.join(self.species)} in these cells: no prototype is "
-                "known, or the score model draws no cells; use --seeds auto or other formula units"
+                f"sources {', '.join(asked)} have nothing for {', '.join(self.species)} in these cells: no prototype "
+                "is known, or the score model draws no cells; use --cells-from auto or other formula units"
             )
         for index in range(self.options.n):
             for (formula, units), own in sources.items():
@@ -180,9 +212,10 @@ class Plan:
             species = self.species[formula]
             of_size = {z: math.sqrt(1 + count_known({s: z * n for s, n in species.items()})) for z in sizes}
             for z in sizes:
-                sources = self._sources(formula, z, tuple(_SHARES))
-                whole = sum(_SHARES[s] for s in sources) * sum(of_size.values()) * len(self._sizes)
-                shares |= {Arm(formula, z, s): _SHARES[s] * of_size[z] / whole for s in sources}
+                own = self._sources(formula, z, [name for name, source in cell_sources().items() if source.share > 0])
+                share_of = {name: cell_sources()[name].share for name in own}
+                whole = sum(share_of.values()) * sum(of_size.values()) * len(self._sizes)
+                shares |= {Arm(formula, z, name): share * of_size[z] / whole for name, share in share_of.items()}
         return shares
 
     def _picked(self, n: int) -> Iterator[Arm]:

@@ -15,11 +15,11 @@ from chggen.crystals import plain_formula
 from chggen.errors import InputError
 from chggen.generation import (
     AUTO,
+    AnywhereGuests,
     GivenHost,
     Host,
     Job,
-    OnOrbits,
-    PrototypeSites,
+    PrototypeGuests,
     Start,
     default_guests,
     fillings,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _FREE_SHARE: Final = {"mixed": 0.25, "host": 0.0, "none": 1.0}  # of fillings whose guests are placed anywhere
-_SOURCES: Final = {PrototypeSites: "prototype", OnOrbits: "orbits"}  # seed_source of a start, else `host`
 
 
 def guests_of(species: Mapping[str, int], asked: Sequence[str]) -> tuple[str, ...]:
@@ -128,13 +127,13 @@ def _on_orbits_if_they_fit(host: Host, name: str, order: int) -> Host:
 def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
     """n jobs with the same host; guests are added to what it holds. The last has the next start for a rival.
 
-    Seeds `auto` leave known prototypes and orbits alone where the host is noised, which asks for the paper's way.
+    Guests from `auto` leave known prototypes and orbits alone where the host is noised, which asks for the paper's way.
     """
     framework = host.copy()
     n_atoms = len(host) * math.prod(options.supercell)
     if n_atoms > MAX_ATOMS:
         raise InputError(f"that supercell has {n_atoms} atoms; expected at most {MAX_ATOMS}, so ask for a smaller one")
-    if options.sampler.anchor == "paper" and options.seeds == "prototype":
+    if options.sampler.anchor == "paper" and options.guests_from == PrototypeGuests.name:
         raise InputError("anchor paper starts guests anywhere, not on sites of prototypes; use clamp or renoise")
     if options.supercell != (1, 1, 1):
         framework.make_supercell(options.supercell)
@@ -143,7 +142,9 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
     if moved is not None:
         filled = on_orbits(filled)
     formula = _formula(framework, options.guests)
-    seeds = options.seeds if options.sampler.anchor == "clamp" or options.seeds != AUTO else "anywhere"
+    guests_from = options.guests_from
+    if options.sampler.anchor != "clamp" and guests_from == AUTO:
+        guests_from = AnywhereGuests.name
 
     def job(index: int, start: Start) -> Job:
         rng = np.random.default_rng([options.seed, index])
@@ -152,13 +153,13 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
             stage="inpaint",
             formula=formula,
             seed=int(rng.integers(2**62)),
-            seed_source=_SOURCES.get(type(start), "host"),
+            seed_source=start.source,
         )
         if moved is not None:
             candidate = with_framework(candidate, moved)
         return Job(candidate=candidate, start=start)
 
-    *starts, spare = fillings(filled, options.n + 1, seeds)
+    *starts, spare = fillings(filled, options.n + 1, guests_from)
     jobs = [job(index, start) for index, start in enumerate(starts)]
     if spare is not starts[-1]:
         jobs[-1] = replace(jobs[-1], rival=job(options.n - 1, spare))

@@ -1,37 +1,70 @@
-"""Options of the runs: what predict, generate and inpaint share, and what each has of its own."""
+"""Options of the runs: what predict, generate and inpaint share, and what each has of its own.
+
+Functions and commands take these fields as flat keywords (`Options.keywords`); the descriptions are the help of the
+command line.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, PositiveInt, field_validator
 
-from chggen.generation import AUTO, GuestSeeds, SamplerOptions, SeedSource
+from chggen.generation import AUTO, FILE, SamplerOptions, cell_sources, guest_sources
 from chggen.relaxation import RelaxOptions
 from chggen.settings import Options
 
+SHIPPED: Final = "shipped"
+"""Name that stands for the reference phases that come with chggen."""
+_Item = TypeVar("_Item")
+
+
+def _listed(given: Any) -> Any:
+    """Return a sequence of what may be one alone, or None for nothing."""
+    if given is None:
+        return ()
+    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, (str, Mapping)) else (given,)
+
+
+_Several = Annotated[tuple[_Item, ...], BeforeValidator(_listed)]
+
+
+def _reference_files(given: Any) -> Any:
+    """Return files of known phases by their absolute paths; nothing at all means the shipped ones."""
+    names = (given,) if isinstance(given, (str, os.PathLike)) else given or (SHIPPED,)
+    try:
+        return tuple(n if n == SHIPPED else os.path.abspath(n) for n in map(os.fspath, names))
+    except TypeError:
+        raise ValueError(f"expected files of known phases, or `{SHIPPED}`") from None
+
 
 class RunOptions(Options):
-    """What all runs share. relax None: raw structures. references: files of known phases, `shipped`: the own ones."""
+    """What all runs share. relax is None in a run that keeps its structures as generated."""
 
-    seed: int = Field(default=0, ge=0)
-    n: int = Field(default=8, ge=1)
-    relax: RelaxOptions | None = RelaxOptions()
-    references: tuple[str, ...] = ("shipped",)
+    unused: ClassVar[frozenset[str]] = frozenset({"pressure"})  # hulls are at none
+    n: int = Field(default=8, ge=1, description="Number of candidates of each composition.")
+    seed: int = Field(default=0, ge=0, description="Random seed; the same seed gives the same candidates.")
     sampler: SamplerOptions = SamplerOptions()
+    relax: RelaxOptions | None = RelaxOptions()
+    references: Annotated[tuple[str, ...], BeforeValidator(_reference_files)] = Field(
+        default=(SHIPPED,),
+        description="File of known phases; may be repeated; `shipped` stands for the built-in ones, the default.",
+    )
 
     def resolved(self) -> dict[str, Any]:
-        """A table for config.toml, in the order of the fields."""
+        """Return the options as a table for config.toml, in the order of the fields."""
         return {"command": self.command, **self.model_dump(mode="json", exclude_none=True)}
 
     @property
     def command(self) -> str:
+        """Name of the command that these are options of."""
         return COMMANDS[type(self).__name__]
 
 
 def _space_group(given: Any) -> Any:
-    if given in ("none", "auto"):
+    if given in ("none", AUTO):
         return given
     text = str(given).strip()  # 225.7 and True are none, though Python would make numbers of them
     number = int(text) if text.isdecimal() else 0
@@ -40,83 +73,102 @@ def _space_group(given: Any) -> Any:
     return number
 
 
-def _listed(given: Any) -> Any:
-    """A sequence of what may be one alone, or None for nothing."""
-    if given is None:
-        return ()
-    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, (str, Mapping)) else (given,)
+def _cell_source(given: Any) -> Any:
+    if given == AUTO or (isinstance(given, str) and (given in cell_sources() or given.startswith(FILE))):
+        return given
+    raise ValueError(f"expected {AUTO}, {', '.join(cell_sources())} or {FILE}PATH")
 
 
-_Item = TypeVar("_Item")
-_Several = Annotated[tuple[_Item, ...], BeforeValidator(_listed)]
+def _guest_source(given: Any) -> Any:
+    if given == AUTO or (isinstance(given, str) and given in guest_sources()):
+        return given
+    raise ValueError(f"expected {AUTO}, {' or '.join(guest_sources())}")
 
 
 class GenerateOptions(RunOptions):
-    """De novo generation. volume in Å³/atom; empty formula_units: chosen by size.
+    """Options of de novo generation."""
 
-    seeds: where cells come from, in turn: `bravais`, random cells of the Bravais lattices without symmetry of the
-    atoms, `joint`, cells of the shape that the score model draws for the species, `space-group`, as space_group `auto`
-    (with `joint` and a space_group the model draws the shapes of its Bravais class), or `prototype`, known prototypes
-    by likeness; or `auto`, which shares n candidates in all between these and the cell sizes, more for what does
-    better. max_atoms: of a cell, where formula_units does not say. space_group: a number or `auto`, drawn as known
-    crystals have it.
-    """
+    unused: ClassVar[frozenset[str]] = frozenset({"pressure", "anchor", "n_resample", "jump_length"})
+    formula: str = Field(default="", description="Formula such as ZnP2S6.")
+    formula_units: _Several[int] = Field(default=(), description="Formula units in the cell, such as 1,2.")
+    max_atoms: int = Field(default=20, ge=1, description="Most atoms in a cell where formula_units does not say.")
+    volume: float | None = Field(
+        default=None, ge=1, le=1000, description="Volume, Å³/atom; default: from a composition model."
+    )
+    cells_from: _Several[Annotated[str, BeforeValidator(_cell_source)]] = Field(
+        default=("bravais",),
+        min_length=1,
+        description="Where cells come from: auto for all sources on one budget; or sources that take turns, n for "
+        "each cell size: prototype (known prototypes by likelihood), space-group (drawn as known crystals have it), "
+        "learned (shapes that the score model draws), bravais (random cells); or file:PATH, finished structures of "
+        "another program.",
+    )
+    space_group: Annotated[Literal["none", "auto"] | int, BeforeValidator(_space_group)] = Field(
+        default="none", description="Space group: a number, auto (drawn as known crystals have it) or none."
+    )
 
-    formula: str = ""
-    formula_units: _Several[int] = ()
-    volume: float | None = Field(default=None, ge=1, le=1000)
-    max_atoms: int = Field(default=20, ge=1)
-    seeds: _Several[SeedSource] = Field(default=("bravais",), min_length=1)
-    space_group: Annotated[Literal["none", "auto"] | int, BeforeValidator(_space_group)] = "none"
-
-    @field_validator("seeds")
+    @field_validator("cells_from")
     @classmethod
-    def _auto_alone(cls, seeds: tuple[SeedSource, ...]) -> tuple[SeedSource, ...]:
-        if AUTO in seeds and len(seeds) > 1:
-            raise ValueError("expected auto alone, since it is all sources, or sources without it")
-        return seeds
+    def _one_alone(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
+        alone = next((name for name in sources if name == AUTO or name.startswith(FILE)), None)
+        if alone is not None and len(sources) > 1:
+            what = "it is all sources" if alone == AUTO else "its structures come in their order"
+            raise ValueError(f"expected {alone} alone, since {what}, or sources without it")
+        return sources
 
     @field_validator("space_group")
     @classmethod
     def _one_source_of_groups(cls, group: str | int, info: Any) -> str | int:
-        if group != "none" and "prototype" in info.data.get("seeds", ()):
-            raise ValueError("expected none with seeds prototype, since prototypes have groups of their own")
+        sources = info.data.get("cells_from", ())
+        if group != "none" and any(name == "prototype" or name.startswith(FILE) for name in sources):
+            raise ValueError(f"expected none with cells from {sources[0]}, which have groups of their own")
         return group
 
 
 class PredictOptions(GenerateOptions):
-    """The whole workflow, for a formula or, sharing n candidates a formula, for all of a system up to max_atoms.
+    """Options of the whole workflow, for a formula or for all compositions of a system."""
 
-    between: two compositions of the system whose mixtures are wanted; none: all. guests empty: the most mobile species
-    of the formula, if any; per_framework: fillings of each.
-
-    symmetry `host`: guests on orbits of the framework's group; `none`: anywhere; `mixed`: a quarter of the fillings
-    anywhere, since a crystal may be less symmetric than its framework. Candidates whose E_d at PBE level is below
-    second_level_below, eV/atom, are relaxed again and ranked at r²SCAN level; None: none are.
-    """
-
-    seeds: _Several[SeedSource] = Field(default=(AUTO,), min_length=1)
-    system: str = ""
-    between: _Several[str] = ()
-    guests: _Several[str] = ()
-    symmetry: Literal["mixed", "host", "none"] = "mixed"
-    per_framework: int = Field(default=2, ge=1)
-    second_level_below: float | None = 0.1
+    unused: ClassVar[frozenset[str]] = frozenset({"pressure"})
+    cells_from: _Several[Annotated[str, BeforeValidator(_cell_source)]] = Field(
+        default=(AUTO,), min_length=1, description=GenerateOptions.model_fields["cells_from"].description
+    )
+    system: str = Field(default="", description="All compositions of a system such as Li-Si share the budget.")
+    between: _Several[str] = Field(
+        default=(), description="Of a system only mixtures of two compositions, such as Li2S,P2S5."
+    )
+    guests: _Several[str] = Field(
+        default=(), description="Species to take out and inpaint; may be repeated; default: the most mobile one."
+    )
+    per_framework: int = Field(default=2, ge=1, description="Fillings of each symmetrised framework.")
+    symmetry: Literal["mixed", "host", "none"] = Field(
+        default="mixed",
+        description="Guests on orbits of the framework's group (host), anywhere (none), or a quarter of them anywhere "
+        "(mixed).",
+    )
+    second_level_below: float | None = Field(
+        default=0.1,
+        description="Relax distinct candidates of a lower decomposition energy, eV/atom, once more with the potential "
+        "that refines the run's, and rank by its level; none: rank by the first level.",
+    )
 
 
 class InpaintOptions(RunOptions):
-    """Guests into a given host, which is named by the hash of its content.
-
-    symmetry `host`: the host symmetrised, and guests on orbits of its group or a subgroup. seeds: where guests start,
-    `anywhere`, on the sites of known prototypes with such a host (`prototype`), on orbits of its group without being
-    held there (`orbits`), or on all in turn (`auto`).
-    """
+    """Options of putting guests into a given host, which is named by the digest of its content."""
 
     host: str
-    guests: dict[str, int]
-    supercell: Annotated[tuple[PositiveInt, PositiveInt, PositiveInt], BeforeValidator(_listed)] = (1, 1, 1)
-    symmetry: Literal["none", "host"] = "none"
-    seeds: GuestSeeds = "auto"
+    guests: dict[str, int] = Field(description="Guests as ELEMENT=COUNT, added to what the host holds.")
+    symmetry: Literal["none", "host"] = Field(
+        default="none",
+        description="host: symmetrise the host and hold guests on orbits of its group or a subgroup; none: do not.",
+    )
+    guests_from: Annotated[str, BeforeValidator(_guest_source)] = Field(
+        default=AUTO,
+        description="Where guests start: prototype (sites of known prototypes), orbits (of the host's group, without "
+        "being held there), anywhere, or auto for all in turn, close prototypes first.",
+    )
+    supercell: Annotated[tuple[PositiveInt, PositiveInt, PositiveInt], BeforeValidator(_listed)] = Field(
+        default=(1, 1, 1), description="Repeat the host, such as 1,1,2; counts are of the whole."
+    )
 
 
 COMMANDS: Final = {"GenerateOptions": "generate", "PredictOptions": "predict", "InpaintOptions": "inpaint"}

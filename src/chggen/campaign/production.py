@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from chggen.campaign.relax_and_refine import relax_candidates, with_space_groups
 from chggen.campaign.resources import Resources
 from chggen.crystals import Crystals, to_structures
 from chggen.errors import InputError
-from chggen.generation import NOT_FINITE, Job, batched_hosts, reject_reason
+from chggen.generation import NOT_FINITE, FinishedStart, Job, Kind, batched_hosts, reject_reason
 from chggen.potential import Potential
 from chggen.relaxation import relax
 from chggen.results import ENERGY_ERROR, Candidate, failed
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 log = logging.getLogger(__name__)
+# What a candidate takes on one core, roughly, as measured for cells of 3 to 30 atoms:
+_SECONDS_A_SAMPLE: Final = {"fast": 0.6, "best": 1.5}
+_SECONDS_A_RELAXATION: Final = 3.0
+_SECONDS_AN_ATOM: Final = 0.06
 
 
 def make_candidates(jobs: Sequence[Job], resources: Resources) -> list[Candidate]:
@@ -43,14 +47,42 @@ def make_candidates(jobs: Sequence[Job], resources: Resources) -> list[Candidate
 def sample_jobs(jobs: Sequence[Job], resources: Resources) -> list[Structure | str]:
     """The raw structure of each job, or why there is none; jobs of one kind together."""
     found: list[Structure | str] = [""] * len(jobs)
-    kinds = [(s.de_novo, s.on_orbits, s.symmetric, s.start_sigma) for s in (job.start for job in jobs)]
-    for kind in dict.fromkeys(kinds):
-        own = [k for k, other in enumerate(kinds) if other == kind]
-        for k, made in zip(
-            own, _sampled_alike([jobs[k] for k in own], resources.recipe(*kind), resources), strict=True
-        ):
+    kinds: dict[int, Kind] = {}
+    for k, job in enumerate(jobs):
+        if isinstance(job.start, FinishedStart):
+            found[k] = job.start.finished
+        else:
+            kinds[k] = Kind.of(job.start)
+    for kind in dict.fromkeys(kinds.values()):
+        own = [k for k, other in kinds.items() if other == kind]
+        for k, made in zip(own, _sampled_alike([jobs[k] for k in own], resources.recipe(kind), resources), strict=True):
             found[k] = made
     return found
+
+
+def expected_seconds(jobs: Sequence[Job], resources: Resources) -> float:
+    """Return what jobs take on one core, s, roughly: whether workers are worth starting depends on it.
+
+    Args:
+        jobs: The jobs.
+        resources: What is done to them.
+    """
+    each = (
+        _SECONDS_A_SAMPLE[resources.sampler.quality] + (0 if resources.relax is None else _SECONDS_A_RELAXATION)
+        for _ in jobs
+    )
+    atoms = sum(sum(job.start.species.values()) for job in jobs)
+    return sum(each) + _SECONDS_AN_ATOM * atoms
+
+
+def lost_job(job: Job, reason: str) -> list[Candidate]:
+    """Return what stands for a job whose worker died or failed in a way that no stage knows: a failed row.
+
+    Args:
+        job: The job.
+        reason: What happened.
+    """
+    return [failed(job.candidate, "sample", reason)]
 
 
 def _contested(
@@ -76,8 +108,8 @@ def clearly_lower(rival: Structure, sample: Structure, potential: Potential) -> 
 
 def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, resources: Resources) -> list[Structure | str]:
     def start(seeds: Sequence[int]) -> tuple[Crystals, Symmetry]:
-        shapes = resources.shapes()
-        drawn = [job.start.draw(seed, shapes) for job, seed in zip(jobs, seeds, strict=True)]
+        cell_drawer = resources.cell_drawer()
+        drawn = [job.start.draw(seed, cell_drawer) for job, seed in zip(jobs, seeds, strict=True)]
         hosts, orbits = zip(*drawn, strict=True)
         crystals = batched_hosts(hosts).to(resources.device)
         return crystals, OrbitSymmetry.of(orbits, crystals) if any(orbits) else NO_SYMMETRY

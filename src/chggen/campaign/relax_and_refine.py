@@ -49,18 +49,19 @@ def relax_candidates(
 
 
 def rescored(candidates: Sequence[Candidate], resources: Resources) -> list[Candidate]:
-    """The candidates with their energies after relaxing on with the potential of `resources`, at r²SCAN level.
+    """The candidates with their energies after relaxing on with the potential of `resources`, at its level.
 
     Their structures stay those of the first level, and they keep their symmetry on the way. One that does not relax
     stays without the energy, and the log says why.
     """
+    level = resources.potential().level
     ends = _relaxed([cast("Structure", c.structure) for c in candidates], [KEPT] * len(candidates), resources)
     found = []
     for candidate, end in zip(candidates, ends, strict=True):
-        if end.converged:
-            candidate = replace(candidate, energy_per_atom_r2scan=end.energy_per_atom)
+        if end.converged and end.energy_per_atom is not None:
+            candidate = candidate.with_energy(level, end.energy_per_atom)
         else:
-            log.info("%s: no energy at r2scan level: %s", candidate.id, end.reason)
+            log.info("%s: no energy at level %s: %s", candidate.id, level, end.reason)
         found.append(candidate)
     return found
 
@@ -74,11 +75,12 @@ def with_relaxation(candidate: Candidate, relaxed: Relaxed, resources: Resources
     """The candidate with its relaxed, refined structure, or marked as failed where relaxation broke down."""
     if relaxed.energy_per_atom is None or relaxed.initial_energy_per_atom is None:
         return failed(candidate, "relax", relaxed.reason or "the potential gives no energy")
+    level = resources.potential().level
     candidate = replace(
         candidate,
         structure=relaxed.structure,
-        energy_per_atom=relaxed.energy_per_atom,
-        level=resources.potential().level,
+        level=level,
+        energies={level: relaxed.energy_per_atom},
         relax_energy_change=relaxed.energy_per_atom - relaxed.initial_energy_per_atom,
         relax_rmsd=relaxed.rmsd,
         relax_steps=relaxed.n_steps,
@@ -107,7 +109,7 @@ def with_symmetry(candidate: Candidate, resources: Resources) -> Candidate:
         candidate = replace(
             candidate,
             structure=refined.structure,
-            energy_per_atom=cost,
+            energies={cast(str, candidate.level): cost},
             refined_symprec=refined.symprec,
             refined_rms=refined.rms,
             refined_max=refined.largest,
@@ -176,7 +178,7 @@ def after_push(candidate: Candidate, end: Relaxed, resources: Resources) -> list
         replace(
             candidate,
             structure=end.structure,
-            energy_per_atom=end.energy_per_atom,
+            energies={cast(str, candidate.level): end.energy_per_atom},
             relax_energy_change=cast(float, candidate.relax_energy_change) - fall,
             relax_rmsd=displacement(cast("Structure", candidate.raw), end.structure),
             relax_steps=cast(int, candidate.relax_steps) + end.n_steps,

@@ -1,57 +1,65 @@
-"""What a worker needs to make candidates: score model, potential and recipe, loaded once in its process."""
+"""Resources: what a worker needs to make candidates, loaded once in its process."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from chggen.diffusion import ScoreModel
 from chggen.errors import InputError
-from chggen.generation import LowestAfterSteps, LowestEnergy, SamplerOptions
-from chggen.potential import POTENTIALS, Potential, load_potential
+from chggen.generation import Kind, SamplerOptions, by_energy, recipe_of
+from chggen.potential import Potential, load_potential, potentials
 from chggen.relaxation import RelaxOptions
-from chggen.sampling import QUALITIES, Criterion, DenoisingError, Recipe, ShapeSampler, recipe
+from chggen.sampling import Recipe, ShapeSampler
 from chggen.score import load_score_model
-
-# On orbits, in runs that relax: tries whose energy is looked at, and levels of each.
-_ON_ORBITS: Final = {"fast": (8, 6), "best": (16, 10)}
-_IN_SYMMETRY: Final = {"fast": (24, 6), "best": (64, 8)}  # the same where symmetry is kept and cells are drawn
-_FINALISTS: Final = {"fast": (4, 80), "best": (12, 240)}  # of these: at least so many, and as many as have these atoms
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What a worker needs: loaded once in its process."""
+    """What a worker needs besides its jobs: score model, potential and recipes.
+
+    Attributes:
+        sampler: How to sample.
+        relax: How to relax; None in a run that does not.
+        device: Where models run, `cpu` or `cuda`.
+        trajectories: Folder for the trajectories of relaxations; None where nobody asks for them.
+        loaded: Models that this process has loaded, by name.
+    """
 
     sampler: SamplerOptions
     relax: RelaxOptions | None
     device: str = "cpu"
-    trajectories: Path | None = None  # folder, where those of the relaxations are asked for
+    trajectories: Path | None = None
     loaded: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def unloaded(self) -> Resources:
-        """The same before anything is loaded."""
+        """Return the same before anything is loaded: what is sent to workers."""
         return replace(self, loaded={})
 
     def check(self) -> None:
-        """Raise InputError for a score model that cannot be loaded, and a judge without what it needs."""
+        """Load what can be refused.
+
+        Raises:
+            InputError: For a score model that cannot be loaded, and for a judge that lacks what it needs.
+        """
         self.score()
         if self.sampler.judge == "energy" and self.relax is None:
             raise InputError("judge energy needs a potential, which an unrelaxed run has none of; use judge score")
 
     def score(self) -> ScoreModel:
+        """Return the score model, loaded when first asked for."""
         if "score" not in self.loaded:
-            path = self.sampler.model
-            self.loaded["score"] = load_score_model(path, self.device)
+            self.loaded["score"] = load_score_model(self.sampler.model, self.device)
         return cast(ScoreModel, self.loaded["score"])
 
-    def shapes(self) -> ShapeSampler | None:
-        """What draws cells for seeds joint; None where the score model has no strain score."""
+    def cell_drawer(self) -> ShapeSampler | None:
+        """Return what draws cells for the source `learned`; None where the score model has no strain score."""
         score = self.score()
         return ShapeSampler(score, self.device) if getattr(score, "strain", None) is not None else None
 
     def potential(self) -> Potential:
+        """Return the potential, loaded when first asked for."""
         assert self.relax is not None
         if "potential" not in self.loaded:
             self.loaded["potential"] = load_potential(self.relax.potential, self.device)
@@ -60,40 +68,25 @@ class Resources:
     @property
     def by_energy(self) -> bool:
         """Whether samples are chosen by their energy."""
-        return self.relax is not None and self.sampler.judge in ("auto", "energy")
+        return by_energy(self.sampler, self.relax)
 
-    def recipe(self, de_novo: bool, on_orbits: bool, symmetric: bool, start_sigma: float | None = None) -> Recipe:
-        """The recipe of a kind of job (starts.Start); those on orbits choose among more tries of fewer levels.
+    def recipe(self, kind: Kind) -> Recipe:
+        """Return the recipe by which a kind of start is sampled.
 
-        Orbits have fewer coordinates to settle, and it matters more which orbits they are: among many the energy finds
-        the low ones, most of all after a few steps of relaxation, the network's own error hardly does. start_sigma: of
-        sites that are known, Å; there is nothing to choose then.
+        Args:
+            kind: The kind of start.
         """
-        s = self.sampler
-        best_of, levels, final = s.best_of, s.levels, None
-        if start_sigma is not None:
-            best_of = 1
-        elif on_orbits and best_of is None:
-            best_of = 2 * QUALITIES[s.quality][1]
-            if self.by_energy and levels is None:
-                best_of, levels = (_IN_SYMMETRY if symmetric else _ON_ORBITS)[s.quality]
-                if symmetric:
-                    final = LowestAfterSteps(self.potential(), cast(RelaxOptions, self.relax), *_FINALISTS[s.quality])
-        judge: Criterion = LowestEnergy(self.potential()) if self.by_energy else DenoisingError()
-        made = recipe(
-            "de-novo" if de_novo else s.anchor,
-            quality=s.quality,
-            levels=levels,
-            n_resample=None if de_novo else s.n_resample,
-            jump_length=None if de_novo else s.jump_length,
-            best_of=best_of,
-            judge=judge,
-            top=start_sigma,
-        )
-        return made if final is None else replace(made, choice=replace(made.choice, final=final))
+        return recipe_of(kind, self.sampler, self.relax, self.potential)
 
 
 def check_potential(options: RelaxOptions) -> None:
-    """Raise InputError for a potential that is not known or cannot be made."""
-    if options.potential not in POTENTIALS:
+    """Check that a potential is known or can be made.
+
+    Args:
+        options: How to relax.
+
+    Raises:
+        InputError: For a potential that is not known or cannot be made.
+    """
+    if options.potential not in potentials():
         load_potential(options.potential)

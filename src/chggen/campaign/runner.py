@@ -4,62 +4,109 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
+from types import TracebackType
 from typing import Final, cast
 
-from chggen.campaign.budget import Plan
+from chggen.campaign.budget import Budget
 from chggen.campaign.duplicates import outcome, survivors, with_duplicates
 from chggen.campaign.options import GenerateOptions, RunOptions
-from chggen.campaign.production import make_candidates
+from chggen.campaign.production import expected_seconds, lost_job, make_candidates
 from chggen.campaign.relax_and_refine import rescored
-from chggen.campaign.resources import Resources
-from chggen.execution import Crew, Machine, Progress, batches_of
+from chggen.campaign.resources import Resources, check_potential
+from chggen.execution import Machine, Progress, Workers, batches_of, silent
 from chggen.generation import Job
-from chggen.potential import POTENTIAL_OF
+from chggen.potential import level_of, refining_potential
 from chggen.relaxation import RelaxOptions
 from chggen.results import Candidate, Results, rank
 from chggen.stability import hull, references_of
 
 log = logging.getLogger(__name__)
 _REDRAWS: Final = 3  # further draws of a symmetric candidate that fails or is a saddle
+_SECONDS_A_RESCORING: Final = 2.0  # of one core, roughly
 
 
 class Campaign:
-    """One run: makes what is missing, adds hull positions, writes as results come."""
+    """One run: makes what is missing, places it on the hull, and writes results as they come.
 
-    def __init__(self, options: RunOptions, machine: Machine, results: Results, progress: Progress) -> None:
-        self.resources = Resources(sampler=options.sampler, relax=options.relax, device=machine.device)
+    Making a campaign checks what can be refused. Entering it as a context manager opens the results.
+
+    Args:
+        options: What is asked for.
+        machine: Where to compute.
+        results: Where candidates go; opened when the campaign is entered.
+        progress: Told how far each stage is.
+        executor: What computes batches; None stands for processes of this machine.
+
+    Raises:
+        InputError: For a score model, a potential or references that cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        options: RunOptions,
+        machine: Machine,
+        results: Results,
+        progress: Progress = silent,
+        executor: Executor | None = None,
+    ) -> None:
         self.references = references_of(options.references)
+        if options.relax is not None:
+            check_potential(options.relax)
+        self.resources = Resources(sampler=options.sampler, relax=options.relax, device=machine.device)
+        self.resources.check()
         self.machine = machine
-        self.crew = Crew(machine)
+        self.workers = Workers(machine, executor)
         self.results = results
         self.progress = progress
         self._said: set[str] = set()
 
     def __enter__(self) -> Campaign:
+        self.results.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.crew.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.results.__exit__(kind, error, trace)
 
-    def plan(self, options: GenerateOptions) -> Plan:
-        return Plan(options, joint=self.resources.shapes() is not None)
+    def budget(self, options: GenerateOptions) -> Budget:
+        """Return the budget of the de novo candidates, checked.
 
-    def make_planned(self, plan: Plan) -> list[Candidate]:
-        """The good candidates of all rounds of a plan."""
+        Args:
+            options: What is asked for.
+
+        Raises:
+            InputError: For formulas that cannot be made.
+        """
+        budget = Budget(options, draws_cells=self.resources.cell_drawer() is not None)
+        budget.check()
+        return budget
+
+    def spend(self, budget: Budget) -> list[Candidate]:
+        """Make the candidates of all rounds of a budget and return the good ones.
+
+        Args:
+            budget: The budget, of which nothing is spent yet.
+        """
         found: list[Candidate] = []
         rounds = 0
-        while jobs := plan.next_round():
+        while jobs := budget.next_round():
             rounds += 1
             outcomes = self.make("generate" if rounds == 1 else f"generate, round {rounds}", jobs)
-            plan.learn(outcomes)
+            budget.learn(outcomes)
             found += [outcome for outcome in outcomes if outcome is not None]
         return found
 
     def make(self, stage: str, jobs: Sequence[Job]) -> list[Candidate | None]:
-        """What comes of each job: a good candidate, or None.
+        """Make the candidates of jobs and return what comes of each: a good candidate, or None.
 
         Symmetric ones that fail or turn out to be saddles are drawn anew, a few times, under ids of their own.
+
+        Args:
+            stage: What the progress display calls this.
+            jobs: The jobs.
         """
         attempts = [[job] for job in jobs]
         self._make_each(stage, jobs)
@@ -80,7 +127,9 @@ class Campaign:
         bad = sum(made[job.candidate.id].status == "failed" for job in jobs if job.candidate.id in made)
         self.progress(stage, done, len(jobs), bad)
         batches = batches_of(jobs, self.machine, made=lambda job: job.candidate.id in made)
-        for candidates in self.crew.run(make_candidates, batches, self.resources):
+        left = [job for batch in batches for job in batch]
+        seconds = expected_seconds(left, self.resources)
+        for candidates in self.workers.run(make_candidates, batches, self.resources, lost_job, seconds):
             self.results.put([self._placed(c) for c in candidates])
             asked = [c for c in candidates if c.id in names]
             done += len(asked)
@@ -99,48 +148,44 @@ class Campaign:
         position = hull(candidate.formula, candidate.energy_per_atom, level=candidate.level, references=self.references)
         if position.e_decomposition is None and position.reason:
             self._say(position.reason)
-        candidate = replace(
-            candidate,
-            e_decomposition=position.e_decomposition,
-            decomposition_products=position.products or None,
-            known_as=self.references.known_as(
-                candidate.formula, candidate.energy_per_atom, candidate.level, candidate.space_group_loose
-            ),
+        known = self.references.known_as(
+            candidate.formula, candidate.energy_per_atom, candidate.level, candidate.space_group_loose
         )
-        if candidate.level != "r2scan":
-            return candidate
-        return replace(
-            candidate,
-            energy_per_atom_r2scan=candidate.energy_per_atom,
-            e_decomposition_r2scan=candidate.e_decomposition,
-        )
+        candidate = candidate.with_energy(candidate.level, candidate.energy_per_atom, position.e_decomposition)
+        return replace(candidate, decomposition_products=position.products or None, known_as=known)
 
     def rescore(self, below: float) -> None:
-        """Relax the distinct candidates of E_d below this at PBE level again with r²SCAN weights, and place them."""
-        relax = self.resources.relax
-        if relax is None or relax.potential != POTENTIAL_OF["pbe"]:
-            return
-        resources = replace(
-            self.resources, relax=relax.model_copy(update={"potential": POTENTIAL_OF["r2scan"]}), loaded={}
-        )
-        chosen = survivors(self.results.candidates().values(), below)
-        done = sum(c.energy_per_atom_r2scan is not None for c in chosen)
-        self.progress("r2scan", done, len(chosen), 0)
-        bad = 0
-        batches = batches_of(chosen, self.machine, made=lambda c: c.energy_per_atom_r2scan is not None)
-        for candidates in self.crew.run(rescored, batches, resources):
-            self.results.put([self._placed_again(c) for c in candidates])
-            done, bad = done + len(candidates), bad + sum(c.energy_per_atom_r2scan is None for c in candidates)
-            self.progress("r2scan", done, len(chosen), bad)
+        """Relax the survivors once more with the potential that refines the run's, and place them at its level.
 
-    def _placed_again(self, candidate: Candidate) -> Candidate:
-        """The candidate with its decomposition energy at r²SCAN level."""
-        if candidate.energy_per_atom_r2scan is None:
+        Args:
+            below: Decomposition energy at the level of the run, eV/atom, below which a distinct candidate survives.
+        """
+        relax = self.resources.relax
+        finer = None if relax is None else refining_potential(relax.potential)
+        if relax is None or finer is None:
+            return
+        level = level_of(finer).name
+        resources = replace(self.resources, relax=relax.model_copy(update={"potential": finer}), loaded={})
+        chosen = survivors(self.results.candidates().values(), below)
+        done = sum(level in c.energies for c in chosen)
+        self.progress(level, done, len(chosen), 0)
+        bad = 0
+        batches = batches_of(chosen, self.machine, made=lambda c: level in c.energies)
+        seconds = _SECONDS_A_RESCORING * sum(map(len, batches))
+        for candidates in self.workers.run(rescored, batches, resources, _unscored, seconds):
+            self.results.put([self._placed_at(c, level) for c in candidates])
+            done, bad = done + len(candidates), bad + sum(level not in c.energies for c in candidates)
+            self.progress(level, done, len(chosen), bad)
+
+    def _placed_at(self, candidate: Candidate, level: str) -> Candidate:
+        """Return the candidate with its decomposition energy at a further level, where it has an energy there."""
+        energy = candidate.energies.get(level)
+        if energy is None:
             return candidate
-        position = hull(candidate.formula, candidate.energy_per_atom_r2scan, level="r2scan", references=self.references)
+        position = hull(candidate.formula, energy, level=level, references=self.references)
         if position.e_decomposition is None and position.reason:
             self._say(position.reason)
-        return replace(candidate, e_decomposition_r2scan=position.e_decomposition)
+        return candidate.with_energy(level, energy, position.e_decomposition)
 
     def _say(self, reason: str) -> None:
         """Log, once a run, why decomposition energies are missing."""
@@ -149,12 +194,18 @@ class Campaign:
             log.warning("no decomposition energy: %s", reason)
 
     def finish(self) -> list[Candidate]:
-        """Duplicates found, candidates ranked and written: best first, failures last."""
+        """Find duplicates, rank the candidates and write them; return them, best first, failures last."""
         before = self.results.candidates()
         final = with_duplicates(sorted(before.values(), key=rank))
         self.results.put(c for c in final if c != before[c.id])
         self.results.export(final)
         return final
+
+
+def _unscored(candidate: Candidate, reason: str) -> list[Candidate]:
+    """Return what stands for a candidate that cannot be relaxed at a further level: itself, without that energy."""
+    log.info("%s: no energy at a further level: %s", candidate.id, reason)
+    return [candidate]
 
 
 def _good(job: Job, made: Mapping[str, Candidate]) -> bool:

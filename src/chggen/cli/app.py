@@ -10,36 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from chggen.cli.arguments import (
-    AnchorName,
-    BestOf,
-    Device,
-    Fmax,
-    GuestSeedsName,
-    JudgeName,
-    Jump,
-    Levels,
-    MaxAtoms,
-    Model,
-    NoRelax,
-    Number,
-    Out,
-    PotentialName,
-    Quality,
-    ReferenceFiles,
-    Resample,
-    Seed,
-    Seeds,
-    SymmetryName,
-    Units,
-    Volume,
-    Workers,
-    floats,
-    guest_counts,
-    integers,
-    words,
-)
+from chggen import __version__
+from chggen.campaign import GenerateOptions, InpaintOptions, PredictOptions
+from chggen.cli.options import Device, Out, References, Workers, floats, with_options, words
 from chggen.cli.references import references_app
+from chggen.relaxation import RelaxOptions
 
 app = typer.Typer(
     name="chggen",
@@ -52,117 +27,76 @@ app = typer.Typer(
 app.add_typer(references_app, name="references")
 
 
+def _print_version(wanted: bool | None) -> None:
+    if wanted:
+        typer.echo(f"chggen {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def chggen(
+    version: Annotated[
+        bool | None,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and leave."),
+    ] = None,
+) -> None:
+    """Crystal structure prediction by host-guided inpainting."""
+
+
 @app.command()
+@with_options(PredictOptions)
 def predict(
     formula: Annotated[str, typer.Argument(help="Such as ZnP2S6; none with --system.")] = "",
-    guest: Annotated[list[str] | None, typer.Option(help="Guest species; may be repeated.")] = None,
-    n: Number = 8,
-    system: Annotated[str, typer.Option(help="All compositions of a system such as Li-Si share the budget.")] = "",
-    between: Annotated[str, typer.Option(help="Of a system only mixtures of two compositions: Li2S,P2S5.")] = "",
-    formula_units: Units = "",
-    max_atoms: MaxAtoms = 20,
-    volume: Volume = None,
-    seeds: Seeds = "auto",
-    per_framework: Annotated[int, typer.Option(help="Fillings of each symmetrised framework.")] = 2,
-    symmetry: Annotated[str, typer.Option(help="Guests on orbits: mixed, host (all) or none.")] = "mixed",
-    r2scan_below: Annotated[
-        float,
-        typer.Option(help="Relax again at r2scan level, and rank by it, what has a lower E_d, eV/atom; -1: none."),
-    ] = 0.1,
-    model: Model = None,
-    anchor: AnchorName = "clamp",
-    quality: Quality = "best",
-    levels: Levels = None,
-    n_resample: Resample = None,
-    jump_length: Jump = None,
-    best_of: BestOf = None,
-    judge: JudgeName = "auto",
-    potential: PotentialName = "chgnet",
-    fmax: Fmax = 0.1,
-    references: ReferenceFiles = None,
-    seed: Seed = 0,
     device: Device = "cpu",
     workers: Workers = 0,
     out: Out = None,
+    **values: Any,
 ) -> None:
     """Predict crystals of a formula or a system: de novo, host, guests, relaxation, hull."""
     from chggen import api
 
-    folder = out or Path("runs") / (formula or system)
+    folder = out or Path("runs") / (formula or values["system"])
     with _watched() as progress:
-        found = api.predict(
-            formula, guest or (), system=system, between=words(between), n=n, seed=seed,
-            formula_units=integers(formula_units, "--formula-units"), max_atoms=max_atoms,
-            volume=volume, seeds=words(seeds), per_framework=per_framework, symmetry=symmetry,
-            second_level_below=r2scan_below,
-            out=folder, progress=progress, model=model, anchor=anchor, quality=quality, levels=levels,
-            n_resample=n_resample, jump_length=jump_length, best_of=best_of, judge=judge, potential=potential,
-            fmax=fmax, references=references, device=device, workers=workers,
-        )  # fmt: skip
+        found = api.predict(formula, **values, device=device, workers=workers, out=folder, progress=progress)
     _show(found, folder)
 
 
 @app.command()
+@with_options(GenerateOptions, "max_atoms", "formula_units")
 def generate(
     formula: str,
-    n: Number = 8,
-    formula_units: Annotated[str, typer.Option(help="In the cell, such as 1,2; default: 1, or by --max-atoms.")] = "",
+    formula_units: Annotated[
+        str | None, typer.Option(help="Formula units in the cell, such as 1,2; default: 1, or by --max-atoms.")
+    ] = None,
     max_atoms: Annotated[int | None, typer.Option(help="Cells of all formula units with so many atoms.")] = None,
-    volume: Volume = None,
-    seeds: Seeds = "bravais",
-    space_group: Annotated[str, typer.Option(help="Number, auto (as known crystals have it) or none.")] = "none",
-    no_relax: NoRelax = False,
-    model: Model = None,
-    quality: Quality = "best",
-    levels: Levels = None,
-    best_of: BestOf = None,
-    judge: JudgeName = "auto",
-    potential: PotentialName = "chgnet",
-    fmax: Fmax = 0.1,
-    references: ReferenceFiles = None,
-    seed: Seed = 0,
+    no_relax: Annotated[bool, typer.Option("--no-relax", help="Keep the structures as generated.")] = False,
     device: Device = "cpu",
     workers: Workers = 0,
     out: Out = None,
+    **values: Any,
 ) -> None:
     """Generate crystals of a formula de novo."""
     from chggen import api
 
     folder = out or Path("runs") / formula
+    units: Any = None if formula_units is None else words(formula_units)
     with _watched() as progress:
         found = api.generate(
-            formula, n=n, seed=seed, formula_units=integers(formula_units, "--formula-units") or None,
-            max_atoms=max_atoms, volume=volume, seeds=words(seeds), space_group=space_group, relax=not no_relax,
-            out=folder, progress=progress, model=model, quality=quality, levels=levels, best_of=best_of, judge=judge,
-            potential=potential, fmax=fmax, references=references, device=device, workers=workers,
+            formula, **values, formula_units=units, max_atoms=max_atoms, relax=not no_relax, device=device,
+            workers=workers, out=folder, progress=progress,
         )  # fmt: skip
     _show(found, folder)
 
 
 @app.command()
+@with_options(InpaintOptions, "host")
 def inpaint(
     host: Path,
-    guest: Annotated[list[str], typer.Option(help="ELEMENT=COUNT, added to what the host holds; may be repeated.")],
-    n: Number = 8,
-    anchor: AnchorName = "clamp",
-    symmetry: SymmetryName = "none",
-    seeds: GuestSeedsName = "auto",
-    supercell: Annotated[str, typer.Option(help="Repeat the host, such as 1,1,2; counts are of the whole.")] = "1,1,1",
-    no_relax: NoRelax = False,
-    model: Model = None,
-    quality: Quality = "best",
-    levels: Levels = None,
-    n_resample: Resample = None,
-    jump_length: Jump = None,
-    best_of: BestOf = None,
-    judge: JudgeName = "auto",
-    potential: PotentialName = "chgnet",
-    fmax: Fmax = 0.1,
-    references: ReferenceFiles = None,
-    seed: Seed = 0,
+    no_relax: Annotated[bool, typer.Option("--no-relax", help="Keep the structures as generated.")] = False,
     device: Device = "cpu",
     workers: Workers = 0,
     out: Out = None,
+    **values: Any,
 ) -> None:
     """Put guest atoms into a given host."""
     from chggen import api
@@ -170,41 +104,27 @@ def inpaint(
     folder = out or Path("runs") / host.stem
     with _watched() as progress:
         found = api.inpaint(
-            host, guest_counts(guest), n=n, seed=seed, anchor=anchor, symmetry=symmetry, seeds=seeds,
-            supercell=integers(supercell, "--supercell"), relax=not no_relax, out=folder, progress=progress,
-            model=model, quality=quality, levels=levels, n_resample=n_resample, jump_length=jump_length,
-            best_of=best_of, judge=judge, potential=potential, fmax=fmax, references=references, device=device,
-            workers=workers,
-        )  # fmt: skip
+            host, **values, relax=not no_relax, device=device, workers=workers, out=folder, progress=progress
+        )
     _show(found, folder)
 
 
 @app.command()
+@with_options(RelaxOptions)
 def relax(
     structures: list[Path],
-    fix_cell: Annotated[bool, typer.Option("--fix-cell", help="Relax positions only.")] = False,
-    pressure: Annotated[float, typer.Option(help="Target pressure, GPa.")] = 0.0,
-    potential: PotentialName = "chgnet",
-    fmax: Fmax = 0.1,
-    max_steps: Annotated[int, typer.Option(help="Most steps for a structure.")] = 500,
-    fix_symmetry: Annotated[float | None, typer.Option(help="Keep the group found at this symprec, Å.")] = None,
-    optimizer: Annotated[str, typer.Option(help="fire-lbfgs, lbfgs or fire.")] = "fire-lbfgs",
     trajectory: Annotated[bool, typer.Option("--trajectory", help="Write every step, an extxyz a structure.")] = False,
-    seed: Seed = 0,
     device: Device = "cpu",
     workers: Workers = 0,
     out: Out = None,
+    **values: Any,
 ) -> None:
     """Relax structures with a potential."""
     from chggen.workflows import relax_files
 
-    options = {
-        "potential": potential, "fmax": fmax, "max_steps": max_steps, "fix_cell": fix_cell, "pressure": pressure,
-        "fix_symmetry": fix_symmetry, "optimizer": optimizer,
-    }  # fmt: skip
     folder = out or Path("runs") / "relax"
     with _watched() as progress:
-        found = relax_files(structures, options, device, workers, folder, progress, trajectory)
+        found = relax_files(structures, values, device, workers, folder, progress, trajectory)
     _show(found, folder)
 
 
@@ -212,10 +132,7 @@ def relax(
 def refine(
     structures: list[Path],
     symprec: Annotated[str, typer.Option(help="Tolerances to try in turn, Å.")] = "0.01,0.1",
-    seed: Seed = 0,
-    device: Device = "cpu",
-    workers: Workers = 0,
-    out: Out = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the symmetrised CIFs.")] = None,
 ) -> None:
     """Symmetrise structures at the first tolerance that gives a group above P1 and P-1."""
     from chggen.cli.file_commands import refine_files
@@ -235,29 +152,22 @@ def hull(
     ] = None,
     without: Annotated[list[str] | None, typer.Option(help="Reference id to leave out; may be repeated.")] = None,
     potential: Annotated[
-        str | None, typer.Option(help="chgnet or chgnet-r2scan; default: the one of the level.")
+        str | None, typer.Option(help="Potential that relaxes structures; default: the one of the level.")
     ] = None,
-    fmax: Fmax = 0.1,
-    references: ReferenceFiles = None,
-    seed: Seed = 0,
-    device: Device = "cpu",
-    workers: Workers = 0,
-    out: Out = None,
+    fmax: Annotated[
+        float | None, typer.Option(help="Largest force of a relaxed structure, eV/Å.  [default: 0.1]")
+    ] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Most steps of a relaxation.  [default: 1000]")] = None,
+    fix_cell: Annotated[bool, typer.Option("--fix-cell", help="Keep the cell; relax the positions only.")] = False,
+    references: References = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.  [default: cpu]")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for hull.txt.")] = None,
 ) -> None:
     """Decomposition energy against the hull of the known phases."""
-    from chggen.cli.hull import hull_lines, level_of
+    from chggen.cli.hull import Placing, hull_lines
 
-    for line in hull_lines(
-        structures or [],
-        formula,
-        energy,
-        level_of(level, potential),
-        without or [],
-        references or (),
-        fmax,
-        device,
-        out,
-    ):
+    placing = Placing.of(potential=potential, fmax=fmax, max_steps=max_steps, fix_cell=fix_cell or None, device=device)
+    for line in hull_lines(structures or [], formula, energy, level, without or [], references or (), placing, out):
         typer.echo(line)
 
 
@@ -268,8 +178,7 @@ def train(
     start_from: Annotated[Path | None, typer.Option("--from", help="Fine-tune this checkpoint.")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the configuration's.")] = None,
     device: Device = "cpu",
-    workers: Workers = 0,
-    out: Out = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder, instead of the configuration's.")] = None,
 ) -> None:
     """Train a score model by a TOML configuration."""
     from chggen.cli.file_commands import train_from
@@ -283,10 +192,7 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
     to: Annotated[str, typer.Option(help="vasp, atomate2 (needs chggen[dft]), cif or extxyz.")] = "vasp",
     max_e_d: Annotated[float | None, typer.Option(help="Largest decomposition energy, eV/atom.")] = None,
-    seed: Seed = 0,
-    device: Device = "cpu",
-    workers: Workers = 0,
-    out: Out = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder, instead of DIR/export.")] = None,
 ) -> None:
     """Write the survivors of a results folder for other programs."""
     from chggen.results import export_survivors
@@ -301,16 +207,16 @@ def report(
     diagram: Annotated[
         Path | None, typer.Option(help="Draw its phase diagram too: .html interactive, .png, .svg or .pdf.")
     ] = None,
-    level: Annotated[str, typer.Option(help="Of the diagram.")] = "pbe",
-    seed: Seed = 0,
-    device: Device = "cpu",
-    workers: Workers = 0,
-    out: Out = None,
+    level: Annotated[str | None, typer.Option(help="Of the diagram; default: that of the run.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for report.html, instead of DIR.")] = None,
 ) -> None:
     """Write the page of a results folder anew."""
+    from chggen.errors import InputError
     from chggen.io import writable_folder
     from chggen.report import draw_candidates, write_report
 
+    if level is not None and diagram is None:
+        raise InputError("--level is that of a phase diagram, which is not asked for; add --diagram or leave it out")
     if out is not None:
         writable_folder(out)
     if diagram is not None:  # first, since it may be refused
@@ -321,7 +227,7 @@ def report(
 
 @contextmanager
 def _watched() -> Iterator[Callable[[str, int, int, int], None]]:
-    """A progress display of stage, counts, failures and time left."""
+    """Show stage, counts, failures and time left while a run goes on."""
     from chggen.cli.display import watched
 
     with watched() as progress:
@@ -329,7 +235,7 @@ def _watched() -> Iterator[Callable[[str, int, int, int], None]]:
 
 
 def _show(candidates: list[Any], folder: Path) -> None:
-    """The ranked table, and the page beside the results."""
+    """Show the ranked table, and write the page beside the results."""
     from chggen.cli.display import show
     from chggen.report import write_report
 
@@ -338,7 +244,7 @@ def _show(candidates: list[Any], folder: Path) -> None:
 
 
 def main() -> None:
-    """Entry point: input that cannot be used is one sentence on stderr and exit code 2."""
+    """Run the command line: input that cannot be used is one sentence on stderr and exit code 2."""
     try:
         app()
     except Exception as error:

@@ -10,14 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from chggen.results import Candidate, likelier
-from chggen.stability import CAVEAT
+from chggen.potential import level_named
+from chggen.results import Candidate, further_levels, likelier
 
 _MOST_ROWS = 20
-_COLUMNS = (
-    "candidate", "formula", "atoms", "E, eV/atom", "E_d, eV/atom", "E_d r2scan", "space group", "known as", "found",
-    "sure",
-)  # fmt: skip
+_BEFORE = ("candidate", "formula", "atoms", "E, eV/atom", "E_d, eV/atom")
+_AFTER = ("space group", "known as", "found", "sure")
 _WIDTH_OF_FILES = 140  # characters, where no terminal sets the width
 
 
@@ -48,10 +46,16 @@ def watched() -> Iterator[Callable[[str, int, int, int], None]]:
 
 
 def show(candidates: Sequence[Candidate], folder: Path) -> None:
-    """The best distinct candidates as a table, and where everything is."""
+    """Show the best distinct candidates as a table, and where everything is.
+
+    Args:
+        candidates: The ranked candidates of a run.
+        folder: Its results folder.
+    """
+    levels = further_levels(candidates)
     distinct = [c for c in candidates if c.status == "ok" and c.duplicate_of is None]
     table = Table(title=f"{len(distinct)} distinct of {len(candidates)} candidates")
-    for name in _COLUMNS:
+    for name in (*_BEFORE, *(f"E_d {level}" for level in levels), *_AFTER):
         table.add_column(name, no_wrap=True)
     for c in distinct[:_MOST_ROWS]:
         table.add_row(
@@ -60,7 +64,7 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
             str(c.n_atoms),
             _number(c.energy_per_atom),
             _number(c.e_decomposition),
-            _number(c.e_decomposition_r2scan),
+            *(_number(c.decomposition_energies.get(level)) for level in levels),
             str(c.space_group_loose or ""),
             c.known_as or "",
             str(c.n_found or ""),
@@ -70,7 +74,10 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES
     console.print(table)
-    console.print(f"E_d: {CAVEAT}")
+    placed = dict.fromkeys(level for c in distinct for level in c.decomposition_energies)
+    for caveat in dict.fromkeys(level_named(level).caveat for level in placed):
+        if caveat:
+            console.print(f"E_d: {caveat}")
     for formula, told in likelier(distinct).items():
         console.print(f"likeliest of {formula}: {told}")
     if any("(static)" in (c.decomposition_products or "") for c in distinct):

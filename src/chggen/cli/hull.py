@@ -4,87 +4,159 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chggen.crystals import system_elements
 from chggen.errors import InputError
 from chggen.io import named_structures, writable_folder, write_text
-from chggen.potential import POTENTIAL_OF
+from chggen.potential import DEFAULT_LEVEL, level_named, level_of, levels, potential_of
+
+if TYPE_CHECKING:
+    from chggen.stability import HullPosition
 
 _MAX_STEPS: Final = 1000  # of a structure to be placed, as references have
 
 
-def level_of(level: str | None, potential: str | None) -> str:
-    """The level of theory asked for, by its name or by the potential of it. Raises InputError where they differ."""
-    by_potential = {name: level for level, name in POTENTIAL_OF.items()}
-    if potential is not None and potential not in by_potential:
-        raise InputError(f"no references are at the level of '{potential}'; expected {' or '.join(by_potential)}")
-    found = level or by_potential.get(potential or "", "pbe")
-    if potential is not None and by_potential[potential] != found:
-        raise InputError(f"potential {potential} gives energies at level {by_potential[potential]}, not at '{found}'")
-    return found
+@dataclass(frozen=True, kw_only=True)
+class Placing:
+    """How structures are relaxed before they are placed. Without structures none of it has an effect.
+
+    Attributes:
+        potential: Name of the potential; None: that of the level.
+        fmax: Largest force, eV/Å.
+        max_steps: Most steps.
+        fix_cell: Whether the cell is kept.
+        device: `cpu` or `cuda`.
+    """
+
+    potential: str | None = None
+    fmax: float = 0.1
+    max_steps: int = _MAX_STEPS
+    fix_cell: bool = False
+    device: str = "cpu"
+
+    @classmethod
+    def of(cls, **values: Any) -> Placing:
+        """Return what was given, defaults in the place of None.
+
+        Args:
+            **values: Fields and their values.
+        """
+        return cls(**{key: value for key, value in values.items() if value is not None})
+
+    def check_unused(self) -> None:
+        """Raise InputError for a value that was given though no structures are relaxed."""
+        for field in fields(self):
+            if field.name != "potential" and getattr(self, field.name) != field.default:
+                raise InputError(
+                    f"--{field.name.replace('_', '-')} has no effect with --formula, since nothing is relaxed; "
+                    "leave it out or give structures"
+                )
 
 
 def hull_lines(
     paths: Sequence[Path],
     formula: str | None,
     energy: float | None,
-    level: str,
+    level: str | None,
     without: Sequence[str],
     references: Sequence[str],
-    fmax: float,
-    device: str,
+    placing: Placing,
     out: Path | None,
 ) -> list[str]:
-    """One line a structure (relaxed first) or for the formula with its energy: E_d, E_hull and products."""
+    """Place structures, relaxed first, or a formula with its energy on the hull of the known phases.
+
+    Args:
+        paths: Files of structures; none with a formula.
+        formula: A formula, with `energy`.
+        energy: Its energy, eV/atom.
+        level: Level of theory; None: that of the potential, or the default.
+        without: Ids of reference entries to leave out.
+        references: Files of known phases; none: the shipped ones.
+        placing: How structures are relaxed.
+        out: Folder for hull.txt; None: nothing is written.
+
+    Returns:
+        A line for each structure, or one for the formula: decomposition energy, energy above hull and products.
+
+    Raises:
+        InputError: For both or neither of structures and formula, and for what cannot be placed at the level.
+    """
     from chggen.stability import hull, references_of
 
     if bool(paths) == (formula is not None or energy is not None):
         raise InputError("hull takes structures, or --formula with --energy; give one of the two")
+    asked = _level(level, placing.potential)
     table = references_of(references)
-    table.column(level)
-    lines = []
+    table.column(asked)
     if paths:
-        from chggen.execution import Machine
-        from chggen.relaxation import relax
-        from chggen.symmetry import space_group
-
-        Machine(device=device)
-        if level not in POTENTIAL_OF:
-            raise InputError(
-                f"structures get their energies from CHGNet at the level {' or '.join(POTENTIAL_OF)}, which cannot be "
-                f"compared with '{level}'; give an energy of that level with --formula and --energy"
-            )
-        structures = named_structures(paths)
-        done = relax(
-            list(structures.values()), potential=POTENTIAL_OF[level], fmax=fmax, max_steps=_MAX_STEPS, device=device
-        )
-        for (name, s), r in zip(structures.items(), done, strict=True):
-            if r.energy_per_atom is None or not r.converged:
-                lines.append(f"{name}: not placed, its relaxation came to no end ({r.reason or 'not converged'})")
-                continue
-            made = s.composition.formula.replace(" ", "")
-            known = table.known_as(made, r.energy_per_atom, level, space_group(r.structure, 0.1))
-            position = hull(made, r.energy_per_atom, level=level, without=without, references=table)
-            lines.append(_position_line(name, position) + (f"; known as {known}" if known else ""))
+        lines = _structure_lines(paths, asked, without, table, placing)
     else:
         if formula is None or energy is None:
             raise InputError("hull needs both --formula and --energy (eV/atom)")
         if not math.isfinite(energy):
             raise InputError(f"--energy must be a number in eV/atom, got {energy}")
-        position = hull(formula, energy, level=level, without=without, references=table)
-        lines.append(_position_line(formula, position))
+        placing.check_unused()
+        lines = [_position_line(formula, hull(formula, energy, level=asked, without=without, references=table))]
     if out is not None:
         writable_folder(out)
         write_text(out / "hull.txt", "\n".join(lines) + "\n")
     return lines
 
 
+def _structure_lines(
+    paths: Sequence[Path], level: str, without: Sequence[str], table: Any, placing: Placing
+) -> list[str]:
+    """Relax structures with the potential of a level and return a line for each."""
+    from chggen.execution import Machine
+    from chggen.relaxation import relax
+    from chggen.stability import hull
+    from chggen.symmetry import space_group
+
+    Machine(device=placing.device)
+    potential = placing.potential or potential_of(level)
+    if potential is None:
+        raise InputError(
+            f"structures get their energies from CHGNet at the level {' or '.join(levels())}, which cannot be compared "
+            f"with '{level}'; give an energy of that level with --formula and --energy"
+        )
+    structures = named_structures(paths)
+    done = relax(
+        list(structures.values()), potential=potential, fmax=placing.fmax, max_steps=placing.max_steps,
+        fix_cell=placing.fix_cell, device=placing.device,
+    )  # fmt: skip
+    lines = []
+    for (name, s), r in zip(structures.items(), done, strict=True):
+        if r.energy_per_atom is None or not r.converged:
+            lines.append(f"{name}: not placed, its relaxation came to no end ({r.reason or 'not converged'})")
+            continue
+        made = s.composition.formula.replace(" ", "")
+        known = table.known_as(made, r.energy_per_atom, level, space_group(r.structure, 0.1))
+        position = hull(made, r.energy_per_atom, level=level, without=without, references=table)
+        lines.append(_position_line(name, position) + (f"; known as {known}" if known else ""))
+    return lines
+
+
 def reference_lines(
     system: str, level: str, references: Sequence[str], diagram: Path | None, out: Path | None
 ) -> list[str]:
-    """The known phases of a system such as Zn-P-S at a level, by energy above the hull; its phase diagram in a file."""
+    """List the known phases of a system, and draw its phase diagram.
+
+    Args:
+        system: Elements such as Zn-P-S.
+        level: Level of theory.
+        references: Files of known phases; none: the shipped ones.
+        diagram: File for the phase diagram; None: none is drawn.
+        out: Folder for SYSTEM.txt; None: nothing is written.
+
+    Returns:
+        A line for each phase, by energy above the hull.
+
+    Raises:
+        InputError: For something that is no system, an unknown level, and a diagram that cannot be drawn.
+    """
     from chggen.report import picture, save
     from chggen.stability import hull, references_of
 
@@ -115,14 +187,25 @@ def reference_lines(
     return lines
 
 
-def _position_line(name: str, position: Any) -> str:
+def _level(level: str | None, potential: str | None) -> str:
+    """Return the level asked for, by its name or by its potential. Raise InputError where they differ."""
+    if potential is None:
+        return level or DEFAULT_LEVEL
+    given = level_of(potential).name
+    if level is not None and given != level:
+        raise InputError(f"potential {potential} gives energies at level {given}, not at '{level}'")
+    return given
+
+
+def _position_line(name: str, position: HullPosition) -> str:
     if position.e_decomposition is None:
         return f"{name}: no decomposition energy ({position.reason})"
-    caveat = "; CHGNet errs by about 0.03, high ones are too low" if position.level in POTENTIAL_OF else ""
+    level = level_named(position.level)
+    caveat = "" if level.error is None else f"; errs by about {level.error:g}, high ones are too low"
     line = (
         f"{name}: E_d {round(position.e_decomposition, 4) + 0.0:+.4f} eV/atom, "
-        f"E_hull {position.e_hull:.4f} eV/atom ({position.level}{caveat}), products {position.products}"
+        f"E_hull {position.e_hull:.4f} eV/atom ({level.label}{caveat}), products {position.products}"
     )
     if position.static_excess is not None:
-        line += f"; static: not relaxed with CHGNet, typically {position.static_excess:.3f} eV/atom too high"
+        line += f"; static: not relaxed with the potential, typically {position.static_excess:.3f} eV/atom too high"
     return line

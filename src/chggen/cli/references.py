@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from chggen.cli.arguments import Device, Fmax, Out, ReferenceFiles, Seed, Workers
+from chggen.cli.options import Device, References, Workers, words
 
 references_app = typer.Typer(help="Reference energies that hulls are made of.", no_args_is_help=True)
 
@@ -16,27 +16,30 @@ references_app = typer.Typer(help="Reference energies that hulls are made of.", 
 @references_app.command("build")
 def references_build(
     structures: list[Path],
-    levels: Annotated[str, typer.Option(help="Levels to compute.")] = "pbe,r2scan",
+    levels: Annotated[
+        str | None, typer.Option(help="Levels to compute, such as pbe,r2scan; default: all that are registered.")
+    ] = None,
     within: Annotated[
         float,
         typer.Option(help="Relax those on a hull and those at most this above, eV/atom; inf: all, negative: none."),
     ] = math.inf,
     first: Annotated[list[str] | None, typer.Option(help="System to relax first, such as Zn-P-S; repeatable.")] = None,
     sample: Annotated[int, typer.Option(help="Of the others relax so many, which tell what static ones lack.")] = 500,
-    fmax: Fmax = 0.1,
-    seed: Seed = 0,
+    fmax: Annotated[float, typer.Option(help="Largest force of a relaxed phase, eV/Å.")] = 0.1,
     device: Device = "cpu",
     workers: Workers = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for references.npz; resumed.")] = Path("references"),
 ) -> None:
     """Evaluate known phases, relax those wanted, and write their energies as a reference file."""
     from chggen.cli.display import watched
+    from chggen.potential import levels as known_levels
     from chggen.stability import Wanted, build_references
 
+    registered = list(known_levels())
     wanted = Wanted(within=within, first=first or (), sample=sample)
     with watched() as progress:
         path = build_references(
-            structures, [level.strip() for level in levels.split(",")], fmax, device, workers, out, progress, wanted
+            structures, registered if levels is None else words(levels), fmax, device, workers, out, progress, wanted
         )
     typer.echo(f"reference energies in {path}")
 
@@ -45,9 +48,6 @@ def references_build(
 def references_import(
     entries: Annotated[Path, typer.Argument(help="pymatgen JSON of ComputedEntries.")],
     level: Annotated[str | None, typer.Option(help="Level of theory of their energies, such as pbe-dft.")] = None,
-    seed: Seed = 0,
-    device: Device = "cpu",
-    workers: Workers = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for references.npz.")] = Path("references"),
 ) -> None:
     """Make a reference file of computed entries and their energies."""
@@ -59,9 +59,6 @@ def references_import(
 @references_app.command("fetch")
 def references_fetch(
     system: str,
-    seed: Seed = 0,
-    device: Device = "cpu",
-    workers: Workers = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the structures.")] = Path("references"),
 ) -> None:
     """Fetch the structures of a system from the Materials Project, for references build."""
@@ -73,16 +70,14 @@ def references_fetch(
 @references_app.command("show")
 def references_show(
     system: str,
-    level: Annotated[str, typer.Option(help="pbe, r2scan or one of your own.")] = "pbe",
-    references: ReferenceFiles = None,
+    level: Annotated[str | None, typer.Option(help="pbe (default), r2scan or one of your own.")] = None,
+    references: References = None,
     diagram: Annotated[Path | None, typer.Option(help="Draw it: .html interactive, .png, .svg or .pdf.")] = None,
-    seed: Seed = 0,
-    device: Device = "cpu",
-    workers: Workers = 0,
-    out: Out = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for SYSTEM.txt.")] = None,
 ) -> None:
     """List the reference phases of a system such as Zn-P-S with their energies above the hull."""
     from chggen.cli.hull import reference_lines
+    from chggen.potential import DEFAULT_LEVEL
 
-    for line in reference_lines(system, level, references or (), diagram, out):
+    for line in reference_lines(system, level or DEFAULT_LEVEL, references or (), diagram, out):
         typer.echo(line)

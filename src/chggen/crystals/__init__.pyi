@@ -1,4 +1,4 @@
-from .batch import Crystals, batch, from_structures, to_structures
+from .batch import Crystals, collate, from_structures, to_structures
 from .composition import SYMBOLS, compositions, parse_formula, plain_formula, reduced, system_elements
 from .lattice import (
     inverse_spacings,
@@ -16,7 +16,7 @@ __all__ = [
     "Crystals",
     "Edges",
     "Pairs",
-    "batch",
+    "collate",
     "compositions",
     "edges_within",
     "from_structures",

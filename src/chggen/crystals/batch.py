@@ -114,7 +114,7 @@ class Crystals:
         ]
 
 
-def batch(crystals: Sequence[Crystals]) -> Crystals:
+def collate(crystals: Sequence[Crystals]) -> Crystals:
     """Join batches into one.
 
     Args:
@@ -165,7 +165,7 @@ def from_structures(structures: Sequence[Structure], dtype: torch.dtype = torch.
                 guest=torch.ones_like(numbers, dtype=torch.bool),
             )
         )
-    return batch(parts)
+    return collate(parts)
 
 
 def to_structures(crystals: Crystals) -> list[Structure]:

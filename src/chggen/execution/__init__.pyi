@@ -1,17 +1,16 @@
 from .device import check_device
-from .executor import Crew, batches_of, run_batches
+from .executor import Workers, batches_of
 from .machine import Machine
 from .memory import free_memory, keep_memory
 from .progress import Progress, silent
 
 __all__ = [
-    "Crew",
     "Machine",
     "Progress",
+    "Workers",
     "batches_of",
     "check_device",
     "free_memory",
     "keep_memory",
-    "run_batches",
     "silent",
 ]

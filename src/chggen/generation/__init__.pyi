@@ -1,49 +1,74 @@
-from .cell_starts import BravaisCells, JointCells, PrototypeCells, SpaceGroupCells
+from .cell_starts import BravaisCell, LearnedCell, PrototypeCell, SpaceGroupCell
 from .contacts import NOT_FINITE, reject_reason
 from .energy_selection import KEPT, LowestAfterSteps, LowestEnergy
+from .finished_structures import FinishedStructure, FinishedStructures
 from .host import Host, batched_hosts, default_guests, empty_host, strip_guests
 from .host_orbits import on_orbits, symmetrised
 from .host_starts import GivenHost, OnOrbits, PrototypeSites, beside_analogues, fillings
 from .jobs import Job
-from .options import AUTO, GuestSeeds, SamplerOptions, SeedSource
+from .options import SamplerOptions
 from .prototype_mapping import analogues
 from .prototypes import count_prototypes, prototype_of
 from .random_cells import random_bravais_cell
+from .sources import (
+    AUTO,
+    FILE,
+    AnywhereGuests,
+    CellRequest,
+    CellSource,
+    GuestSource,
+    PrototypeGuests,
+    cell_sources,
+    guest_sources,
+)
 from .space_group_statistics import count_known
-from .start import Start
+from .start import FinishedStart, Start
+from .strategy import Kind, by_energy, recipe_of
 from .volume import VolumePrior, volume_per_atom
 
 __all__ = [
     "AUTO",
+    "FILE",
     "KEPT",
     "NOT_FINITE",
-    "BravaisCells",
+    "AnywhereGuests",
+    "BravaisCell",
+    "CellRequest",
+    "CellSource",
+    "FinishedStart",
+    "FinishedStructure",
+    "FinishedStructures",
     "GivenHost",
-    "GuestSeeds",
+    "GuestSource",
     "Host",
     "Job",
-    "JointCells",
+    "Kind",
+    "LearnedCell",
     "LowestAfterSteps",
     "LowestEnergy",
     "OnOrbits",
-    "PrototypeCells",
+    "PrototypeCell",
+    "PrototypeGuests",
     "PrototypeSites",
     "SamplerOptions",
-    "SeedSource",
-    "SpaceGroupCells",
+    "SpaceGroupCell",
     "Start",
     "VolumePrior",
     "analogues",
     "batched_hosts",
     "beside_analogues",
+    "by_energy",
+    "cell_sources",
     "count_known",
     "count_prototypes",
     "default_guests",
     "empty_host",
     "fillings",
+    "guest_sources",
     "on_orbits",
     "prototype_of",
     "random_bravais_cell",
+    "recipe_of",
     "reject_reason",
     "strip_guests",
     "symmetrised",

@@ -1,4 +1,4 @@
-"""Empty cells that de novo tries start from, drawn for each: the sources of seeds."""
+"""What de novo tries start from: empty cells, a new one for each try."""
 
 from __future__ import annotations
 
@@ -20,78 +20,115 @@ _START_SIGMA: Final = (0.05, 0.3, 0.6)  # Å; of a prototype's sites when it com
 
 
 @dataclass(frozen=True)
-class BravaisCells:
-    """An empty random Bravais cell of that volume (Å³) for each try."""
+class BravaisCell:
+    """A random cell of a Bravais lattice without atoms, another one for each try.
+
+    Attributes:
+        species: Element symbol to number of atoms in the cell.
+        cell_volume: Volume of the cell, Å³.
+    """
 
     species: Mapping[str, int]
     cell_volume: float
+    source: str = "bravais"
     de_novo: bool = True
     on_orbits: bool = False
     symmetric: bool = False
     start_sigma: None = None
     prototype_log_odds: None = None
 
-    def draw(self, seed: int, shapes: CellDrawer | None = None) -> tuple[Host, None]:
+    def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, None]:
         cell = random_bravais_cell(self.cell_volume, np.random.default_rng(seed))
         return empty_host(cell.tolist(), self.species), None
 
-    def redraw(self, k: int) -> BravaisCells:
+    def redraw(self, k: int) -> BravaisCell:
         return self
 
 
-class JointCells(BravaisCells):
-    """The same, but its shape is drawn by the score model."""
+@dataclass(frozen=True)
+class LearnedCell:
+    """A cell without atoms whose shape the score model draws, another one for each try.
 
-    def draw(self, seed: int, shapes: CellDrawer | None = None) -> tuple[Host, None]:
+    Attributes:
+        species: Element symbol to number of atoms in the cell.
+        cell_volume: Volume of the cell, Å³.
+    """
+
+    species: Mapping[str, int]
+    cell_volume: float
+    source: str = "learned"
+    de_novo: bool = True
+    on_orbits: bool = False
+    symmetric: bool = False
+    start_sigma: None = None
+    prototype_log_odds: None = None
+
+    def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, None]:
         rng = np.random.default_rng(seed)
         for _ in range(SHAPE_DRAWS):
-            drawn = required(shapes)(self.species, self.cell_volume, int(rng.integers(2**62)))
+            drawn = required(cell_drawer)(self.species, self.cell_volume, int(rng.integers(2**62)))
             cell = niggli_reduced(drawn)
             if not flat(cell):
                 break
         return empty_host(cell.tolist(), self.species), None
 
+    def redraw(self, k: int) -> LearnedCell:
+        return self
+
 
 @dataclass(frozen=True)
-class SpaceGroupCells:
-    """An empty primitive cell of that volume (Å³) in a space group for each try; number None: a drawn group.
+class SpaceGroupCell:
+    """An empty primitive cell in a space group with orbits for all atoms, another one for each try.
 
-    joint: its shape is drawn by the score model, else as known crystals have it.
+    Attributes:
+        species: Element symbol to number of atoms in the primitive cell.
+        cell_volume: Volume of the primitive cell, Å³.
+        number: International number of the space group; None for one drawn as known crystals have it.
+        learned: Whether the score model draws the shape of the cell. Else it is drawn as known crystals have it.
     """
 
     species: Mapping[str, int]
     cell_volume: float
     number: int | None = None
-    joint: bool = False
+    learned: bool = False
     de_novo: bool = True
     on_orbits: bool = True
     symmetric: bool = True
     start_sigma: None = None
     prototype_log_odds: None = None
 
-    def draw(self, seed: int, shapes: CellDrawer | None = None) -> tuple[Host, Orbits]:
-        own = required(shapes) if self.joint else None
+    @property
+    def source(self) -> str:
+        return "learned" if self.learned else "space-group"
+
+    def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, Orbits]:
+        own = required(cell_drawer) if self.learned else None
         host = symmetric_cell(self.species, self.cell_volume, np.random.default_rng(seed), self.number, own)
         assert host.orbits is not None
         return host, host.orbits.draw(seed)
 
-    def redraw(self, k: int) -> SpaceGroupCells:
-        """The same: every draw has a group of its own."""
+    def redraw(self, k: int) -> SpaceGroupCell:
+        """Return the start itself, since every draw has a group of its own."""
         return self
 
 
 @dataclass(frozen=True)
-class PrototypeCells:
-    """A known prototype with these species on its sites, in a cell of that volume (Å³).
+class PrototypeCell:
+    """The cell of a known prototype with orbits for the species that sit on its sites.
 
-    rank: how many prototypes are likelier. Beyond the last of them they come again, softer each time.
-    stride: ranks from one draw of a candidate to the next.
+    Attributes:
+        species: Element symbol to number of atoms in the primitive cell.
+        cell_volume: Volume of the primitive cell, Å³.
+        rank: Number of prototypes that are likelier. Beyond the last prototype they all come again, with sites and
+            axes perturbed more each time.
+        stride: Number of ranks between a candidate and what it is redrawn from.
     """
 
     species: Mapping[str, int]
     cell_volume: float
     rank: int
     stride: int = 1
+    source: str = "prototype"
     de_novo: bool = True
     on_orbits: bool = True
 
@@ -107,14 +144,14 @@ class PrototypeCells:
     def prototype_log_odds(self) -> float:
         return self._prototype.log_odds
 
-    def draw(self, seed: int, shapes: CellDrawer | None = None) -> tuple[Host, Orbits]:
+    def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, Orbits]:
         rng = np.random.default_rng(seed) if self._round else None
         host = prototype_cell(self.species, self.cell_volume, self._prototype, rng)
         assert host.orbits is not None
         return host, host.orbits.draw(seed)
 
-    def redraw(self, k: int) -> PrototypeCells:
-        """The prototypes that no candidate has begun with."""
+    def redraw(self, k: int) -> PrototypeCell:
+        """Return a prototype that no candidate of the run has begun with."""
         return replace(self, rank=self.rank + k * self.stride)
 
     @property

@@ -1,4 +1,4 @@
-"""Where the candidates of a host start: on sites of known prototypes, on orbits or anywhere."""
+"""What the candidates of a host start from: guests on sites of known prototypes, on orbits or anywhere."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from jaxtyping import Float
 
 from chggen.errors import InputError
 from chggen.generation.host import Host
-from chggen.generation.host_orbits import counts_text, kept_orbits, lowered, on_orbits, symmetrised
-from chggen.generation.options import GuestSeeds
+from chggen.generation.host_orbits import kept_orbits, lowered, on_orbits, symmetrised
 from chggen.generation.prototype_mapping import CLOSE, analogues
+from chggen.generation.sources import AUTO, PrototypeGuests, guest_sources
 from chggen.generation.start import CellDrawer, Start
 from chggen.symmetry import Orbits
+
+_START_SIGMA: Final = 0.1  # Å; 0.05 to 0.3 do as well on hosts of the val split
 
 
 @dataclass(frozen=True)
 class GivenHost:
-    """The same host in every try; each draws its own orbits where the host has any."""
+    """The same host in every try. Where guests sit on orbits of its group, each try draws its own orbits."""
 
     host: Host
     start_sigma: None = None
@@ -32,6 +34,10 @@ class GivenHost:
     def species(self) -> dict[str, int]:
         held = {k: int(v) for k, v in self.host.framework.composition.get_el_amt_dict().items() if v}
         return {s: held.get(s, 0) + self.host.guests.get(s, 0) for s in (*held, *self.host.guests)}
+
+    @property
+    def source(self) -> str:
+        return "orbits" if self.on_orbits else "anywhere"
 
     @property
     def de_novo(self) -> bool:
@@ -45,11 +51,14 @@ class GivenHost:
     def symmetric(self) -> bool:
         return self.on_orbits
 
-    def draw(self, seed: int, shapes: CellDrawer | None = None) -> tuple[Host, Orbits | None]:
+    def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, Orbits | None]:
         return self.host, None if self.host.orbits is None else self.host.orbits.draw(seed)
 
     def redraw(self, k: int) -> GivenHost:
-        """The k-th lower order of subgroups: what falls in a group may stand in one of its subgroups."""
+        """Return the host with guests on orbits of smaller subgroups, the k-th smaller order.
+
+        What turns out to be a saddle in a group may be stable in one of its subgroups.
+        """
         host = self.host
         for _ in range(k):
             host = lowered(host)
@@ -57,33 +66,29 @@ class GivenHost:
 
 
 class OnOrbits(GivenHost):
-    """The same, but only to begin with: guests may leave their orbits when relaxed, and the host is as it was."""
+    """A host whose guests begin on orbits of its group and may leave them when relaxed. The host is as handed in."""
 
     @property
     def symmetric(self) -> bool:
         return False
 
 
-def from_orbits(host: Host) -> OnOrbits | None:
-    """The start on orbits of a host's own group; None where it has none or the guests do not fit."""
-    try:
-        placed = on_orbits(replace(host, framework=symmetrised(host.framework).structure))
-    except InputError:
-        return None
-    return OnOrbits(replace(placed, framework=host.framework))
-
-
-_START_SIGMA: Final = 0.1  # Å; 0.05 to 0.3 do as well on hosts of the val split
-
-
 @dataclass(frozen=True)
 class PrototypeSites:
-    """A host with its guests on the sites of a known prototype; on orbits too where the host has any."""
+    """A host with its guests on the sites of a known prototype.
+
+    Attributes:
+        given: The host.
+        sites: Fractional coordinates of the guests, (guests, 3), in the order of the host's guests.
+        orbits: Orbits of all atoms, where the host is to be filled symmetrically.
+        start_sigma: Standard deviation of the first perturbation of the guests, Å.
+    """
 
     given: GivenHost
     sites: Float[np.ndarray, "guests 3"]
     orbits: Orbits | None = None
     start_sigma: float = _START_SIGMA
+    source: str = "prototype"
     prototype_log_odds: None = None
 
     @property
@@ -102,65 +107,91 @@ class PrototypeSites:
     def symmetric(self) -> bool:
         return self.on_orbits
 
-    def draw(self, seed: int, shapes: CellDrawer | None = None) -> tuple[Host, Orbits | None]:
+    def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, Orbits | None]:
         return replace(self.given.host, sites=self.sites), self.orbits
 
     def redraw(self, k: int) -> Start:
-        """On orbits that are drawn: the first ones, then lower ones."""
+        """Return the host with drawn orbits: those of its group first, then those of smaller subgroups."""
         return self.given.redraw(k - 1)
 
 
-def fillings(host: Host, n: int, seeds: GuestSeeds = "auto") -> list[Start]:
-    """What each of n candidates of a host starts from.
+def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
+    """Return what each of n candidates of a host starts from.
 
-    `auto`: the closest analogue first where one is close, then orbits of the host's group where it has any, anywhere
-    and the next close one in turn while there are any; where none is close, orbits, anywhere and the analogues in turn.
-    `prototype`: analogues only, again from the first when all have come; `orbits`, `anywhere`: these only. Raises
-    InputError where `prototype` finds no analogue, or `orbits` none.
+    `auto` begins with the closest analogue where one is close. Orbits of the host's group, positions anywhere, sources
+    of other packages and the next close analogue then take turns. Where no analogue is close, orbits come first.
+
+    Args:
+        host: The host and its guests.
+        n: Number of candidates.
+        guests_from: `auto` for all sources, or the name of one source, whose starts come again when all have come.
+
+    Returns:
+        n starts.
+
+    Raises:
+        InputError: When the source that is asked for has nothing for this host.
     """
-    anywhere = GivenHost(host)
-    if seeds == "anywhere":
-        return [anywhere] * n
-    if seeds == "prototype":
-        laid = _all_laid(host, n)
-        if not laid:
-            raise InputError(
-                f"no known prototype has this host with {counts_text(host, host.guests.values())}; "
-                "expected one, so use seeds auto or anywhere, or other counts"
-            )
-        return [laid[k % len(laid)] for k in range(n)]
-    orbits = from_orbits(host) if host.orbits is None else None
-    if seeds == "orbits":
-        if orbits is None and host.orbits is None:
-            raise InputError(
-                f"{counts_text(host, host.guests.values())} fit no orbits of a group of this host above "
-                "P1 and P-1; use seeds auto or anywhere, other counts or a supercell"
-            )
-        return [orbits or anywhere] * n
-    return beside_analogues(host, n, [anywhere] if orbits is None else [orbits, anywhere])
+    if guests_from == AUTO:
+        sources = [source for name, source in guest_sources().items() if name != PrototypeGuests.name]
+        others = [source.starts(host, 1)[:1] for source in sources]
+        if host.orbits is not None:  # its own orbits are what anywhere means in a host that is held symmetric
+            others = others[1:]
+        return beside_analogues(host, n, [start for starts in others for start in starts])
+    source = guest_sources()[guests_from]
+    starts = list(source.starts(host, n))
+    if not starts:
+        raise InputError(source.refusal(host))
+    return [starts[k % len(starts)] for k in range(n)]
+
+
+def from_orbits(host: Host) -> OnOrbits | None:
+    """Return the start on orbits of a host's own group; None where it has none or the guests do not fit.
+
+    Args:
+        host: The host and its guests.
+    """
+    try:
+        placed = on_orbits(replace(host, framework=symmetrised(host.framework).structure))
+    except InputError:
+        return None
+    return OnOrbits(replace(placed, framework=host.framework))
 
 
 def beside_analogues(host: Host, n: int, others: Sequence[Start]) -> list[Start]:
-    """n starts: the closest analogue first where one is close, then the others and the analogues in turn."""
-    close = _all_laid(host, n, CLOSE)
-    laid = close or _all_laid(host, n)
-    return list(islice(chain(laid[:1] if close else [], _in_turn(others, laid[1:] if close else laid)), n))
+    """Return n starts: the closest analogue first where one is close, then the others and the analogues in turn.
+
+    Args:
+        host: The host and its guests.
+        n: Number of starts.
+        others: Starts that come between two analogues, and again and again after the last one.
+    """
+    close = analogue_starts(host, n, CLOSE)
+    starts = close or analogue_starts(host, n)
+    first, rest = (starts[:1], starts[1:]) if close else ([], starts)
+    return list(islice(chain(first, _in_turn(others, rest)), n))
 
 
-def _all_laid(host: Host, n: int, least: float = -math.inf) -> list[Start]:
-    """At most n starts from the analogues of at least this closeness, the closest first."""
-    starts = (_laid(host, analogue.frac_coords) for analogue in analogues(host, least))
+def analogue_starts(host: Host, n: int, least: float = -math.inf) -> list[Start]:
+    """Return starts from the analogues of a host, the closest first.
+
+    Args:
+        host: The host and its guests.
+        n: Largest number of starts.
+        least: Smallest closeness of an analogue (`prototype_mapping.Analogue`).
+    """
+    starts = (_on_sites(host, analogue.frac_coords) for analogue in analogues(host, least))
     return list(islice((start for start in starts if start is not None), n))
 
 
-def _in_turn(others: Sequence[Start], laid: Sequence[Start]) -> Iterator[Start]:
-    for start in laid:
+def _in_turn(others: Sequence[Start], starts: Sequence[Start]) -> Iterator[Start]:
+    for start in starts:
         yield from (*others, start)
     yield from cycle(others)
 
 
-def _laid(host: Host, sites: np.ndarray) -> PrototypeSites | None:
-    """The start from these sites; None where the host is to be filled symmetrically and they keep nothing of it."""
+def _on_sites(host: Host, sites: np.ndarray) -> PrototypeSites | None:
+    """Return the start from these sites; None where a host to be filled symmetrically keeps no symmetry with them."""
     if host.orbits is None:
         return PrototypeSites(GivenHost(host), sites)
     kept = kept_orbits(host, sites)

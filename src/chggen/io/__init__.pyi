@@ -1,5 +1,6 @@
 from .atomic_write import whole, write_text
-from .digests import digest, fingerprint
+from .candidate_files import named_candidates
+from .digests import digest, digest_of_folder, fingerprint
 from .folders import locked, writable_folder
 from .structure_archive import NamedStructures, write_archive
 from .structure_output import cif_text, write_extxyz
@@ -13,9 +14,11 @@ __all__ = [
     "as_structure",
     "cif_text",
     "digest",
+    "digest_of_folder",
     "fingerprint",
     "from_table",
     "locked",
+    "named_candidates",
     "named_structures",
     "read_toml",
     "read_training_structures",

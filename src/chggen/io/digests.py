@@ -32,6 +32,24 @@ def digest(path: Path) -> str:
         raise InputError(f"no file to read at {str(path)[:200]}; check the path") from None
 
 
+def digest_of_folder(path: Path) -> str:
+    """Return a short digest of the content of a file, or of all files directly in a folder with their names.
+
+    Args:
+        path: The file or folder.
+
+    Returns:
+        The first 16 hexadecimal digits of a SHA-256.
+
+    Raises:
+        InputError: A file cannot be read.
+    """
+    if not path.is_dir():
+        return digest(path)
+    files = sorted(file for file in path.iterdir() if file.is_file())
+    return hashlib.sha256("".join(f"{file.name} {digest(file)}\n" for file in files).encode()).hexdigest()[:16]
+
+
 def fingerprint(structure: Structure) -> str:
     """Return a short digest of a structure, which stands for it in the stored options of a run.
 

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 from chggen.errors import InputError
 
 
-def locked(folder: Path) -> TextIO:
-    """Lock a folder for this run. The folder is made where it does not exist.
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder for the length of a block. The folder is made where it does not exist.
+
+    The lock is one of the operating system on the folder's file `.lock`. It ends with the process, however that ends,
+    so that a killed run keeps nobody out.
 
     Args:
         folder: The folder of results.
 
-    Returns:
-        The open lock file `.lock` of the folder. The lock lasts until this file is closed or the process ends.
-
     Raises:
         InputError: Another run holds the lock, or nothing can be written into the folder.
     """
-    lock = (writable_folder(folder) / ".lock").open("w")
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(writable_folder(folder) / ".lock")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
+        lock.acquire(blocking=False)
+    except (Timeout, OSError):
         raise InputError(f"{folder} is in use by another run; wait for it or choose another --out") from None
-    return lock
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def writable_folder(folder: Path) -> Path:

@@ -1,7 +1,7 @@
 """Reading TOML into dataclasses and writing tables as TOML.
 
-Unknown keys and wrong types are refused. Only the standard library is used, so that training runs where pydantic is
-not installed.
+Unknown keys and wrong types are refused. Reading needs the standard library only, so that training runs where pydantic
+is not installed.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def to_toml(table: Mapping[str, Any]) -> str:
     """Write a table as TOML text.
 
     Args:
-        table: Keys and their values: booleans, numbers, strings, lists and one level of sub-tables. Mappings deeper
-            than that are written inline. Other values are written as strings. Keys whose value is None are left out.
+        table: Keys and their values: booleans, numbers, strings, lists and tables. Other values are written as strings.
+            Keys whose value is None are left out.
 
     Returns:
         The TOML text: first the plain keys, then the sub-tables.
@@ -56,25 +56,18 @@ def to_toml(table: Mapping[str, Any]) -> str:
         [model]
         cutoff = 5.5
     """
-    own = [f"{k} = {_value(v)}" for k, v in table.items() if v is not None and not isinstance(v, Mapping)]
-    for name, sub in table.items():
-        if isinstance(sub, Mapping):
-            own += ["", f"[{name}]", *(f"{k} = {_value(v)}" for k, v in sub.items() if v is not None)]
-    return "\n".join(own).strip() + "\n"
+    import tomli_w
+
+    return tomli_w.dumps(_plain(table))
 
 
-def _value(value: Any) -> str:
-    """Return one value as TOML."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_value(v) for v in value) + "]"
+def _plain(value: Any) -> Any:
+    """Return a value made of what TOML knows, without the keys of mappings whose value is None."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{k} = {_value(v)}" for k, v in value.items()) + "}"
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+        return {str(k): _plain(v) for k, v in value.items() if v is not None}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value if isinstance(value, (bool, int, float)) else str(value)
 
 
 def from_table(kind: type[T], table: Mapping[str, Any], where: str) -> T:

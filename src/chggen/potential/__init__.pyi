@@ -1,12 +1,34 @@
+from .level import Level
 from .protocol import GPA, EnergyForcesStress, Potential, energies_of
-from .registry import POTENTIAL_OF, POTENTIALS, load_potential
+from .registry import (
+    DEFAULT,
+    DEFAULT_LEVEL,
+    RegisteredPotential,
+    level_named,
+    level_of,
+    levels,
+    load_potential,
+    potential_of,
+    potentials,
+    refining_levels,
+    refining_potential,
+)
 
 __all__ = [
+    "DEFAULT",
+    "DEFAULT_LEVEL",
     "GPA",
-    "POTENTIALS",
-    "POTENTIAL_OF",
     "EnergyForcesStress",
+    "Level",
     "Potential",
+    "RegisteredPotential",
     "energies_of",
+    "level_named",
+    "level_of",
+    "levels",
     "load_potential",
+    "potential_of",
+    "potentials",
+    "refining_levels",
+    "refining_potential",
 ]

@@ -18,12 +18,21 @@ _FORM: Final = "ase:module:factory, for example ase:ase.calculators.emt:EMT"
 
 
 class AsePotential(Potential):
-    """An ASE calculator. Without a stress of its own, the stress is NaN: relax then with the cell fixed."""
+    """An ASE calculator as a potential, one crystal after the other.
 
-    def __init__(self, calculator: Any, name: str = "ase", level: str = "other") -> None:
+    Without a stress of the calculator's own the stress is NaN; relax with the cell fixed then.
+
+    Args:
+        calculator: The ASE calculator.
+        name: What the potential is called; None stands for `ase:` and the calculator's class.
+        level: Level of theory of its energies. None gives it a level of its own, named like the potential, since its
+            energies must not be placed among those of another.
+    """
+
+    def __init__(self, calculator: Any, name: str | None = None, level: str | None = None) -> None:
         self.calculator = calculator
-        self.name = name
-        self.level = level
+        self.name = name or f"ase:{type(calculator).__module__}:{type(calculator).__qualname__}"
+        self.level = level or self.name
 
     @classmethod
     def from_name(cls, name: str) -> AsePotential:

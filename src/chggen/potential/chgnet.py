@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import torch
 
-from chggen.crystals import Crystals, batch, edges_within, inverse_spacings, volume
+from chggen.crystals import Crystals, collate, edges_within, inverse_spacings, volume
 from chggen.execution import free_memory
 from chggen.potential.chgnet_network import BondGraph, ChgnetNetwork, bond_graph
 from chggen.potential.protocol import Energies, EnergyForcesStress, Potential
@@ -70,14 +70,14 @@ class ChgnetPotential(Potential):
         found: list[_Found | None] = [None] * len(parts)
         failures = {k: reason for k, part in enumerate(parts) if (reason := self._unfit(part)) is not None}
         for numbers in self._in_batches([k for k in range(len(parts)) if k not in failures], parts):
-            whole = batch([parts[k] for k in numbers])
+            whole = collate([parts[k] for k in numbers])
             bonds = self._bonds(whole)
             if bonds.faults:  # the others without those at fault
                 failures |= {numbers[k]: reason for k, reason in bonds.faults.items()}
                 numbers = [k for k in numbers if k not in failures]
                 if not numbers:
                     continue
-                whole = batch([parts[k] for k in numbers])
+                whole = collate([parts[k] for k in numbers])
                 bonds = self._bonds(whole)
             for k, one in zip(numbers, evaluate(whole, bonds), strict=True):
                 found[k] = one

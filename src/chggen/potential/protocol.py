@@ -41,10 +41,14 @@ class Energies:
 
 @runtime_checkable
 class Potential(Protocol):
-    """Anything that gives energy, forces and stress of a batch, in the batch's dtype and on its device.
+    """Anything that gives energy, forces and stress of a batch of crystals.
 
-    name is how it was asked for; level its level of theory: `pbe` (with Materials Project corrections), `r2scan`, or
-    `other`. A crystal that cannot be computed comes back as NaN; it raises nothing and touches no other.
+    Answers come in the batch's dtype and on its device. A crystal that cannot be computed comes back as NaN; it raises
+    nothing and touches no other crystal of the batch.
+
+    Attributes:
+        name: How the potential was asked for, such as `chgnet`.
+        level: Name of the level of theory of its energies (`Level`), which no other potential shares.
     """
 
     name: str

@@ -1,46 +1,174 @@
-"""Potentials by name, and the level of theory of each."""
+"""The registry of potentials: their names, their levels of theory, and how they are loaded."""
 
 from __future__ import annotations
 
 import functools
-from typing import Final
-
-import torch
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Final
 
 from chggen.errors import InputError
-from chggen.potential.protocol import Potential
+from chggen.potential.level import Level, own_level
 
-POTENTIAL_OF: Final = {"pbe": "chgnet", "r2scan": "chgnet-r2scan"}  # level of theory → weights that reproduce it
-POTENTIALS: Final = ("chgnet", "chgnet-r2scan")
-_CHGNET: Final = {"chgnet": ("0.3.0", "pbe"), "chgnet-r2scan": ("r2scan", "r2scan")}  # weights, level of theory
+if TYPE_CHECKING:
+    import torch
+
+    from chggen.potential.protocol import Potential
+
+ENTRY_POINTS: Final = "chggen.potentials"
+"""Group of entry points by which other packages add potentials; each names a `RegisteredPotential`."""
+DEFAULT: Final = "chgnet"
+_CAVEAT: Final = "CHGNet errs by about 0.03 eV/atom, and by more, towards too low, where E_d is high"
 
 
-def load_potential(name: str = "chgnet", device: str | torch.device = "cpu") -> Potential:
-    """The potential of this name: `chgnet`, `chgnet-r2scan`, `ase:module:factory` or `torch-sim:module:factory`.
+@dataclass(frozen=True, kw_only=True)
+class RegisteredPotential:
+    """A potential that can be asked for by name.
 
-    The last two call `factory()` of an importable module for an ASE calculator, e.g. `ase:ase.calculators.emt:EMT`, or
-    a torch-sim model; it runs where that runs, whatever the device. Raises InputError for an unknown name or factory.
+    Attributes:
+        name: Its name in options, such as `chgnet`.
+        level: The level of theory of its energies, which no other potential shares.
+        load: Called with a device (`cpu` or `cuda`), returns the potential. Heavy imports belong in here.
+        refined_by: Name of the potential at whose level the survivors of a run are relaxed once more and ranked;
+            None where there is none.
     """
-    if name in _CHGNET:
-        return _chgnet(name, str(device))
-    if name.startswith("ase:"):
-        from chggen.potential.ase import AsePotential
 
-        return AsePotential.from_name(name)
-    if name.startswith("torch-sim:"):
-        from chggen.potential.torch_sim import TorchSimPotential
+    name: str
+    level: Level
+    load: Callable[[str], Potential]
+    refined_by: str | None = None
 
-        return TorchSimPotential.from_name(name)
-    raise InputError(
-        f"unknown potential '{name}'; expected {', '.join(POTENTIALS)}, ase:module:factory or torch-sim:module:factory;"
-        " pass one of these, or a Potential object"
-    )
+
+def _chgnet(name: str, weights: str, level: Level, refined_by: str | None = None) -> RegisteredPotential:
+    """Return CHGNet with the weights that its package has under this name."""
+
+    @functools.cache  # weights are read once a process: many small relaxations share them
+    def load(device: str) -> Potential:
+        from chggen.potential.chgnet import ChgnetPotential
+
+        return ChgnetPotential.load(weights, name=name, level=level.name, device=device)
+
+    return RegisteredPotential(name=name, level=level, load=load, refined_by=refined_by)
+
+
+_PBE: Final = Level(name="pbe", label="PBE (CHGNet)", error=0.03, caveat=_CAVEAT)
+_R2SCAN: Final = Level(name="r2scan", label="r²SCAN (CHGNet)", error=0.03, caveat=_CAVEAT)
+DEFAULT_LEVEL: Final = _PBE.name
+_BUILT_IN: Final = (
+    _chgnet(DEFAULT, "0.3.0", _PBE, refined_by="chgnet-r2scan"),
+    _chgnet("chgnet-r2scan", "r2scan", _R2SCAN),
+)
 
 
 @functools.cache
-def _chgnet(name: str, device: str) -> Potential:
-    """Weights are read once a process: many small relaxations share them."""
-    from chggen.potential.chgnet import ChgnetPotential
+def potentials() -> dict[str, RegisteredPotential]:
+    """Return all registered potentials by name: the built-in ones, then those of other packages.
 
-    weights, level = _CHGNET[name]
-    return ChgnetPotential.load(weights, name=name, level=level, device=device)
+    Returns:
+        Name to potential, in the order of registration.
+
+    Raises:
+        InputError: When another package registers something else, or takes a name or level that is taken.
+    """
+    found = {one.name: one for one in _BUILT_IN}
+    for point in entry_points(group=ENTRY_POINTS):
+        added = point.load()
+        if not isinstance(added, RegisteredPotential):
+            raise InputError(
+                f"entry point {point.name} of {ENTRY_POINTS} is a {type(added).__name__}; expected a "
+                f"RegisteredPotential; mend {point.value} or uninstall its package"
+            )
+        if added.name in found or added.level.name in {one.level.name for one in found.values()}:
+            raise InputError(
+                f"{point.value} registers potential '{added.name}' at level '{added.level.name}', and one of the two "
+                "names is taken; two potentials never share a level, so rename it"
+            )
+        found[added.name] = added
+    return found
+
+
+def levels() -> dict[str, Level]:
+    """Return the levels of theory of all registered potentials by name, in the order of registration."""
+    return {one.level.name: one.level for one in potentials().values()}
+
+
+def level_named(name: str) -> Level:
+    """Return a level by name; one that no potential registered, such as that of imported entries, is taken as it is.
+
+    Args:
+        name: Name of the level.
+    """
+    return levels().get(name) or own_level(name)
+
+
+def level_of(potential: str) -> Level:
+    """Return the level of theory of a potential by the potential's name, without loading it.
+
+    Args:
+        potential: Name of a registered potential, or `ase:module:factory` or `torch-sim:module:factory`.
+    """
+    return potentials()[potential].level if potential in potentials() else own_level(potential)
+
+
+def potential_of(level: str) -> str | None:
+    """Return the name of the potential that gives energies at a level; None where none does.
+
+    Args:
+        level: Name of a level. A potential that is not registered names its level like itself.
+    """
+    by_level = {one.level.name: one.name for one in potentials().values()}
+    return by_level.get(level, level if level.startswith(_SCHEMES) else None)
+
+
+def refining_potential(name: str) -> str | None:
+    """Return the name of the potential that decides among the survivors of a run with this one; None: there is none.
+
+    Args:
+        name: Name of the potential of the run.
+    """
+    return potentials()[name].refined_by if name in potentials() else None
+
+
+def refining_levels() -> tuple[str, ...]:
+    """Return the names of the levels at which survivors of any run may be ranked, in the order of registration."""
+    finer = {one.refined_by for one in potentials().values()}
+    return tuple(one.level.name for one in potentials().values() if one.name in finer)
+
+
+def load_potential(name: str = DEFAULT, device: str | torch.device = "cpu") -> Potential:
+    """Return the potential of a name.
+
+    Args:
+        name: A registered name, `ase:module:factory` for an ASE calculator, such as `ase:ase.calculators.emt:EMT`, or
+            `torch-sim:module:factory` for a torch-sim model. The factory is called without arguments.
+        device: Where it runs. What a factory makes runs where it runs, whatever the device.
+
+    Raises:
+        InputError: For an unknown name, and for a factory that cannot be imported or called.
+    """
+    if name in potentials():
+        return potentials()[name].load(str(device))
+    for scheme, load in _SCHEMES_LOADED.items():
+        if name.startswith(scheme):
+            return load(name)
+    raise InputError(
+        f"unknown potential '{name}'; expected {', '.join(potentials())}, ase:module:factory or "
+        "torch-sim:module:factory; pass one of these, or a Potential object"
+    )
+
+
+def _ase(name: str) -> Potential:
+    from chggen.potential.ase import AsePotential
+
+    return AsePotential.from_name(name)
+
+
+def _torch_sim(name: str) -> Potential:
+    from chggen.potential.torch_sim import TorchSimPotential
+
+    return TorchSimPotential.from_name(name)
+
+
+_SCHEMES_LOADED: Final = {"ase:": _ase, "torch-sim:": _torch_sim}
+_SCHEMES: Final = tuple(_SCHEMES_LOADED)

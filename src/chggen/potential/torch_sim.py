@@ -16,12 +16,19 @@ _FORM: Final = "torch-sim:module:factory, a function without arguments that give
 
 
 class TorchSimPotential(Potential):
-    """A torch-sim model (torch_sim.models.interface.ModelInterface) that computes forces and stress."""
+    """A torch-sim model that computes forces and stress, as a potential; the whole batch goes through at once.
 
-    def __init__(self, model: Any, name: str = "torch-sim", level: str = "other") -> None:
+    Args:
+        model: The model (`torch_sim.models.interface.ModelInterface`).
+        name: What the potential is called; None stands for `torch-sim:` and the model's class.
+        level: Level of theory of its energies. None gives it a level of its own, named like the potential, since its
+            energies must not be placed among those of another.
+    """
+
+    def __init__(self, model: Any, name: str | None = None, level: str | None = None) -> None:
         self.model = model
-        self.name = name
-        self.level = level
+        self.name = name or f"torch-sim:{type(model).__module__}:{type(model).__qualname__}"
+        self.level = level or self.name
 
     @classmethod
     def from_name(cls, name: str) -> TorchSimPotential:

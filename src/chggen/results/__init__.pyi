@@ -4,6 +4,7 @@ from .export import export_survivors
 from .folder import Store
 from .protocol import MemoryResults, Results
 from .ranking import ENERGY_ERROR, answers, likelier, rank
+from .summary import further_levels, summary_row
 
 __all__ = [
     "ENERGY_ERROR",
@@ -14,7 +15,9 @@ __all__ = [
     "answers",
     "export_survivors",
     "failed",
+    "further_levels",
     "likelier",
     "rank",
     "read_candidates",
+    "summary_row",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -11,15 +12,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One candidate with its lineage. Energies in eV/atom, lengths in Å; None: not computed (see reason or the log).
+    """One candidate of a run with its lineage: what was made, how, and what became of it.
 
-    stage: what made it, `generate` or `inpaint`; status: `ok` or `failed`; failed_at: `sample`, `screen`, `relax`,
-    `refine` or `hull`. raw is the structure as generated, structure the latest one (relaxed and refined when that
-    was reached). space_group is at symprec 0.01 Å, space_group_loose at 0.1 Å (international numbers). framework_* and
-    refined_*: tolerance, rms and largest displacement of symmetrising the host before and the candidate after.
-    seed_log_odds: of the prototype that it began as (prototypes.Prototype). n_found, found_by, prototype_log_odds: how
-    many candidates are this structure, which seed sources they came from, and the greatest seed_log_odds of those whose
-    relaxation led to no other structure than they began as.
+    Energies are in eV/atom and lengths in Å. None means that something was not computed; `reason` or the log says why.
+
+    Attributes:
+        id: Name of the candidate, unique in its run.
+        stage: What made it: `generate`, `inpaint` or `relax`.
+        formula: Its reduced formula.
+        seed: Its own random seed, drawn from the run's seed and its index.
+        parent: Id of the candidate that it was made from.
+        status: `ok` or `failed`.
+        failed_at: The stage that failed: `sample`, `screen`, `relax`, `refine` or `hull`.
+        reason: Why it failed.
+        seed_source: Where its cell or its guests came from, such as `prototype` or `bravais`.
+        seed_log_odds: Log-odds of the prototype that it began as (`generation.prototypes.Prototype`).
+        structure: The latest structure: refined if that was reached, else relaxed, else raw.
+        raw: The structure as generated.
+        space_group: International number of the space group at symprec 0.01 Å.
+        space_group_loose: The same at 0.1 Å.
+        framework_symprec: Tolerance at which the host was symmetrised before guests were put in.
+        framework_rms: Root-mean-square displacement of the host's atoms by that.
+        framework_max: Largest displacement of a host atom by that.
+        refined_symprec: Tolerance at which the relaxed structure was symmetrised.
+        refined_rms: Root-mean-square displacement of the atoms by that.
+        refined_max: Largest displacement of an atom by that.
+        level: Level of theory of the run, at which candidates are relaxed and first placed on the hull.
+        energies: Level of theory to energy, eV/atom. Levels stand in the order in which they were reached: that of the
+            run first, those at which survivors were relaxed once more after it.
+        decomposition_energies: Level of theory to decomposition energy E_d, eV/atom, in the same order.
+        decomposition_products: Phases that it decomposes into at the level of the run, with their mole fractions.
+        known_as: Id of the reference entry that it is.
+        relax_energy_change: Energy of the relaxed structure minus that of the raw one.
+        relax_rmsd: Root-mean-square displacement of the atoms by relaxation, minimum image, mean shift removed.
+        relax_steps: Steps of the relaxation.
+        converged: Whether the relaxation converged.
+        duplicate_of: Id of the candidate of the same structure that stands for all of its group.
+        n_found: Of the one that stands for a group: how many candidates are this structure.
+        found_by: Of the one that stands for a group: the sources that the group came from.
+        prototype_log_odds: Of the one that stands for a group: the greatest `seed_log_odds` of those of the group
+            whose relaxation led to no other structure than they began as.
     """
 
     id: str
@@ -42,12 +74,10 @@ class Candidate:
     refined_symprec: float | None = None
     refined_rms: float | None = None
     refined_max: float | None = None
-    energy_per_atom: float | None = None
     level: str | None = None
-    e_decomposition: float | None = None
+    energies: Mapping[str, float] = field(default_factory=dict)
+    decomposition_energies: Mapping[str, float] = field(default_factory=dict)
     decomposition_products: str | None = None
-    energy_per_atom_r2scan: float | None = None
-    e_decomposition_r2scan: float | None = None
     known_as: str | None = None
     relax_energy_change: float | None = None
     relax_rmsd: float | None = None
@@ -59,47 +89,80 @@ class Candidate:
     prototype_log_odds: float | None = None
 
     @property
+    def energy_per_atom(self) -> float | None:
+        """Energy at the level of the run, eV/atom."""
+        return None if self.level is None else self.energies.get(self.level)
+
+    @property
+    def e_decomposition(self) -> float | None:
+        """Decomposition energy at the level of the run, eV/atom; negative where the candidate breaks the hull."""
+        return None if self.level is None else self.decomposition_energies.get(self.level)
+
+    @property
+    def deciding_level(self) -> str | None:
+        """The level that the candidate is judged by: the last one at which it has a decomposition energy."""
+        return next(reversed(list(self.decomposition_energies)), None)
+
+    @property
+    def deciding_e_d(self) -> float | None:
+        """The decomposition energy that the candidate is judged by, eV/atom."""
+        level = self.deciding_level
+        return None if level is None else self.decomposition_energies[level]
+
+    @property
     def n_atoms(self) -> int | None:
+        """Number of atoms in the cell."""
         shown = self.structure if self.structure is not None else self.raw
         return None if shown is None else len(shown)
 
     @property
-    def deciding_e_d(self) -> float | None:
-        """The decomposition energy that candidates are judged by, eV/atom: at r²SCAN level where there is one."""
-        return self.e_decomposition if self.e_decomposition_r2scan is None else self.e_decomposition_r2scan
+    def volume_per_atom(self) -> float | None:
+        """Volume of the cell, Å³/atom."""
+        shown = self.structure if self.structure is not None else self.raw
+        return None if shown is None else float(shown.volume / len(shown))
 
     @property
     def confidence(self) -> str | None:
         """How sure one may be that a search found what there is: `high`, `medium`, `low`; None for a duplicate.
 
-        High where it was found three times or more, by two or more seed sources; low where it was found once.
+        High where the structure was found three times or more, by two or more sources; low where it was found once.
         """
         if self.n_found is None:
             return None
         sources = (self.found_by or "").count(",") + 1
         return "low" if self.n_found == 1 else "high" if self.n_found >= 3 and sources > 1 else "medium"
 
-    @property
-    def volume_per_atom(self) -> float | None:
-        """Å³/atom."""
-        shown = self.structure if self.structure is not None else self.raw
-        return None if shown is None else float(shown.volume / len(shown))
+    def with_energy(self, level: str, energy_per_atom: float, e_decomposition: float | None = None) -> Candidate:
+        """Return the candidate with its energy at a level, which becomes the last level it has reached.
 
-    def summary_row(self) -> dict[str, Any]:
-        """The candidate's row of summary.csv, columns in the contract's order."""
-        return {column: getattr(self, column) for column in SUMMARY_COLUMNS}
+        Args:
+            level: Name of the level of theory.
+            energy_per_atom: Energy at that level, eV/atom.
+            e_decomposition: Decomposition energy at that level, eV/atom; None where there is no hull.
+        """
+        others = {name: value for name, value in self.decomposition_energies.items() if name != level}
+        placed = others if e_decomposition is None else {**others, level: e_decomposition}
+        return replace(self, energies={**self.energies, level: energy_per_atom}, decomposition_energies=placed)
+
+    def at_level_of_run(self) -> Candidate:
+        """Return the candidate with what is known at the level of the run alone, as before survivors were chosen."""
+        return replace(
+            self,
+            energies={k: v for k, v in self.energies.items() if k == self.level},
+            decomposition_energies={k: v for k, v in self.decomposition_energies.items() if k == self.level},
+        )
 
 
 def failed(candidate: Candidate, stage: str, reason: str) -> Candidate:
-    """The candidate as a failed row."""
+    """Return the candidate as a failed row.
+
+    Args:
+        candidate: The candidate as far as it came.
+        stage: The stage that failed: `sample`, `screen`, `relax`, `refine` or `hull`.
+        reason: Why, in one sentence.
+    """
     return replace(candidate, status="failed", failed_at=stage, reason=reason)
 
 
-SUMMARY_COLUMNS: Final = (
-    "id", "parent", "stage", "status", "failed_at", "reason", "formula", "n_atoms", "seed", "seed_source",
-    "space_group", "space_group_loose", "framework_symprec", "framework_rms", "framework_max", "energy_per_atom",
-    "level", "e_decomposition", "decomposition_products", "energy_per_atom_r2scan", "e_decomposition_r2scan",
-    "known_as", "volume_per_atom", "relax_energy_change", "relax_rmsd", "relax_steps", "converged", "duplicate_of",
-    "n_found",
-)  # fmt: skip
 SCALAR_FIELDS: Final = tuple(f.name for f in fields(Candidate) if f.name not in ("structure", "raw"))
+"""The fields that hold no structure."""

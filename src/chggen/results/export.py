@@ -9,6 +9,7 @@ from chggen.io import writable_folder, write_extxyz
 from chggen.results.cif_files import write_cifs
 from chggen.results.database import read_candidates
 from chggen.results.ranking import rank
+from chggen.results.summary import further_levels, summary_row
 
 
 def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | None) -> tuple[int, Path]:
@@ -35,7 +36,8 @@ def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | N
     target = writable_folder((out or folder / "export") / to)
     structures = [c.structure for c in chosen if c.structure is not None]
     if to == "extxyz":
-        write_extxyz(structures, target / "candidates.extxyz", [c.summary_row() for c in chosen])
+        levels = further_levels(chosen)
+        write_extxyz(structures, target / "candidates.extxyz", [summary_row(c, levels) for c in chosen])
     elif to == "cif":
         for candidate in chosen:
             write_cifs(candidate, target)

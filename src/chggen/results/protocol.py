@@ -1,8 +1,9 @@
-"""Results, the protocol of where candidates go, and a store in memory."""
+"""Results, the protocol of where the candidates of a run go, and results in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from types import TracebackType
 from typing import Protocol, runtime_checkable
 
 from chggen.results.candidate import Candidate
@@ -10,18 +11,48 @@ from chggen.results.candidate import Candidate
 
 @runtime_checkable
 class Results(Protocol):
-    """Where candidates go as they come: a results folder or memory."""
+    """Where the candidates of a run go as they come. A run opens it as a context manager."""
 
-    def put(self, candidates: Iterable[Candidate]) -> None: ...
-    def candidates(self) -> dict[str, Candidate]: ...
-    def export(self, candidates: Sequence[Candidate]) -> None: ...
+    def __enter__(self) -> Results: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def put(self, candidates: Iterable[Candidate]) -> None:
+        """Keep candidates; one with an id that is there already replaces the earlier one.
+
+        Args:
+            candidates: The candidates.
+        """
+        ...
+
+    def candidates(self) -> dict[str, Candidate]:
+        """Return all candidates by id, in the order of their ids."""
+        ...
+
+    def export(self, candidates: Sequence[Candidate]) -> None:
+        """Write what people read, such as a table, at the end of a run.
+
+        Args:
+            candidates: All candidates, ranked.
+        """
+        ...
 
 
 class MemoryResults:
-    """Results that live as long as the call."""
+    """Results that live as long as the object; nothing is written."""
 
     def __init__(self) -> None:
         self._found: dict[str, Candidate] = {}
+
+    def __enter__(self) -> MemoryResults:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Keep what there is."""
 
     def put(self, candidates: Iterable[Candidate]) -> None:
         self._found.update({c.id: c for c in candidates})
@@ -30,4 +61,4 @@ class MemoryResults:
         return dict(sorted(self._found.items()))
 
     def export(self, candidates: Sequence[Candidate]) -> None:
-        """Nothing to write."""
+        """Write nothing."""

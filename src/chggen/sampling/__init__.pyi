@@ -3,11 +3,12 @@ from .cell_shape import ShapeSampler
 from .corrector import Langevin
 from .orbit_noise import NO_SYMMETRY, OrbitSymmetry, Symmetry
 from .predictors import Ancestral, Heun, Multistep, ProbabilityFlow, Refresh
-from .recipes import QUALITIES, Recipe, recipe
+from .recipes import DE_NOVO, QUALITIES, Recipe, RecipeSettings, recipe, recipes
 from .resampling import Walk
 from .selection import ONE, BestOf, Criterion, DenoisingError
 
 __all__ = [
+    "DE_NOVO",
     "NO_SYMMETRY",
     "ONE",
     "QUALITIES",
@@ -21,10 +22,12 @@ __all__ = [
     "OrbitSymmetry",
     "ProbabilityFlow",
     "Recipe",
+    "RecipeSettings",
     "Refresh",
     "Renoise",
     "ShapeSampler",
     "Symmetry",
     "Walk",
     "recipe",
+    "recipes",
 ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Final
 
 from chggen.crystals import Crystals
 from chggen.diffusion import Schedule, ScoreModel
@@ -18,6 +20,9 @@ from chggen.sampling.resampling import Walk
 from chggen.sampling.sampler import sample
 from chggen.sampling.selection import ONE, BestOf, Criterion
 
+ENTRY_POINTS: Final = "chggen.recipes"
+"""Group of entry points by which other packages add recipes; each names a function of `RecipeSettings`."""
+DE_NOVO: Final = "de-novo"
 QUALITIES: Final = {"fast": (50, 2), "best": (160, 4)}  # most evaluations of the network for a sample, and tries
 _TOP: Final = 3.0  # Å; guests start uniform, and at higher levels the network tells them nothing of their sites
 _KNEE: Final = 0.3  # Å; above this level guests choose their sites
@@ -93,34 +98,12 @@ class Recipe:
         return self.choice.run(once, score, seeds)
 
 
-def recipe(
-    name: str,
-    *,
-    quality: str = "best",
-    levels: int | None = None,
-    n_resample: int | None = None,
-    jump_length: int | None = None,
-    best_of: int | None = None,
-    judge: Criterion = ONE.judge,
-    uncertainty: float = 0.0,
-    top: float | None = None,
-) -> Recipe:
-    """Return the recipe of a name, with some settings changed.
+@dataclass(frozen=True, kw_only=True)
+class RecipeSettings:
+    """What a run may change of a recipe. None leaves a setting at the recipe's own value.
 
-    The names:
-
-    - `de-novo`: every atom is sampled. The noise is refreshed at each step, and the best of 2 tries (quality `fast`) or
-      4 (`best`) is kept.
-    - `clamp`: the same for guests in a clean host.
-    - `renoise`: the host is noised afresh at every level and each level is walked 5 times, as in the paper; one try.
-    - `paper`: the paper's published settings: 200 levels, ancestral predictor, 5 corrector steps, jumps of 10 levels,
-      each stretch walked 3 times; 3,474 evaluations of the network.
-
-    All but `paper` take at most 50 evaluations of the network (`fast`) or 160 (`best`), unless settings are changed.
-
-    Args:
-        name: Name of the recipe.
-        quality: `fast` or `best`. The recipe `paper` has only one quality.
+    Attributes:
+        quality: `fast` or `best`: at most 50 or 160 evaluations of the network, unless settings are changed.
         levels: Noise levels of one try.
         n_resample: How often each stretch of levels is walked.
         jump_length: Levels in a stretch.
@@ -130,41 +113,121 @@ def recipe(
         top: Standard deviation in Å of the noise on guests whose sites are roughly known. They start from there, and
             settle in one try with a tenth of the evaluations. None for guests that start anywhere.
 
+    Raises:
+        InputError: If the quality is unknown.
+    """
+
+    quality: str = "best"
+    levels: int | None = None
+    n_resample: int | None = None
+    jump_length: int | None = None
+    best_of: int | None = None
+    judge: Criterion = ONE.judge
+    uncertainty: float = 0.0
+    top: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.quality not in QUALITIES:
+            raise InputError(f"unknown quality '{self.quality}'; expected fast or best")
+
+
+def paper(settings: RecipeSettings) -> Recipe:
+    """Return the paper's published settings; there is one quality.
+
+    200 levels, ancestral predictor, 5 corrector steps, the host noised afresh at every level, jumps of 10 levels, each
+    stretch walked 3 times: 3,474 evaluations of the network.
+
+    Args:
+        settings: What is changed of it.
+    """
+    return Recipe(
+        schedule=Schedule(n_levels=settings.levels or 200, smallest=0.005),
+        walk=Walk(n_resample=settings.n_resample or 3, jump_length=settings.jump_length or 10),
+        corrector=Langevin(n_steps=5),
+        anchor=Renoise(),
+        choice=BestOf(n=settings.best_of or 1, judge=settings.judge),
+    )
+
+
+def clamp(settings: RecipeSettings) -> Recipe:
+    """Return the recipe for guests in a clean host, or for all atoms of an empty one.
+
+    The noise is refreshed at each step, and the best of 2 tries (quality `fast`) or 4 (`best`) is kept.
+
+    Args:
+        settings: What is changed of it.
+    """
+    return _refreshing(settings, Clamp(settings.uncertainty), QUALITIES[settings.quality][1], 1)
+
+
+def renoise(settings: RecipeSettings) -> Recipe:
+    """Return the recipe whose host is noised afresh at every level; each level is walked 5 times, in one try.
+
+    Args:
+        settings: What is changed of it.
+    """
+    return _refreshing(settings, Renoise(), 1, 5)
+
+
+def _refreshing(settings: RecipeSettings, anchor: Anchor, tries: int, walks: int) -> Recipe:
+    """Return a recipe that refreshes the noise at each step and spends the evaluations of its quality."""
+    evaluations, _ = QUALITIES[settings.quality]
+    if settings.top is not None:
+        return Recipe(
+            schedule=Schedule(n_levels=settings.levels or evaluations // 10, largest=settings.top),
+            predictor=Refresh(),
+            anchor=anchor,
+            choice=BestOf(n=settings.best_of or 1, judge=settings.judge),
+            perturb=True,
+        )
+    walked = settings.n_resample or walks
+    choice = BestOf(n=settings.best_of or tries, judge=settings.judge)
+    afforded = max(2, (evaluations // choice.n - choice.evaluations) // walked)
+    return Recipe(
+        schedule=Schedule(n_levels=settings.levels or afforded, largest=_TOP, knee=_KNEE, share=_COARSE),
+        walk=Walk(n_resample=walked, jump_length=settings.jump_length or 1),
+        predictor=Refresh(),
+        anchor=anchor,
+        choice=choice,
+    )
+
+
+_BUILT_IN: Final[dict[str, Callable[[RecipeSettings], Recipe]]] = {
+    DE_NOVO: lambda settings: clamp(replace(settings, uncertainty=0.0)),
+    "clamp": clamp,
+    "renoise": renoise,
+    "paper": paper,
+}
+
+
+@cache
+def recipes() -> dict[str, Callable[[RecipeSettings], Recipe]]:
+    """Return all recipes by name: the built-in ones, then those of other packages.
+
     Returns:
-        The recipe.
+        Name to a function of the settings. `de-novo` samples every atom; the others fill a host.
+
+    Raises:
+        InputError: When another package takes a name that is taken.
+    """
+    found = dict(_BUILT_IN)
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name in found:
+            raise InputError(f"{point.value} registers a recipe named '{point.name}', which is taken; rename it")
+        found[point.name] = point.load()
+    return found
+
+
+def recipe(name: str, **settings: Any) -> Recipe:
+    """Return the recipe of a name, with some settings changed.
+
+    Args:
+        name: Name of the recipe, as `recipes` lists them.
+        **settings: Fields of `RecipeSettings`.
 
     Raises:
         InputError: If the name or the quality is unknown.
     """
-    if quality not in QUALITIES:
-        raise InputError(f"unknown quality '{quality}'; expected fast or best")
-    if name == "paper":
-        return Recipe(
-            schedule=Schedule(n_levels=levels or 200, smallest=0.005),
-            walk=Walk(n_resample=n_resample or 3, jump_length=jump_length or 10),
-            corrector=Langevin(n_steps=5),
-            anchor=Renoise(),
-            choice=BestOf(n=best_of or 1, judge=judge),
-        )
-    anchors: dict[str, Anchor] = {"de-novo": Clamp(), "clamp": Clamp(uncertainty), "renoise": Renoise()}
-    if name not in anchors:
-        raise InputError(f"unknown sampler '{name}'; expected de-novo, clamp, renoise or paper")
-    evaluations, tries = QUALITIES[quality]
-    walked = n_resample or (5 if name == "renoise" else 1)
-    if top is not None:
-        return Recipe(
-            schedule=Schedule(n_levels=levels or evaluations // 10, largest=top),
-            predictor=Refresh(),
-            anchor=anchors[name],
-            choice=BestOf(n=best_of or 1, judge=judge),
-            perturb=True,
-        )
-    choice = BestOf(n=best_of or (1 if name == "renoise" else tries), judge=judge)
-    afforded = max(2, (evaluations // choice.n - choice.evaluations) // walked)
-    return Recipe(
-        schedule=Schedule(n_levels=levels or afforded, largest=_TOP, knee=_KNEE, share=_COARSE),
-        walk=Walk(n_resample=walked, jump_length=jump_length or 1),
-        predictor=Refresh(),
-        anchor=anchors[name],
-        choice=choice,
-    )
+    if name not in recipes():
+        raise InputError(f"unknown sampler '{name}'; expected {', '.join(recipes())}")
+    return recipes()[name](RecipeSettings(**settings))

@@ -1,13 +1,13 @@
 from .building import Wanted, build_references
-from .decomposition import CAVEAT, hull, lowest_of_each, phase_label
+from .decomposition import CAVEAT, HullPosition, hull, lowest_of_each, phase_label
 from .energies_above_hull import above_hull
 from .importing import entries_table
 from .materials_project import fetch_structures
-from .references import LEVELS, References, references_of
+from .references import References, references_of
 
 __all__ = [
     "CAVEAT",
-    "LEVELS",
+    "HullPosition",
     "References",
     "Wanted",
     "above_hull",

@@ -15,9 +15,10 @@ import numpy as np
 
 from chggen.crystals import plain_formula, system_elements
 from chggen.errors import InputError
-from chggen.execution import Machine, run_batches
+from chggen.execution import Machine, Workers
 from chggen.io import NamedStructures, digest, locked, structure_files, write_text
-from chggen.potential import POTENTIAL_OF, Potential, load_potential
+from chggen.potential import Potential, load_potential, potential_of
+from chggen.potential import levels as registered_levels
 from chggen.relaxation import RelaxOptions
 from chggen.stability.energies_above_hull import above_hull
 from chggen.stability.energy_log import EnergyLog
@@ -109,14 +110,15 @@ def build_references(
     changed or have other structures of the same names.
     """
     for level in levels:
-        if level not in POTENTIAL_OF:
-            raise InputError(f"unknown level '{level}'; expected {' or '.join(POTENTIAL_OF)}")
+        if potential_of(level) is None:
+            known = ", ".join(registered_levels())
+            raise InputError(f"no potential gives energies at level '{level}'; expected {known} or a potential's own")
     machine = Machine(device=device, workers=workers)
     structures = NamedStructures(tuple(paths))
     names = sorted(structures.names, key=structures.n_atoms)
     settings = RelaxOptions.of(fmax=fmax, max_steps=_MAX_STEPS)
     given = set(names)
-    at = {level: Relaxation(settings.model_copy(update={"potential": POTENTIAL_OF[level]}), device) for level in levels}
+    at = {level: Relaxation(settings.model_copy(update={"potential": potential_of(level)}), device) for level in levels}
     table, sources = out / "references.npz", out / BUILD
     with locked(out):
         if table.exists() and not sources.exists():
@@ -189,10 +191,16 @@ class _Work:
         batches = [names[k : k + size] for k in range(0, len(names), size)]
         label, done, bad = f"{kind} {level}", 0, 0
         self.progress(label, done, len(names), bad)
-        for rows in run_batches(partial(_ROWS[kind], self.structures), batches, relaxation, self.machine):
+        lost = partial(_lost, level)
+        for rows in Workers(self.machine).run(partial(_ROWS[kind], self.structures), batches, relaxation, lost):
             self.log.add(rows)
             done, bad = done + len(rows), bad + sum("failed" in row for row in rows)
             self.progress(label, done, len(names), bad)
+
+
+def _lost(level: str, name: str, reason: str) -> list[dict[str, Any]]:
+    """Return the row of a phase whose worker died."""
+    return [{"id": name, "level": level, "failed": reason}]
 
 
 def static_rows(structures: NamedStructures, names: Sequence[str], relaxation: Relaxation) -> list[dict[str, Any]]:

@@ -8,7 +8,8 @@ from typing import Any
 from chggen.crystals import plain_formula
 from chggen.errors import InputError
 from chggen.io import writable_folder
-from chggen.stability.references import BUILD, LEVELS, ReferenceEntry, references_of, write_references
+from chggen.potential import levels
+from chggen.stability.references import BUILD, ReferenceEntry, references_of, write_references
 
 
 def entries_table(path: Path, level: str | None, out: Path) -> Path:
@@ -25,7 +26,7 @@ def entries_table(path: Path, level: str | None, out: Path) -> Path:
     expected = "a JSON list of pymatgen ComputedEntries"
     if not level:
         raise InputError(f"the entries of {path} need a level of theory; give one with --level, such as pbe-dft")
-    if level in LEVELS:
+    if level in levels():
         raise InputError(
             f"level '{level}' is that of energies predicted by CHGNet, which others cannot be compared with; give "
             f"computed entries a level of their own, such as {level}-dft"
@@ -33,7 +34,7 @@ def entries_table(path: Path, level: str | None, out: Path) -> Path:
     if (out / BUILD).exists():
         raise InputError(f"{out} holds energies of `chggen references build`; choose another --out")
     target = out / "references.npz"
-    if target.exists() and (others := set(references_of([str(target)]).levels) - {*LEVELS, level}):
+    if target.exists() and (others := set(references_of([str(target)]).levels) - {*levels(), level}):
         raise InputError(f"{out} holds energies at level '{others.pop()}'; choose another --out for those at '{level}'")
     if not path.is_file():
         raise InputError(f"no file of entries at {path}; expected {expected}")

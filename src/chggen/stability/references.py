@@ -13,9 +13,9 @@ import numpy as np
 
 from chggen.crystals import SYMBOLS, parse_formula, reduced
 from chggen.errors import InputError
+from chggen.potential import levels as registered_levels
 from chggen.stability.reference_file import read_arrays, write_arrays
 
-LEVELS: Final = ("pbe", "r2scan")
 BUILD: Final = "build.json"  # in folders whose energies were built: what from
 SHIPPED: Final = Path(__file__).parents[1] / "data" / "references.npz"
 _SAME_ENERGY: Final = 0.005  # eV/atom
@@ -75,13 +75,13 @@ class References:
 
     @staticmethod
     def from_entries(entries: Iterable[ReferenceEntry]) -> References:
-        """A table of the entries; the levels of one id share a row. Levels of other names follow `pbe` and `r2scan`.
+        """A table of the entries; the levels of one id share a row. Registered levels come first.
 
         Raises InputError for an entry without a level, an energy that is not finite, an unreadable formula, an id
         repeated at one level and an id with two formulas.
         """
         rows: dict[str, dict[str, ReferenceEntry]] = {}
-        column = {level: k for k, level in enumerate(LEVELS)}
+        column = {level: k for k, level in enumerate(registered_levels())}
         for entry in entries:
             own = rows.setdefault(entry.id, {})
             _check(entry, own)
@@ -256,7 +256,8 @@ def element_mask(elements: Iterable[str]) -> tuple[int, int]:
 
 def _check(entry: ReferenceEntry, present: dict[str, ReferenceEntry]) -> None:
     if not entry.level:
-        raise InputError(f"reference {entry.id} has no level of theory; expected pbe, r2scan or a name of its own")
+        known = ", ".join(registered_levels())
+        raise InputError(f"reference {entry.id} has no level of theory; expected {known} or a name of its own")
     if not np.isfinite(entry.energy_per_atom):
         raise InputError(f"reference {entry.id} has energy {entry.energy_per_atom}; expected a number in eV/atom")
     if entry.level in present:

@@ -1,13 +1,15 @@
+from .conventional import Conventional, conventional
+from .detection import above_trivial, group_of, operations, permutations, space_group, standard_setting
 from .fitting_counts import nearest_counts
 from .free_volume import FreeVolume
 from .group import Group
-from .operations import above_trivial, group_of, operations, permutations, space_group, standard_setting
 from .orbits import Orbits, orbits_of_sites
 from .refinement import Refined, refine, symmetrised_framework
 from .site_assignment import OrbitPlan, plan_orbits
 from .wyckoff import Setting, WyckoffPosition, hall_number, point_group_order, positions_of, setting
 
 __all__ = [
+    "Conventional",
     "FreeVolume",
     "Group",
     "OrbitPlan",
@@ -16,6 +18,7 @@ __all__ = [
     "Setting",
     "WyckoffPosition",
     "above_trivial",
+    "conventional",
     "group_of",
     "hall_number",
     "nearest_counts",

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float, Int
 
+from chggen.symmetry.detection import images
 from chggen.symmetry.free_volume import FreeVolume
 from chggen.symmetry.group import Group
-from chggen.symmetry.operations import images
 
 _KEPT: Final = 0.5  # Å; an operation nearly keeps the sites if it takes each this close to another
 

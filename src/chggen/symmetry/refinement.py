@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from chggen.symmetry.operations import SpglibCell, above_trivial, images, space_group, spglib_cell, symmetry_dataset
+from chggen.symmetry.detection import SpglibCell, above_trivial, images, space_group, spglib_cell, symmetry_dataset
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

@@ -2,9 +2,11 @@ from .generate import run_generate
 from .inpaint import run_inpaint
 from .predict import run_predict
 from .relax import relax_files
+from .results import results_of
 
 __all__ = [
     "relax_files",
+    "results_of",
     "run_generate",
     "run_inpaint",
     "run_predict",

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
 
-from chggen.campaign import Campaign, InpaintOptions
+from chggen.campaign import Campaign, InpaintOptions, inpaint_jobs
 from chggen.execution import Machine, Progress, silent
-from chggen.generation import Job
 from chggen.results import Candidate, Results
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 
 def run_inpaint(
-    jobs: Sequence[Job], options: InpaintOptions, machine: Machine, results: Results, progress: Progress = silent
+    host: Structure,
+    options: InpaintOptions,
+    machine: Machine,
+    results: Results,
+    progress: Progress = silent,
+    executor: Executor | None = None,
 ) -> list[Candidate]:
-    """Candidates with guests in a given host, ranked; jobs: those of jobs.inpaint_jobs."""
-    with Campaign(options, machine, results, progress) as campaign:
+    """Make candidates with guests in a given host.
+
+    Args:
+        host: The host.
+        options: What is asked for.
+        machine: Where to compute.
+        results: Where candidates go; opened once the host and the options have been checked.
+        progress: Told how far each stage is.
+        executor: What computes batches; None stands for processes of this machine.
+
+    Returns:
+        The candidates, best first, failed ones last.
+
+    Raises:
+        InputError: For a host or guests that do not fit.
+    """
+    jobs = inpaint_jobs(host, options)
+    with Campaign(options, machine, results, progress, executor) as campaign:
         campaign.make("inpaint", jobs)
         return campaign.finish()

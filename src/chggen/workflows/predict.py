@@ -1,6 +1,8 @@
-"""The whole workflow: de novo crystals, frameworks, guests, second level."""
+"""The whole workflow: de novo crystals, their symmetrised frameworks, guests, and a second level for the survivors."""
 
 from __future__ import annotations
+
+from concurrent.futures import Executor
 
 from chggen.campaign import Campaign, PredictOptions, framework_jobs, guests_by_formula
 from chggen.execution import Machine, Progress, silent
@@ -8,16 +10,38 @@ from chggen.results import Candidate, Results
 
 
 def run_predict(
-    options: PredictOptions, machine: Machine, results: Results, progress: Progress = silent
+    options: PredictOptions,
+    machine: Machine,
+    results: Results,
+    progress: Progress = silent,
+    executor: Executor | None = None,
 ) -> list[Candidate]:
-    """The whole workflow (paper, Fig. 3): de novo, strip guests, symmetrised framework, inpaint; ranked."""
-    with Campaign(options, machine, results, progress) as campaign:
-        plan = campaign.plan(options)
-        guests = guests_by_formula(plan.species, options)
-        parents = campaign.make_planned(plan)
-        made = results.candidates()
+    """Predict crystals of a formula or a system (paper, Fig. 3).
+
+    De novo candidates come first. Their guests are taken out, the framework that is left is symmetrised, and guests
+    are inpainted in it. Survivors are relaxed once more at a further level.
+
+    Args:
+        options: What is asked for.
+        machine: Where to compute.
+        results: Where candidates go; opened once the options have been checked.
+        progress: Told how far each stage is.
+        executor: What computes batches; None stands for processes of this machine.
+
+    Returns:
+        The candidates, best first, failed ones last.
+
+    Raises:
+        InputError: For formulas that cannot be made, and guests that are none of their species.
+    """
+    campaign = Campaign(options, machine, results, progress, executor)
+    budget = campaign.budget(options)
+    guests = guests_by_formula(budget.species, options)
+    with campaign:
+        parents = campaign.spend(budget)
+        made = campaign.results.candidates()
         found = [framework_jobs(p, guests[p.formula], options) for p in parents if guests[p.formula]]
-        results.put(c for c in found if isinstance(c, Candidate) and c.id not in made)
+        campaign.results.put(c for c in found if isinstance(c, Candidate) and c.id not in made)
         campaign.make("inpaint", [job for jobs in found if isinstance(jobs, list) for job in jobs])
         if options.second_level_below is not None:
             campaign.rescore(options.second_level_below)

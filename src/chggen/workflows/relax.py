@@ -10,7 +10,7 @@ from chggen.crystals import plain_formula
 from chggen.generation import SamplerOptions
 from chggen.io import fingerprint, named_structures
 from chggen.relaxation import RelaxOptions
-from chggen.results import Candidate, Store
+from chggen.results import Candidate, Store, failed
 
 if TYPE_CHECKING:
     from chggen.execution import Progress
@@ -30,7 +30,7 @@ def relax_files(
     trajectory: every relaxation step by step as well, trajectories/NAME.extxyz there; those without are done again.
     """
     from chggen.campaign import Resources, check_potential, relax_candidates
-    from chggen.execution import Machine, batches_of, run_batches
+    from chggen.execution import Machine, Workers, batches_of
 
     structures = named_structures(paths)
     settings = RelaxOptions.of(**options)
@@ -57,7 +57,7 @@ def relax_files(
         done = sum(map(finished, raw))
         bad = sum(made[c.id].status == "failed" for c in raw if finished(c))
         progress("relax", done, len(structures), bad)
-        for found in run_batches(relax_candidates, batches, resources, machine):
+        for found in Workers(machine).run(relax_candidates, batches, resources, _lost):
             store.put(found)
             done, bad = done + len(found), bad + sum(c.status == "failed" for c in found)
             progress("relax", done, len(structures), bad)
@@ -65,3 +65,8 @@ def relax_files(
         final = [made[name] for name in structures]
         store.export(final)
     return final
+
+
+def _lost(candidate: Candidate, reason: str) -> list[Candidate]:
+    """Return what stands for a structure whose worker died: a failed row."""
+    return [failed(candidate, "relax", reason)]

@@ -11,7 +11,7 @@ _SCRIPT = """
 import os, sys
 {before}
 from pymatgen.core import Lattice, Structure
-from chggen.symmetry.operations import space_group
+from chggen.symmetry.detection import space_group
 salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 print(space_group(salt))
 for seed in range(5):

@@ -1,0 +1,179 @@
+"""Command-line options made from the option models, so that they are written once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from chggen.errors import InputError
+from chggen.settings import Options
+
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Workers = Annotated[int, typer.Option(help="Local processes; 0: one for each core.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results; resumed if it is there.")]
+References = Annotated[
+    list[str] | None,
+    typer.Option(help="File of known phases; may be repeated; `shipped`: the built-in ones."),
+]
+_NAMES = {"n": ("-n",), "guests": ("--guest",)}  # options that are not called like their fields
+
+
+def with_options(options: type[Options], *leave_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of a model, beside the parameters that it has itself.
+
+    The command has to take them as `**values`. Options that are not given come with their defaults, lists as tuples,
+    counts such as `Li=4` as dictionaries.
+
+    Args:
+        options: The option model.
+        *leave_out: Fields of which no option is made.
+
+    Returns:
+        A decorator of the command.
+    """
+    fields = {name: field for name, field in options.keywords().items() if name not in leave_out}
+
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        def run(**values: Any) -> None:
+            command(**{k: _value(k, fields[k], v) if k in fields else v for k, v in values.items()})
+
+        own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.kind != p.VAR_KEYWORD]
+        first = [p for p in own if p.default is p.empty or not _is_last(p.name)]
+        last = [p for p in own if p not in first]
+        made = [_parameter(name, field) for name, field in fields.items() if name not in {p.name for p in own}]
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*first, *made, *last)]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        return run
+
+    return decorated
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the parts of a text between commas.
+
+    Args:
+        text: Such as `a,b`.
+    """
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def floats(text: str, option: str) -> tuple[float, ...]:
+    """Return the numbers in a text between commas.
+
+    Args:
+        text: Such as `0.01,0.1`.
+        option: Name of the option, for the message.
+
+    Raises:
+        InputError: For a part that is no number.
+    """
+    try:
+        return tuple(float(part) for part in words(text))
+    except ValueError:
+        raise InputError(f"{option} must be numbers separated by commas, got '{text}'") from None
+
+
+def guest_counts(texts: Iterable[str]) -> dict[str, int]:
+    """Return element symbol to count.
+
+    Args:
+        texts: Such as `Li=4`; counts of one element add up.
+
+    Raises:
+        InputError: For a text that is not of this form.
+    """
+    guests: dict[str, int] = {}
+    for text in texts:
+        symbol, _, count = text.partition("=")
+        if not count.strip().lstrip("-").isdecimal():
+            raise InputError(f"--guest must be ELEMENT=COUNT such as Li=4, got '{text}'")
+        guests[symbol.strip()] = guests.get(symbol.strip(), 0) + int(count)
+    return guests
+
+
+def _is_last(name: str) -> bool:
+    """Return whether a parameter stands at the end of every command's help."""
+    return name in ("device", "workers", "out")
+
+
+def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
+    """Return a command's parameter for a field: text for lists and choices, which the model checks."""
+    flags = _NAMES.get(name, (f"--{name.replace('_', '-')}",))
+    default = field.get_default(call_default_factory=True)
+    kind = _kind(name, field)
+    if default is PydanticUndefined:
+        default = ...
+    elif isinstance(default, tuple):
+        default = None if kind == list[str] else ",".join(map(str, default))
+    annotation = kind | None if default is None else kind
+    text = f"{field.description or ''}{_choices(field)}"
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if default is ... else default,
+        annotation=Annotated[annotation, typer.Option(*flags, help=text)],
+    )
+
+
+def _kind(name: str, field: FieldInfo) -> Any:
+    """Return the type that a field has on the command line."""
+    kinds = _plain(field.annotation)
+    if name in ("guests", "references"):
+        return list[str]  # repeated
+    for kind in (bool, int, float):
+        if kinds == {kind}:
+            return kind
+    return str
+
+
+def _plain(annotation: Any) -> set[Any]:
+    """Return the types that a value may have, None apart."""
+    if get_origin(annotation) is Literal:
+        return {str}
+    parts = get_args(annotation)
+    if annotation in (int, float, bool, str) or not parts or get_origin(annotation) in (tuple, dict):
+        return {get_origin(annotation) or annotation}
+    found: set[Any] = set().union(*(_plain(part) for part in parts if part is not type(None)))
+    return {part for part in found if isinstance(part, type)}
+
+
+def _choices(field: FieldInfo) -> str:
+    """Return the choices of a field that has a fixed set of them."""
+    for part in (field.annotation, *get_args(field.annotation)):
+        if get_origin(part) is Literal:
+            return f" [{', '.join(map(str, get_args(part)))}]"
+    return ""
+
+
+def _value(name: str, field: FieldInfo, given: Any) -> Any:
+    """Return what the model takes for what the command line gave."""
+    if get_origin(field.annotation) is dict:
+        return guest_counts(given or ())
+    if get_origin(field.annotation) is tuple and isinstance(given, str):
+        return words(given)
+    if isinstance(given, list):
+        return tuple(given)
+    if given is None and isinstance(field.default, tuple):
+        return field.default
+    if given == "none" and type(None) in get_args(field.annotation):
+        return None
+    return given
+
+
+def flags_of(options: type[Options], leave_out: Iterable[str] = ()) -> Mapping[str, str]:
+    """Return the command-line option of each field, for messages and documentation.
+
+    Args:
+        options: The option model.
+        leave_out: Fields of which no option is made.
+    """
+    names = (name for name in options.keywords() if name not in set(leave_out))
+    return {name: _NAMES.get(name, (f"--{name.replace('_', '-')}",))[0] for name in names}

@@ -1,0 +1,273 @@
+"""The registry of sources: where the cells of de novo candidates come from, and where the guests of a host start."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+
+from chggen.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from chggen.generation.host import Host
+    from chggen.generation.start import Start
+    from chggen.generation.volume import VolumePrior
+
+ENTRY_POINTS: Final = "chggen.sources"
+"""Group of entry points by which other packages add sources; each names a `CellSource` or a `GuestSource`."""
+AUTO: Final = "auto"
+"""Name that stands for all sources at once."""
+FILE: Final = "file:"
+"""Start of the name of a file or folder of finished structures, `file:PATH`, which is a source of cells."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellRequest:
+    """What a source of cells is asked for: the start of one candidate.
+
+    Attributes:
+        species: Element symbol to number of atoms in the cell.
+        volume: What is known of the volume per atom.
+        rng: Random numbers of this candidate. Whatever is random has to come from here.
+        rank: How many candidates of this cell size the source has been asked for before.
+        stride: Number of ranks between a candidate and what it is redrawn from.
+        space_group: International number of the space group wanted, `auto` for a drawn one, `none` for any.
+    """
+
+    species: Mapping[str, int]
+    volume: VolumePrior
+    rng: np.random.Generator
+    rank: int
+    stride: int = 1
+    space_group: int | str = "none"
+
+
+@runtime_checkable
+class CellSource(Protocol):
+    """A source of cells for de novo candidates.
+
+    Attributes:
+        name: Its name in `--cells-from` and in the column `seed_source`.
+        share: Share of the budget that it begins with among all sources; 0: it is used only where asked for by name.
+    """
+
+    name: str
+    share: float
+
+    def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
+        """Return whether the source has anything for a cell.
+
+        Args:
+            species: Element symbol to number of atoms in the cell.
+            draws_cells: Whether the score model of the run can draw cells.
+        """
+        ...
+
+    def start(self, request: CellRequest) -> Start:
+        """Return what the tries of one candidate begin with.
+
+        Args:
+            request: The cell that is wanted.
+
+        Raises:
+            InputError: When the species do not fit.
+        """
+        ...
+
+
+@runtime_checkable
+class GuestSource(Protocol):
+    """A source of places where the guests of a host start.
+
+    Attributes:
+        name: Its name in `--guests-from` and in the column `seed_source`.
+    """
+
+    name: str
+
+    def starts(self, host: Host, n: int) -> Sequence[Start]:
+        """Return at most n starts for a host, the best first; none where the source has nothing for it.
+
+        Args:
+            host: The host and its guests.
+            n: Number of candidates that are wanted.
+        """
+        ...
+
+    def refusal(self, host: Host) -> str:
+        """Return the sentence that says why there is no start for a host, and what to do.
+
+        Args:
+            host: The host and its guests.
+        """
+        ...
+
+
+class PrototypeCells:
+    """Known prototypes with the species on their sites, the likeliest first."""
+
+    name: str = "prototype"
+    share: float = 0.6
+
+    def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
+        from chggen.generation.prototypes import count_prototypes
+
+        return bool(count_prototypes(species))
+
+    def start(self, request: CellRequest) -> Start:
+        from chggen.generation.cell_starts import PrototypeCell
+
+        volume = request.volume.median * sum(request.species.values())  # each comes once: at the likeliest volume
+        return PrototypeCell(request.species, volume, request.rank, stride=request.stride)
+
+
+class SpaceGroupCells:
+    """Cells and Wyckoff positions of drawn space groups, as known crystals of the stoichiometry have them."""
+
+    name: str = "space-group"
+    share: float = 0.2
+
+    def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
+        return True
+
+    def start(self, request: CellRequest) -> Start:
+        from chggen.generation.cell_starts import SpaceGroupCell
+
+        group = request.space_group if isinstance(request.space_group, int) else None
+        return SpaceGroupCell(request.species, _drawn_volume(request), group)
+
+
+class LearnedCells:
+    """Cells whose shape the score model draws for the species; with a space group, within its Bravais class."""
+
+    name: str = "learned"
+    share: float = 0.1
+
+    def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
+        return draws_cells
+
+    def start(self, request: CellRequest) -> Start:
+        from chggen.generation.cell_starts import LearnedCell, SpaceGroupCell
+
+        if request.space_group == "none":
+            return LearnedCell(request.species, _drawn_volume(request))
+        group = request.space_group if isinstance(request.space_group, int) else None
+        return SpaceGroupCell(request.species, _drawn_volume(request), group, learned=True)
+
+
+class BravaisCells:
+    """Random cells of the Bravais lattices, atoms without symmetry."""
+
+    name: str = "bravais"
+    share: float = 0.1
+
+    def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
+        return True
+
+    def start(self, request: CellRequest) -> Start:
+        from chggen.generation.cell_starts import BravaisCell
+
+        return BravaisCell(request.species, _drawn_volume(request))
+
+
+def _drawn_volume(request: CellRequest) -> float:
+    """Return a drawn volume of the cell, Å³."""
+    return request.volume.draw(request.rng) * sum(request.species.values())
+
+
+class PrototypeGuests:
+    """Sites of known prototypes whose framework the host is, the closest first."""
+
+    name: str = "prototype"
+
+    def starts(self, host: Host, n: int) -> Sequence[Start]:
+        from chggen.generation.host_starts import analogue_starts
+
+        return analogue_starts(host, n)
+
+    def refusal(self, host: Host) -> str:
+        from chggen.generation.host_orbits import counts_text
+
+        return (
+            f"no known prototype has this host with {counts_text(host, host.guests.values())}; "
+            "expected one, so use guests from auto or anywhere, or other counts"
+        )
+
+
+class OrbitGuests:
+    """Orbits of the host's own group. Guests may leave them when relaxed, unless the host is held symmetric."""
+
+    name: str = "orbits"
+
+    def starts(self, host: Host, n: int) -> Sequence[Start]:
+        from chggen.generation.host_starts import GivenHost, from_orbits
+
+        if host.orbits is not None:
+            return [GivenHost(host)]
+        start = from_orbits(host)
+        return [] if start is None else [start]
+
+    def refusal(self, host: Host) -> str:
+        from chggen.generation.host_orbits import counts_text
+
+        return (
+            f"{counts_text(host, host.guests.values())} fit no orbits of a group of this host above "
+            "P1 and P-1; use guests from auto or anywhere, other counts or a supercell"
+        )
+
+
+class AnywhereGuests:
+    """Uniform random positions in the cell."""
+
+    name: str = "anywhere"
+
+    def starts(self, host: Host, n: int) -> Sequence[Start]:
+        from chggen.generation.host_starts import GivenHost
+
+        return [GivenHost(host)]
+
+    def refusal(self, host: Host) -> str:
+        return "no place for guests in this host; expected a cell with room, so ask for fewer"
+
+
+@functools.cache
+def cell_sources() -> dict[str, CellSource]:
+    """Return all sources of cells by name: the built-in ones, then those of other packages.
+
+    Raises:
+        InputError: When another package registers something that is no source, or takes a name that is taken.
+    """
+    built_in: tuple[CellSource, ...] = (PrototypeCells(), SpaceGroupCells(), LearnedCells(), BravaisCells())
+    return _with_registered({source.name: source for source in built_in}, "start")
+
+
+@functools.cache
+def guest_sources() -> dict[str, GuestSource]:
+    """Return all sources of guests by name: the built-in ones, then those of other packages.
+
+    Raises:
+        InputError: When another package registers something that is no source, or takes a name that is taken.
+    """
+    built_in: tuple[GuestSource, ...] = (PrototypeGuests(), OrbitGuests(), AnywhereGuests())
+    return _with_registered({source.name: source for source in built_in}, "starts")
+
+
+def _with_registered(found: dict[str, Any], method: str) -> dict[str, Any]:
+    """Return sources with those of other packages that have a method: `start` for cells, `starts` for guests."""
+    for point in entry_points(group=ENTRY_POINTS):
+        added = point.load()
+        added = added() if isinstance(added, type) else added
+        if not isinstance(added, (CellSource, GuestSource)):
+            raise InputError(
+                f"entry point {point.name} of {ENTRY_POINTS} is no source; expected a CellSource or a GuestSource; "
+                f"mend {point.value} or uninstall its package"
+            )
+        if hasattr(added, method):
+            if added.name in (AUTO, *found):
+                raise InputError(f"{point.value} registers a source named '{added.name}', which is taken; rename it")
+            found[added.name] = added
+    return found

@@ -1,0 +1,48 @@
+"""Where the results of a run go, and what is saved beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chggen.campaign import SHIPPED, RunOptions
+from chggen.errors import InputError
+from chggen.generation import FILE
+from chggen.io import digest_of_folder
+from chggen.potential import refining_levels
+from chggen.results import MemoryResults, Results, Store
+from chggen.score import digest_of_model
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+
+def results_of(
+    out: Path | str | Results | None, options: RunOptions, structures: Mapping[str, Structure] | None = None
+) -> Results:
+    """Return where the results of a run go, not opened yet.
+
+    Args:
+        out: A folder, an object of the protocol `Results`, or None for memory.
+        options: The options of the run, which are saved in the folder with digests of the files that they name.
+        structures: Name to structure that the run was given, which are saved in the folder.
+
+    Raises:
+        InputError: When `out` is none of these, or a file that the options name cannot be read.
+    """
+    if out is None:
+        return MemoryResults()
+    if not isinstance(out, (str, os.PathLike)):
+        if isinstance(out, Results):
+            return out
+        raise InputError(f"out must be the path of a folder, or None to write nothing; got {out!r}")
+    references = [digest_of_folder(Path(name)) for name in options.references if name != SHIPPED]
+    given = [name.removeprefix(FILE) for name in getattr(options, "cells_from", ()) if name.startswith(FILE)]
+    content = {  # not the name alone tells
+        "references_content": references or None,
+        "model_content": digest_of_model(options.sampler.model),
+        "cells_content": [digest_of_folder(Path(name)) for name in given] or None,
+    }
+    return Store(Path(out), options.resolved() | content, levels=refining_levels(), structures=structures or {})
