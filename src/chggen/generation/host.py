@@ -1,4 +1,4 @@
-"""Hosts: what is held while guests are generated, how guests are taken out, and how many are put in."""
+"""Hosts: the atoms and the lattice that are held fixed, and the guests to generate in them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from chggen.crystals import Crystals, batch, from_structures, wrap
+from chggen.crystals import Crystals, collate, from_structures, wrap
 from chggen.errors import InputError
 from chggen.io import MAX_ATOMS
 from chggen.symmetry import OrbitPlan
@@ -20,17 +20,27 @@ from chggen.symmetry import OrbitPlan
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-# Species with the broadest environments first: what `predict` takes out when no guest is named.
+# The species that `predict` takes out when no guest is named, those with the most varied environments first.
 MOBILE: Final = ("Li", "Na", "K", "Rb", "Cs", "Ag", "Cu", "Mg", "Zn", "Ca", "Sr", "Ba", "H")
-_OVERLAP: Final = 0.5  # Å; closer than any two nuclei in a crystal
+_OVERLAP: Final = 0.5  # Å; no two nuclei of a crystal are closer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """A framework (possibly empty of atoms) and the guests to generate in it: element symbol → count.
+    """A framework and the guests to generate in it.
 
-    Guests already in the framework are kept as host atoms. orbits: where symmetry lets the guests sit; None: anywhere.
-    sites: fractional coordinates at which they are thought to be, in the order of `guests`; None: nobody knows.
+    Atoms of the framework that are of a guest's element are kept as host atoms.
+
+    Attributes:
+        framework: Structure whose atoms and lattice are held fixed. It has no atoms in de novo generation.
+        guests: Element symbol to number of guests.
+        orbits: Plan of the orbits that the guests sit on. None lets them sit anywhere.
+        sites: Fractional coordinates near which the guests are expected, of shape (guests, 3), in the order of
+            `guests`. None where nothing is known.
+
+    Raises:
+        InputError: There are no guests, an element or a count is not valid, there are too many atoms, or the framework
+            is disordered or has overlapping atoms.
     """
 
     framework: Structure
@@ -54,7 +64,12 @@ class Host:
         _check_framework(self.framework)
 
     def crystals(self) -> Crystals:
-        """Host atoms first, then guests in the order given, in float64; guests at their sites or the origin."""
+        """Return the host with its guests as tensors, in float64.
+
+        Returns:
+            One crystal. Host atoms come first, then the guests in the order of `guests`. Guests stand at their sites,
+            or at the origin where these are not known.
+        """
         from pymatgen.core import Element
 
         numbers = torch.tensor([Element(s).Z for s, n in self.guests.items() for _ in range(n)])
@@ -81,24 +96,50 @@ class Host:
 
 
 def batched_hosts(hosts: Sequence[Host]) -> Crystals:
-    """The crystals of several hosts as one batch."""
-    return batch([host.crystals() for host in hosts])
+    """Return several hosts with their guests as one batch.
+
+    Args:
+        hosts: One or more hosts.
+
+    Returns:
+        The batch, one crystal for each host, as `Host.crystals` gives it.
+    """
+    return collate([host.crystals() for host in hosts])
 
 
 def empty_host(lattice: Sequence[Sequence[float]], species: Mapping[str, int]) -> Host:
-    """The host of de novo generation: a cell (rows, Å) without atoms, every atom a guest."""
+    """Return the host of de novo generation: a cell without atoms, in which every atom is a guest.
+
+    Args:
+        lattice: Lattice vectors as rows, of shape (3, 3), in Å.
+        species: Element symbol to number of atoms.
+
+    Returns:
+        The host.
+
+    Raises:
+        InputError: There are no species, an element or a count is not valid, or there are too many atoms.
+    """
     from pymatgen.core import Structure
 
     return Host(framework=Structure(lattice, [], []), guests=species)
 
 
 def strip_guests(structure: Structure, species: Sequence[str]) -> Host:
-    """Take all atoms of the given species out of an ordered structure.
+    """Take all atoms of some species out of a structure, to generate them anew.
 
-    Raises InputError when none is there or nothing else would be left, and for disorder or overlap.
+    Args:
+        structure: An ordered structure. It is not changed.
+        species: Symbols of the elements to take out. Those that the structure does not contain are passed over.
+
+    Returns:
+        A host whose framework is the rest of the structure, and whose guests are what was taken out.
+
+    Raises:
+        InputError: The structure contains none of the species or nothing else, is disordered, or has overlapping atoms.
     """
     _check_framework(structure)
-    present = Counter(site.specie.symbol for site in structure)  # symbols, whatever the oxidation states
+    present = Counter(site.specie.symbol for site in structure)  # without oxidation states
     counts = {s: present[s] for s in species if s in present}
     if not counts:
         raise InputError(f"no {', '.join(species)} in {structure.formula}; name species that it contains")
@@ -110,13 +151,22 @@ def strip_guests(structure: Structure, species: Sequence[str]) -> Host:
 
 
 def default_guests(species: Mapping[str, int]) -> tuple[str, ...]:
-    """The most mobile species of a composition, the rest being the host; empty when there is none."""
+    """Return the species of a composition that are taken as guests if none are named.
+
+    Args:
+        species: Element symbol to count.
+
+    Returns:
+        The first element of `MOBILE` that the composition contains, as a tuple of one. An empty tuple if it contains
+        none, or has one element only.
+    """
     if len(species) < 2:
         return ()
     return tuple(s for s in MOBILE if s in species)[:1]
 
 
 def _check_framework(framework: Structure) -> None:
+    """Raise InputError for partially occupied sites and for overlapping atoms."""
     disordered = [f"{i + 1} ({site.species_string})" for i, site in enumerate(framework) if not site.is_ordered]
     if disordered:
         raise InputError(

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from chggen.crystals import Crystals, batch, from_structures, volume, wrap
+from chggen.crystals import Crystals, collate, from_structures, volume, wrap
 from chggen.potential import EnergyForcesStress, Potential
 from chggen.relaxation.optimizers import Optimizer
 from chggen.relaxation.result import NO_ENERGY, Frame, Goal, Relaxed, displacement, failed
@@ -251,7 +251,7 @@ def _exponential(strain: Float[Tensor, "crystals 3 3"]) -> Float[Tensor, "crysta
 def _joined(parts: Sequence[Crystals]) -> Crystals:
     """Return the crystals as one batch, which may be empty."""
     if parts:
-        return batch(parts)
+        return collate(parts)
     none = torch.zeros(0, dtype=torch.long)
     places = torch.zeros(0, 3, dtype=torch.float64)
     cells = torch.zeros(0, 3, 3, dtype=torch.float64)
