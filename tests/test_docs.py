@@ -73,9 +73,10 @@ def install_entry_points(block: str, folder: Path) -> None:
 def forget_entry_points() -> None:
     from chggen.generation.sources import cell_sources, guest_sources
     from chggen.potential.registry import potentials
+    from chggen.sampling import known_recipes
 
     importlib.invalidate_caches()
-    for cache in (potentials, cell_sources, guest_sources):
+    for cache in (potentials, cell_sources, guest_sources, known_recipes):
         cache.cache_clear()
 
 
@@ -159,7 +160,8 @@ def test_scripts_that_made_a_number_exist(page: str) -> None:
 def test_links_between_pages_resolve() -> None:
     for name in [*PAGES, "CONTRIBUTING.md"]:
         page = ROOT / name
-        for target in re.findall(r"\]\((?!http)([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+        for target in re.findall(r"\]\((?!http)([^)#]+)(?:#[^)]*)?\)", prose):
             assert (page.parent / target).exists(), f"{name} links to {target}"
 
 
