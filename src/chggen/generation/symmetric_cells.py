@@ -30,7 +30,7 @@ def symmetric_cell(
     cell_volume: float,
     rng: np.random.Generator,
     number: int | None = None,
-    shapes: CellDrawer | None = None,
+    cell_drawer: CellDrawer | None = None,
 ) -> Host:
     """Draw an empty primitive cell of a space group, with orbits for all atoms.
 
@@ -41,8 +41,8 @@ def symmetric_cell(
         cell_volume: Volume of the primitive cell in Å³.
         rng: Random generator.
         number: International number of the space group. None draws one.
-        shapes: Score model that draws the shape of the cell. None draws it from the statistics of known crystals (see
-            `draw_shape`).
+        cell_drawer: Score model that draws the shape of the cell. None draws it from the statistics of known crystals
+            (see `draw_shape`).
 
     Returns:
         A host without atoms, in the reduced primitive cell, with a plan of the orbits of its guests.
@@ -54,7 +54,7 @@ def symmetric_cell(
     for _ in range(_DRAWS):
         assignment = draw_assignment(species, rng, number)
         group_setting = setting(assignment.number)
-        lattice, group, positions = _cell(group_setting, species, cell_volume, rng, shapes)
+        lattice, group, positions = _cell(group_setting, species, cell_volume, rng, cell_drawer)
         host = empty_host(lattice.tolist(), species)
         plan = _assigned(free_volume_of(host), group, positions, assignment, rng if number is None else None)
         if plan is not None:
@@ -99,14 +99,14 @@ def _cell(
     species: Mapping[str, int],
     cell_volume: float,
     rng: np.random.Generator,
-    shapes: CellDrawer | None,
+    cell_drawer: CellDrawer | None,
 ) -> tuple[np.ndarray, Group, tuple[WyckoffPosition, ...]]:
     """Draw a reduced primitive cell of this volume (Å³) that is not flat; return it with its group and positions."""
     rhombohedral = group_setting.symbol.startswith("R")
     tries = 0
     while True:
-        if shapes is not None and tries < SHAPE_DRAWS:
-            primitive = shapes(species, cell_volume, int(rng.integers(2**62)), group_setting.group.rotations)
+        if cell_drawer is not None and tries < SHAPE_DRAWS:
+            primitive = cell_drawer(species, cell_volume, int(rng.integers(2**62)), group_setting.group.rotations)
         else:
             shape = draw_shape(group_setting.number, rhombohedral, rng)
             primitive = group_setting.primitive @ lattice_from_parameters(shape)
