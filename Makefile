@@ -14,8 +14,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: install
 	$(BIN)/chggen predict ZnP2S6 --guest Zn -n 8 --seed 0 -o runs/demo
 
+# CHECKS: more for pytest, as --full for all 230 space groups, --cov for the share of lines that ran, or paths
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 $(CHECKS)
 
 # what needs the optional extras mp and dft, which are too large for every installation
 test-extras: install

@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+# One thread for the matrices of NumPy and SciPy, which are small here: more only wait for each other. Before they load.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+
 from jaxtyping import install_import_hook
 
 install_import_hook("chggen", "beartype.beartype")
