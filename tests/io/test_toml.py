@@ -70,6 +70,18 @@ def test_options_survive_toml() -> None:
     assert from_table(_Outer, tomllib.loads(to_toml(dataclasses.asdict(nothing))), "top") == nothing
 
 
+def test_options_as_versions_before_wrote_them_are_the_same_options() -> None:
+    table = {"n": 2, "units": [1, 2], "label": 'a "b" \\ µ\n', "relax": {"fmax": 1e-30, "deep": {"x": [True, -0.5]}}}
+    old = 'n = 2\nunits = [1, 2]\nlabel = "a \\"b\\" \\\\ µ\\n"\n\n[relax]\nfmax = 1e-30\ndeep = {x = [true, -0.5]}\n'
+    assert tomllib.loads(old) == tomllib.loads(to_toml(table)) == table
+
+
+def test_what_toml_does_not_know_is_written_as_text() -> None:
+    assert tomllib.loads(to_toml({"path": Path("a"), "none": None, "tuple": (1, "b"), "inner": {"none": None}})) == {
+        "path": "a", "tuple": [1, "b"], "inner": {},
+    }  # fmt: skip
+
+
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no configuration file at"):
         read_toml(tmp_path / "absent.toml")
