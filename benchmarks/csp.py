@@ -168,7 +168,7 @@ def made(arm, counts, n, relaxed, seed, folder):
             n=n,
             seed=seed,
             formula_units=[1],
-            seeds=["auto"],
+            cells_from=["auto"],
             relax=relaxed,
             workers=1,
             references=["shipped"],

@@ -3,7 +3,7 @@
     python benchmarks/shapes.py DATA [--crystals 200] [--draws 4] [--split val]
 
 A drawn cell counts when pymatgen maps it on the crystal's primitive one within 10 % of every length and 5°. Sources:
-`joint`, the score model's strain score; `bravais`, random Bravais cells (the paper's); `space-group`, cells of space
+`learned`, the score model's strain score; `bravais`, random Bravais cells (the paper's); `space-group`, cells of space
 groups drawn as known crystals of the stoichiometry have them; `prototype`, those of known prototypes, the likeliest
 first. Only the last knows where atoms are. Prints a Markdown table; mean over the draws, and any of them.
 """
@@ -19,7 +19,7 @@ from hosts import structures
 from pymatgen.core import Lattice
 
 from chggen.errors import InputError
-from chggen.generation import BravaisCells, JointCells, PrototypeCells, SpaceGroupCells, count_prototypes
+from chggen.generation import BravaisCell, LearnedCell, PrototypeCell, SpaceGroupCell, count_prototypes
 from chggen.sampling import ShapeSampler
 from chggen.score import load_score_model
 
@@ -45,19 +45,19 @@ def main() -> None:
 
     hits = {
         name: np.zeros((len(found), args.draws), dtype=bool)
-        for name in ("joint", "bravais", "space-group", "prototype")
+        for name in ("learned", "bravais", "space-group", "prototype")
     }
     for row, crystal in enumerate(found.values()):
         primitive = crystal.get_primitive_structure()
         species = {s: int(n) for s, n in primitive.composition.get_el_amt_dict().items()}
         for k in range(args.draws):
             starts = {
-                "joint": JointCells(species, primitive.volume),
-                "bravais": BravaisCells(species, primitive.volume),
-                "space-group": SpaceGroupCells(species, primitive.volume),
+                "learned": LearnedCell(species, primitive.volume),
+                "bravais": BravaisCell(species, primitive.volume),
+                "space-group": SpaceGroupCell(species, primitive.volume),
             }
             if k < count_prototypes(species):
-                starts["prototype"] = PrototypeCells(species, primitive.volume, k)
+                starts["prototype"] = PrototypeCell(species, primitive.volume, k)
             for name, start in starts.items():
                 try:
                     host, _ = start.draw(args.draws * row + k, sampler)

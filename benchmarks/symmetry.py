@@ -29,6 +29,7 @@ import numpy as np
 
 import chggen
 from chggen.campaign import outcome
+from chggen.crystals import parse_formula
 from chggen.potential.chgnet import ChgnetPotential
 from chggen.results import Candidate
 from chggen.symmetry import above_trivial
@@ -37,7 +38,7 @@ FORMULAS = (
     ("ZnP2S6", "Zn", (1, 2, 3, 4)), ("Zn2P2S7", "Zn", (1, 2, 3, 4)),
     ("Li3Si2", "Li", (1, 3, 5)), ("Li7Si3", "Li", (1, 2)), ("Li15Si4", "Li", (1,)), ("Li4Si", "Li", (3, 5)),
 )  # fmt: skip
-KINDS = {"free": ("bravais", "none", 2), "symmetric": ("space-group", "host", 1)}  # seeds, symmetry, times as many
+KINDS = {"free": ("bravais", "none", 2), "symmetric": ("space-group", "host", 1)}  # cells from, symmetry, times as many
 SIZES = ((1, 12), (13, 24), (25, 40), (41, 44))  # atoms
 # Bars of the paper's figure 6 and of MatterGen, as published, are not made here.
 
@@ -72,13 +73,13 @@ def relaxations(name: str, made: dict[str, Candidate], symmetric: bool) -> int:
 
 def run(formula: str, guest: str, z: int, kind: str, n: int, quality: str, out: Path, **settings) -> list[Asked]:
     """Everything asked for in one cell size by one kind of arm, de novo and inpainted."""
-    seeds, symmetry, times = KINDS[kind]
+    cells_from, symmetry, times = KINDS[kind]
     found = chggen.predict(
-        formula, [guest], n=n * times, formula_units=[z], seeds=[seeds], symmetry=symmetry, per_framework=1,
+        formula, [guest], n=n * times, formula_units=[z], cells_from=[cells_from], symmetry=symmetry, per_framework=1,
         quality=quality, out=out / f"{formula}-{z}-{kind}", seed=0, **settings,
     )  # fmt: skip
     made = {c.id: c for c in found}
-    size = z * sum(chggen.composition.parse_formula(formula).values())
+    size = z * sum(parse_formula(formula).values())
     asked = []
     for k in range(n * times):
         name = f"{formula}-z{z}-{k:04d}"

@@ -17,6 +17,7 @@ import torch
 from ase.io import read
 from pymatgen.core import Lattice, Structure
 
+from chggen import __version__
 from chggen.cli import app as cli
 from chggen.io.toml import read_toml
 from chggen.results.candidate import failed
@@ -56,12 +57,41 @@ def _write_host(name: str, structure: Structure | None = None) -> None:
     host.to(name, fmt="poscar" if name.startswith("POSCAR") else "cif")
 
 
+_SHARED = {"--seed": ("predict", "generate", "inpaint", "train")}  # where anything is drawn at random
+_SHARED |= {"--device": ("predict", "generate", "inpaint", "relax", "hull", "train", "references build")}
+_SHARED |= {"--workers": ("predict", "generate", "inpaint", "relax", "references build")}
+
+
 @pytest.mark.parametrize("command", _COMMANDS)
-def test_every_command_takes_what_every_command_takes(chggen: Chggen, command: str) -> None:
+def test_commands_share_options_and_take_none_that_does_nothing(chggen: Chggen, command: str) -> None:
     code, shown, _ = chggen(*command.split(), "--help")
     assert code == 0
-    for option in ("--seed", "--device", "--workers", "--out", "-o"):
-        assert option in shown.split() or f"{option}," in shown.replace(" ", ",")
+    names = set(shown.replace(",", " ").split())
+    assert {"--out", "-o"} <= names
+    for option, commands in _SHARED.items():
+        assert (option in names) == (command in commands), option
+
+
+def test_an_option_that_has_no_effect_is_refused(chggen: Chggen) -> None:
+    _write_host("host.cif")
+    for line, named in (
+        ("generate NaCl --no-relax --fmax 0.3", "fmax has no effect without relax"),
+        ("hull --formula NaCl --energy -3.6 --device cuda", "--device has no effect with --formula"),
+        ("hull --formula NaCl --energy -3.6 --fix-cell", "--fix-cell has no effect"),
+        ("report run --level pbe", "--level is that of a phase diagram"),
+    ):
+        code, _, complaint = chggen(*line.split())
+        assert code == 2
+        assert named in complaint
+    for line in ("refine host.cif --workers 2", "export run --seed 1", "generate NaCl --anchor paper"):
+        code, _, complaint = chggen(*line.split())
+        assert code == 2
+        assert "No such option" in complaint
+
+
+def test_the_version_is_shown(chggen: Chggen) -> None:
+    code, shown, _ = chggen("--version")
+    assert (code, shown) == (0, f"chggen {__version__}\n")
 
 
 def test_help_lists_every_command_and_comes_at_once(tmp_path: Path) -> None:
@@ -89,7 +119,7 @@ _BAD = {
     "prototypes in another group": (
         "generate NaCl --cells-from prototype --space-group 225", "space_group: .* got '225'"
     ),
-    "unrelaxed with no potential": ("generate NaCl --no-relax --potential lennard", "unknown potential 'lennard'"),
+    "unrelaxed with no potential": ("generate NaCl --no-relax --potential lennard", "no effect without relax"),
     "guests in superscript": ("inpaint host.cif --guest Li=²", "must be ELEMENT=COUNT"),
     "references within no force": ("references build host.cif --fmax -1", "fmax: .* got -1"),
     "hull within no force": ("hull host.cif --fmax nan", "fmax above 0 eV/Å"),
@@ -121,7 +151,7 @@ _BAD = {
     "guests without count": ("inpaint host.cif --guest Li", "must be ELEMENT=COUNT"),
     "unknown guest": ("inpaint host.cif --guest Qq=1", "unknown guest element 'Qq'"),
     "too many guests": ("inpaint host.cif --guest Li=600", "603 atoms"),
-    "unknown symmetry": ("inpaint host.cif --guest Li=1 --symmetry cubic", "symmetry: .* got 'cubic'"),
+    "unknown symmetry": ("inpaint host.cif --guest Li=1 --symmetry cubic", "--symmetry must be one of none, host"),
     "flat supercell": ("inpaint host.cif --guest Li=1 --supercell 1,0,1", r"supercell\.1"),
     "supercell of two numbers": ("inpaint host.cif --guest Li=1 --supercell 1,1", "supercell"),
     "output where a file is": ("generate NaCl -o noise.cif", "cannot write results to noise.cif"),
@@ -207,7 +237,7 @@ def references(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("references")
 def test_the_line_of_hull(chggen: Chggen) -> None:
-    tail = "eV/atom (pbe; CHGNet errs by about 0.03, high ones are too low), products"
+    tail = "eV/atom (pbe; errs by about 0.03, high ones are too low), products"
     for arguments, line in (
         ("ZnS --energy -3.4", f"ZnS: E_d +0.1000 eV/atom, E_hull 0.1000 {tail} 1.00 ZnS"),
         ("Zn2S2 --energy -3.6", f"Zn2S2: E_d -0.1000 eV/atom, E_hull 0.0000 {tail} 1.00 ZnS"),
@@ -245,6 +275,7 @@ def test_generating_end_to_end(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     names = {p.name for p in folder.iterdir()} - {".lock"}
     assert names == {"candidates.db", "summary.csv", "structures", "config.toml", "log.txt", "report.html"}
+    assert read_toml(folder / "config.toml")["chggen_version"] == __version__
     first, second = (Structure.from_file(folder / "structures" / f"NaCl-z1-000{k}-P1.cif") for k in (0, 1))
     assert first.volume / len(first) == pytest.approx(30, abs=1e-3)
     assert first.lattice != second.lattice

@@ -11,7 +11,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from chggen.cli.file_commands import refine_files
-from chggen.cli.hull import hull_lines, reference_lines
+from chggen.cli.hull import Placing, hull_lines, reference_lines
 from chggen.errors import InputError
 from chggen.execution.progress import silent
 from chggen.io import structures as files
@@ -200,7 +200,7 @@ def test_hull_of_files_relaxes_them_first(folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(References, "load", staticmethod(lambda path=None: References.from_entries([])))
     far = folder / "far.cif"
     Structure(Lattice.cubic(40), ["Li"], [[0, 0, 0]]).to(str(far))
-    lines = hull_lines([folder / "lithium.cif", far], None, None, "pbe", [], [], 0.1, "cpu", None)
+    lines = hull_lines([folder / "lithium.cif", far], None, None, "pbe", [], [], Placing(), None)
     assert lines[0] == "lithium: no decomposition energy (the reference table holds no entries)"
     assert lines[1].startswith("far: not placed, its relaxation came to no end (an atom has no neighbour within 6 Å")
 
@@ -288,7 +288,7 @@ def test_wishes_that_cannot_be_are_refused_at_once(wrong: dict[str, Any]) -> Non
 def test_structures_are_not_compared_with_a_foreign_level(folder: Path, tmp_path: Path) -> None:
     rows = [ReferenceEntry(id=f, formula=f, level="pbe-dft", energy_per_atom=-2.0) for f in ("Li", "Si")]
     write_references(rows, tmp_path / "own.npz")
-    asked: tuple[Any, ...] = ([str(tmp_path / "own.npz")], 0.1, "cpu", None)
+    asked: tuple[Any, ...] = ([str(tmp_path / "own.npz")], Placing(), None)
     lines = hull_lines([], "LiSi", -2.5, "pbe-dft", [], *asked)
     assert lines == ["LiSi: E_d -0.5000 eV/atom, E_hull 0.0000 eV/atom (pbe-dft), products 0.50 Li + 0.50 Si"]
     with pytest.raises(InputError, match="which cannot be compared with 'pbe-dft'; give an energy of that level"):

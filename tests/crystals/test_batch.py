@@ -10,7 +10,7 @@ import pytest
 import torch
 from pymatgen.core import Lattice, Structure
 
-from chggen.crystals.batch import Crystals, batch, from_structures, to_structures
+from chggen.crystals.batch import Crystals, collate, from_structures, to_structures
 
 
 @pytest.fixture
@@ -51,21 +51,21 @@ def test_batch_and_split_undo_each_other(structures: list[Structure]) -> None:
     crystals = from_structures(structures)
     guest = torch.arange(15) % 2 == 0
     crystals = dataclasses.replace(crystals, guest=guest)
-    again = batch(crystals.split())
+    again = collate(crystals.split())
     for field in dataclasses.fields(Crystals):
         assert torch.equal(getattr(again, field.name), getattr(crystals, field.name)), field.name
-    nested = batch([batch(crystals.split()[:2]), crystals.split()[2]])
+    nested = collate([collate(crystals.split()[:2]), crystals.split()[2]])
     assert torch.equal(nested.crystal_index, crystals.crystal_index)
 
 
 def test_no_crystals_make_no_batch() -> None:
     with pytest.raises(ValueError, match="zero crystals"):
-        batch([])
+        collate([])
 
 
 def test_a_crystal_without_atoms_keeps_its_place(random_crystal: Callable[..., Crystals]) -> None:
     cell = 4 * np.eye(3)
-    joined = batch([random_crystal(cell, 2), random_crystal(cell, 0), random_crystal(cell, 3)])
+    joined = collate([random_crystal(cell, 2), random_crystal(cell, 0), random_crystal(cell, 3)])
     assert joined.n_atoms.tolist() == [2, 0, 3]
     assert [len(c.atomic_numbers) for c in joined.split()] == [2, 0, 3]
 
@@ -75,7 +75,7 @@ def test_a_move_is_cartesian_and_leaves_the_others_their_bits(
     random_crystal: Callable[..., Crystals], dtype: torch.dtype
 ) -> None:
     skewed = np.array([[4.0, 0, 0], [2.0, 3.5, 0], [-1.0, 1.0, 5.0]])
-    crystals = batch([random_crystal(skewed, 7, 1, dtype), random_crystal(3 * np.eye(3), 4, 2, dtype)])
+    crystals = collate([random_crystal(skewed, 7, 1, dtype), random_crystal(3 * np.eye(3), 4, 2, dtype)])
     step = torch.randn(11, 3, dtype=dtype, generator=torch.Generator().manual_seed(0)) * 5
     still = torch.tensor([0, 3, 8])
     step[still] = 0.0

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from chggen.crystals import neighbors as graph
-from chggen.crystals.batch import Crystals, batch, to_structures
+from chggen.crystals.batch import Crystals, collate, to_structures
 from chggen.crystals.neighbors import Edges, edges_within, pairs_of
 
 _CELLS = {
@@ -56,7 +56,7 @@ def test_a_batch_has_the_edges_of_its_crystals(random_crystal: Callable[..., Cry
     sizes = [2, 7, 1, 4]
     singles = [random_crystal(cell, n, seed=n) for cell, n in zip(_CELLS.values(), sizes, strict=True)]
     singles = [singles[k] for k in order]
-    joined = edges_within(batch(singles), 5.0)
+    joined = edges_within(collate(singles), 5.0)
     expected: Counter[tuple[int, ...]] = Counter()
     start = 0
     for crystal in singles:
@@ -72,7 +72,7 @@ def test_edges_are_sorted_by_receiver_then_sender_in_any_batch(
     random_crystal: Callable[..., Crystals], monkeypatch: pytest.MonkeyPatch, sizes: list[int], limit: int
 ) -> None:
     monkeypatch.setattr(graph, "_DENSE_ELEMENTS", {"cpu": limit})
-    crystals = batch([random_crystal(5 * np.eye(3), n, seed=n) for n in sizes])
+    crystals = collate([random_crystal(5 * np.eye(3), n, seed=n) for n in sizes])
     edges = edges_within(crystals, 4.0)
     key = edges.receiver * sum(sizes) + edges.sender
     assert bool((key.diff() >= 0).all())
@@ -83,7 +83,7 @@ def test_many_atoms_take_the_cell_lists_to_the_same_edges(
 ) -> None:
     pytest.importorskip("vesin")
     lattice = np.array([[9.0, 0, 0], [3.0, 8.0, 0], [-2.0, 1.0, 10.0]])
-    crystals = batch([random_crystal(lattice, 120, seed=2), random_crystal(lattice, 6, seed=3)])
+    crystals = collate([random_crystal(lattice, 120, seed=2), random_crystal(lattice, 6, seed=3)])
     calls = []
     cell_lists = graph._from_cell_lists
     monkeypatch.setattr(graph, "_from_cell_lists", lambda *a: calls.append(1) or cell_lists(*a))
@@ -122,7 +122,7 @@ def test_single_precision_and_crystals_apart_from_each_other(random_crystal: Cal
 
 
 def test_sums_over_pairs_are_the_sums_over_their_edges(random_crystal: Callable[..., Crystals]) -> None:
-    crystals = batch(
+    crystals = collate(
         [random_crystal(_CELLS["cubic"], 7, 1), random_crystal(_CELLS["small"], 2, 2), random_crystal(6 * np.eye(3), 1)]
     )
     edges = edges_within(crystals, 6.5)

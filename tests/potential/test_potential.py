@@ -9,7 +9,7 @@ import pytest
 import torch
 from pymatgen.core import Lattice, Structure
 
-from chggen.crystals.batch import Crystals, batch, from_structures
+from chggen.crystals.batch import Crystals, collate, from_structures
 from chggen.errors import InputError
 from chggen.potential.ase import AsePotential
 from chggen.potential.protocol import GPA, CheapEnergies, EnergyForcesStress, Potential, energies_of
@@ -110,7 +110,7 @@ def test_a_crystal_without_a_graph_is_nan_alone(chgnet: Potential) -> None:
     broken.frac_coords[0, 0] = torch.nan
     lawrencium = Structure(Lattice.cubic(3), ["Lr"], [[0, 0, 0]])
     bad = from_structures([isolated(), overlapping(), lawrencium])
-    found = chgnet(batch([from_structures([good]), bad, broken, from_structures([good])]))
+    found = chgnet(collate([from_structures([good]), bad, broken, from_structures([good])]))
     assert found.energy.isnan().tolist() == [False, *[True] * 4, False]
     assert found.stress.isnan().all(dim=(1, 2)).tolist() == [False, *[True] * 4, False]
     assert found.forces[8:-8].isnan().all()

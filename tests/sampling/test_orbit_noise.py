@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from chggen.crystals.batch import Crystals, batch
+from chggen.crystals.batch import Crystals, collate
 from chggen.crystals.neighbors import edges_within
 from chggen.diffusion.schedule import Schedule
 from chggen.diffusion.score_model import Noise, Score
@@ -67,7 +67,7 @@ def _spread(number: int, sites: int, corrector: Langevin, kind: type[OrbitSymmet
     orbits = _general_orbit(number, centre)
     assert len(orbits.frac) == sites
     one = empty_host((16.0 * np.eye(3)).tolist(), {"Li": sites}).crystals()
-    crystals = batch([one] * many)
+    crystals = collate([one] * many)
     made = sample(
         _GaussianSites(torch.tensor(orbits.frac).repeat(many, 1)),
         crystals,
@@ -184,7 +184,7 @@ def test_a_renoised_host_keeps_the_group_too() -> None:
 def test_crystals_without_orbits_move_freely_beside_symmetric_ones() -> None:
     plan, host = _random_assignment(62)
     alone = sample(_Repulsion(), host.crystals(), Schedule(n_levels=4), anchor=Clamp(), generators=generators_from([5]))
-    crystals = batch([host.crystals(), host.crystals()])
+    crystals = collate([host.crystals(), host.crystals()])
     both = sample(
         _Repulsion(),
         crystals,
@@ -198,7 +198,7 @@ def test_crystals_without_orbits_move_freely_beside_symmetric_ones() -> None:
 
 def test_projected_noise_has_the_freedom_that_is_said() -> None:
     plan, host = _random_assignment(166)
-    crystals = batch([host.crystals()] * 200)
+    crystals = collate([host.crystals()] * 200)
     symmetry = OrbitSymmetry.of([plan.draw(0)] * 200, crystals)
     noise = torch.randn(len(crystals.frac_coords), 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     projected = symmetry.project(noise)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from chggen.crystals.batch import Crystals, batch
+from chggen.crystals.batch import Crystals, collate
 from chggen.diffusion.schedule import Schedule
 from chggen.diffusion.score_model import Noise, Score
 from chggen.sampling.anchor import Anchor, Clamp, Renoise
@@ -329,8 +329,8 @@ def test_a_raw_structure_depends_on_its_seed_only_and_not_on_its_batch_mates(nam
     run = recipe(name, levels=6, n_resample=2).run
     first, second, third = _small_hosts()
     alone = run(model, second, [11]).frac_coords
-    together = run(model, batch([first, second, third]), [10, 11, 12]).split()[1].frac_coords
-    elsewhere = run(model, batch([second, second, third, first]), [11, 8, 9, 7]).split()
+    together = run(model, collate([first, second, third]), [10, 11, 12]).split()[1].frac_coords
+    elsewhere = run(model, collate([second, second, third, first]), [11, 8, 9, 7]).split()
     assert torch.equal(together, alone)
     assert torch.equal(elsewhere[0].frac_coords, alone)
     assert not torch.allclose(elsewhere[1].frac_coords, alone, atol=0.01)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chggen.crystals.batch import Crystals, batch
+from chggen.crystals.batch import Crystals, collate
 from chggen.diffusion.score_model import Noise, ScoreModel
 from chggen.score import build_score_model
 from chggen.score.layers import Silu
@@ -139,7 +139,7 @@ def test_a_batch_has_the_scores_of_its_crystals(
     model = tiny(name)
     alone = torch.cat([evaluate(model, c, n) for c, n in zip(singles, noises, strict=True)])
     noise = Noise(sigma=torch.cat([n.sigma for n in noises]), tau=torch.zeros(3, dtype=torch.float64))
-    assert torch.allclose(evaluate(model, batch(singles), noise), alone, atol=1e-10 * float(alone.abs().max()))
+    assert torch.allclose(evaluate(model, collate(singles), noise), alone, atol=1e-10 * float(alone.abs().max()))
 
 
 @pytest.mark.parametrize("kind", ["painn", "nequip"])
@@ -153,7 +153,7 @@ def test_no_digit_of_a_score_depends_on_what_is_beside_it(
     singles = [random_crystal(5 * np.eye(3), n_atoms, seed=k, dtype=torch.float32) for k in range(4)]
     noises = [levels(n_atoms, torch.float32, seed=k) for k in range(4)]
     noise = Noise(sigma=torch.cat([n.sigma for n in noises]), tau=torch.zeros(4))
-    together = evaluate(model, batch(singles), noise).split(n_atoms)
+    together = evaluate(model, collate(singles), noise).split(n_atoms)
     for crystal, level, found in zip(singles, noises, together, strict=True):
         assert torch.equal(evaluate(model, crystal, level), found)
 
@@ -168,7 +168,7 @@ def test_two_crystals_of_like_size_make_the_batch_of_the_two(
     parts = [Noise(sigma=s, tau=noise.tau[:1]) for s in noise.sigma.split([6, 5])]
     alone = torch.cat([evaluate(model, first, parts[0]), evaluate(model, second, parts[1])])
     assert torch.allclose(
-        evaluate(model, batch([first, second]), noise), alone, atol=1e-10 * float(alone.abs().max())
+        evaluate(model, collate([first, second]), noise), alone, atol=1e-10 * float(alone.abs().max())
     )
 
 
@@ -295,7 +295,7 @@ def test_the_strain_score_does_not_depend_on_the_batch(random_crystal: Callable[
     model = _with_strain(name)
     crystals = [random_crystal(SKEWED, n) for n in (5, 3)]
     reference = 4.5 * torch.eye(3, dtype=torch.float64).expand(2, 3, 3)
-    both = _shape_score(model, batch(crystals), reference, 0.4)
+    both = _shape_score(model, collate(crystals), reference, 0.4)
     for k, crystal in enumerate(crystals):
         torch.testing.assert_close(_shape_score(model, crystal, reference[:1], 0.4)[0], both[k])
 

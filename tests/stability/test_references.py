@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from chggen.crystals.composition import SYMBOLS
 from chggen.errors import InputError
+from chggen.potential import levels
 from chggen.stability import references
 from chggen.stability.references import (
-    LEVELS,
     ReferenceEntry,
     References,
     element_mask,
@@ -63,7 +63,7 @@ def test_file_gives_back_what_was_written(tmp_path):
     path = tmp_path / "new" / "table"
     written = write_references(ENTRIES, path)
     read = References.load(path)
-    for level in LEVELS:
+    for level in levels():
         assert read.system(["Zn", "S", "P", "U"], level) == written.system(["Zn", "S", "P", "U"], level)
     first = read.system(["Zn"], "pbe")[0]
     assert first == ENTRIES[0]
@@ -106,7 +106,7 @@ def test_without_a_shipped_table_it_is_empty_and_says_so(monkeypatch, tmp_path):
         assert len(table) == 0
         assert "references build" in (table.reason or "")
         assert table.system(["Zn"], "pbe") == []
-        assert table.levels == LEVELS
+        assert table.levels == tuple(levels())
         assert References.load() is table
     finally:
         references._shipped.cache_clear()
@@ -137,7 +137,7 @@ def test_a_hundred_thousand_entries_are_searched_fast():
     for column in pairs.T:
         words[np.arange(n), column // 64] |= np.uint64(1) << (column % 64).astype(np.uint64)
     table = References(
-        levels=LEVELS,
+        levels=tuple(levels()),
         ids=np.array([f"x-{i}" for i in range(n)]),
         formulas=np.array([SYMBOLS[a] + SYMBOLS[b] for a, b in pairs]),
         masks=words,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from chggen.crystals.batch import Crystals, batch
+from chggen.crystals.batch import Crystals, collate
 from chggen.diffusion.noise import wrapped_normal_score
 from chggen.diffusion.schedule import sigma_max
 from chggen.training.denoising_task import draw_guests, make_task
@@ -30,7 +30,7 @@ def _crystals(n: int) -> Crystals:
         )
         for _ in range(n)
     ]
-    return batch(one)
+    return collate(one)
 
 
 @pytest.mark.parametrize("species", [np.array([3]), np.array([3, 3]), np.array([3, 8]), _SPECIES])

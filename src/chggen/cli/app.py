@@ -12,7 +12,7 @@ import typer
 
 from chggen import __version__
 from chggen.campaign import GenerateOptions, InpaintOptions, PredictOptions
-from chggen.cli.options import Device, Out, References, Workers, floats, with_options, words
+from chggen.cli.options import Device, Out, References, Workers, floats, integers, with_options
 from chggen.cli.references import references_app
 from chggen.relaxation import RelaxOptions
 
@@ -79,7 +79,7 @@ def generate(
     from chggen import api
 
     folder = out or Path("runs") / formula
-    units: Any = None if formula_units is None else words(formula_units)
+    units = None if formula_units is None else integers(formula_units, "--formula-units")
     with _watched() as progress:
         found = api.generate(
             formula, **values, formula_units=units, max_atoms=max_atoms, relax=not no_relax, device=device,

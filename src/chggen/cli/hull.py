@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chggen.crystals import system_elements
 from chggen.errors import InputError
 from chggen.io import named_structures, writable_folder, write_text
-from chggen.potential import DEFAULT_LEVEL, level_named, level_of, levels, potential_of
+from chggen.potential import DEFAULT_LEVEL, level_named, level_of, levels, potential_of, potentials
 
 if TYPE_CHECKING:
     from chggen.stability import HullPosition
@@ -192,6 +192,8 @@ def _level(level: str | None, potential: str | None) -> str:
     if potential is None:
         return level or DEFAULT_LEVEL
     given = level_of(potential).name
+    if potential_of(given) is None:
+        raise InputError(f"no references are at the level of '{potential}'; expected {', '.join(potentials())}")
     if level is not None and given != level:
         raise InputError(f"potential {potential} gives energies at level {given}, not at '{level}'")
     return given
@@ -204,7 +206,7 @@ def _position_line(name: str, position: HullPosition) -> str:
     caveat = "" if level.error is None else f"; errs by about {level.error:g}, high ones are too low"
     line = (
         f"{name}: E_d {round(position.e_decomposition, 4) + 0.0:+.4f} eV/atom, "
-        f"E_hull {position.e_hull:.4f} eV/atom ({level.label}{caveat}), products {position.products}"
+        f"E_hull {position.e_hull:.4f} eV/atom ({position.level}{caveat}), products {position.products}"
     )
     if position.static_excess is not None:
         line += f"; static: not relaxed with the potential, typically {position.static_excess:.3f} eV/atom too high"

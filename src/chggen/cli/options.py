@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from chggen.errors import InputError
 from chggen.settings import Options
@@ -65,6 +64,22 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def integers(text: str, option: str) -> tuple[int, ...]:
+    """Return the whole numbers in a text between commas.
+
+    Args:
+        text: Such as `1,2`.
+        option: Name of the option, for the message.
+
+    Raises:
+        InputError: For a part that is no whole number.
+    """
+    try:
+        return tuple(int(part) for part in words(text))
+    except ValueError:
+        raise InputError(f"{option} must be numbers separated by commas, got '{text}'") from None
+
+
 def floats(text: str, option: str) -> tuple[float, ...]:
     """Return the numbers in a text between commas.
 
@@ -109,12 +124,13 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     flags = _NAMES.get(name, (f"--{name.replace('_', '-')}",))
     default = field.get_default(call_default_factory=True)
     kind = _kind(name, field)
-    if default is PydanticUndefined:
+    if field.is_required():
         default = ...
     elif isinstance(default, tuple):
         default = None if kind == list[str] else ",".join(map(str, default))
     annotation = kind | None if default is None else kind
-    text = f"{field.description or ''}{_choices(field)}"
+    choices = f" [{', '.join(_choices(field))}]" if _choices(field) else ""
+    text = f"{field.description or ''}{choices}"
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
@@ -145,27 +161,37 @@ def _plain(annotation: Any) -> set[Any]:
     return {part for part in found if isinstance(part, type)}
 
 
-def _choices(field: FieldInfo) -> str:
-    """Return the choices of a field that has a fixed set of them."""
-    for part in (field.annotation, *get_args(field.annotation)):
-        if get_origin(part) is Literal:
-            return f" [{', '.join(map(str, get_args(part)))}]"
-    return ""
+def _choices(field: FieldInfo) -> tuple[str, ...]:
+    """Return the choices of a field that has a fixed set of them, else none."""
+    parts = (field.annotation, *get_args(field.annotation))
+    return next((tuple(map(str, get_args(part))) for part in parts if get_origin(part) is Literal), ())
 
 
 def _value(name: str, field: FieldInfo, given: Any) -> Any:
-    """Return what the model takes for what the command line gave."""
+    """Return what the library takes for what the command line gave. Raises InputError."""
+    flag = _NAMES.get(name, (f"--{name.replace('_', '-')}",))[0]
+    choices = _choices(field)
     if get_origin(field.annotation) is dict:
         return guest_counts(given or ())
     if get_origin(field.annotation) is tuple and isinstance(given, str):
-        return words(given)
+        return integers(given, flag) if int in _items(field) else words(given)
     if isinstance(given, list):
         return tuple(given)
     if given is None and isinstance(field.default, tuple):
         return field.default
-    if given == "none" and type(None) in get_args(field.annotation):
-        return None
+    if choices and _kind(name, field) is str and int not in _plain(field.annotation) and given not in choices:
+        raise InputError(f"{flag} must be one of {', '.join(choices)}, got '{given}'")
     return given
+
+
+def _items(field: FieldInfo) -> set[Any]:
+    """Return the types of the items of a field that is a sequence."""
+    return {kind for part in get_args(field.annotation) if part is not ... for kind in _plain(_bare(part))}
+
+
+def _bare(annotation: Any) -> Any:
+    """Return the type of an annotated type."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def flags_of(options: type[Options], leave_out: Iterable[str] = ()) -> Mapping[str, str]:

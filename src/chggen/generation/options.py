@@ -17,9 +17,9 @@ def _text(path: Any) -> Any:
 
 def _recipe(name: str) -> str:
     """Return the name of a recipe that fills hosts; raise ValueError for any other."""
-    from chggen.sampling import DE_NOVO, recipes  # torch comes with it
+    from chggen.sampling import DE_NOVO, known_recipes  # torch comes with it
 
-    known = [each for each in recipes() if each != DE_NOVO]
+    known = [each for each in known_recipes() if each != DE_NOVO]
     if name not in known:
         raise ValueError(f"expected {', '.join(known)}")
     return name

@@ -11,18 +11,19 @@ from typing import Any, Final
 from chggen.crystals import parse_formula
 from chggen.errors import InputError
 from chggen.io import read_toml, write_text
+from chggen.potential import DEFAULT_LEVEL, level_named, levels
 from chggen.report.drawing import interactive, save
 from chggen.report.figures import attrition, decomposition_histogram
 from chggen.report.phase_diagram import energy_at, picture
-from chggen.results import Candidate, likelier, rank, read_candidates
-from chggen.stability import CAVEAT, LEVELS, References, references_of
+from chggen.results import Candidate, further_levels, likelier, rank, read_candidates
+from chggen.stability import References, references_of
 
 _TEMPLATE: Final = Path(__file__).with_name("page.html.jinja")
 # Name of each column, and its class in the template: n for numbers, which stand on the right.
-_COLUMNS: Final = (
-    ("candidate", ""), ("made by", ""), ("formula", ""), ("atoms", "n"), ("E_d, eV/atom", "n"),
-    ("E_d at r2scan, eV/atom", "n"), ("E, eV/atom", "n"), ("level", ""),
-    ("space group (0.1 Å)", "n"), ("known as", ""), ("found", "n"), ("by", ""), ("confidence", ""), ("products", ""),
+_BEFORE: Final = (("candidate", ""), ("made by", ""), ("formula", ""), ("atoms", "n"), ("E_d, eV/atom", "n"))
+_AFTER: Final = (
+    ("E, eV/atom", "n"), ("level", ""), ("space group (0.1 Å)", "n"), ("known as", ""), ("found", "n"), ("by", ""),
+    ("confidence", ""), ("products", ""),
 )  # fmt: skip
 _FAILURE_COLUMNS: Final = (("candidate", ""), ("failed at", ""), ("reason", ""))
 
@@ -56,12 +57,12 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
     return target
 
 
-def draw_candidates(folder: Path, level: str, path: Path) -> None:
+def draw_candidates(folder: Path, level: str | None, path: Path) -> None:
     """Draw the phase diagram of a results folder with its candidates into a file.
 
     Args:
         folder: The results folder of a run.
-        level: Level of theory of the energies, such as `pbe`.
+        level: Level of theory of the energies, such as `pbe`. None: that of the run.
         path: File to write. Its ending chooses the format (see `save`).
 
     Raises:
@@ -69,6 +70,7 @@ def draw_candidates(folder: Path, level: str, path: Path) -> None:
             energy at the level, or the ending of the file is unknown.
     """
     candidates = read_candidates(folder)
+    level = level or next((c.level for c in candidates if c.level is not None), DEFAULT_LEVEL)
     drawn = picture(_elements(candidates), level, candidates, _references(folder))
     if drawn is None:
         system = "-".join(_elements(candidates))
@@ -102,13 +104,16 @@ def _page(title: str, candidates: Sequence[Candidate], references: References) -
         undefined=StrictUndefined,
     )
     distinct = sorted((c for c in candidates if c.status == "ok" and c.duplicate_of is None), key=rank)
+    further = further_levels(candidates)
+    columns = (*_BEFORE, *((f"E_d at {level}, eV/atom", "n") for level in further), *_AFTER)
+    caveats = [level_named(level).caveat for c in distinct for level in c.decomposition_energies]
     static = any("(static)" in (c.decomposition_products or "") for c in distinct)
     return environment.get_template(_TEMPLATE.name).render(
         title=title,
         n_candidates=len(candidates),
-        columns=_COLUMNS,
-        ranked=[_ranked_row(c) for c in distinct],
-        caveat=CAVEAT,
+        columns=columns,
+        ranked=[_ranked_row(c, further) for c in distinct],
+        caveats=[caveat for caveat in dict.fromkeys(caveats) if caveat],
         static_products=static,
         static_excess=_static_excess(references) if static else [],
         likelier=[f"{formula}: {reason}" for formula, reason in likelier(distinct).items()],
@@ -118,12 +123,12 @@ def _page(title: str, candidates: Sequence[Candidate], references: References) -
     )
 
 
-def _ranked_row(candidate: Candidate) -> _Row:
-    """Return the row of a distinct candidate, one cell for each of _COLUMNS."""
+def _ranked_row(candidate: Candidate, further: Sequence[str]) -> _Row:
+    """Return the row of a distinct candidate: cells of _BEFORE, one for each further level, cells of _AFTER."""
     c = candidate
     values = (
         c.id, c.stage, c.formula, c.n_atoms, _number(c.e_decomposition),
-        _number(c.e_decomposition_r2scan), _number(c.energy_per_atom), c.level,
+        *(_number(c.decomposition_energies.get(level)) for level in further), _number(c.energy_per_atom), c.level,
         c.space_group_loose, c.known_as, c.n_found, c.found_by, c.confidence, c.decomposition_products,
     )  # fmt: skip
     stable = c.deciding_e_d is not None and c.deciding_e_d <= 0
@@ -161,6 +166,6 @@ def _diagrams(candidates: Sequence[Candidate], references: References) -> list[A
     elements = _elements(candidates)
     if len(elements) not in (2, 3):
         return []
-    levels = [level for level in LEVELS if any(energy_at(c, level)[1] is not None for c in candidates)]
-    drawn = [picture(elements, level, candidates, references) for level in levels]
+    placed = [level for level in levels() if any(energy_at(c, level)[1] is not None for c in candidates)]
+    drawn = [picture(elements, level, candidates, references) for level in placed]
     return [interactive(diagram) for diagram in drawn if diagram is not None]

@@ -10,9 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from chggen.crystals import parse_formula, reduced
+from chggen.potential import level_named
 from chggen.report.labels import Line, label_sides
 from chggen.results import Candidate
-from chggen.stability import LEVELS, References, lowest_of_each, phase_label
+from chggen.stability import References, lowest_of_each, phase_label
 
 ON_HULL: Final = 1e-6  # eV/atom
 _NEAR: Final = 0.2  # eV/atom; known phases farther above the hull are left out
@@ -71,8 +72,8 @@ class PhaseDiagramPicture:
 
     @property
     def title(self) -> str:
-        """The title, such as `Li–Si at pbe level (CHGNet)`."""
-        return f"{'–'.join(self.elements)} at {self.level} level{' (CHGNet)' if self.level in LEVELS else ''}"
+        """The title, such as `Li–Si at level PBE (CHGNet)`."""
+        return f"{'–'.join(self.elements)} at level {level_named(self.level).label}"
 
 
 def picture(
@@ -135,11 +136,7 @@ def energy_at(candidate: Candidate, level: str) -> tuple[float | None, float | N
     Returns:
         Energy and decomposition energy, both in eV/atom, None where the candidate has none at this level.
     """
-    if candidate.level == level:
-        return candidate.energy_per_atom, candidate.e_decomposition
-    if level == "r2scan":
-        return candidate.energy_per_atom_r2scan, candidate.e_decomposition_r2scan
-    return None, None
+    return candidate.energies.get(level), candidate.decomposition_energies.get(level)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ from .cell_shape import ShapeSampler
 from .corrector import Langevin
 from .orbit_noise import NO_SYMMETRY, OrbitSymmetry, Symmetry
 from .predictors import Ancestral, Heun, Multistep, ProbabilityFlow, Refresh
-from .recipes import DE_NOVO, QUALITIES, Recipe, RecipeSettings, recipe, recipes
+from .recipes import DE_NOVO, QUALITIES, Recipe, RecipeSettings, known_recipes, recipe
 from .resampling import Walk
 from .selection import ONE, BestOf, Criterion, DenoisingError
 
@@ -28,6 +28,6 @@ __all__ = [
     "ShapeSampler",
     "Symmetry",
     "Walk",
+    "known_recipes",
     "recipe",
-    "recipes",
 ]

@@ -201,7 +201,7 @@ _BUILT_IN: Final[dict[str, Callable[[RecipeSettings], Recipe]]] = {
 
 
 @cache
-def recipes() -> dict[str, Callable[[RecipeSettings], Recipe]]:
+def known_recipes() -> dict[str, Callable[[RecipeSettings], Recipe]]:
     """Return all recipes by name: the built-in ones, then those of other packages.
 
     Returns:
@@ -222,12 +222,12 @@ def recipe(name: str, **settings: Any) -> Recipe:
     """Return the recipe of a name, with some settings changed.
 
     Args:
-        name: Name of the recipe, as `recipes` lists them.
+        name: Name of the recipe, as `known_recipes` lists them.
         **settings: Fields of `RecipeSettings`.
 
     Raises:
         InputError: If the name or the quality is unknown.
     """
-    if name not in recipes():
-        raise InputError(f"unknown sampler '{name}'; expected {', '.join(recipes())}")
-    return recipes()[name](RecipeSettings(**settings))
+    if name not in known_recipes():
+        raise InputError(f"unknown sampler '{name}'; expected {', '.join(known_recipes())}")
+    return known_recipes()[name](RecipeSettings(**settings))

@@ -59,7 +59,7 @@ def sample(
     Example:
         Four samples of the guests of one host, by a network loaded with `chggen.score.load_score_model`:
 
-            crystals = batch([host] * 4)
+            crystals = collate([host] * 4)
             generators = generators_from([0, 1, 2, 3])
             made = sample(score, crystals, Schedule(n_levels=50), predictor=Refresh(), generators=generators)
     """

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chggen.crystals import Crystals, batch
+from chggen.crystals import Crystals, collate
 from chggen.diffusion import Noise
 
 MAX_ATOMIC_NUMBER = 118
@@ -46,7 +46,7 @@ def padded(crystals: Crystals, noise: Noise) -> tuple[Crystals, Noise]:
         guest=torch.ones_like(numbers, dtype=torch.bool),
     )
     sigma = torch.cat([noise.sigma, noise.sigma.new_ones(_PADDING)])
-    return batch([crystals, chain]), Noise(sigma=sigma, tau=torch.cat([noise.tau, noise.tau.new_zeros(1)]))
+    return collate([crystals, chain]), Noise(sigma=sigma, tau=torch.cat([noise.tau, noise.tau.new_zeros(1)]))
 
 
 class Silu(nn.Module):

@@ -112,7 +112,7 @@ def build_references(
     for level in levels:
         if potential_of(level) is None:
             known = ", ".join(registered_levels())
-            raise InputError(f"no potential gives energies at level '{level}'; expected {known} or a potential's own")
+            raise InputError(f"unknown level '{level}'; expected {known}, or the name of a potential without one")
     machine = Machine(device=device, workers=workers)
     structures = NamedStructures(tuple(paths))
     names = sorted(structures.names, key=structures.n_atoms)

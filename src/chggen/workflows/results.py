@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chggen.campaign import SHIPPED, RunOptions
 from chggen.errors import InputError
@@ -38,11 +39,15 @@ def results_of(
         if isinstance(out, Results):
             return out
         raise InputError(f"out must be the path of a folder, or None to write nothing; got {out!r}")
+    return Store(Path(out), partial(_saved, options), levels=refining_levels(), structures=structures or {})
+
+
+def _saved(options: RunOptions) -> dict[str, Any]:
+    """Return what is saved of the options: themselves, and digests of the files that they name."""
     references = [digest_of_folder(Path(name)) for name in options.references if name != SHIPPED]
     given = [name.removeprefix(FILE) for name in getattr(options, "cells_from", ()) if name.startswith(FILE)]
-    content = {  # not the name alone tells
+    return options.resolved() | {
         "references_content": references or None,
         "model_content": digest_of_model(options.sampler.model),
         "cells_content": [digest_of_folder(Path(name)) for name in given] or None,
     }
-    return Store(Path(out), options.resolved() | content, levels=refining_levels(), structures=structures or {})
