@@ -28,7 +28,7 @@ import chggen
 
 ANGSTROM = 1e-6
 EV_PER_ATOM = 1e-6
-EARLIER_NAMES = {"cells_from": "seeds", "guests_from": "seeds", "learned": "joint", "judge_by": "judge"}
+EARLIER_NAMES = {"cells_from": "seeds", "guests_from": "seeds", "learned": "joint"}
 
 
 def rutile() -> Structure:
@@ -111,14 +111,14 @@ def hull(*formulas: tuple[str, float], **options: Any) -> list[Any]:
 
 
 def described(candidate: Any) -> dict[str, Any]:
-    row = candidate.summary_row()
     told = ("id", "parent", "stage", "status", "failed_at", "space_group", "space_group_loose", "known_as",
             "duplicate_of", "n_found", "relax_steps", "decomposition_products")  # fmt: skip
+    finer = candidate.energies.get("r2scan") if hasattr(candidate, "energies") else candidate.energy_per_atom_r2scan
     return {
-        "told": [row[name] for name in told],
-        "energy": row["energy_per_atom"],
-        "e_decomposition": row["e_decomposition"],
-        "energy_r2scan": row["energy_per_atom_r2scan"],
+        "told": [getattr(candidate, name) for name in told],
+        "energy": candidate.energy_per_atom,
+        "e_decomposition": candidate.e_decomposition,
+        "energy_r2scan": finer,
         "raw": None if candidate.raw is None else cell_of(candidate.raw),
     }
 

@@ -131,7 +131,7 @@ class _Archive:
 
     def __init__(self, path: Path) -> None:
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
                 self._arrays = {key: file[key] for key in _KEYS}
             cells, self._offsets = self._arrays["cell"], self._arrays["offsets"].astype(int).tolist()
             if cells.shape != (len(self._arrays["ids"]), 6) or len(self._offsets) != len(cells) + 1:
