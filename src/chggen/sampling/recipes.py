@@ -139,6 +139,9 @@ def paper(settings: RecipeSettings) -> Recipe:
 
     Args:
         settings: What is changed of it.
+
+    Returns:
+        The recipe.
     """
     return Recipe(
         schedule=Schedule(n_levels=settings.levels or 200, smallest=0.005),
@@ -156,6 +159,9 @@ def clamp(settings: RecipeSettings) -> Recipe:
 
     Args:
         settings: What is changed of it.
+
+    Returns:
+        The recipe.
     """
     return _refreshing(settings, Clamp(settings.uncertainty), QUALITIES[settings.quality][1], 1)
 
@@ -165,6 +171,9 @@ def renoise(settings: RecipeSettings) -> Recipe:
 
     Args:
         settings: What is changed of it.
+
+    Returns:
+        The recipe.
     """
     return _refreshing(settings, Renoise(), 1, 5)
 
@@ -224,6 +233,9 @@ def recipe(name: str, **settings: Any) -> Recipe:
     Args:
         name: Name of the recipe, as `known_recipes` lists them.
         **settings: Fields of `RecipeSettings`.
+
+    Returns:
+        The recipe.
 
     Raises:
         InputError: If the name or the quality is unknown.
