@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 # One thread for the matrices of NumPy and SciPy, which are small here: more only wait for each other. Before they load.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
@@ -20,7 +22,9 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
+import chggen  # noqa: E402
 from chggen.crystals.batch import Crystals  # noqa: E402
+from chggen.results.candidate import Candidate  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -58,3 +62,30 @@ def random_crystal() -> Callable[..., Crystals]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def predict_alloy() -> Callable[..., list[Candidate]]:
+    """The whole workflow for Cu3Au with a cheap potential; options may be changed."""
+
+    def predict(**changes: Any) -> list[Candidate]:
+        quick: dict[str, Any] = {
+            "levels": 6,
+            "n_resample": 1,
+            "potential": "ase:ase.calculators.emt:EMT",
+            "workers": 1,
+            "fmax": 0.2,
+        }
+        options = {"guests": ["Cu"], "cells_from": ["bravais"], "n": 4, "formula_units": [1], **quick, **changes}
+        return chggen.predict("Cu3Au", **options)
+
+    return predict
+
+
+@pytest.fixture(scope="session")
+def alloy_run(
+    predict_alloy: Callable[..., list[Candidate]], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[Candidate], Path]:
+    """One uninterrupted run that several tests look at: its candidates and its folder."""
+    folder = tmp_path_factory.mktemp("run")
+    return predict_alloy(out=folder, batch_size=2), folder

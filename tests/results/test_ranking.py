@@ -1,0 +1,55 @@
+"""Which candidate answers the question, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from chggen.campaign import resources as resources
+from chggen.results.candidate import Candidate
+from chggen.results.ranking import answers, likelier
+
+
+def _alloy(name: str, energy: float, order: int = 1, a: float = 3.75) -> Candidate:
+    sites = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]][::order]
+    structure = Structure(Lattice.cubic(a), ["Au", "Cu", "Cu", "Cu"][::order], sites)
+    return Candidate(
+        id=name,
+        stage="generate",
+        formula="Cu3Au",
+        seed=0,
+        raw=structure,
+        structure=structure,
+        level="pbe",
+        energies={"pbe": energy},
+    )
+
+
+def test_the_answer_weighs_how_well_its_prototype_is_known_against_its_energy() -> None:
+    def found(name: str, energy: float, log_odds: float | None, formula: str = "Cu3Au") -> Candidate:
+        return replace(_alloy(name, energy), n_found=1, prototype_log_odds=log_odds, formula=formula)
+
+    given = [found("a", -1.0, None), found("b", -0.99, 9.0), found("c", -0.97, 9.5), found("d", -0.5, 20.0)]
+    given += [found("e", -0.5, None, "Cu"), found("f", -0.499, 4.0, "Cu"), found("g", -0.499, None, "Cu")]
+    given += [replace(found("h", -1.0, 30.0), n_found=None)]  # a duplicate
+    assert {formula: c.id for formula, c in answers(given).items()} == {"Cu3Au": "b", "Cu": "e"}
+    told = likelier([given[0], given[4], given[1]])
+    assert told == {"Cu3Au": "b, 10.0 meV/atom higher but of a likelier prototype"}
+    symmetric = found("k", -0.997, None)  # shown first for its symmetry, though another is lower
+    assert likelier([symmetric, given[0]]) == {"Cu3Au": "a, 3.0 meV/atom lower"}
+    unlikely = found("m", -1.001, -8.0)
+    assert likelier([unlikely, given[0]])["Cu3Au"].startswith("a, 1.0 meV/atom higher, the lower one being")
+    placed = [replace(c, decomposition_energies={"pbe": 0.01 - 0.05 * (c.id == "c")}) for c in given[:3]]
+    assert answers(placed)["Cu3Au"].id == "c"  # by what the ranking goes by
+    assert answers([*placed[:2], replace(given[2], decomposition_energies={})])["Cu3Au"].id == "b"  # of what compares
+    assert not answers([replace(given[0], n_found=None)])
+
+
+@pytest.mark.parametrize(
+    ("n", "sources", "confidence"),
+    [(1, "bravais", "low"), (2, "bravais, prototype", "medium"), (5, "bravais", "medium"), (3, "a, b", "high")],
+)
+def test_confidence_needs_many_finds_by_several_sources(n: int, sources: str, confidence: str) -> None:
+    assert replace(_alloy("a", -1.0), n_found=n, found_by=sources).confidence == confidence
