@@ -17,7 +17,7 @@ from chggen.errors import InputError
 from chggen.results.candidate import Candidate
 from chggen.results.database import read_candidates
 from chggen.results.folder import Store
-from chggen.results.summary import summary_text
+from chggen.results.summary import summary_row, summary_text
 
 _OPTIONS = {"command": "generate", "n": 2, "units": [1, 2], "volume": None, "relax": {"fmax": 0.1}}
 _CONTRACT = [
@@ -69,7 +69,8 @@ def _candidate(name: str = "NaCl-z4-0000") -> Candidate:
         structure=_salt(),
         raw=_salt().perturb(0.1),
         space_group=225,
-        energy_per_atom=-3.375,
+        level="pbe",
+        energies={"pbe": -3.375},
         converged=True,
         relax_steps=7,
     )
@@ -88,7 +89,7 @@ def test_candidates_come_back_as_they_were_put(tmp_path: Path) -> None:
         found = store.candidates()
     assert list(found) == ["NaCl-z4-0000", "NaCl-z4-0001"]
     for got, put in zip(found.values(), (_candidate(), _failed()), strict=True):
-        assert got.summary_row() == put.summary_row()
+        assert summary_row(got) == summary_row(put)
         assert got.structure == put.structure
     back, put = found["NaCl-z4-0000"].structure, _candidate().structure
     assert back is not None
@@ -132,7 +133,7 @@ def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_the_summary_has_the_columns_of_the_contract(tmp_path: Path) -> None:
-    with Store(tmp_path, _OPTIONS) as store:
+    with Store(tmp_path, _OPTIONS, levels=("r2scan",)) as store:
         store.export([_failed(), _candidate()])
     with (tmp_path / "summary.csv").open(newline="") as handle:
         head, *rows = list(csv.reader(handle))
@@ -237,5 +238,6 @@ def test_a_folder_without_candidates_is_refused_by_readers(tmp_path: Path) -> No
 
 
 def test_numbers_of_the_summary_are_rounded() -> None:
-    text = summary_text([Candidate(id="a", stage="generate", formula="Na", seed=1, energy_per_atom=-1.23456789)])
+    one = Candidate(id="a", stage="generate", formula="Na", seed=1, level="pbe", energies={"pbe": -1.23456789})
+    text = summary_text([one])
     assert ",-1.23457," in text

@@ -1,4 +1,4 @@
-"""Survivors of a results folder as files for other programs."""
+"""Export of the survivors of a results folder as files for other programs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,23 @@ from chggen.results.summary import further_levels, summary_row
 
 
 def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | None) -> tuple[int, Path]:
-    """Distinct good candidates with E_d up to max_e_d (eV/atom; None: all) under DIR/export, as a target's files.
+    """Write the distinct good candidates of a results folder as files for another program.
 
-    E_d is the one that they are ranked by, at r²SCAN level where they have it. Files of candidates that an earlier
-    export chose and this one does not are deleted; inputs of VASP stay, a calculation may have run there. Raises
-    InputError for an unknown target or when nothing is left.
+    Files of candidates that an earlier export chose and this one does not are deleted. Inputs of VASP stay: a
+    calculation may have run there.
+
+    Args:
+        folder: The results folder.
+        to: The target: `vasp`, `atomate2`, `cif` or `extxyz`.
+        max_e_d: The highest decomposition energy to take, eV/atom, at the level that candidates are judged by. None
+            takes all, those without one too.
+        out: The folder to write a folder of the target's name into. None stands for DIR/export.
+
+    Returns:
+        How many candidates were written, and the folder that holds them.
+
+    Raises:
+        InputError: For an unknown target, and when no candidate is left.
     """
     if to not in ("vasp", "atomate2", "cif", "extxyz"):
         raise InputError(f"unknown target '{to}'; expected vasp, atomate2, cif or extxyz")

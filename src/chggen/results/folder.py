@@ -1,67 +1,86 @@
-"""Store, the results folder: candidates in a database and what is derived from them; locking and resuming."""
+"""The results folder of a run: candidates in a database, files made from them, locking and resuming."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
+from chggen import __version__
 from chggen.errors import InputError
-from chggen.io import locked, read_toml, to_toml, write_text
+from chggen.io import cif_text, locked, read_toml, to_toml, write_text
 from chggen.results.candidate import Candidate
 from chggen.results.cif_files import write_cifs
-from chggen.results.database import from_record, open_database, row_label, to_record
+from chggen.results.database import FILE, CandidateDatabase
 from chggen.results.summary import summary_text
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+_VERSION: Final = "chggen_version"  # key of config.toml
 
 
 class Store:
-    """One results folder, open for one run at a time (use as a context manager).
+    """One results folder, open for one run at a time: a context manager.
 
-    Opening it with the options of the run that made it continues that run; other options are refused. Raises
-    InputError when the folder cannot be written, is in use, or was made with other options.
+    Opening it with the options of the run that made it continues that run. Other options are refused.
+
+    Args:
+        folder: The folder. It is made when it is opened.
+        options: The options of the run, kept in config.toml. Those that are None are left out.
+        levels: Names of further levels of theory that summary.csv has columns for, whether or not a candidate has
+            energies there.
+        structures: Input structures by name, kept in the folder `inputs` when the run begins.
+
+    Raises:
+        InputError: When it is opened: the folder cannot be written, is in use, was made with other options, or its
+            database is damaged.
     """
 
-    def __init__(self, folder: Path, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        options: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
+        levels: Sequence[str] = (),
+        structures: Mapping[str, Structure] | None = None,
+    ) -> None:
         self.folder = folder
-        self._options = dict(options)
+        self._given = options
+        self._levels = tuple(levels)
+        self._structures = dict(structures or {})
 
     def __enter__(self) -> Store:
-        self._lock = locked(self.folder)
-        try:
+        with ExitStack() as opened:
+            opened.enter_context(locked(self.folder))
             self._keep_options()
-            self._db = open_database(self.folder)
-        except InputError:
-            self._lock.close()
-            raise
-        self._log = logging.FileHandler(self.folder / "log.txt")
-        self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        logger = logging.getLogger("chggen")
-        logger.addHandler(self._log)
-        self._level = logger.level
-        logger.setLevel(logging.INFO)
+            self._database = CandidateDatabase(self.folder)
+            opened.enter_context(_logged(self.folder / "log.txt"))
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        logger = logging.getLogger("chggen")
-        logger.removeHandler(self._log)
-        logger.setLevel(self._level)
-        self._log.close()
-        self._lock.close()
+        self._opened.close()
 
     def _keep_options(self) -> None:
         path = self.folder / "config.toml"
-        wanted = json.loads(json.dumps({k: v for k, v in self._options.items() if v is not None}))
+        options = dict(self._given() if callable(self._given) else self._given)
+        wanted = json.loads(json.dumps({k: v for k, v in options.items() if v is not None}))
         if not path.exists():
-            if (self.folder / "candidates.db").exists():
+            if (self.folder / FILE).exists():
                 raise InputError(f"{self.folder} holds candidates but no config.toml; choose another --out")
-            write_text(path, to_toml(self._options))
+            for name, structure in self._structures.items():
+                write_text(self.folder / "inputs" / f"{name}.cif", cif_text(structure, None))
+            write_text(path, to_toml({**options, _VERSION: __version__}))
             return
         kept = read_toml(path)
+        for table in (kept, wanted):
+            table.pop(_VERSION, None)  # a run may go on with another version
         for key in sorted(set(kept) | set(wanted)):
             if kept.get(key) != wanted.get(key):
                 raise InputError(
@@ -70,43 +89,43 @@ class Store:
                 )
 
     def put(self, candidates: Iterable[Candidate]) -> None:
-        """Write candidates in one transaction; one with an id that is there already replaces the old record."""
-        from ase import Atoms
-        from pymatgen.io.ase import AseAtomsAdaptor
+        """Write candidates in one transaction: all of them, or none when one of them fails.
 
-        known = self._rows_by_id()
-        with self._db:
-            for candidate in candidates:
-                shown = candidate.structure if candidate.structure is not None else candidate.raw
-                atoms = AseAtomsAdaptor.get_atoms(shown, msonable=False) if shown is not None else Atoms()
-                keys: dict[str, Any] = {
-                    "candidate": row_label(candidate.id),
-                    "stage": candidate.stage,
-                    "status": candidate.status,
-                }
-                for name in ("energy_per_atom", "e_decomposition", "space_group"):
-                    value = getattr(candidate, name)
-                    if value is not None:
-                        keys[name] = value
-                if candidate.parent is not None:
-                    keys["parent"] = row_label(candidate.parent)
-                row = known.get(row_label(candidate.id))
-                self._db.write(atoms, key_value_pairs=keys, data={"record": to_record(candidate)}, id=row)
+        Args:
+            candidates: The candidates. One with an id that is there already replaces the earlier one.
+        """
+        self._database.put(candidates)
 
     def candidates(self) -> dict[str, Candidate]:
-        """All candidates by id, in the order of their ids."""
-        found = (from_record(row.data["record"]) for row in self._db.select())
-        return dict(sorted((c.id, c) for c in found))
-
-    def _rows_by_id(self) -> dict[str, int]:
-        """Label → number of the row."""
-        return {row.candidate: row.id for row in self._db.select(include_data=False)}
+        """Return all candidates by id, in the order of their ids."""
+        return self._database.candidates()
 
     def export(self, candidates: Sequence[Candidate]) -> None:
-        """Write summary.csv and structures/ID.cif (symmetrised) and ID-P1.cif from candidates in the order given."""
-        write_text(self.folder / "summary.csv", summary_text(candidates))
+        """Write summary.csv, and structures/ID.cif (symmetrised) and ID-P1.cif where they are not up to date.
+
+        Args:
+            candidates: All candidates, in the order of the table's rows.
+        """
+        write_text(self.folder / "summary.csv", summary_text(candidates, self._levels))
         folder = self.folder / "structures"
         folder.mkdir(exist_ok=True)
         for candidate in candidates:
             if candidate.structure is not None:
                 write_cifs(candidate, folder)
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Write what chggen logs to a file, too."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("chggen")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        handler.close()

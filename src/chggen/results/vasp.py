@@ -31,12 +31,21 @@ k-points and smearing are those of a metal; for a known band gap see KSPACING in
 
 
 def write_vasp(structure: Structure, folder: Path | str) -> Path:
-    """Write the inputs of both steps into `folder`, which appears whole or not at all; returns its path.
+    """Write the VASP inputs of both steps. The folder appears whole or not at all.
 
     POTCAR files are written where pymatgen finds pseudopotentials (PMG_VASP_PSP_DIR), POTCAR.spec otherwise. Each
-    step's POSCAR holds the given structure, sites grouped by species. Raises InputError for a structure that is
-    empty or has partially occupied sites, for an element without a pseudopotential, and for a folder that already
-    holds files (calculations may have run in it).
+    step's POSCAR holds the given structure, sites grouped by species.
+
+    Args:
+        structure: An ordered structure.
+        folder: The folder to make, one that is empty or does not exist.
+
+    Returns:
+        The path of the folder.
+
+    Raises:
+        InputError: The structure is empty or has partially occupied sites, an element has no pseudopotential, or the
+            folder holds files already (calculations may have run in it).
     """
     target = Path(folder)
     _check(structure)
@@ -58,9 +67,17 @@ def write_vasp(structure: Structure, folder: Path | str) -> Path:
 
 
 def relaxation_flow(structure: Structure, name: str) -> Any:
-    """Both steps as a jobflow Flow of atomate2 jobs (extra chggen[dft]), with the INCAR settings of `write_vasp`.
+    """Return both steps as a flow of atomate2 jobs, with the INCAR settings of `write_vasp`.
 
-    Raises InputError without the extra, and for the structures that `write_vasp` refuses.
+    Args:
+        structure: An ordered structure.
+        name: Name of the flow.
+
+    Returns:
+        A jobflow Flow. It needs the extra chggen[dft].
+
+    Raises:
+        InputError: The extra is not installed, or `write_vasp` refuses the structure.
     """
     try:
         from atomate2.vasp.flows.core import DoubleRelaxMaker
@@ -80,7 +97,18 @@ def relaxation_flow(structure: Structure, name: str) -> Any:
 
 
 def write_flow(structure: Structure, path: Path) -> Path:
-    """Write the flow of a structure as JSON, named by the file; `jobflow.Flow.from_dict` reads it."""
+    """Write the flow of a structure as JSON, which `jobflow.Flow.from_dict` reads.
+
+    Args:
+        structure: An ordered structure.
+        path: The file to write. Its name without the ending is the name of the flow.
+
+    Returns:
+        The same path.
+
+    Raises:
+        InputError: As for `relaxation_flow`.
+    """
     from monty.json import jsanitize
 
     flow = relaxation_flow(structure, path.stem)
@@ -89,7 +117,7 @@ def write_flow(structure: Structure, path: Path) -> Path:
 
 
 def _check(structure: Structure) -> None:
-    """Raise InputError for a structure that has no VASP inputs."""
+    """Refuse a structure that has no VASP inputs, with an InputError."""
     if not len(structure) or not structure.is_ordered:
         raise InputError(f"{structure.composition.formula or 'the structure'} is empty or disordered; order it first")
     unavailable = sorted({site.specie.symbol for site in structure} - set(MPScanRelaxSet.CONFIG["POTCAR"]))
@@ -98,11 +126,12 @@ def _check(structure: Structure) -> None:
 
 
 def _plain(structure: Structure) -> Structure:
-    """Without oxidation states and site properties, which would turn up as species names and extra blocks in POSCAR."""
+    """Return a structure without what would turn up as species names and extra blocks in POSCAR."""
     return Structure(structure.lattice, [site.specie.symbol for site in structure], structure.frac_coords)
 
 
 def _write_step(structure: Structure, folder: Path, settings: dict[str, Any]) -> None:
+    """Write the inputs of one step into a folder of its own."""
     inputs = MPScanRelaxSet(_plain(structure), user_incar_settings=settings)
     try:
         inputs.write_input(str(folder), potcar_spec=not SETTINGS.get("PMG_VASP_PSP_DIR"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -67,7 +67,7 @@ def _operations(hall_number: int) -> tuple[str, ...]:
     import spglib
     from pymatgen.core.operations import SymmOp
 
-    known = spglib.get_symmetry_from_database(hall_number)
+    known: Any = spglib.get_symmetry_from_database(hall_number)
     return tuple(
         SymmOp.from_rotation_and_translation(rotation, shift).as_xyz_str()
         for rotation, shift in zip(known["rotations"], known["translations"], strict=True)

@@ -1,0 +1,83 @@
+"""CIF files: the crystal with its symmetry, written only where something is missing or has changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Lattice, Structure
+
+from chggen.results.candidate import Candidate
+from chggen.results.cif_files import write_cifs
+from chggen.symmetry import space_group
+
+_CRYSTALS = {
+    2: ("P-1", Lattice.from_parameters(5, 6, 7, 80, 95, 105), [[0.1, 0.2, 0.3], [0.4, 0.7, 0.15]]),
+    14: ("P2_1/c", Lattice.monoclinic(5, 6, 7, 103), [[0.11, 0.22, 0.33], [0.42, 0.71, 0.05]]),
+    43: ("Fdd2", Lattice.orthorhombic(9, 10, 5), [[0, 0, 0], [0.13, 0.21, 0.37]]),
+    136: ("P4_2/mnm", Lattice.tetragonal(4.6, 2.96), [[0, 0, 0], [0.305, 0.305, 0]]),
+    167: ("R-3c", Lattice.hexagonal(4.76, 12.99), [[0, 0, 0.352], [0.306, 0, 0.25]]),
+    198: ("P2_13", Lattice.cubic(6.5), [[0.06, 0.06, 0.06], [0.4, 0.15, 0.27]]),
+    225: ("Fm-3m", Lattice.cubic(5.64), [[0, 0, 0], [0.5, 0.5, 0.5]]),
+    227: ("Fd-3m", Lattice.cubic(8.1), [[0.125, 0.125, 0.125], [0.5, 0.5, 0.5]]),
+}
+
+
+def _candidate(structure: Structure, name: str = "a") -> Candidate:
+    return Candidate(id=name, stage="generate", formula="X", seed=0, structure=structure)
+
+
+@pytest.mark.parametrize("number", _CRYSTALS)
+def test_the_cif_is_the_crystal_in_its_space_group(tmp_path: Path, number: int) -> None:
+    symbol, lattice, sites = _CRYSTALS[number]
+    crystal = Structure.from_spacegroup(symbol, lattice, ["Ti", "O"], sites).get_primitive_structure()
+    crystal.make_supercell([[1, 1, 0], [0, 1, 0], [0, 0, 1]])
+    crystal.perturb(0.002)
+    write_cifs(_candidate(crystal), tmp_path)
+    text = (tmp_path / "a.cif").read_text()
+    assert f"_symmetry_Int_Tables_number   {number}\n" in text
+    assert text.count("_atom_site_label") == 1
+    assert text.splitlines()[-1].split()[0] == "O"
+    assert len([line for line in text.splitlines() if line.startswith("  Ti ")]) == 1  # one for the orbit
+    back = Structure.from_file(tmp_path / "a.cif")
+    assert space_group(back, 0.01) == number
+    assert StructureMatcher(scale=False, ltol=0.01, stol=0.01, angle_tol=0.5).fit(back, crystal)
+    assert f"_chemical_formula_sum   '{back.composition.formula}'" in text
+    twin = Structure.from_file(tmp_path / "a-P1.cif")
+    assert len(twin) == len(crystal)
+
+
+def test_oxidation_states_are_kept(tmp_path: Path) -> None:
+    salt = Structure.from_spacegroup(*_CRYSTALS[225][:2], ["Na", "Cl"], _CRYSTALS[225][2])
+    salt.add_oxidation_state_by_element({"Na": 1, "Cl": -1})
+    write_cifs(_candidate(salt), tmp_path)
+    assert {str(s) for s in Structure.from_file(tmp_path / "a.cif").species} == {"Na+", "Cl-"}
+
+
+def test_only_what_is_missing_or_changed_is_written(tmp_path: Path) -> None:
+    salt = Structure.from_spacegroup(*_CRYSTALS[225][:2], ["Na", "Cl"], _CRYSTALS[225][2])
+    paths = tmp_path / "a.cif", tmp_path / "a-P1.cif"
+
+    def written(candidate: Candidate) -> list[bool]:
+        before = [p.stat().st_ino if p.exists() else None for p in paths]
+        write_cifs(candidate, tmp_path)
+        return [p.stat().st_ino != inode for p, inode in zip(paths, before, strict=True)]
+
+    assert written(_candidate(salt)) == [True, True]
+    texts = [p.read_text() for p in paths]
+    assert written(_candidate(salt)) == [False, False]
+    assert written(replace(_candidate(salt), n_found=3)) == [False, False]  # not in the files
+    for path in paths:
+        path.unlink()
+        written(_candidate(salt))
+        assert [p.read_text() for p in paths] == texts
+    paths[1].write_text(texts[1][:100])  # a run was killed, another tool wrote
+    assert written(_candidate(salt))[1]
+    assert [p.read_text() for p in paths] == texts
+    moved = salt.copy().scale_lattice(salt.volume * 1.01)
+    assert written(_candidate(moved)) == [True, True]
+    refined = replace(_candidate(moved), refined_symprec=0.1, refined_rms=0.01, refined_max=0.02)
+    assert written(refined) == [True, True]
+    assert "symmetrised at 0.1 Å" in paths[0].read_text()
