@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
+from chggen.campaign.comparison import StructureComparison
 from chggen.campaign.relax_and_refine import SYMMETRY_COST, lower_id
 from chggen.results import Candidate, rank
 from chggen.symmetry import above_trivial, point_group_order
@@ -17,36 +19,50 @@ if TYPE_CHECKING:
 _ENERGY_WINDOW: Final = 0.02  # eV/atom between structures that are compared as duplicates
 
 
-def duplicate_groups(structures: Sequence[Structure], energies: Sequence[float]) -> list[int]:
-    """For each structure the index of the first one equal to it (its own when it is the first).
+def duplicate_groups(
+    structures: Sequence[Structure], energies: Sequence[float], comparison: StructureComparison | None = None
+) -> list[int]:
+    """Group structures that are the same crystal. Of each group the first in sequence stands for the others.
 
-    Sequence order decides who is first. Compared are structures of one reduced formula within 20 meV/atom. energies:
-    eV/atom.
+    A structure joins the first group whose first member is within 20 meV/atom of it and matches it. Groups of one
+    composition are kept sorted by energy, so that those within the window are found without looking at the others.
+
+    Args:
+        structures: The structures, in the order that decides who is first.
+        energies: Their energies, eV/atom. One that is not finite is near no other.
+        comparison: What compares structures; one that has compared some of these before saves doing it again.
+
+    Returns:
+        For each structure the index of the first of its group: its own for those that stand for a group.
     """
+    comparison = comparison or StructureComparison()
+    reduced = [comparison.reduced(structure) for structure in structures]
+    groups: dict[tuple[int, ...], list[tuple[float, int]]] = {}  # contents of the cell → energy and index of the first
     first: list[int] = []
-    for i, structure in enumerate(structures):
-        match = i
-        for j in sorted(set(first)):
-            near = abs(energies[i] - energies[j]) < _ENERGY_WINDOW
-            if near and same_structure(structure, structures[j]):
-                match = j
-                break
-        first.append(match)
+    for i, (own, energy) in enumerate(zip(reduced, energies, strict=True)):
+        known = groups.setdefault(own.contents, [])
+        within = known[bisect_left(known, (energy - 2 * _ENERGY_WINDOW,)) :]  # the exact window is tested below
+        within = within[: bisect_left(within, (energy + 2 * _ENERGY_WINDOW,))]
+        near = sorted(j for other, j in within if abs(energy - other) < _ENERGY_WINDOW)
+        match = comparison.first_same(own, [reduced[j] for j in near])
+        if match is None and math.isfinite(energy):
+            insort(known, (energy, i))
+        first.append(i if match is None else near[match])
     return first
 
 
-def same_structure(one: Structure, other: Structure) -> bool:
-    """Whether pymatgen's StructureMatcher takes both for the same, with its default tolerances."""
-    from pymatgen.analysis.structure_matcher import StructureMatcher
-
-    return bool(StructureMatcher().fit(one, other))
-
-
 def outcome(tries: Sequence[str], made: Mapping[str, Candidate]) -> Candidate | None:
-    """The lowest of what came of the tries of a job, preferably above P1 and P-1; what saddles fell to counts.
+    """Return the lowest of what came of the tries of a job, preferably one above P1 and P-1.
 
-    tries: ids of the candidates; made: all of the run by id. By energy, not rank: a run that is repeated has r²SCAN
-    energies by now, which must not make another candidate the parent.
+    What saddles fell to counts. Candidates are compared by energy, not by rank: a run that is repeated has energies at
+    further levels by now, which must not make another candidate the parent.
+
+    Args:
+        tries: Ids of the candidates that were tried.
+        made: All candidates of the run by id.
+
+    Returns:
+        The lowest good candidate, or None where there is none.
     """
     names = [name for own in tries for name in (own, lower_id(own))]
     good = [made[name] for name in names if name in made and made[name].status == "ok"]
@@ -58,30 +74,47 @@ def outcome(tries: Sequence[str], made: Mapping[str, Candidate]) -> Candidate | 
     )
 
 
-def survivors(candidates: Iterable[Candidate], below: float) -> list[Candidate]:
-    """The distinct good candidates of E_d below this at PBE level, by rank at that level.
+def survivors(
+    candidates: Iterable[Candidate], below: float, comparison: StructureComparison | None = None
+) -> list[Candidate]:
+    """Return the distinct good candidates whose decomposition energy at the level of the run is below a limit.
 
-    As if there were no r²SCAN energies yet: a run that goes on after a kill has some, and order decides who stays.
+    They are ranked and grouped as if there were no energies at a further level yet. A run that goes on after a kill has
+    some, and which of a group stays depends on the order.
+
+    Args:
+        candidates: All candidates of the run.
+        below: The limit, eV/atom.
+        comparison: What compares structures, see `duplicate_groups`.
+
+    Returns:
+        The survivors, best first.
     """
-
-    def at_pbe(candidate: Candidate) -> Any:
-        return rank(replace(candidate, energy_per_atom_r2scan=None, e_decomposition_r2scan=None))
-
-    distinct = with_duplicates(sorted(candidates, key=at_pbe))
+    distinct = with_duplicates(sorted(candidates, key=lambda c: rank(c.at_level_of_run())), comparison)
     return [
         c for c in distinct if c.duplicate_of is None and c.e_decomposition is not None and c.e_decomposition < below
     ]
 
 
-def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:
-    """Ranked candidates with their duplicate groups: duplicate_of, and n_found, found_by, likeness of the one kept.
+def with_duplicates(ranked: Sequence[Candidate], comparison: StructureComparison | None = None) -> list[Candidate]:
+    """Return ranked candidates with their duplicate groups filled in.
 
-    That is the most symmetric of those within 5 meV/atom of the group's lowest, which is what symmetry may cost, of
-    equals the one of the likeliest prototype; it stands before the others. A prototype counts for what still is it.
+    One of each group is kept, and stands before the others: the most symmetric of those within 5 meV/atom of the
+    group's lowest, which is what symmetry may cost, and of equals the one of the likeliest prototype. A prototype
+    counts only where relaxation led to no other structure. The one kept gets `n_found`, `found_by` and
+    `prototype_log_odds` of its group, the others `duplicate_of`.
+
+    Args:
+        ranked: Candidates, best first.
+        comparison: What compares structures, see `duplicate_groups`.
+
+    Returns:
+        The same candidates, groups filled in, in the same order but for those that are kept.
     """
+    comparison = comparison or StructureComparison()
     relaxed = [c for c in ranked if c.status == "ok" and c.energy_per_atom is not None]
     first = duplicate_groups(
-        [cast("Structure", c.structure) for c in relaxed], [c.energy_per_atom or 0 for c in relaxed]
+        [cast("Structure", c.structure) for c in relaxed], [c.energy_per_atom or 0 for c in relaxed], comparison
     )
     groups: dict[int, list[Candidate]] = {}
     for candidate, f in zip(relaxed, first, strict=True):
@@ -91,7 +124,7 @@ def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:
     for same in groups.values():
         limit = min(cast(float, c.energy_per_atom) for c in same) + SYMMETRY_COST
         near = [c for c in same if cast(float, c.energy_per_atom) <= limit]
-        known = {c.id: c.seed_log_odds for c in same if c.seed_log_odds is not None and _as_begun(c)}
+        known = {c.id: c.seed_log_odds for c in same if c.seed_log_odds is not None and _as_begun(c, comparison)}
         log_odds = max(known.values(), default=None)
         kept = max(near, key=lambda c: (point_group_order(c.space_group_loose or 1), known.get(c.id) == log_odds))
         sources = sorted({c.seed_source for c in same if c.seed_source})
@@ -105,6 +138,6 @@ def with_duplicates(ranked: Sequence[Candidate]) -> list[Candidate]:
     return sorted(final.values(), key=lambda c: place[c.id])
 
 
-def _as_begun(candidate: Candidate) -> bool:
-    """Whether its relaxation led to no other structure."""
-    return same_structure(cast("Structure", candidate.raw), cast("Structure", candidate.structure))
+def _as_begun(candidate: Candidate, comparison: StructureComparison) -> bool:
+    """Return whether relaxation led to no other structure."""
+    return comparison.same(cast("Structure", candidate.raw), cast("Structure", candidate.structure))
