@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from ase.build import bulk
 from pymatgen.core import Lattice, Structure
 
 import chggen
+from chggen.campaign import GenerateOptions, InpaintOptions, PredictOptions
 from chggen.stability.references import ReferenceEntry, References
 
 _EMT = "ase:ase.calculators.emt:EMT"
@@ -201,3 +203,21 @@ def test_public_names_stay_functions_whatever_is_imported() -> None:
         assert name in dir(chggen)
     with pytest.raises(AttributeError, match="nothing"):
         _ = chggen.nothing
+
+
+@pytest.mark.parametrize(
+    ("call", "options", "own"),
+    [
+        (chggen.predict, PredictOptions, set()),
+        (chggen.generate, GenerateOptions, {"relax", "formula_units", "max_atoms"}),
+        (chggen.inpaint, InpaintOptions, {"relax", "host", "guests"}),
+    ],
+)
+def test_keywords_and_defaults_are_those_of_the_option_models(call: Any, options: Any, own: set[str]) -> None:
+    machine = {"device", "workers", "batch_size", "executor", "out", "progress"}
+    parameters = inspect.signature(call).parameters
+    assert set(parameters) == set(options.keywords()) | own | machine
+    for name, field in options.keywords().items():
+        assert f"\n    {name}: " in call.__doc__
+        if name not in own and not field.is_required() and parameters[name].default is not parameters[name].empty:
+            assert parameters[name].default == field.default, name
