@@ -187,6 +187,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str, s
     monkeypatch.setenv("MP_API_KEY", "k" * 32)
     yield asked
     server.shutdown()
+    server.server_close()
 
 
 def test_mp_api_fetches_from_a_recorded_server(recorded: list[tuple[str, str, str]], tmp_path: Path) -> None:
