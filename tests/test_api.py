@@ -69,6 +69,7 @@ def test_predict_and_generate_give_candidates() -> None:
         "Cu3Au", guests=["Cu"], n=2, seed=0, formula_units=[1], potential=_EMT, n_resample=1, **_QUICK
     )
     found += chggen.generate("Cu", n=1, seed=0, potential=_EMT, **_QUICK)
+    assert len(found) >= 3  # two of the first call, one of the second
     for c in found:
         assert isinstance(c, chggen.Candidate)
         assert c.status in ("ok", "failed")
@@ -79,21 +80,21 @@ def test_predict_and_generate_give_candidates() -> None:
 
 
 @pytest.mark.parametrize(
-    "call",
+    ("call", "says"),
     [
-        lambda: chggen.predict("Zn", guests="Zn", n=1),
-        lambda: chggen.generate("NaCl", n=1, judge="rope"),
-        lambda: chggen.generate("NaCl", n=1, relax=False, fmax=0.2),
-        lambda: chggen.inpaint("no-such-file", {"Li": 1}),
-        lambda: chggen.inpaint(3.5, {"Li": 1}),
-        lambda: chggen.inpaint(bulk("Al"), {}),
-        lambda: chggen.relax([bulk("Al")], potential="lennard"),
-        lambda: chggen.hull("NaCl", -3.0, level="lda"),
-        lambda: chggen.load_score_model("no-such-file"),
+        (lambda: chggen.predict("Zn", guests="Zn", n=1), "all species"),
+        (lambda: chggen.generate("NaCl", n=1, judge="energy", relax=False), "needs a potential"),
+        (lambda: chggen.generate("NaCl", n=1, relax=False, fmax=0.2), "fmax has no effect without relax"),
+        (lambda: chggen.inpaint("no-such-file", {"Li": 1}), "no structure file at no-such-file"),
+        (lambda: chggen.inpaint(3.5, {"Li": 1}), "got float"),
+        (lambda: chggen.inpaint(bulk("Al"), {}), "no guests asked for"),
+        (lambda: chggen.relax([bulk("Al")], potential="lennard"), "unknown potential .lennard."),
+        (lambda: chggen.hull("NaCl", -3.0, level="lda"), "not at .lda."),
+        (lambda: chggen.load_score_model("no-such-file"), "no score model at no-such-file"),
     ],
 )
-def test_bad_input_raises_input_errors(call: Any) -> None:
-    with pytest.raises(chggen.InputError):
+def test_bad_input_raises_input_errors(call: Any, says: str) -> None:
+    with pytest.raises(chggen.InputError, match=says):
         call()
 
 
