@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from chggen.campaign import GenerateOptions, InpaintOptions, PredictOptions
 from chggen.errors import InputError
 from chggen.execution import Machine, Progress, silent
+from chggen.generation import FILE
 from chggen.io import as_structure, fingerprint
 from chggen.relaxation import Relaxed, RelaxOptions
 from chggen.relaxation import relax as relax_structures
@@ -111,7 +112,8 @@ def generate(
     """Generate crystals of a formula from nothing but the composition.
 
     Args:
-        formula_units: Formula units in the (primitive) cell. None: 1, or all up to `max_atoms` where that is given.
+        formula_units: Formula units in the (primitive) cell. None: 1, or all up to `max_atoms` where that is given, or
+            those of the finished structures of a file.
         relax: Whether candidates are relaxed. Without it the options of relaxation have no effect and are refused.
         device: `cpu` or `cuda`.
         workers: Number of local processes; 0: one for each core. Candidates do not depend on it.
@@ -131,7 +133,8 @@ def generate(
     """
     given = locals()
     if formula_units is None:
-        given["formula_units"] = (1,) if max_atoms is None else ()
+        finished = any(name.startswith(FILE) for name in ([cells_from] if isinstance(cells_from, str) else cells_from))
+        given["formula_units"] = (1,) if max_atoms is None and not finished else ()
     if max_atoms is None:
         del given["max_atoms"]
     options = GenerateOptions.of_keywords(given, without=() if relax else ("relax",))

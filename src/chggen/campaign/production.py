@@ -27,13 +27,22 @@ log = logging.getLogger(__name__)
 # What a candidate takes on one core, roughly, as measured for cells of 3 to 30 atoms:
 _SECONDS_A_SAMPLE: Final = {"fast": 0.6, "best": 1.5}
 _SECONDS_A_RELAXATION: Final = 3.0
+_SECONDS_OF_ORBITS: Final = {"fast": 8.0, "best": 20.0}  # more, where many tries on drawn orbits race
 _SECONDS_AN_ATOM: Final = 0.06
 
 
 def make_candidates(jobs: Sequence[Job], resources: Resources) -> list[Candidate]:
-    """All stages for one batch of jobs, in their order; a stage that fails marks the candidates it fails for.
+    """Make the candidates of a batch of jobs: sample, screen, relax, refine.
 
-    A symmetric candidate that turns out to be a saddle is followed by the lower one that it falls to.
+    A candidate that fails at a stage is marked as failed there, and the others go on.
+
+    Args:
+        jobs: The jobs.
+        resources: Models and options to make them with.
+
+    Returns:
+        The candidates in the order of the jobs. The lower candidate that a saddle falls to comes right behind the
+        saddle.
     """
     raw = sample_jobs(jobs, resources)
     if resources.by_energy:
@@ -45,7 +54,15 @@ def make_candidates(jobs: Sequence[Job], resources: Resources) -> list[Candidate
 
 
 def sample_jobs(jobs: Sequence[Job], resources: Resources) -> list[Structure | str]:
-    """The raw structure of each job, or why there is none; jobs of one kind together."""
+    """Sample the raw structures of jobs. Jobs that are sampled by the same recipe share a batch.
+
+    Args:
+        jobs: The jobs.
+        resources: Score model and recipes to sample with.
+
+    Returns:
+        For each job its raw structure, or the reason why there is none.
+    """
     found: list[Structure | str] = [""] * len(jobs)
     kinds: dict[int, Kind] = {}
     for k, job in enumerate(jobs):
@@ -67,12 +84,14 @@ def expected_seconds(jobs: Sequence[Job], resources: Resources) -> float:
         jobs: The jobs.
         resources: What is done to them.
     """
-    each = (
-        _SECONDS_A_SAMPLE[resources.sampler.quality] + (0 if resources.relax is None else _SECONDS_A_RELAXATION)
-        for _ in jobs
-    )
-    atoms = sum(sum(job.start.species.values()) for job in jobs)
-    return sum(each) + _SECONDS_AN_ATOM * atoms
+    quality, relaxes = resources.sampler.quality, resources.relax is not None
+    total = 0.0
+    for job in jobs:
+        total += _SECONDS_A_SAMPLE[quality] + _SECONDS_AN_ATOM * sum(job.start.species.values())
+        total += _SECONDS_A_RELAXATION * relaxes
+        if relaxes and job.start.on_orbits and job.start.start_sigma is None:
+            total += _SECONDS_OF_ORBITS[quality]
+    return total
 
 
 def lost_job(job: Job, reason: str) -> list[Candidate]:
@@ -88,7 +107,10 @@ def lost_job(job: Job, reason: str) -> list[Candidate]:
 def _contested(
     jobs: Sequence[Job], raw: Sequence[Structure | str], resources: Resources
 ) -> tuple[list[Job], list[Structure | str]]:
-    """The jobs and their samples, rivals and theirs in the place of those that give way."""
+    """Sample the rivals of jobs as well, and return the jobs and samples that win.
+
+    A rival wins if its sample is sound and the other is not, or if it lies clearly lower.
+    """
     final, made = list(jobs), list(raw)
     rivals = {k: job.rival for k, job in enumerate(jobs) if job.rival is not None}
     for (k, rival), other in zip(rivals.items(), sample_jobs(list(rivals.values()), resources), strict=True):
@@ -101,12 +123,19 @@ def _contested(
 
 
 def clearly_lower(rival: Structure, sample: Structure, potential: Potential) -> bool:
-    """Whether, without any relaxation, a rival lies below a sample by more than a potential's error."""
+    """Return whether a rival lies below a sample by more than the potential's error, both without any relaxation.
+
+    Args:
+        rival: The structure that would take the place of the sample.
+        sample: The structure of the same composition that it is compared with.
+        potential: What gives the energies.
+    """
     low, high = relax([rival, sample], potential=potential, fix_cell=True, max_steps=0)
     return low.energy_or_inf < high.energy_or_inf - ENERGY_ERROR
 
 
 def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, resources: Resources) -> list[Structure | str]:
+    """Sample jobs of one kind in one batch; a batch that fails is sampled job by job, so that one costs no other."""
     def start(seeds: Sequence[int]) -> tuple[Crystals, Symmetry]:
         cell_drawer = resources.cell_drawer()
         drawn = [job.start.draw(seed, cell_drawer) for job, seed in zip(jobs, seeds, strict=True)]
@@ -125,6 +154,7 @@ def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, resources: Resources) ->
 
 
 def _screened(job: Job, made: Structure | str) -> Candidate:
+    """Return the candidate of a raw structure, failed where there is none or where no crystal looks like it."""
     if isinstance(made, str):
         return failed(job.candidate, "sample", made)
     reason = reject_reason(made, job.start.species)
