@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, cast
 
 from chggen.campaign.budget import Budget
+from chggen.campaign.comparison import StructureComparison
 from chggen.campaign.duplicates import outcome, survivors, with_duplicates
 from chggen.campaign.options import GenerateOptions, RunOptions
 from chggen.campaign.production import expected_seconds, lost_job, make_candidates
@@ -60,6 +61,7 @@ class Campaign:
         self.workers = Workers(machine, executor)
         self.results = results
         self.progress = progress
+        self._comparison = StructureComparison()
         self._said: set[str] = set()
 
     def __enter__(self) -> Campaign:
@@ -77,18 +79,24 @@ class Campaign:
         Args:
             options: What is asked for.
 
+        Returns:
+            The budget, of which nothing is spent yet.
+
         Raises:
-            InputError: For formulas that cannot be made.
+            InputError: A formula cannot be made.
         """
         budget = Budget(options, draws_cells=self.resources.cell_drawer() is not None)
         budget.check()
         return budget
 
     def spend(self, budget: Budget) -> list[Candidate]:
-        """Make the candidates of all rounds of a budget and return the good ones.
+        """Make the candidates of all rounds of a budget.
 
         Args:
             budget: The budget, of which nothing is spent yet.
+
+        Returns:
+            The good candidates, in the order in which they were asked for.
         """
         found: list[Candidate] = []
         rounds = 0
@@ -100,13 +108,16 @@ class Campaign:
         return found
 
     def make(self, stage: str, jobs: Sequence[Job]) -> list[Candidate | None]:
-        """Make the candidates of jobs and return what comes of each: a good candidate, or None.
+        """Make the candidates of jobs.
 
         Symmetric ones that fail or turn out to be saddles are drawn anew, a few times, under ids of their own.
 
         Args:
             stage: What the progress display calls this.
             jobs: The jobs.
+
+        Returns:
+            For each job the good candidate that came of it, or None.
         """
         attempts = [[job] for job in jobs]
         self._make_each(stage, jobs)
@@ -121,6 +132,7 @@ class Campaign:
         return [outcome([job.candidate.id for job in tries], made) for tries in attempts]
 
     def _make_each(self, stage: str, jobs: Sequence[Job]) -> None:
+        """Make each job once that the results do not hold yet, and put what comes of it into the results."""
         made = self.results.candidates()
         names = {job.candidate.id for job in jobs}
         done = sum(job.candidate.id in made for job in jobs)
@@ -139,7 +151,7 @@ class Campaign:
                 log.info("%s %s %s", c.id, c.status, f"{c.failed_at}: {c.reason}" if c.reason else "")
 
     def _placed(self, candidate: Candidate) -> Candidate:
-        """The candidate with its decomposition energy, where there are references."""
+        """Return a candidate with its decomposition energy and the known phase that it is, where there are references."""
         if candidate.status != "ok" or candidate.energy_per_atom is None or candidate.level is None:
             return candidate
         if candidate.level not in self.references.levels:
@@ -166,7 +178,7 @@ class Campaign:
             return
         level = level_of(finer).name
         resources = replace(self.resources, relax=relax.model_copy(update={"potential": finer}), loaded={})
-        chosen = survivors(self.results.candidates().values(), below)
+        chosen = survivors(self.results.candidates().values(), below, self._comparison)
         done = sum(level in c.energies for c in chosen)
         self.progress(level, done, len(chosen), 0)
         bad = 0
@@ -194,9 +206,13 @@ class Campaign:
             log.warning("no decomposition energy: %s", reason)
 
     def finish(self) -> list[Candidate]:
-        """Find duplicates, rank the candidates and write them; return them, best first, failures last."""
+        """Find duplicates, rank the candidates and export them.
+
+        Returns:
+            All candidates, best first, failed ones last.
+        """
         before = self.results.candidates()
-        final = with_duplicates(sorted(before.values(), key=rank))
+        final = with_duplicates(sorted(before.values(), key=rank), self._comparison)
         self.results.put(c for c in final if c != before[c.id])
         self.results.export(final)
         return final
@@ -209,4 +225,5 @@ def _unscored(candidate: Candidate, reason: str) -> list[Candidate]:
 
 
 def _good(job: Job, made: Mapping[str, Candidate]) -> bool:
+    """Return whether the candidate of a job is there and did not fail."""
     return made[job.candidate.id].status == "ok"

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import math
+import multiprocessing
 import os
+import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -26,7 +27,6 @@ Work = Callable[[Sequence[Any], Any], list[Any]]
 Lost = Callable[[Any, str], list[Any]]
 """(item, reason) → what stands for an item that cannot be computed."""
 _TRIES: Final = 2  # of an item whose worker dies
-_IDLE: Final = 300.0  # s after which workers that nobody needs leave
 _WORTH_STARTING: Final = 20.0  # s of work on one core below which starting workers takes longer than it saves
 _WORTH_SENDING: Final = 2.0  # s of work below which it is done at once though workers are there
 
@@ -41,7 +41,7 @@ class Sendable(Protocol):
 
 
 class Workers:
-    """Where the batches of a run are computed: in this process, in a pool of local processes, or where told.
+    """Where the batches of a run are computed: in this process, in local processes, or in an executor of the user's.
 
     The pool of local processes is begun when first needed and kept for later calls of the same process, since each
     worker has models to load. Work that is small is done in this process.
@@ -80,14 +80,29 @@ class Workers:
             return
         yield from _Spread(self, work, resources.unloaded(), lost).run(batches)
 
-    def pool(self) -> Executor:
-        """Return the executor, a new pool of local processes where the last one has broken."""
-        return self.executor if self.executor is not None else _local_pool(self._count())
+    def submit(self, work: Work, batch: Sequence[Any], resources: Any) -> Future[list[Any]]:
+        """Send a batch on its way.
+
+        Args:
+            work: A function of a module, called with the batch and the resources.
+            batch: The batch.
+            resources: What work needs besides its batch, before anything is loaded.
+
+        Returns:
+            What will come of it. Where the pool of local processes has broken, a new one is begun.
+        """
+        if self.executor is not None:
+            return self.executor.submit(_in_worker, work, batch, resources)
+        try:
+            return _submitted(self._count(), work, batch, resources)
+        except RuntimeError:  # BrokenProcessPool is one, and so is what a pool that was shut down raises
+            _pools.pop(self._count()).shutdown(wait=False, cancel_futures=True)
+            return _submitted(self._count(), work, batch, resources)
 
     def _here(self, n_batches: int, seconds: float) -> bool:
         if worker_count(self.machine, n_batches) == 1:
             return True
-        return seconds < (_WORTH_SENDING if _begun.get("workers") == self._count() else _WORTH_STARTING)
+        return seconds < (_WORTH_SENDING if self._count() in _pools else _WORTH_STARTING)
 
     def _count(self) -> int:
         return self.machine.workers or _cores()
@@ -106,9 +121,10 @@ class _Spread:
         self._resources = resources
         self._lost = lost
         self._pending: dict[Future[list[Any]], Sequence[Any]] = {}
-        self._suspects: deque[tuple[Sequence[Any], int]] = deque()
+        self._suspects: deque[tuple[Any, int, str]] = deque()  # item, how often it was tried, what happened
 
     def run(self, batches: Sequence[Sequence[Any]]) -> Iterator[list[Any]]:
+        """Yield what comes of each batch, in the order in which they finish."""
         waiting = deque(batches)
         try:
             while waiting or self._pending or self._suspects:
@@ -126,12 +142,12 @@ class _Spread:
                 future.cancel()
             raise
 
-    def _most(self) -> float:
+    def _most(self) -> float | int:
         """Return how many batches may be on their way: few in local processes, where a death makes all suspect."""
         return math.inf if self._workers.executor is not None else 1 + (self._workers.machine.workers or _cores())
 
     def _send(self, batch: Sequence[Any]) -> None:
-        self._pending[self._workers.pool().submit(_in_worker, self._work, batch, self._resources)] = batch
+        self._pending[self._workers.submit(self._work, batch, self._resources)] = batch
 
     def _result(self, future: Future[list[Any]], batch: Sequence[Any]) -> list[Any] | None:
         """Return what came of a batch; None where it has to be tried again."""
@@ -139,20 +155,19 @@ class _Spread:
             return future.result()
         except Exception as error:  # of the work, of sending it, or a worker that died
             log.warning("a batch of %d did not come back: %s", len(batch), _reason(error))
-            tried = 0 if isinstance(error, BrokenExecutor) else 1
-            self._suspects.extend(([item], tried if len(batch) > 1 else tried + 1) for item in batch)
+            tried = 0 if isinstance(error, BrokenExecutor) and len(batch) > 1 else 1
+            self._suspects.extend((item, tried, _reason(error)) for item in batch)
             return None
 
-    def _alone(self, batch: Sequence[Any], tries: int) -> list[Any]:
+    def _alone(self, item: Any, tries: int, reason: str) -> list[Any]:
         """Return what comes of a suspected item, computed while nothing else is."""
-        reason = "its worker died"
         for _ in range(tries, _TRIES):
             try:
-                return self._workers.pool().submit(_in_worker, self._work, batch, self._resources).result()
+                return self._workers.submit(self._work, [item], self._resources).result()
             except Exception as error:
                 reason = _reason(error)
                 log.warning("an item did not come back: %s", reason)
-        return self._lost(batch[0], reason)
+        return self._lost(item, reason)
 
 
 def worker_count(machine: Machine, n_batches: int) -> int:
@@ -200,6 +215,7 @@ def _guarded(work: Work, batch: Sequence[Any], resources: Any, lost: Lost) -> It
 
 
 def _reason(error: BaseException) -> str:
+    """Return what to say of an error, in one line."""
     text = next(iter(str(error).splitlines()), "")
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
@@ -211,7 +227,7 @@ def _cores() -> int:
 
 @contextmanager
 def _one_thread(machine: Machine) -> Iterator[None]:
-    """Use one thread on a CPU, as workers do: beside other programs two that wait for each other can take forever."""
+    """Use one thread on a CPU, as workers do: beside other programs, threads that wait for each other take forever."""
     before = torch.get_num_threads()
     torch.set_num_threads(1 if machine.device == "cpu" else before)
     try:
@@ -220,28 +236,46 @@ def _one_thread(machine: Machine) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-_begun: dict[str, int] = {}  # how many local workers there are
+_pools: dict[int, ProcessPoolExecutor] = {}
+"""The pools of this process by number of workers; each is kept for later calls."""
 
 
-def _local_pool(workers: int) -> Executor:
-    """Return the pool of local processes, begun anew where it has broken or is of another size."""
-    from loky import get_reusable_executor
+def _submitted(workers: int, work: Work, batch: Sequence[Any], resources: Any) -> Future[list[Any]]:
+    """Return the future of a batch in the pool of so many local processes, begun where it is not there."""
+    if workers not in _pools:
+        for other in _pools.values():
+            other.shutdown(wait=False, cancel_futures=True)
+        _pools.clear()
+        context = multiprocessing.get_context("spawn")
+        _pools[workers] = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
+    with _hidden_main():  # workers are started when there is work for them
+        return _pools[workers].submit(_in_worker, work, batch, resources)
 
-    _begun["workers"] = workers
-    pool: Executor = get_reusable_executor(max_workers=workers, timeout=_IDLE, initializer=_begin_worker)
-    return pool
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Hide the calling script while workers start: they need nothing of it, and would run it again."""
+    main = vars(sys.modules["__main__"])
+    kept: dict[str, Any] = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(kept)
 
 
 def _begin_worker() -> None:
-    """Begin a worker: one thread, since processes would fight over the cores; it ends when its parent is killed."""
+    """Prepare a worker: it uses one thread, since processes would fight over the cores, and ends with its parent."""
     torch.set_num_threads(1)
-    threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
-def _leave_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os._exit(1)
+def _leave_with_parent() -> None:
+    """End this process once its parent is gone, even if that was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 _resources_of_worker: dict[str, Any] = {}
