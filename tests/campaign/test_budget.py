@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from chggen.campaign.budget import Budget, formula_units
+from chggen.campaign.arms import formula_units
+from chggen.campaign.budget import Budget
 from chggen.campaign.options import GenerateOptions, PredictOptions
 from chggen.crystals.composition import compositions
 from chggen.errors import InputError

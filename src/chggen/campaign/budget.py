@@ -1,4 +1,4 @@
-"""What a run makes next: which formulas, cell sizes and seed sources its candidates come from, round by round.
+"""What a run makes next: which formulas, cell sizes and sources its candidates come from, round by round.
 
 A round is a fixed stretch of candidates. What is learnt changes between rounds only, and from complete ones, so a
 resumed run asks for the very same candidates.
@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from chggen.campaign.options import GenerateOptions, PredictOptions
-from chggen.crystals import compositions, parse_formula, reduced, system_elements
+from chggen.campaign.arms import Arm, formula_units, formulas_of
+from chggen.campaign.options import GenerateOptions
+from chggen.crystals import parse_formula
 from chggen.errors import InputError
 from chggen.generation import (
     AUTO,
@@ -33,55 +34,41 @@ from chggen.generation import (
     cell_sources,
     count_known,
 )
-from chggen.io import MAX_ATOMS
 from chggen.results import Candidate
 
-_STEADY: Final = 0.25  # of the budget goes by these shares to the end, so that no source or cell size is starved
-_SCALE: Final = 0.05  # eV/atom by which the best of an arm is above the best of all, when its share falls e-fold
-_ROUND: Final = 8  # candidates in a round, more where there are more than eight rounds of it
-_NEAR: Final = 0.1  # eV/atom; candidates this near to the lowest say what volume the formula takes
-
-
-@dataclass(frozen=True)
-class Arm:
-    """A seed source for cells of so many formula units."""
-
-    formula: str
-    units: int
-    source: str
-
-
-def formula_units(n_atoms: int, asked: Sequence[int], most_atoms: int) -> tuple[int, ...]:
-    """Multiples of the formula to make cells of: those asked for, else all up to most_atoms, one at least.
-
-    Raises InputError where a cell would be empty or too large.
-    """
-    for z in asked or (1,):
-        if z < 1 or z * n_atoms > MAX_ATOMS:
-            raise InputError(f"{z} formula units give {z * n_atoms} atoms; expected cells of 1 to {MAX_ATOMS} atoms")
-    return tuple(dict.fromkeys(asked)) or tuple(range(1, max(1, min(most_atoms, MAX_ATOMS) // n_atoms) + 1))
+_STEADY: Final = 0.25  # part of the budget that keeps the first shares, so that no source or cell size is starved
+_SCALE: Final = 0.05  # eV/atom; an arm whose best candidate lies this far above the best of all gets 1/e
+_ROUND: Final = 8  # both the least number of candidates in a round and the largest number of rounds
+_NEAR: Final = 0.1  # eV/atom; the volume of a formula is learnt from candidates this near to its lowest
 
 
 class Budget:
     """The de novo candidates of a run: which formula, cell size and source each of them gets, round by round.
 
-    With `auto` all sources and cell sizes share the budget, more for those that do better. Sources that are named take
-    turns, and n candidates are made for each cell size. Finished structures of a file come in its order, at most n of
-    each formula.
+    There are three ways to share the candidates:
+
+    - With `auto`, all sources and cell sizes share one budget, and those that do better get more of it.
+    - Sources that are named take turns, and n candidates are made for each cell size.
+    - Finished structures of a file come in the order of the file, at most n of each formula.
 
     Args:
         options: What is asked for.
         draws_cells: Whether the score model of the run can draw cells.
 
+    Attributes:
+        species: Formula to its content, element symbol to number of atoms.
+        adaptive: Whether sources and cell sizes share one budget.
+        total: Number of candidates in all rounds.
+
     Raises:
-        InputError: For formulas that cannot be made, and where the sources have nothing for them.
+        InputError: A formula cannot be made, or the sources have nothing for it.
     """
 
     def __init__(self, options: GenerateOptions, draws_cells: bool = False) -> None:
         self.options = options
         self._draws_cells = draws_cells
         self._finished: dict[Arm, list[FinishedStructure]] = {}
-        self.species = {formula: parse_formula(formula) for formula in _formulas(options)}
+        self.species = {formula: parse_formula(formula) for formula in formulas_of(options)}
         self.adaptive = options.cells_from == (AUTO,) and options.space_group == "none"
         self._sizes = {
             formula: formula_units(sum(species.values()), options.formula_units, options.max_atoms)
@@ -94,13 +81,17 @@ class Budget:
         self._prior = self._priors() if self.adaptive else {}
         self._turns = [] if self.adaptive else list(self._from_file() or self._in_turn())
         self.total = options.n * len(self.species) if self.adaptive else len(self._turns)
-        self._stride = self.total if len(self.species) == 1 else options.n  # ranks that a formula's own draws take
+        self._stride = self.total if len(self.species) == 1 else options.n  # ranks between a candidate and its redraw
         self._credit = dict.fromkeys(self._prior, 0.0)
         self._asked: list[Arm] = []
         self._found: dict[Arm, list[Candidate]] = {}
 
     def check(self) -> None:
-        """Draw the first start of each source, which refuses a formula that does not fit."""
+        """Draw the first start of each source that was named, so that a formula that does not fit is refused at once.
+
+        Raises:
+            InputError: The species do not fit a source or the space group.
+        """
         for arm in dict.fromkeys(self._turns):
             start = self._job(arm, 0, 0).start
             if isinstance(start, SpaceGroupCell):
@@ -109,7 +100,13 @@ class Budget:
                 start.draw(0)
 
     def next_round(self) -> list[Job]:
-        """Jobs of the next round, none after the last; what came of the one before has to be learnt first."""
+        """Return the jobs of the next round.
+
+        Call `learn` with the outcomes of one round before the next is asked for.
+
+        Returns:
+            The jobs; none after the last round.
+        """
         size = min(max(_ROUND, math.ceil(self.total / _ROUND)), self.total - len(self._asked))
         begun = len(self._asked)
         arms = list(self._picked(size)) if self.adaptive else self._turns[begun : begun + size]
@@ -124,18 +121,26 @@ class Budget:
         return jobs
 
     def learn(self, outcomes: Sequence[Candidate | None]) -> None:
-        """What came of the jobs of the last round, in their order; None: nothing good."""
+        """Take in what came of the jobs of the last round.
+
+        Good energies steer the shares of the next rounds, and volumes of the best candidates the volumes of the next
+        cells.
+
+        Args:
+            outcomes: For each job of the round, in order, the good candidate that came of it, or None.
+        """
         last = self._asked[len(self._asked) - len(outcomes) :]
         for arm, outcome in zip(last, outcomes, strict=True):
             if outcome is None:
                 self._found.setdefault(arm, [])
-            elif outcome.energy_per_atom is not None:  # without one it tells nothing of its arm
+            elif outcome.energy_per_atom is not None:  # without an energy it tells nothing about its arm
                 self._found.setdefault(arm, []).append(outcome)
         if self.options.volume is None:
             for formula in dict.fromkeys(arm.formula for arm in last):
                 self._volumes[formula] = VolumePrior.of(self.species[formula]).given(self._volumes_near_best(formula))
 
     def _job(self, arm: Arm, index: int, rank: int) -> Job:
+        """Return a job of an arm; `index` counts those of its formula and cell size, `rank` those of the arm itself."""
         rng = np.random.default_rng([self.options.seed, arm.units, index])
         seed = int(rng.integers(2**62))
         start = self._start(arm, rank, rng)
@@ -150,6 +155,7 @@ class Budget:
         return Job(candidate=candidate, start=start)
 
     def _start(self, arm: Arm, rank: int, rng: np.random.Generator) -> Start:
+        """Return what the candidate of this rank among those of an arm starts from."""
         if arm in self._finished:
             return self._finished[arm][rank]
         request = CellRequest(
@@ -163,11 +169,12 @@ class Budget:
         return cell_sources()[arm.source].start(request)
 
     def _sources(self, formula: str, units: int, asked: Sequence[str]) -> list[str]:
+        """Return which of the named sources have cells of so many formula units."""
         content = {symbol: units * n for symbol, n in self.species[formula].items()}
         return [name for name in asked if cell_sources()[name].available(content, self._draws_cells)]
 
     def _from_file(self) -> list[Arm]:
-        """The arms of the finished structures of a file, where cells come from one."""
+        """Return an arm for each finished structure of a file; none where cells do not come from a file."""
         name = self.options.cells_from[0]
         if not name.startswith(FILE):
             return []
@@ -187,9 +194,12 @@ class Budget:
         return turns
 
     def _in_turn(self) -> Iterator[Arm]:
-        """Every candidate's arm: all cell sizes before the next source, which is another for each size in turn."""
+        """Yield the arm of each candidate where named sources take turns.
+
+        Each turn visits all formulas and cell sizes once. From turn to turn, each of them goes on to its next source.
+        """
         asked: tuple[str, ...] = self.options.cells_from
-        if self.options.space_group != "none":  # which these two alone can keep
+        if self.options.space_group != "none":  # only these two sources keep a space group
             asked = ("learned",) if "learned" in asked else ("space-group",)
         sources = {}
         for formula, sizes in self._sizes.items():
@@ -206,7 +216,11 @@ class Budget:
                     yield Arm(formula, units, own[index % len(own)])
 
     def _priors(self) -> dict[Arm, float]:
-        """Shares to begin with: formulas alike, cell sizes by how many crystals of the stoichiometry have them."""
+        """Return the shares that the arms begin with; they sum to 1.
+
+        Formulas share alike. Cell sizes of a formula share by how many known crystals of its stoichiometry have that
+        size, and the sources of a size by the shares that they are registered with.
+        """
         shares: dict[Arm, float] = {}
         for formula, sizes in self._sizes.items():
             species = self.species[formula]
@@ -219,7 +233,11 @@ class Budget:
         return shares
 
     def _picked(self, n: int) -> Iterator[Arm]:
-        """n arms, each as often as its share says, what rounding owes it kept for the rounds to come."""
+        """Yield the arms of the next n candidates, as often as their shares say.
+
+        An arm collects its share for each candidate and pays 1 when it is picked; the one with most credit is next.
+        What rounding owes an arm is therefore kept for later rounds.
+        """
         shares = self._shares()
         for _ in range(n):
             for arm, share in shares.items():
@@ -229,7 +247,10 @@ class Budget:
             yield chosen
 
     def _shares(self) -> dict[Arm, float]:
-        """Shares of the arms after what is known: more for those whose best is low, and for formulas near the hull."""
+        """Return the shares of the arms, given what is known by now.
+
+        Arms get more the lower their best candidate lies, and formulas the nearer they come to the hull.
+        """
         lowest = {formula: min(self._energies(formula), default=math.inf) for formula in self.species}
         weights = {arm: prior * self._promise(arm, lowest[arm.formula]) for arm, prior in self._prior.items()}
         total = sum(weights.values())
@@ -238,7 +259,11 @@ class Budget:
         return {arm: _STEADY * p + (1 - _STEADY) * weights[arm] / total for arm, p in self._prior.items()}
 
     def _promise(self, arm: Arm, lowest: float) -> float:
-        """1 for an arm never tried, or one with the best candidate of a formula on the hull; 0 where all failed."""
+        """Return how much an arm promises, from 0 to 1, given the lowest energy of its formula, eV/atom.
+
+        It is 1 for an arm that was never tried, and for one that found the best candidate of a formula that reaches the
+        hull. It is 0 where all candidates of the arm failed.
+        """
         if arm not in self._found:
             height = 0.0
         else:
@@ -247,31 +272,18 @@ class Budget:
         return math.exp(-(height + max(above, 0.0)) / _SCALE)
 
     def _of(self, formula: str) -> Iterator[Candidate]:
+        """Yield the good candidates of a formula."""
         return (c for arm, found in self._found.items() if arm.formula == formula for c in found)
 
     def _energies(self, formula: str) -> list[float]:
+        """Return the energies of the good candidates of a formula, eV/atom."""
         return [_energy(c) for c in self._of(formula)]
 
     def _volumes_near_best(self, formula: str) -> list[float]:
+        """Return the volumes of the candidates of a formula that lie near its lowest one, Å³/atom."""
         limit = min(self._energies(formula), default=math.inf) + _NEAR
         return [c.volume_per_atom for c in self._of(formula) if _energy(c) <= limit and c.volume_per_atom is not None]
 
 
 def _energy(candidate: Candidate) -> float:
     return math.inf if candidate.energy_per_atom is None else candidate.energy_per_atom
-
-
-def _formulas(options: GenerateOptions) -> tuple[str, ...]:
-    """The formula asked for, or all of the system, the smallest first."""
-    if not isinstance(options, PredictOptions) or not options.system:
-        return (options.formula,)
-    elements = system_elements(options.system)
-    ends = [reduced(parse_formula(end)) for end in options.between]
-    found = compositions(elements, options.max_atoms, ends)
-    if not found:
-        where = f" between {' and '.join(options.between)}" if options.between else ""
-        raise InputError(
-            f"no composition of {options.system}{where} has at most {options.max_atoms} atoms; expected one, so raise "
-            "--max-atoms"
-        )
-    return tuple("".join(f"{s}{n if n > 1 else ''}" for s, n in counts.items()) for counts in found)

@@ -1,4 +1,4 @@
-"""Which fillings of a host a run asks for, and what each starts from."""
+"""Jobs of filling a host with guests: which fillings a run asks for, and what each of them starts from."""
 
 from __future__ import annotations
 
@@ -35,11 +35,22 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 log = logging.getLogger(__name__)
-_FREE_SHARE: Final = {"mixed": 0.25, "host": 0.0, "none": 1.0}  # of fillings whose guests are placed anywhere
+_SHARE_ANYWHERE: Final = {"mixed": 0.25, "host": 0.0, "none": 1.0}  # share of fillings whose guests start anywhere
 
 
 def guests_of(species: Mapping[str, int], asked: Sequence[str]) -> tuple[str, ...]:
-    """The guest species of a composition: those asked for, or its most mobile one, if any. Raises InputError."""
+    """Return the guest species of a composition: those asked for, else the most mobile one.
+
+    Args:
+        species: Element symbol to number of atoms in the formula.
+        asked: Guest symbols that the user named; empty for a choice by chggen.
+
+    Returns:
+        Guest symbols. Empty where none were asked for and no species counts as mobile, which the log says.
+
+    Raises:
+        InputError: A guest is not in the formula, or all of its species are guests.
+    """
     for symbol in asked:
         if symbol not in species:
             raise InputError(f"guest '{symbol}' is not in the formula; expected one of {', '.join(species)}")
@@ -52,9 +63,19 @@ def guests_of(species: Mapping[str, int], asked: Sequence[str]) -> tuple[str, ..
 
 
 def guests_by_formula(formulas: Mapping[str, Mapping[str, int]], options: PredictOptions) -> dict[str, tuple[str, ...]]:
-    """The guest species of every formula of a run; of a system, none where a formula has no host beside its guests.
+    """Return the guest species of every formula of a run.
 
-    Raises InputError as guests_of does, for one formula.
+    In a run over a whole system, a formula has no guests where it lacks one of those asked for or would keep no host.
+
+    Args:
+        formulas: Formula to its content, element symbol to number of atoms.
+        options: Options of the run.
+
+    Returns:
+        Formula to guest symbols.
+
+    Raises:
+        InputError: A guest is in no formula of the run. In a run of one formula, also for what `guests_of` refuses.
     """
     found = {}
     for symbol in options.guests:
@@ -71,10 +92,18 @@ def guests_by_formula(formulas: Mapping[str, Mapping[str, int]], options: Predic
 
 
 def framework_jobs(parent: Candidate, guests: Sequence[str], options: PredictOptions) -> list[Job] | Candidate:
-    """The inpainting jobs for a parent's symmetrised framework, or the one failed candidate where there is none.
+    """Return the jobs that put the guests of a crystal back into its symmetrised framework.
 
-    A framework may have more symmetry than the crystal that it came from, so half of the tries on orbits are on those
-    of subgroups as large as the crystal's group.
+    A framework may have more symmetry than the crystal that it came from. Half of the draws of orbits therefore use
+    subgroups of the framework's group that are as large as the group of the crystal, where there are such.
+
+    Args:
+        parent: A good de novo candidate, whose structure has the guests.
+        guests: Symbols of the guests that are taken out and placed anew.
+        options: Options of the run: number of fillings, how many of them on orbits, and the seed.
+
+    Returns:
+        One job for each filling. Where there is no framework with symmetry, a single failed candidate that says why.
     """
     candidate = Candidate(
         id=f"{parent.id}-i0",
@@ -91,32 +120,44 @@ def framework_jobs(parent: Candidate, guests: Sequence[str], options: PredictOpt
         if refined is None:
             return failed(candidate, "refine", "no tolerance up to 2 Å gives the framework a group above P1 and P-1")
         candidate = with_framework(candidate, refined)
-        free = Host(framework=refined.structure, guests=host.guests)
+        free_host = Host(framework=refined.structure, guests=host.guests)
     except InputError as error:  # atoms that relaxing or symmetrising brought too close
         return failed(candidate, "refine", str(error))
-    share = _FREE_SHARE[options.symmetry]
-    symmetric = _on_orbits_if_they_fit(free, parent.id, len(operations(crystal)[0])) if share < 1 else free
+    share = _SHARE_ANYWHERE[options.symmetry]
+    orbit_host = free_host
+    if share < 1:
+        orbit_host = _on_orbits_if_they_fit(free_host, parent.id, len(operations(crystal)[0]))
     jobs = []
     for k in range(options.per_framework):
         seed = _framework_seed(parent, options, k)
         anywhere = np.random.default_rng([seed, 0]).random() < share
         filling = replace(candidate, id=f"{parent.id}-i{k}", seed=seed)
-        jobs.append(Job(candidate=filling, start=GivenHost(free if anywhere else symmetric)))
+        jobs.append(Job(candidate=filling, start=GivenHost(free_host if anywhere else orbit_host)))
     return jobs
 
 
 def with_framework(candidate: Candidate, refined: Refined) -> Candidate:
-    """The candidate with how far symmetrising moved its framework."""
+    """Return a candidate with how far symmetrising moved its framework.
+
+    Args:
+        candidate: A candidate with guests in a symmetrised framework.
+        refined: The symmetrised framework.
+
+    Returns:
+        The candidate with `framework_symprec`, `framework_rms` and `framework_max`, in Å.
+    """
     return replace(
         candidate, framework_symprec=refined.symprec, framework_rms=refined.rms, framework_max=refined.largest
     )
 
 
 def _framework_seed(parent: Candidate, options: PredictOptions, k: int) -> int:
+    """Return the seed of the k-th filling of a parent's framework."""
     return int(np.random.default_rng([options.seed, parent.seed, k]).integers(2**62))
 
 
 def _on_orbits_if_they_fit(host: Host, name: str, order: int) -> Host:
+    """Return a host with its guests on orbits, or as it is where they fit none; `order` as in `on_orbits`."""
     try:
         return on_orbits(host, order)
     except InputError as error:
@@ -125,18 +166,25 @@ def _on_orbits_if_they_fit(host: Host, name: str, order: int) -> Host:
 
 
 def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
-    """n jobs with the same host; guests are added to what it holds. The last has the next start for a rival.
+    """Return the n jobs that add guests to a given host.
 
-    Guests from `auto` leave known prototypes and orbits alone where the host is noised, which asks for the paper's way.
+    With guests from `auto`, known prototypes and orbits are used only where the anchor is `clamp`. The other anchors
+    noise the host as the paper does, and there guests start anywhere.
+
+    The last job has a rival: the same candidate from the next start in line. Where runs choose by energy, the rival
+    takes the place of the last job if its sample lies clearly lower.
+
+    Args:
+        host: The host. Guests are added to what it holds.
+        options: Options of the run.
+
+    Returns:
+        n jobs in the order of their ids.
+
+    Raises:
+        InputError: The supercell is too large, the options contradict each other, or the guests do not fit the host.
     """
-    framework = host.copy()
-    n_atoms = len(host) * math.prod(options.supercell)
-    if n_atoms > MAX_ATOMS:
-        raise InputError(f"that supercell has {n_atoms} atoms; expected at most {MAX_ATOMS}, so ask for a smaller one")
-    if options.sampler.anchor == "paper" and options.guests_from == PrototypeGuests.name:
-        raise InputError("anchor paper starts guests anywhere, not on sites of prototypes; use clamp or renoise")
-    if options.supercell != (1, 1, 1):
-        framework.make_supercell(options.supercell)
+    framework = _repeated(host, options)
     moved = symmetrised(framework) if options.symmetry == "host" else None
     filled = Host(framework=framework if moved is None else moved.structure, guests=options.guests)
     if moved is not None:
@@ -166,7 +214,21 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
     return jobs
 
 
+def _repeated(host: Structure, options: InpaintOptions) -> Structure:
+    """Return the host repeated to the supercell, after checking what does not depend on its symmetry."""
+    framework = host.copy()
+    n_atoms = len(host) * math.prod(options.supercell)
+    if n_atoms > MAX_ATOMS:
+        raise InputError(f"that supercell has {n_atoms} atoms; expected at most {MAX_ATOMS}, so ask for a smaller one")
+    if options.sampler.anchor == "paper" and options.guests_from == PrototypeGuests.name:
+        raise InputError("anchor paper starts guests anywhere, not on sites of prototypes; use clamp or renoise")
+    if options.supercell != (1, 1, 1):
+        framework.make_supercell(options.supercell)
+    return framework
+
+
 def _formula(framework: Structure, guests: Mapping[str, int]) -> str:
+    """Return the reduced formula of a framework with its guests."""
     from pymatgen.core import Composition
 
     return plain_formula(framework.composition + Composition(dict(guests)))

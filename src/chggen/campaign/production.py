@@ -136,6 +136,7 @@ def clearly_lower(rival: Structure, sample: Structure, potential: Potential) -> 
 
 def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, resources: Resources) -> list[Structure | str]:
     """Sample jobs of one kind in one batch; a batch that fails is sampled job by job, so that one costs no other."""
+
     def start(seeds: Sequence[int]) -> tuple[Crystals, Symmetry]:
         cell_drawer = resources.cell_drawer()
         drawn = [job.start.draw(seed, cell_drawer) for job, seed in zip(jobs, seeds, strict=True)]
@@ -154,7 +155,7 @@ def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, resources: Resources) ->
 
 
 def _screened(job: Job, made: Structure | str) -> Candidate:
-    """Return the candidate of a raw structure, failed where there is none or where no crystal looks like it."""
+    """Return the candidate of a raw structure, failed where there is none or where it is no sound crystal."""
     if isinstance(made, str):
         return failed(job.candidate, "sample", made)
     reason = reject_reason(made, job.start.species)

@@ -19,40 +19,56 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 log = logging.getLogger(__name__)
-_LADDER: Final = (0.5, 0.3, 0.1, 0.03)  # Å; symprecs at which a relaxed structure is symmetrised
-SYMMETRY_COST: Final = 0.005  # eV/atom that symmetrising may cost before it is not done
-_PUSH: Final = 0.05  # Å; root mean square displacement of an atom in the saddle check
-_STRAIN: Final = 0.01  # of the cell along with it: what 0.05 Å are of 5 Å
-_FALL: Final = 0.005  # eV/atom by which a pushed candidate falls from a saddle
+_LADDER: Final = (0.5, 0.3, 0.1, 0.03)  # Å; symprecs tried when a relaxed structure is symmetrised
+SYMMETRY_COST: Final = 0.005  # eV/atom; symmetrising that costs more is not done
+_PUSH: Final = 0.05  # Å; root mean square displacement of an atom when it is pushed in the saddle check
+_STRAIN: Final = 0.01  # standard deviation of the strain of the cell in the same push: 0.05 Å of 5 Å
+_FALL: Final = 0.005  # eV/atom; a pushed candidate that falls by more was a saddle
 
 
 def relax_candidates(
     candidates: Sequence[Candidate], resources: Resources, symmetric: Sequence[bool] | None = None
 ) -> list[Candidate]:
-    """The candidates with relaxed, refined structures and energies; those that failed before stay as they are.
+    """Relax candidates and find their symmetry.
 
-    Symmetric ones keep their group on the way, and are then pushed off it: where one falls, it is a saddle, marked as
-    such, and the lower candidate follows it with the saddle as its parent.
+    Symmetric candidates keep their space group while they relax. They are then pushed off it at random and relaxed
+    freely: one that falls clearly is a saddle point of the energy, not a minimum (see `after_push`).
+
+    Args:
+        candidates: Candidates with a structure each. Failed ones are passed through as they are.
+        resources: How to relax, and with which potential.
+        symmetric: For each candidate whether it is to keep its group; None stands for none of them.
+
+    Returns:
+        The candidates in their order, with relaxed, refined structures and energies, or failed with a reason. The lower
+        candidate that a saddle falls to comes right behind the saddle.
     """
     assert resources.relax is not None
-    going = [i for i, c in enumerate(candidates) if c.status == "ok"]
-    marks = [bool(symmetric and symmetric[i]) for i in going]
-    kept = [KEPT if mark else resources.relax.fix_symmetry for mark in marks]
-    done = _relaxed([cast("Structure", candidates[i].structure) for i in going], kept, resources)
+    indices = [i for i, c in enumerate(candidates) if c.status == "ok"]
+    keeps_group = [bool(symmetric and symmetric[i]) for i in indices]
+    symprecs = [KEPT if keeps else resources.relax.fix_symmetry for keeps in keeps_group]
+    ends = _relaxed([cast("Structure", candidates[i].structure) for i in indices], symprecs, resources)
     result = list(candidates)
-    for i, relaxed in zip(going, done, strict=True):
+    for i, relaxed in zip(indices, ends, strict=True):
         if resources.trajectories is not None and relaxed.trajectory:
             write_trajectory(relaxed.trajectory, resources.trajectories / f"{candidates[i].id}.extxyz")
         result[i] = with_relaxation(candidates[i], relaxed, resources)
-    pushed = [i for i, mark in zip(going, marks, strict=True) if mark and result[i].status == "ok"]
+    pushed = [i for i, keeps in zip(indices, keeps_group, strict=True) if keeps and result[i].status == "ok"]
     return _off_saddles(result, pushed, resources)
 
 
 def rescored(candidates: Sequence[Candidate], resources: Resources) -> list[Candidate]:
-    """The candidates with their energies after relaxing on with the potential of `resources`, at its level.
+    """Relax candidates once more with another potential, for their energies at its level of theory.
 
-    Their structures stay those of the first level, and they keep their symmetry on the way. One that does not relax
-    stays without the energy, and the log says why.
+    They keep their symmetry on the way. Their structures stay those of the first level. One that does not relax gets no
+    energy at this level, and the log says why.
+
+    Args:
+        candidates: Relaxed candidates.
+        resources: How to relax, with the potential whose level is wanted.
+
+    Returns:
+        The candidates in their order, with the energy at the further level where there is one.
     """
     level = resources.potential().level
     ends = _relaxed([cast("Structure", c.structure) for c in candidates], [KEPT] * len(candidates), resources)
@@ -67,12 +83,26 @@ def rescored(candidates: Sequence[Candidate], resources: Resources) -> list[Cand
 
 
 def lower_id(name: str) -> str:
-    """Id of what a saddle falls to."""
+    """Return the id of the candidate that a saddle falls to.
+
+    Args:
+        name: Id of the saddle.
+    """
     return f"{name}-low"
 
 
 def with_relaxation(candidate: Candidate, relaxed: Relaxed, resources: Resources) -> Candidate:
-    """The candidate with its relaxed, refined structure, or marked as failed where relaxation broke down."""
+    """Return a candidate with the outcome of its relaxation, refined where it converged.
+
+    Args:
+        candidate: The candidate before relaxation.
+        relaxed: What became of its structure.
+        resources: How it was relaxed.
+
+    Returns:
+        The candidate with its relaxed, refined structure, energy and space groups. Failed where the potential gave no
+        energy or the relaxation did not converge.
+    """
     if relaxed.energy_per_atom is None or relaxed.initial_energy_per_atom is None:
         return failed(candidate, "relax", relaxed.reason or "the potential gives no energy")
     level = resources.potential().level
@@ -92,9 +122,19 @@ def with_relaxation(candidate: Candidate, relaxed: Relaxed, resources: Resources
 
 
 def with_symmetry(candidate: Candidate, resources: Resources) -> Candidate:
-    """The candidate with its space groups, symmetrised at the tolerance that gives most symmetry and costs no energy.
+    """Return a relaxed candidate, symmetrised where that costs no energy, with its space groups.
 
-    Of tolerances that give the same the smallest. A cell that is fixed stays, and atoms alone are symmetrised.
+    Tolerances from 0.03 to 0.5 Å are tried. Of those that raise the energy by less than 5 meV/atom, the one that gives
+    most symmetry operations is taken, and of several such the smallest. If the run holds cells fixed, the cell stays
+    and only atoms are symmetrised.
+
+    Args:
+        candidate: A relaxed candidate with an energy.
+        resources: How it was relaxed, and the potential that gives the energies.
+
+    Returns:
+        The candidate with structure, energy, space groups and `refined_*`. Where no tolerance will do, the structure
+        and its energy stay as they are.
     """
     structure, energy = cast("Structure", candidate.structure), cast(float, candidate.energy_per_atom)
     ladder = [found for symprec in _LADDER if (found := refine(structure, symprec)) is not None]
@@ -118,16 +158,22 @@ def with_symmetry(candidate: Candidate, resources: Resources) -> Candidate:
 
 
 def with_space_groups(candidate: Candidate) -> Candidate:
-    """The candidate with the space groups of its structure at 0.01 and 0.1 Å."""
+    """Return a candidate with the space groups of its structure at symprec 0.01 and 0.1 Å.
+
+    Args:
+        candidate: A candidate with a structure.
+    """
     structure = cast("Structure", candidate.structure)
     return replace(candidate, space_group=space_group(structure, 0.01), space_group_loose=space_group(structure, 0.1))
 
 
 def _fixed_cell(resources: Resources) -> bool:
+    """Return whether the run holds cells fixed while it relaxes."""
     return resources.relax is not None and resources.relax.fix_cell
 
 
 def _relaxed(structures: Sequence[Structure], symprecs: Sequence[float | None], resources: Resources) -> list[Relaxed]:
+    """Relax structures as the run does, each keeping its symmetry at its symprec (Å), or none where that is None."""
     assert resources.relax is not None
     return relax(
         structures,
@@ -144,7 +190,7 @@ def _relaxed(structures: Sequence[Structure], symprecs: Sequence[float | None], 
 
 
 def _off_saddles(candidates: Sequence[Candidate], symmetric: Sequence[int], resources: Resources) -> list[Candidate]:
-    """The candidates, each of the symmetric ones that is a saddle followed by the lower one."""
+    """Push candidates, given by their indices, off their symmetry; return all, the lower ones behind saddles."""
     strain = 0.0 if _fixed_cell(resources) else _STRAIN
     ends = _relaxed([_pushed(candidates[i], strain) for i in symmetric], [None] * len(symmetric), resources)
     followed: dict[int, list[Candidate]] = {}
@@ -154,7 +200,10 @@ def _off_saddles(candidates: Sequence[Candidate], symmetric: Sequence[int], reso
 
 
 def _pushed(candidate: Candidate, size: float) -> Structure:
-    """The structure with its atoms moved and its cell strained by this much at random, by the candidate's own seed."""
+    """Return a candidate's structure with atoms moved and cell strained at random, from the candidate's own seed.
+
+    size: standard deviation of each component of the strain.
+    """
     from pymatgen.core import Structure
 
     given = cast("Structure", candidate.structure)
@@ -166,7 +215,21 @@ def _pushed(candidate: Candidate, size: float) -> Structure:
 
 
 def after_push(candidate: Candidate, end: Relaxed, resources: Resources) -> list[Candidate]:
-    """What a symmetric candidate is after its push: itself, itself further down, or a saddle and the lower one."""
+    """Return what a symmetric candidate turns out to be after its push.
+
+    - It stays itself where the push ends no lower, ends lower by at most 5 meV/atom, or does not converge.
+    - It is replaced by the lower structure where that has the same space groups: it was merely not fully relaxed.
+    - Otherwise it is a saddle. It fails, and the lower structure becomes a candidate of its own, with the saddle as
+      parent.
+
+    Args:
+        candidate: The relaxed candidate before its push, of a symmetric start.
+        end: The free relaxation of the pushed structure.
+        resources: How it was relaxed.
+
+    Returns:
+        One candidate, or the failed saddle and the lower candidate.
+    """
     energy = cast(float, candidate.energy_per_atom)
     if not end.converged or end.energy_per_atom is None:
         log.info("%s: saddle check came to no end: %s", candidate.id, end.reason)

@@ -151,7 +151,7 @@ class Campaign:
                 log.info("%s %s %s", c.id, c.status, f"{c.failed_at}: {c.reason}" if c.reason else "")
 
     def _placed(self, candidate: Candidate) -> Candidate:
-        """Return a candidate with its decomposition energy and the known phase that it is, where there are references."""
+        """Return a candidate with its decomposition energy and the known phase that it is, if there are references."""
         if candidate.status != "ok" or candidate.energy_per_atom is None or candidate.level is None:
             return candidate
         if candidate.level not in self.references.levels:

@@ -1,0 +1,74 @@
+"""Arms of a budget: each is a formula, a number of formula units and a source of cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chggen.campaign.options import GenerateOptions, PredictOptions
+from chggen.crystals import compositions, parse_formula, reduced, system_elements
+from chggen.errors import InputError
+from chggen.io import MAX_ATOMS
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One of the alternatives that share the budget of a run: cells of one size, of one formula, from one source.
+
+    The name is that of the multi-armed bandit, the problem of sharing tries among alternatives of unknown worth.
+
+    Attributes:
+        formula: The formula.
+        units: Number of formula units in the cell.
+        source: Name of the source that the cells come from.
+    """
+
+    formula: str
+    units: int
+    source: str
+
+
+def formulas_of(options: GenerateOptions) -> tuple[str, ...]:
+    """Return the formulas that a run makes candidates of.
+
+    Args:
+        options: Options of the run.
+
+    Returns:
+        The formula asked for, or all compositions of the system asked for, smallest first.
+
+    Raises:
+        InputError: The system has no composition small enough.
+    """
+    if not isinstance(options, PredictOptions) or not options.system:
+        return (options.formula,)
+    elements = system_elements(options.system)
+    ends = [reduced(parse_formula(end)) for end in options.between]
+    found = compositions(elements, options.max_atoms, ends)
+    if not found:
+        where = f" between {' and '.join(options.between)}" if options.between else ""
+        raise InputError(
+            f"no composition of {options.system}{where} has at most {options.max_atoms} atoms; expected one, so raise "
+            "--max-atoms"
+        )
+    return tuple("".join(f"{s}{n if n > 1 else ''}" for s, n in counts.items()) for counts in found)
+
+
+def formula_units(n_atoms: int, asked: Sequence[int], most_atoms: int) -> tuple[int, ...]:
+    """Return the numbers of formula units that cells are made of.
+
+    Args:
+        n_atoms: Number of atoms in one formula unit.
+        asked: Numbers that the user named; empty for all that fit.
+        most_atoms: Largest number of atoms in a cell where nothing was named. One formula unit is always allowed.
+
+    Returns:
+        Distinct numbers of formula units.
+
+    Raises:
+        InputError: A cell would be empty or too large.
+    """
+    for z in asked or (1,):
+        if z < 1 or z * n_atoms > MAX_ATOMS:
+            raise InputError(f"{z} formula units give {z * n_atoms} atoms; expected cells of 1 to {MAX_ATOMS} atoms")
+    return tuple(dict.fromkeys(asked)) or tuple(range(1, max(1, min(most_atoms, MAX_ATOMS) // n_atoms) + 1))
