@@ -36,7 +36,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from chggen.crystals import edges_within, from_structures
 from chggen.execution import keep_memory
 from chggen.potential import load_potential
-from chggen.potential.chgnet_network import bond_graph
+from chggen.potential.bond_graph import bond_graph
 
 SIZES = {10: (2, 1, 1), 20: (2, 2, 1), 40: (2, 2, 2), 80: (4, 2, 2), 160: (4, 4, 2), 320: (4, 4, 4), 500: (5, 5, 4)}
 BATCHES = (1, 2, 4, 8, 16, 32, 64)

@@ -18,9 +18,9 @@ _FORM: Final = "ase:module:factory, for example ase:ase.calculators.emt:EMT"
 
 
 class AsePotential(Potential):
-    """An ASE calculator as a potential, one crystal after the other.
+    """An ASE calculator as a potential. Crystals are computed one after the other.
 
-    Without a stress of the calculator's own the stress is NaN; relax with the cell fixed then.
+    A calculator without a stress of its own gives a stress of NaN; relax with the cell fixed then.
 
     Args:
         calculator: The ASE calculator.
@@ -36,7 +36,14 @@ class AsePotential(Potential):
 
     @classmethod
     def from_name(cls, name: str) -> AsePotential:
-        """From `ase:module:factory`. Raises InputError when that cannot be imported, called, or gives no calculator."""
+        """Return the potential of a name such as `ase:ase.calculators.emt:EMT`.
+
+        Args:
+            name: `ase:module:factory`. The factory is called without arguments and returns an ASE calculator.
+
+        Raises:
+            InputError: The factory cannot be imported or called, or returns no calculator.
+        """
         remedy = "install the module, or wrap the calculator's arguments in a function of your own"
         calculator = made_by_factory(name, "ase", _FORM, remedy)
         if not hasattr(calculator, "get_potential_energy"):
@@ -46,6 +53,11 @@ class AsePotential(Potential):
         return cls(calculator, name=name)
 
     def __call__(self, crystals: Crystals) -> EnergyForcesStress:
+        """Return energy, forces and stress of each crystal.
+
+        Args:
+            crystals: The batch.
+        """
         failures: dict[int, str] = {}
         parts = [self._single(k, c, failures) for k, c in enumerate(crystals.split())]
         like = crystals.frac_coords
@@ -57,6 +69,7 @@ class AsePotential(Potential):
         )
 
     def _single(self, k: int, crystal: Crystals, failures: dict[int, str]) -> tuple[float, np.ndarray, np.ndarray]:
+        """Return energy, forces and stress of the k-th crystal; where they are NaN, the reason goes to `failures`."""
         from ase import Atoms
 
         stress = np.full((3, 3), np.nan)

@@ -1,4 +1,4 @@
-"""CHGNet as a Potential, batched in and out."""
+"""CHGNet as a potential that takes whole batches of crystals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import torch
 
 from chggen.crystals import Crystals, collate, edges_within, inverse_spacings, volume
 from chggen.execution import free_memory
-from chggen.potential.chgnet_network import BondGraph, ChgnetNetwork, bond_graph
+from chggen.potential.bond_graph import BondGraph, bond_graph
+from chggen.potential.chgnet_network import ChgnetNetwork
 from chggen.potential.protocol import Energies, EnergyForcesStress, Potential
 
 _OVERLAP: Final = 0.3  # Å; closer than any two nuclei, where the network's answer means nothing
@@ -26,7 +27,16 @@ _Found = TypeVar("_Found")
 
 
 class ChgnetPotential(Potential):
-    """A CHGNet model on a device. Its answers are those of chgnet itself; crystals go through in bounded batches."""
+    """CHGNet as a potential. Its answers are those of the chgnet package itself.
+
+    A large batch is cut where its edges are too many, so that memory stays bounded.
+
+    Args:
+        model: A chgnet model (`chgnet.model.model.CHGNet`).
+        name: What the potential is called.
+        level: Level of theory of its energies.
+        device: `cpu` or `cuda`.
+    """
 
     def __init__(self, model: Any, *, name: str, level: str, device: str = "cpu") -> None:
         self.network = ChgnetNetwork(model.eval().requires_grad_(False))
@@ -36,7 +46,14 @@ class ChgnetPotential(Potential):
 
     @classmethod
     def load(cls, weights: str, *, name: str, level: str, device: str = "cpu") -> ChgnetPotential:
-        """Weights from chgnet's wheel: `0.3.0` or `r2scan`."""
+        """Return CHGNet with weights from the chgnet package.
+
+        Args:
+            weights: Name of the weights: `0.3.0` (trained on PBE energies) or `r2scan`.
+            name: What the potential is called.
+            level: Level of theory of its energies.
+            device: `cpu` or `cuda`.
+        """
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             from chgnet.model.model import CHGNet
@@ -45,6 +62,11 @@ class ChgnetPotential(Potential):
         return cls(model, name=name, level=level, device=device)
 
     def __call__(self, crystals: Crystals) -> EnergyForcesStress:
+        """Return energy, forces, stress and magnetic moments of each crystal.
+
+        Args:
+            crystals: The batch.
+        """
         each, failures = self._each(crystals, self._evaluate)
         sizes = crystals.n_atoms.tolist()
         found = [_nothing(n, self.device) if one is None else one for n, one in zip(sizes, each, strict=True)]
@@ -56,7 +78,11 @@ class ChgnetPotential(Potential):
         )
 
     def energies(self, crystals: Crystals) -> Energies:
-        """Energies alone, those of `__call__` to the bit."""
+        """Return the energies alone: the same as those of a call, to the bit, in less time.
+
+        Args:
+            crystals: The batch.
+        """
         found, failures = self._each(crystals, self._energies)
         nan = torch.full((1,), torch.nan, dtype=torch.float64, device=self.device)
         energy = torch.cat([nan if one is None else one for one in found])
@@ -65,7 +91,11 @@ class ChgnetPotential(Potential):
     def _each(
         self, crystals: Crystals, evaluate: Callable[[Crystals, _Bonds], list[_Found]]
     ) -> tuple[list[_Found | None], dict[int, str]]:
-        """What `evaluate` finds of each crystal, in bounded batches; None for those that have a reason of failure."""
+        """Evaluate crystals in bounded batches.
+
+        Returns what `evaluate` found of each crystal, None where it failed, and the reasons of failure by place in the
+        batch.
+        """
         parts = crystals.to(self.device, torch.float64).split()
         found: list[_Found | None] = [None] * len(parts)
         failures = {k: reason for k, part in enumerate(parts) if (reason := self._unfit(part)) is not None}
@@ -84,6 +114,7 @@ class ChgnetPotential(Potential):
         return found, failures
 
     def _bonds(self, crystals: Crystals) -> _Bonds:
+        """Return the bonds of a batch, and which crystals have atoms too close together or without neighbours."""
         edges = edges_within(crystals, self.network.atom_cutoff)
         graph = bond_graph(crystals, edges, self.network.angle_cutoff)
         owner = crystals.crystal_index
@@ -96,13 +127,13 @@ class ChgnetPotential(Potential):
         return _Bonds(vectors, graph, faults)
 
     def _energies(self, crystals: Crystals, bonds: _Bonds) -> list[torch.Tensor]:
-        """Energy of each crystal, eV."""
+        """Return the energy of each crystal, eV."""
         owner, n = crystals.crystal_index, crystals.n_crystals
         energy = self.network.energy(bonds.vectors.float(), bonds.graph, crystals.atomic_numbers, owner, n)
         return list(energy.split(1))
 
     def _evaluate(self, crystals: Crystals, bonds: _Bonds) -> list[tuple[torch.Tensor, ...]]:
-        """Energy (eV), forces (eV/Å), stress (eV/Å³) and moments (μ_B) of each crystal."""
+        """Return energy (eV), forces (eV/Å), stress (eV/Å³) and magnetic moments (μ_B) of each crystal."""
         owner, n, graph, vectors = crystals.crystal_index, crystals.n_crystals, bonds.graph, bonds.vectors
         made = self.network(vectors.float(), graph, crystals.atomic_numbers, owner, n)
         pull = made.by_bond.double()
@@ -116,7 +147,7 @@ class ChgnetPotential(Potential):
         return list(zip(*columns, strict=True))
 
     def _in_batches(self, chosen: Sequence[int], parts: Sequence[Crystals]) -> Iterator[list[int]]:
-        """The chosen crystals in order, cut where their edges are too many or would fill the memory."""
+        """Yield the chosen crystals in order, cut to batches whose edges are not too many and fit the memory."""
         free = free_memory(self.device)
         limit: float = _EDGES_AT_ONCE[torch.device(self.device).type]
         limit = limit if free is None else min(limit, free / _BYTES_OF_EDGE)
@@ -133,12 +164,12 @@ class ChgnetPotential(Potential):
             yield found
 
     def _edges(self, crystal: Crystals) -> float:
-        """How many edges a crystal has, by its density."""
+        """Return an estimate of a crystal's number of edges, from its density."""
         ball = 4 / 3 * math.pi * self.network.atom_cutoff**3
         return len(crystal.frac_coords) ** 2 * ball / float(volume(crystal.lattice))
 
     def _unfit(self, crystal: Crystals) -> str | None:
-        """Why a neighbour search is not possible, or an element unknown to CHGNet; None: all is well."""
+        """Return why CHGNet cannot compute a crystal; None where it can."""
         lattice, numbers = crystal.lattice, crystal.atomic_numbers
         if len(numbers) == 0:
             return "there are no atoms"
@@ -158,7 +189,13 @@ class ChgnetPotential(Potential):
 
 
 class _Bonds(NamedTuple):
-    """The bonds of a batch: vectors from sender to receiver, Å; faults: why a crystal has no energy, by its place."""
+    """The bonds of a batch.
+
+    Attributes:
+        vectors: Bond vectors from sender to receiver, of shape (bonds, 3), in Å.
+        graph: Which atoms the bonds join, and the angles between them.
+        faults: Place of a crystal in the batch to the reason why its bonds mean nothing.
+    """
 
     vectors: torch.Tensor
     graph: BondGraph
@@ -166,6 +203,6 @@ class _Bonds(NamedTuple):
 
 
 def _nothing(n_atoms: int, device: str) -> tuple[torch.Tensor, ...]:
-    """Energy, forces, stress and magnetic moments of a crystal that has none."""
+    """Return the energy, forces, stress and magnetic moments of a crystal that cannot be computed: all NaN."""
     none = torch.full((n_atoms, 3), torch.nan, dtype=torch.float64, device=device)
     return none.new_full((1,), torch.nan), none, none.new_full((1, 3, 3), torch.nan), none[:, 0]

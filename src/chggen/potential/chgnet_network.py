@@ -1,23 +1,22 @@
 """CHGNet's network on a batch of crystals, arranged for speed; the weights are those of a chgnet model.
 
-The arithmetic is CHGNet's (Deng et al., Nat. Mach. Intell. 5, 1031, 2023), reordered:
+The arithmetic is CHGNet's (Deng et al., Nat. Mach. Intell. 5, 1031, 2023) in another order:
 
-- A linear layer of gathered rows is the gathered rows of the linear layer: what enters a gated layer is computed once
-  an atom and a bond, not once an edge and an angle.
-- The two directions of a bond lie one behind the other, so that what belongs to the bond is added without gathering;
-  likewise the two orders of an angle.
-- Bonds beyond the angle cutoff keep their first features, which are linear in the radial basis: one product of that
-  basis with all layers' weights serves them all.
-- Energies depend on the bond vectors alone; forces and stress are sums over their gradient.
+- A linear layer of gathered rows equals the gathered rows of the linear layer. What enters a gated layer is therefore
+  computed once for each atom and bond, not once for each edge and angle.
+- The two directions of all bonds lie one behind the other, so what belongs to a bond is added without gathering. The
+  two orders of each angle do likewise.
+- Bonds beyond the angle cutoff keep their first features, which are linear in the radial basis. One product of that
+  basis with the weights of all layers serves all layers.
+- Energies depend on the bond vectors alone, so forces and stress are sums over the gradient by these vectors.
 
-What it says of a crystal does not depend on the batch, to the last bit: powers are products, and no matrix has so few
-rows that a product of it would take another path (`_propped`).
+The result for a crystal does not depend on its batch, to the last bit. To this end powers are computed as products, and
+no matrix has so few rows that its product would take another kernel (`_propped`).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -25,32 +24,19 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chggen.crystals import Crystals, Edges
+from chggen.potential.bond_graph import BondGraph
 
-_PROPS: Final = 16  # rows; from there on a product's last digits do not depend on their number
-
-
-@dataclass(frozen=True, kw_only=True)
-class BondGraph:
-    """Undirected bonds of a batch, those of the angles first, and the pairs of these that meet at an atom.
-
-    Bond b goes from atom `sender[b]` in the cell `image[b]` away to atom `receiver[b]`. Angle a is met at atom
-    `center[a]` by the bonds `one[a]` and `two[a]`, each unordered pair once; sign: −1 where one of them starts there
-    and the other ends there, else +1.
-    """
-
-    sender: Int[Tensor, "bonds"]
-    receiver: Int[Tensor, "bonds"]
-    image: Float[Tensor, "bonds 3"]
-    n_short: int
-    center: Int[Tensor, "angles"]
-    one: Int[Tensor, "angles"]
-    two: Int[Tensor, "angles"]
-    sign: Float[Tensor, "angles"]
+_PROPS: Final = 16  # rows; from this number on the last digits of a product do not depend on it
 
 
 class Prediction(NamedTuple):
-    """Energy of each crystal, eV (float64); gradient of their sum by the bond vectors, eV/Å; magnetic moments, μ_B."""
+    """What the network says of a batch.
+
+    Attributes:
+        energy: Total energy of each crystal, of shape (crystals,), in eV, float64.
+        by_bond: Gradient of the sum of all energies by the bond vectors, of shape (bonds, 3), in eV/Å.
+        magnetic_moments: Size of the magnetic moment of each atom, of shape (atoms,), in μ_B.
+    """
 
     energy: Float[Tensor, "crystals"]
     by_bond: Float[Tensor, "bonds 3"]
@@ -58,7 +44,10 @@ class Prediction(NamedTuple):
 
 
 class _Radial:
-    """√(2/c) sin(nπr/c)/r of bond lengths under a polynomial that ends at the cutoff c (DimeNet's basis)."""
+    """The radial basis √(2/c) sin(nπr/c)/r of bond lengths r, times a polynomial that vanishes at the cutoff c.
+
+    Source: DimeNet, Gasteiger et al., ICLR 2020.
+    """
 
     def __init__(self, module: Any) -> None:
         self.frequencies = module.frequencies
@@ -79,7 +68,11 @@ class _Radial:
 
 
 class _Gated:
-    """A gated layer, core and gate side by side: linear (split by what it acts on), perhaps a second one, norms."""
+    """A gated layer: SiLU of a core times the sigmoid of a gate, with core and gate computed side by side.
+
+    Both are a linear layer, in some layers a second one, and a layer norm. The first linear layer is split by its
+    inputs.
+    """
 
     def __init__(self, layer: Any, inputs: int) -> None:
         first, *second = (
@@ -104,7 +97,15 @@ class _Gated:
 
 
 class ChgnetNetwork:
-    """The network of a chgnet model (0.3.0 or r2scan)."""
+    """The network of a chgnet model.
+
+    Args:
+        model: A chgnet model (`chgnet.model.model.CHGNet`) with the weights 0.3.0 or r2scan.
+
+    Attributes:
+        atom_cutoff: Length up to which atoms are bonded, in Å.
+        angle_cutoff: Length up to which bonds form angles, in Å.
+    """
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -133,7 +134,15 @@ class ChgnetNetwork:
         owner: Int[Tensor, "atoms"],
         n_crystals: int,
     ) -> Prediction:
-        """vectors: from sender to receiver, Å; owner: the crystal of each atom."""
+        """Return energies, their gradient by the bond vectors, and magnetic moments.
+
+        Args:
+            vectors: Bond vectors from sender to receiver, of shape (bonds, 3), in Å.
+            graph: The bonds and angles.
+            numbers: Atomic numbers, of shape (atoms,).
+            owner: Index of the crystal of each atom, of shape (atoms,).
+            n_crystals: Number of crystals.
+        """
         n = len(numbers)
         vectors = vectors.detach().requires_grad_(True)
         site, moments = (x[:n] for x in self._sites(*_propped(vectors, graph, numbers)))
@@ -149,17 +158,28 @@ class ChgnetNetwork:
         owner: Int[Tensor, "atoms"],
         n_crystals: int,
     ) -> Float[Tensor, "crystals"]:
-        """The energies of `__call__` alone, eV, to the same bit at two fifths of the time."""
+        """Return the energies alone: the same as those of a call, to the bit, in two fifths of the time.
+
+        Args:
+            vectors: Bond vectors from sender to receiver, of shape (bonds, 3), in Å.
+            graph: The bonds and angles.
+            numbers: Atomic numbers, of shape (atoms,).
+            owner: Index of the crystal of each atom, of shape (atoms,).
+            n_crystals: Number of crystals.
+
+        Returns:
+            Total energies of shape (crystals,), in eV, float64.
+        """
         site, _ = self._sites(*_propped(vectors, graph, numbers))
         return self._total(site[: len(numbers)], numbers, owner, n_crystals)
 
     def _total(self, site: Tensor, numbers: Tensor, owner: Tensor, n_crystals: int) -> Tensor:
-        """Energies of the crystals, eV, float64, from those of the network for their atoms."""
+        """Return the energies of the crystals, eV, float64, from the network's energies of their atoms."""
         energy = site.double() + self.reference[numbers - 1]
         return energy.new_zeros(n_crystals).index_add(0, owner, energy)
 
     def _sites(self, vectors: Tensor, graph: BondGraph, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """Energy, eV, and magnetic moment, μ_B, of each atom."""
+        """Return energy, eV, and magnetic moment, μ_B, of each atom."""
         short, n = graph.n_short, len(vectors)
         length = vectors.norm(dim=-1)
         basis = self.radial(length)
@@ -209,15 +229,17 @@ class ChgnetNetwork:
         return self.model.mlp(self.model.readout_norm(atom))[:, 0], moments
 
     def _fourier(self, angle: Float[Tensor, "angles"]) -> Float[Tensor, "angles basis"]:
+        """Return the Fourier basis of angles given in radians."""
         phase = angle[:, None] * self.frequencies
         constant = torch.full_like(angle, 1 / math.sqrt(2))[:, None]
         return torch.cat([constant, torch.sin(phase), torch.cos(phase)], dim=1) / math.sqrt(math.pi)
 
 
 def _propped(vectors: Tensor, graph: BondGraph, numbers: Tensor) -> tuple[Tensor, BondGraph, Tensor]:
-    """With atoms behind, bonds in front and angles behind that belong to no crystal.
+    """Return bonds, graph and atomic numbers with a few more rows each that belong to no crystal.
 
-    Products of few rows take kernels whose last digits differ; so there are never few, and never none.
+    Products of matrices with few rows take kernels whose last digits differ. With these rows there are never few, and
+    never none. They come behind the atoms, in front of the bonds and behind the angles of the batch.
     """
     more = torch.arange(_PROPS, device=numbers.device)
     nowhere = vectors.new_tensor([1.5, 0, 0]).expand(_PROPS, 3)
@@ -236,50 +258,12 @@ def _propped(vectors: Tensor, graph: BondGraph, numbers: Tensor) -> tuple[Tensor
 
 
 def _rows(table: Tensor, index: Tensor) -> Tensor:
+    """Return the rows of a table at these indices."""
     return table.index_select(0, index)
 
 
 def _out(layer: Any) -> Tensor:
-    """The linear layer after the sum of messages, transposed; it has no bias."""
+    """Return the transposed weight of the linear layer that follows the sum of messages; it has no bias."""
     (linear,) = (m for m in layer.mlp_out.layers if isinstance(m, nn.Linear))
     weight: Tensor = linear.weight.T.contiguous()
     return weight
-
-
-def bond_graph(crystals: Crystals, edges: Edges, angle_cutoff: float) -> BondGraph:
-    """The graph of these edges, which hold both directions of every bond."""
-    first_step = edges.image @ edges.image.new_tensor(
-        [4.0**16, 4.0**8, 1.0]
-    )  # sign of the first component that is not 0
-    forward = (edges.sender > edges.receiver) | ((edges.sender == edges.receiver) & (first_step > 0))
-    half = Edges(sender=edges.sender[forward], receiver=edges.receiver[forward], image=edges.image[forward])
-    is_short = half.vectors(crystals).norm(dim=-1) < angle_cutoff
-    order = torch.argsort(is_short, descending=True, stable=True)
-    sender, receiver, image = half.sender[order], half.receiver[order], half.image[order]
-    n_short = int(is_short.sum())
-    ends = torch.cat([receiver[:n_short], sender[:n_short]])
-    by_center = torch.argsort(ends, stable=True)
-    one, two = _pairs_within(ends[by_center], len(crystals.atomic_numbers))
-    one, two = by_center[one], by_center[two]
-    sign = torch.where((one < n_short) == (two < n_short), 1.0, -1.0)
-    return BondGraph(
-        sender=sender,
-        receiver=receiver,
-        image=image,
-        n_short=n_short,
-        center=ends[one],
-        one=one % max(n_short, 1),
-        two=two % max(n_short, 1),
-        sign=sign,
-    )
-
-
-def _pairs_within(group: Int[Tensor, "items"], n_groups: int) -> tuple[Tensor, Tensor]:
-    """All pairs of items of the same group, each once; the items are sorted by group."""
-    size = torch.bincount(group, minlength=n_groups)
-    end = torch.cumsum(size, 0)
-    item = torch.arange(len(group), device=group.device)
-    later = end[group] - item - 1  # items of the group that follow
-    one = torch.repeat_interleave(item, later)
-    start = torch.cumsum(later, 0) - later
-    return one, one + 1 + torch.arange(len(one), device=group.device) - start[one]

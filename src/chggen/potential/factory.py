@@ -1,4 +1,4 @@
-"""Potentials named by a factory: SCHEME:module:factory, and what is said of one that fails."""
+"""Potentials named by a factory, SCHEME:module:factory, and the message for one that fails."""
 
 from __future__ import annotations
 
@@ -9,9 +9,19 @@ from chggen.errors import InputError
 
 
 def made_by_factory(name: str, scheme: str, form: str, remedy: str) -> Any:
-    """What `factory()` of `SCHEME:module:factory` gives. Raises InputError when it cannot be imported or called.
+    """Import and call the factory that a potential is named by.
 
-    form: how such a name reads; remedy: what may be missing.
+    Args:
+        name: `SCHEME:module:factory`.
+        scheme: The scheme that the name has to begin with, such as `ase`.
+        form: How such a name reads, for messages.
+        remedy: What the user may have to install or change, for messages.
+
+    Returns:
+        What the factory returns.
+
+    Raises:
+        InputError: The name reads otherwise, or the factory cannot be imported or called.
     """
     parts = name.split(":")
     if len(parts) != 3 or parts[0] != scheme:
@@ -25,5 +35,10 @@ def made_by_factory(name: str, scheme: str, form: str, remedy: str) -> Any:
 
 
 def failure(name: str, error: Exception) -> str:
-    """Why a potential gave nothing for a crystal, in one line."""
+    """Return in one line why a potential gave nothing for a crystal.
+
+    Args:
+        name: Name of the potential.
+        error: What it raised.
+    """
     return f"{name} failed: {next(iter(str(error).splitlines()), type(error).__name__)}"

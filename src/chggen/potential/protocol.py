@@ -16,12 +16,18 @@ GPA: Final = 1 / 160.21766208  # eV/Å³ in one GPa
 
 @dataclass(frozen=True, kw_only=True)
 class EnergyForcesStress:
-    """What a potential says of a batch; NaN for a crystal it cannot compute, and for that crystal alone.
+    """What a potential says of a batch of crystals.
 
-    energy: total energy of each crystal, eV. forces: −dE/dx in Cartesian axes, eV/Å. stress: (dE/dε)/V, eV/Å³, in
-    ASE's sign: positive where the crystal is stretched and pulls inwards, so the pressure is −trace/3.
-    magnetic_moments: size of each atom's, μ_B, where the potential knows them. failures: why a crystal is NaN, by its
-    place in the batch, where the potential can tell.
+    Values are NaN for a crystal that the potential cannot compute, and for that crystal alone.
+
+    Attributes:
+        energy: Total energy of each crystal, of shape (crystals,), in eV.
+        forces: −dE/dx in Cartesian axes, of shape (atoms, 3), in eV/Å.
+        stress: (dE/dε)/V, of shape (crystals, 3, 3), in eV/Å³. The sign is ASE's: positive where the crystal is
+            stretched and pulls inwards, so the pressure is −trace/3.
+        magnetic_moments: Size of the magnetic moment of each atom, of shape (atoms,), in μ_B; None where the potential
+            knows of none.
+        failures: Place of a crystal in the batch to the reason why it is NaN, where the potential can tell.
     """
 
     energy: Float[Tensor, "crystals"]
@@ -33,7 +39,12 @@ class EnergyForcesStress:
 
 @dataclass(frozen=True, kw_only=True)
 class Energies:
-    """Total energy of each crystal, eV, NaN where there is none; failures: why, by the crystal's place."""
+    """Energies of a batch of crystals, without forces and stress.
+
+    Attributes:
+        energy: Total energy of each crystal, of shape (crystals,), in eV; NaN where there is none.
+        failures: Place of a crystal in the batch to the reason why it is NaN, where the potential can tell.
+    """
 
     energy: Float[Tensor, "crystals"]
     failures: Mapping[int, str] = field(default_factory=dict)
@@ -54,18 +65,38 @@ class Potential(Protocol):
     name: str
     level: str
 
-    def __call__(self, crystals: Crystals) -> EnergyForcesStress: ...
+    def __call__(self, crystals: Crystals) -> EnergyForcesStress:
+        """Return energy, forces and stress of each crystal.
+
+        Args:
+            crystals: The batch.
+        """
+        ...
 
 
 @runtime_checkable
 class CheapEnergies(Protocol):
-    """A potential that gives energies for less than energy, forces and stress cost together."""
+    """A potential that gives energies alone for less than energies, forces and stress cost together."""
 
-    def energies(self, crystals: Crystals) -> Energies: ...
+    def energies(self, crystals: Crystals) -> Energies:
+        """Return the energy of each crystal.
+
+        Args:
+            crystals: The batch.
+        """
+        ...
 
 
 def energies_of(potential: Potential, crystals: Crystals) -> Energies:
-    """The energies of a batch alone, the cheap way where the potential has one."""
+    """Return the energies of a batch alone, the cheap way where the potential has one.
+
+    Args:
+        potential: The potential.
+        crystals: The batch.
+
+    Returns:
+        The same energies, in eV, as those that the potential gives together with forces and stress.
+    """
     if isinstance(potential, CheapEnergies):
         return potential.energies(crystals)
     found = potential(crystals)

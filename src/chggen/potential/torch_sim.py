@@ -32,7 +32,15 @@ class TorchSimPotential(Potential):
 
     @classmethod
     def from_name(cls, name: str) -> TorchSimPotential:
-        """From `torch-sim:module:factory`. Raises InputError when that cannot be imported, called, or lacks stress."""
+        """Return the potential of a name such as `torch-sim:my_module:my_factory`.
+
+        Args:
+            name: `torch-sim:module:factory`. The factory is called without arguments and returns a torch-sim model that
+                computes forces and stress.
+
+        Raises:
+            InputError: The factory cannot be imported or called, or its model lacks forces or stress.
+        """
         remedy = "install chggen[torch-sim] and the module, or wrap the model's arguments in a function of your own"
         model = made_by_factory(name, "torch-sim", _FORM, remedy)
         if importlib.util.find_spec("torch_sim") is None:
@@ -45,6 +53,11 @@ class TorchSimPotential(Potential):
         return cls(model, name=name)
 
     def __call__(self, crystals: Crystals) -> EnergyForcesStress:
+        """Return energy, forces and stress of each crystal. If the batch fails, each crystal is tried alone.
+
+        Args:
+            crystals: The batch.
+        """
         failures: dict[int, str] = {}
         try:
             found = self._evaluate(crystals)
@@ -68,7 +81,7 @@ class TorchSimPotential(Potential):
         return EnergyForcesStress(energy=energy, forces=forces, stress=stress, failures=failures)
 
     def _evaluate(self, crystals: Crystals) -> tuple[torch.Tensor, ...]:
-        """Energies (eV), forces (eV/Å) and stresses (eV/Å³)."""
+        """Return energies (eV), forces (eV/Å) and stresses (eV/Å³) of a batch."""
         from torch_sim.state import SimState
 
         if not (crystals.frac_coords.isfinite().all() and crystals.lattice.isfinite().all()):
