@@ -11,11 +11,11 @@ from chggen.crystals.composition import SYMBOLS
 from chggen.errors import InputError
 from chggen.potential import levels
 from chggen.stability import references
+from chggen.stability.joined_references import joined, references_of
 from chggen.stability.references import (
     ReferenceEntry,
     References,
     element_mask,
-    references_of,
     write_references,
 )
 
@@ -157,25 +157,25 @@ def test_a_hundred_thousand_entries_are_searched_fast():
 def test_joined_tables_keep_levels_apart():
     own = References.from_entries([entry("mine", "ZnS", -4.0, level="pbe-dft"), entry("mine", "ZnS", -3.5)])
     shipped = References.from_entries([entry("zn", "Zn", -1.0), entry("s", "S", -4.0, level="r2scan", drop=0.02)])
-    both = References.joined([shipped, own])
+    both = joined([shipped, own])
     assert both.levels == ("pbe", "r2scan", "pbe-dft")
     assert [(e.id, e.energy_per_atom) for e in both.system(["Zn", "S"], "pbe")] == [("zn", -1.0), ("mine", -3.5)]
     assert [e.id for e in both.system(["Zn", "S"], "pbe-dft")] == ["mine"]
     np.testing.assert_array_equal(both.drops, [np.nan, 0.02, np.nan])
-    assert References.joined([own]) is own
+    assert joined([own]) is own
 
 
 def test_the_later_of_two_tables_counts():
     first = References.from_entries([entry("mp-1", "Zn", -1.0), entry("mp-2", "S", -4.0), entry("mp-3", "ZnS", -3.5)])
     later = References.from_entries([entry("mp-3", "Zn2S2", -3.6), entry("mp-1", "Zn", -9.0, level="pbe-dft")])
-    both = References.joined([first, later])
+    both = joined([first, later])
     assert {e.id: e.energy_per_atom for e in both.system(["Zn", "S"], "pbe")} == pytest.approx(
         {"mp-1": -1.0, "mp-2": -4.0, "mp-3": -3.6}
     )
     assert [e.energy_per_atom for e in both.system(["Zn"], "pbe-dft")] == [-9.0]
     other = References.from_entries([entry("mp-1", "S", -4.1)])
     with pytest.raises(InputError, match="mp-1 is Zn and S in two of the reference tables; rename one of them"):
-        References.joined([first, other])
+        joined([first, other])
 
 
 def test_a_known_phase_is_named_by_energy_and_group():

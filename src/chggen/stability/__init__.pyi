@@ -1,9 +1,11 @@
-from .building import Wanted, build_references
+from .building import build_references
 from .decomposition import CAVEAT, HullPosition, hull, lowest_of_each, phase_label
 from .energies_above_hull import above_hull
 from .importing import entries_table
+from .joined_references import references_of
 from .materials_project import fetch_structures
-from .references import References, references_of
+from .references import References
+from .wanted import Wanted
 
 __all__ = [
     "CAVEAT",

@@ -13,7 +13,9 @@ import numpy as np
 
 from chggen.crystals import parse_formula, reduced
 from chggen.errors import InputError
-from chggen.stability.references import ReferenceEntry, References, references_of
+from chggen.stability.joined_references import references_of
+from chggen.stability.reference_entry import ReferenceEntry
+from chggen.stability.references import References
 
 CAVEAT: Final = "CHGNet errs by about 0.03 eV/atom, and by more, towards too low, where E_d is high"
 _Key = TypeVar("_Key")

@@ -10,7 +10,7 @@ from typing import Any
 
 from chggen.errors import InputError
 from chggen.io import write_text
-from chggen.stability.references import ReferenceEntry
+from chggen.stability.reference_entry import ReferenceEntry
 
 
 class EnergyLog:

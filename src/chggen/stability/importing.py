@@ -1,4 +1,4 @@
-"""A reference file from computed entries of one's own."""
+"""A reference file made from computed entries, such as one's own DFT results."""
 
 from __future__ import annotations
 
@@ -9,21 +9,29 @@ from chggen.crystals import plain_formula
 from chggen.errors import InputError
 from chggen.io import writable_folder
 from chggen.potential import levels
-from chggen.stability.references import BUILD, ReferenceEntry, references_of, write_references
+from chggen.stability.joined_references import references_of
+from chggen.stability.reference_entry import ReferenceEntry
+from chggen.stability.references import BUILD, write_references
 
 
 def entries_table(path: Path, level: str | None, out: Path) -> Path:
-    """A reference file OUT/references.npz of a pymatgen JSON of ComputedEntries, whose energies are at this level.
+    """Write a reference file from computed entries.
 
-    Energies are the corrected ones. The level has a name of its own, such as pbe-dft, which keeps them apart from those
-    that CHGNet predicts at `pbe` and `r2scan`. Raises InputError for a missing level and for one of these two, for a
-    file that holds no entries, for entries of unlike functionals, and where OUT holds energies that were built, or
-    imported at another level.
+    The energies taken are the corrected ones. Their level needs a name of its own, such as `pbe-dft`. This keeps them
+    apart from the energies that CHGNet predicts at `pbe` and `r2scan`, with which they cannot be compared.
+
+    Args:
+        path: JSON file with a list of pymatgen ComputedEntries.
+        level: Level of theory of their energies; None where the user gave none, which is refused.
+        out: Folder to write into.
+
+    Returns:
+        The reference file, OUT/references.npz.
+
+    Raises:
+        InputError: The level is missing or belongs to a potential. The file holds no entries, or entries of different
+            functionals. The folder holds energies that were built, or imported at another level.
     """
-    from monty.serialization import loadfn
-    from pymatgen.entries.computed_entries import ComputedEntry
-
-    expected = "a JSON list of pymatgen ComputedEntries"
     if not level:
         raise InputError(f"the entries of {path} need a level of theory; give one with --level, such as pbe-dft")
     if level in levels():
@@ -36,6 +44,18 @@ def entries_table(path: Path, level: str | None, out: Path) -> Path:
     target = out / "references.npz"
     if target.exists() and (others := set(references_of([str(target)]).levels) - {*levels(), level}):
         raise InputError(f"{out} holds energies at level '{others.pop()}'; choose another --out for those at '{level}'")
+    rows = [_row(k, entry, level) for k, entry in enumerate(_entries_of(path))]
+    writable_folder(out)
+    write_references(rows, target)
+    return target
+
+
+def _entries_of(path: Path) -> list[Any]:
+    """Return the computed entries of a file. Raises InputError where there are none, or ones of unlike functionals."""
+    from monty.serialization import loadfn
+    from pymatgen.entries.computed_entries import ComputedEntry
+
+    expected = "a JSON list of pymatgen ComputedEntries"
     if not path.is_file():
         raise InputError(f"no file of entries at {path}; expected {expected}")
     try:
@@ -51,13 +71,11 @@ def entries_table(path: Path, level: str | None, out: Path) -> Path:
             f"{path} holds energies of {' and '.join(functionals)}, which cannot be compared; expected those of one "
             "functional, import each with a level of its own"
         )
-    rows = [_row(k, entry, level) for k, entry in enumerate(entries)]
-    writable_folder(out)
-    write_references(rows, target)
-    return target
+    return entries
 
 
 def _row(k: int, entry: Any, level: str) -> ReferenceEntry:
+    """Return the reference entry of the k-th computed entry."""
     from chggen.symmetry import space_group
 
     structure = getattr(entry, "structure", None)

@@ -1,0 +1,81 @@
+"""Several tables of reference entries as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from chggen.crystals import parse_formula, reduced
+from chggen.errors import InputError
+from chggen.stability.references import References
+
+
+def references_of(names: Sequence[str]) -> References:
+    """Return the tables of some files, joined to one.
+
+    Args:
+        names: Reference files; `shipped` stands for the table that comes with chggen. No name at all means that one.
+
+    Raises:
+        InputError: A file holds no table, or an id has two formulas in the files.
+    """
+    tables = [References.load(None if name == "shipped" else name) for name in names or ("shipped",)]
+    return joined(tables)
+
+
+def joined(tables: Sequence[References]) -> References:
+    """Return one table with the rows of several. Levels are joined by name.
+
+    Where tables hold an id at the same level, the energy of the last table counts. Of the median drops, the first known
+    one of each level counts.
+
+    Args:
+        tables: At least one table.
+
+    Raises:
+        InputError: An id has one formula in one table and another in the next.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    levels = tuple(dict.fromkeys(level for table in tables for level in table.levels))
+    ids = np.concatenate([table.ids for table in tables])
+    columns = [[levels.index(level) for level in table.levels] for table in tables]
+    energies = [np.full((len(table), len(levels)), np.nan, np.float32) for table in tables]
+    relaxed = [np.zeros((len(table), len(levels)), bool) for table in tables]
+    drops = np.full(len(levels), np.nan)
+    for table, own, e, r in reversed(list(zip(tables, columns, energies, relaxed, strict=True))):
+        e[:, own], r[:, own] = table.energies, table.relaxed
+        drops[own] = np.where(np.isfinite(table.drops), table.drops, drops[own])  # those of the first are kept
+    formulas = np.concatenate([table.formulas for table in tables])
+    return References(
+        levels=levels,
+        ids=ids,
+        formulas=formulas,
+        masks=np.concatenate([table.masks for table in tables]),
+        energies=_replaced(ids, formulas, np.concatenate(energies)),
+        relaxed=np.concatenate(relaxed),
+        space_groups=np.concatenate([table.space_groups for table in tables]),
+        n_atoms=np.concatenate([table.n_atoms for table in tables]),
+        drops=drops,
+        reason=None if len(ids) else tables[0].reason,
+    )
+
+
+def _replaced(ids: np.ndarray, formulas: np.ndarray, energies: np.ndarray) -> np.ndarray:
+    """Return energies, of shape (rows, levels), in which only the last energy of each id and level is left, others NaN.
+
+    Raises InputError where two rows of one id have different compositions.
+    """
+    energies = energies.copy()
+    distinct, counts = np.unique(ids, return_counts=True)
+    for name in distinct[counts > 1].tolist():
+        rows = np.flatnonzero(ids == name)
+        known = {tuple(sorted(reduced(parse_formula(str(formulas[k]))).items())): str(formulas[k]) for k in rows}
+        if len(known) > 1:
+            raise InputError(
+                f"{name} is {' and '.join(known.values())} in two of the reference tables; rename one of them"
+            )
+        for column in range(energies.shape[1]):
+            energies[rows[np.isfinite(energies[rows, column])][:-1], column] = np.nan
+    return energies
