@@ -1,3 +1,4 @@
+from .built_in_sources import AnywhereGuests, PrototypeGuests
 from .cell_starts import BravaisCell, LearnedCell, PrototypeCell, SpaceGroupCell
 from .contacts import NOT_FINITE, reject_reason
 from .energy_selection import KEPT, LowestAfterSteps, LowestEnergy
@@ -13,11 +14,9 @@ from .random_cells import random_bravais_cell
 from .sources import (
     AUTO,
     FILE,
-    AnywhereGuests,
     CellRequest,
     CellSource,
     GuestSource,
-    PrototypeGuests,
     cell_sources,
     guest_sources,
 )

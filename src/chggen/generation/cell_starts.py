@@ -1,4 +1,4 @@
-"""What de novo tries start from: empty cells, a new one for each try."""
+"""What de novo candidates start from: cells without atoms, a new one for each try."""
 
 from __future__ import annotations
 
@@ -38,10 +38,24 @@ class BravaisCell:
     prototype_log_odds: None = None
 
     def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, None]:
+        """Draw a random cell.
+
+        Args:
+            seed: Random seed of the try.
+            cell_drawer: Not needed.
+
+        Returns:
+            The empty host; None for orbits.
+        """
         cell = random_bravais_cell(self.cell_volume, np.random.default_rng(seed))
         return empty_host(cell.tolist(), self.species), None
 
     def redraw(self, k: int) -> BravaisCell:
+        """Return the start itself, since every draw has a cell of its own.
+
+        Args:
+            k: Which redraw it is.
+        """
         return self
 
 
@@ -64,6 +78,18 @@ class LearnedCell:
     prototype_log_odds: None = None
 
     def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, None]:
+        """Draw a cell with the score model; flat ones are drawn again, a few times.
+
+        Args:
+            seed: Random seed of the try.
+            cell_drawer: What draws cells.
+
+        Returns:
+            The empty host; None for orbits.
+
+        Raises:
+            InputError: There is no cell drawer.
+        """
         rng = np.random.default_rng(seed)
         for _ in range(SHAPE_DRAWS):
             drawn = required(cell_drawer)(self.species, self.cell_volume, int(rng.integers(2**62)))
@@ -73,6 +99,11 @@ class LearnedCell:
         return empty_host(cell.tolist(), self.species), None
 
     def redraw(self, k: int) -> LearnedCell:
+        """Return the start itself, since every draw has a cell of its own.
+
+        Args:
+            k: Which redraw it is.
+        """
         return self
 
 
@@ -99,16 +130,33 @@ class SpaceGroupCell:
 
     @property
     def source(self) -> str:
+        """`learned` or `space-group`, by what draws the shape of the cell."""
         return "learned" if self.learned else "space-group"
 
     def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, Orbits]:
+        """Draw a space group where none is given, a cell of its Bravais class, and orbits for all atoms.
+
+        Args:
+            seed: Random seed of the try.
+            cell_drawer: What draws cells; needed where the score model draws the shape.
+
+        Returns:
+            The empty host, and the orbits of its atoms.
+
+        Raises:
+            InputError: The species do not fit the group, or there is no cell drawer.
+        """
         own = required(cell_drawer) if self.learned else None
         host = symmetric_cell(self.species, self.cell_volume, np.random.default_rng(seed), self.number, own)
         assert host.orbits is not None
         return host, host.orbits.draw(seed)
 
     def redraw(self, k: int) -> SpaceGroupCell:
-        """Return the start itself, since every draw has a group of its own."""
+        """Return the start itself, since every draw has a group of its own.
+
+        Args:
+            k: Which redraw it is.
+        """
         return self
 
 
@@ -134,30 +182,48 @@ class PrototypeCell:
 
     @property
     def symmetric(self) -> bool:
+        """Whether the prototype has a space group above P1 and P-1."""
         return self._prototype.number > 2
 
     @property
     def start_sigma(self) -> float:
+        """Standard deviation of the first perturbation of the sites, Å; larger when the prototype comes again."""
         return _START_SIGMA[min(self._round, len(_START_SIGMA) - 1)]
 
     @property
     def prototype_log_odds(self) -> float:
+        """Log-odds of the prototype (`prototypes.Prototype`)."""
         return self._prototype.log_odds
 
     def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, Orbits]:
+        """Return the prototype's cell and the orbits of its sites, perturbed where the prototype comes again.
+
+        Args:
+            seed: Random seed of the try.
+            cell_drawer: Not needed.
+
+        Returns:
+            The empty host, and the orbits of its atoms.
+        """
         rng = np.random.default_rng(seed) if self._round else None
         host = prototype_cell(self.species, self.cell_volume, self._prototype, rng)
         assert host.orbits is not None
         return host, host.orbits.draw(seed)
 
     def redraw(self, k: int) -> PrototypeCell:
-        """Return a prototype that no candidate of the run has begun with."""
+        """Return a prototype that no candidate of the run has begun with.
+
+        Args:
+            k: Which redraw it is.
+        """
         return replace(self, rank=self.rank + k * self.stride)
 
     @property
     def _round(self) -> int:
+        """How often all prototypes have come before."""
         return self.rank // count_prototypes(self.species)
 
     @property
     def _prototype(self) -> Prototype:
+        """The prototype of this rank."""
         return prototype_of(self.species, self.rank % count_prototypes(self.species))

@@ -40,10 +40,23 @@ class FinishedStructure:
     prototype_log_odds: None = None
 
     def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, Orbits | None]:
-        """Raise InputError: there is nothing to draw."""
+        """Refuse to be sampled, since there is nothing to draw.
+
+        Args:
+            seed: Random seed of the try.
+            cell_drawer: What draws cells.
+
+        Raises:
+            InputError: Always.
+        """
         raise InputError(f"{self.name} is a finished structure; expected a start that can be sampled")
 
     def redraw(self, k: int) -> FinishedStructure:
+        """Return itself.
+
+        Args:
+            k: Which redraw it is.
+        """
         return self
 
 
@@ -92,10 +105,20 @@ class FinishedStructures:
         return ", ".join(f for f in list(formulas)[:5] if f) or "none"
 
     def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
+        """Return whether the file has a structure with this content.
+
+        Args:
+            species: Element symbol to number of atoms in the cell.
+            draws_cells: Whether the score model of the run can draw cells, which does not matter here.
+        """
         return any(dict(start.species) == dict(species) for start in self._starts)
 
     def start(self, request: CellRequest) -> Start:
-        """Return the structure of this rank among those of the cell asked for."""
+        """Return one of the structures with the content asked for, the one at the rank asked for.
+
+        Args:
+            request: The cell that is wanted.
+        """
         return [s for s in self._starts if dict(s.species) == dict(request.species)][request.rank]
 
 

@@ -12,10 +12,11 @@ import numpy as np
 from jaxtyping import Float
 
 from chggen.errors import InputError
+from chggen.generation.built_in_sources import PrototypeGuests
 from chggen.generation.host import Host
 from chggen.generation.host_orbits import kept_orbits, lowered, on_orbits, symmetrised
 from chggen.generation.prototype_mapping import CLOSE, analogues
-from chggen.generation.sources import AUTO, PrototypeGuests, guest_sources
+from chggen.generation.sources import AUTO, guest_sources
 from chggen.generation.start import CellDrawer, Start
 from chggen.symmetry import Orbits
 
@@ -24,7 +25,13 @@ _START_SIGMA: Final = 0.1  # Å; 0.05 to 0.3 do as well on hosts of the val spli
 
 @dataclass(frozen=True)
 class GivenHost:
-    """The same host in every try. Where guests sit on orbits of its group, each try draws its own orbits."""
+    """A host that is the same in every try.
+
+    Its guests start anywhere. If the host has a plan of orbits, they start on orbits that each try draws for itself.
+
+    Attributes:
+        host: The host and its guests.
+    """
 
     host: Host
     start_sigma: None = None
@@ -32,32 +39,46 @@ class GivenHost:
 
     @property
     def species(self) -> dict[str, int]:
+        """Element symbol to number of atoms, those of the host and its guests together."""
         held = {k: int(v) for k, v in self.host.framework.composition.get_el_amt_dict().items() if v}
         return {s: held.get(s, 0) + self.host.guests.get(s, 0) for s in (*held, *self.host.guests)}
 
     @property
     def source(self) -> str:
+        """`orbits` or `anywhere`, by where guests start."""
         return "orbits" if self.on_orbits else "anywhere"
 
     @property
     def de_novo(self) -> bool:
+        """Whether the host is empty."""
         return not len(self.host.framework)
 
     @property
     def on_orbits(self) -> bool:
+        """Whether guests start on orbits."""
         return self.host.orbits is not None
 
     @property
     def symmetric(self) -> bool:
+        """Whether what is made keeps its symmetry when it is relaxed."""
         return self.on_orbits
 
     def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, Orbits | None]:
+        """Return the host, and drawn orbits of all its atoms where it has a plan of orbits.
+
+        Args:
+            seed: Random seed of the try.
+            cell_drawer: Not needed.
+        """
         return self.host, None if self.host.orbits is None else self.host.orbits.draw(seed)
 
     def redraw(self, k: int) -> GivenHost:
-        """Return the host with guests on orbits of smaller subgroups, the k-th smaller order.
+        """Return the host with its guests on orbits of smaller subgroups.
 
         What turns out to be a saddle in a group may be stable in one of its subgroups.
+
+        Args:
+            k: How many times to go down to the largest of the smaller subgroups that hold the guests.
         """
         host = self.host
         for _ in range(k):
@@ -66,10 +87,11 @@ class GivenHost:
 
 
 class OnOrbits(GivenHost):
-    """A host whose guests begin on orbits of its group and may leave them when relaxed. The host is as handed in."""
+    """A host, just as it was given, whose guests start on orbits of its group and may leave them when relaxed."""
 
     @property
     def symmetric(self) -> bool:
+        """False: relaxation is free."""
         return False
 
 
@@ -79,7 +101,7 @@ class PrototypeSites:
 
     Attributes:
         given: The host.
-        sites: Fractional coordinates of the guests, (guests, 3), in the order of the host's guests.
+        sites: Fractional coordinates of the guests, of shape (guests, 3), in the order of the host's guests.
         orbits: Orbits of all atoms, where the host is to be filled symmetrically.
         start_sigma: Standard deviation of the first perturbation of the guests, Å.
     """
@@ -93,25 +115,39 @@ class PrototypeSites:
 
     @property
     def species(self) -> Mapping[str, int]:
+        """Element symbol to number of atoms, those of the host and its guests together."""
         return self.given.species
 
     @property
     def de_novo(self) -> bool:
+        """Whether the host is empty."""
         return self.given.de_novo
 
     @property
     def on_orbits(self) -> bool:
+        """Whether guests are sampled on orbits."""
         return self.orbits is not None
 
     @property
     def symmetric(self) -> bool:
+        """Whether what is made keeps its symmetry when it is relaxed."""
         return self.on_orbits
 
     def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, Orbits | None]:
+        """Return the host with the guests on their sites, and the orbits of all atoms where there are any.
+
+        Args:
+            seed: Random seed of the try.
+            cell_drawer: Not needed.
+        """
         return replace(self.given.host, sites=self.sites), self.orbits
 
     def redraw(self, k: int) -> Start:
-        """Return the host with drawn orbits: those of its group first, then those of smaller subgroups."""
+        """Return the host with drawn orbits: those of its group first, then those of smaller subgroups.
+
+        Args:
+            k: Which redraw it is.
+        """
         return self.given.redraw(k - 1)
 
 
@@ -185,6 +221,7 @@ def analogue_starts(host: Host, n: int, least: float = -math.inf) -> list[Start]
 
 
 def _in_turn(others: Sequence[Start], starts: Sequence[Start]) -> Iterator[Start]:
+    """Yield the others before each of the starts, and after the last one the others again and again."""
     for start in starts:
         yield from (*others, start)
     yield from cycle(others)

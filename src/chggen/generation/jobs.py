@@ -12,9 +12,13 @@ from chggen.results import Candidate
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A candidate to make: its identity and lineage (a Candidate without result), and what its tries start from.
+    """A candidate to make, and what its tries start from.
 
-    rival: the same candidate from another start, which takes its place where its sample lies clearly lower.
+    Attributes:
+        candidate: Identity and lineage of the candidate: a record without results.
+        start: What its tries start from.
+        rival: The same candidate from another start; None where there is no other. Where runs choose by energy, it
+            takes the place of this one if its sample lies clearly lower.
     """
 
     candidate: Candidate
@@ -22,7 +26,11 @@ class Job:
     rival: Job | None = None
 
     def redraw(self, k: int) -> Job:
-        """The k-th further draw of the same job."""
+        """Return the job that draws the same candidate anew, with a seed and an id of its own.
+
+        Args:
+            k: 1 for the first time that the candidate is drawn anew, 2 for the second, and so on.
+        """
         seed = int(np.random.default_rng([self.candidate.seed, k]).integers(2**62))
         start = self.start.redraw(k)
         name = f"{self.candidate.id}-r{k}"

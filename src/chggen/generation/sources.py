@@ -9,6 +9,15 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from chggen.errors import InputError
+from chggen.generation.built_in_sources import (
+    AnywhereGuests,
+    BravaisCells,
+    LearnedCells,
+    OrbitGuests,
+    PrototypeCells,
+    PrototypeGuests,
+    SpaceGroupCells,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,133 +114,6 @@ class GuestSource(Protocol):
             host: The host and its guests.
         """
         ...
-
-
-class PrototypeCells:
-    """Known prototypes with the species on their sites, the likeliest first."""
-
-    name: str = "prototype"
-    share: float = 0.6
-
-    def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
-        from chggen.generation.prototypes import count_prototypes
-
-        return bool(count_prototypes(species))
-
-    def start(self, request: CellRequest) -> Start:
-        from chggen.generation.cell_starts import PrototypeCell
-
-        volume = request.volume.median * sum(request.species.values())  # each comes once: at the likeliest volume
-        return PrototypeCell(request.species, volume, request.rank, stride=request.stride)
-
-
-class SpaceGroupCells:
-    """Cells and Wyckoff positions of drawn space groups, as known crystals of the stoichiometry have them."""
-
-    name: str = "space-group"
-    share: float = 0.2
-
-    def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
-        return True
-
-    def start(self, request: CellRequest) -> Start:
-        from chggen.generation.cell_starts import SpaceGroupCell
-
-        group = request.space_group if isinstance(request.space_group, int) else None
-        return SpaceGroupCell(request.species, _drawn_volume(request), group)
-
-
-class LearnedCells:
-    """Cells whose shape the score model draws for the species; with a space group, within its Bravais class."""
-
-    name: str = "learned"
-    share: float = 0.1
-
-    def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
-        return draws_cells
-
-    def start(self, request: CellRequest) -> Start:
-        from chggen.generation.cell_starts import LearnedCell, SpaceGroupCell
-
-        if request.space_group == "none":
-            return LearnedCell(request.species, _drawn_volume(request))
-        group = request.space_group if isinstance(request.space_group, int) else None
-        return SpaceGroupCell(request.species, _drawn_volume(request), group, learned=True)
-
-
-class BravaisCells:
-    """Random cells of the Bravais lattices, atoms without symmetry."""
-
-    name: str = "bravais"
-    share: float = 0.1
-
-    def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
-        return True
-
-    def start(self, request: CellRequest) -> Start:
-        from chggen.generation.cell_starts import BravaisCell
-
-        return BravaisCell(request.species, _drawn_volume(request))
-
-
-def _drawn_volume(request: CellRequest) -> float:
-    """Return a drawn volume of the cell, Å³."""
-    return request.volume.draw(request.rng) * sum(request.species.values())
-
-
-class PrototypeGuests:
-    """Sites of known prototypes whose framework the host is, the closest first."""
-
-    name: str = "prototype"
-
-    def starts(self, host: Host, n: int) -> Sequence[Start]:
-        from chggen.generation.host_starts import analogue_starts
-
-        return analogue_starts(host, n)
-
-    def refusal(self, host: Host) -> str:
-        from chggen.generation.host_orbits import counts_text
-
-        return (
-            f"no known prototype has this host with {counts_text(host, host.guests.values())}; "
-            "expected one, so use guests from auto or anywhere, or other counts"
-        )
-
-
-class OrbitGuests:
-    """Orbits of the host's own group. Guests may leave them when relaxed, unless the host is held symmetric."""
-
-    name: str = "orbits"
-
-    def starts(self, host: Host, n: int) -> Sequence[Start]:
-        from chggen.generation.host_starts import GivenHost, from_orbits
-
-        if host.orbits is not None:
-            return [GivenHost(host)]
-        start = from_orbits(host)
-        return [] if start is None else [start]
-
-    def refusal(self, host: Host) -> str:
-        from chggen.generation.host_orbits import counts_text
-
-        return (
-            f"{counts_text(host, host.guests.values())} fit no orbits of a group of this host above "
-            "P1 and P-1; use guests from auto or anywhere, other counts or a supercell"
-        )
-
-
-class AnywhereGuests:
-    """Uniform random positions in the cell."""
-
-    name: str = "anywhere"
-
-    def starts(self, host: Host, n: int) -> Sequence[Start]:
-        from chggen.generation.host_starts import GivenHost
-
-        return [GivenHost(host)]
-
-    def refusal(self, host: Host) -> str:
-        return "no place for guests in this host; expected a cell with room, so ask for fewer"
 
 
 @functools.cache

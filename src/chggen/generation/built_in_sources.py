@@ -1,0 +1,218 @@
+"""The sources of chggen's own: four of cells for de novo candidates, three of places for the guests of a host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chggen.generation.host import Host
+    from chggen.generation.sources import CellRequest
+    from chggen.generation.start import Start
+
+
+class PrototypeCells:
+    """A source of cells: known prototypes with the species on their sites, the likeliest first."""
+
+    name: str = "prototype"
+    share: float = 0.6
+
+    def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
+        """Return whether a prototype of this stoichiometry and cell size is known.
+
+        Args:
+            species: Element symbol to number of atoms in the cell.
+            draws_cells: Whether the score model of the run can draw cells, which does not matter here.
+        """
+        from chggen.generation.prototypes import count_prototypes
+
+        return bool(count_prototypes(species))
+
+    def start(self, request: CellRequest) -> Start:
+        """Return the cell of the prototype at this rank, at the likeliest volume.
+
+        Args:
+            request: The cell that is wanted.
+        """
+        from chggen.generation.cell_starts import PrototypeCell
+
+        volume = request.volume.median * sum(request.species.values())  # each comes once: at the likeliest volume
+        return PrototypeCell(request.species, volume, request.rank, stride=request.stride)
+
+
+class SpaceGroupCells:
+    """A source of cells: drawn space groups and Wyckoff positions, as known crystals of the stoichiometry have them."""
+
+    name: str = "space-group"
+    share: float = 0.2
+
+    def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
+        """Return True: there is a space group for every cell.
+
+        Args:
+            species: Element symbol to number of atoms in the cell.
+            draws_cells: Whether the score model of the run can draw cells, which does not matter here.
+        """
+        return True
+
+    def start(self, request: CellRequest) -> Start:
+        """Return a cell of the space group asked for, else of a drawn one.
+
+        Args:
+            request: The cell that is wanted.
+        """
+        from chggen.generation.cell_starts import SpaceGroupCell
+
+        group = request.space_group if isinstance(request.space_group, int) else None
+        return SpaceGroupCell(request.species, _drawn_volume(request), group)
+
+
+class LearnedCells:
+    """A source of cells whose shape the score model draws; with a space group, within its Bravais class."""
+
+    name: str = "learned"
+    share: float = 0.1
+
+    def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
+        """Return whether the score model of the run can draw cells.
+
+        Args:
+            species: Element symbol to number of atoms in the cell.
+            draws_cells: Whether the score model of the run can draw cells.
+        """
+        return draws_cells
+
+    def start(self, request: CellRequest) -> Start:
+        """Return a cell that the score model draws, with a space group where one is asked for.
+
+        Args:
+            request: The cell that is wanted.
+        """
+        from chggen.generation.cell_starts import LearnedCell, SpaceGroupCell
+
+        if request.space_group == "none":
+            return LearnedCell(request.species, _drawn_volume(request))
+        group = request.space_group if isinstance(request.space_group, int) else None
+        return SpaceGroupCell(request.species, _drawn_volume(request), group, learned=True)
+
+
+class BravaisCells:
+    """A source of cells: random ones of the Bravais lattices, with atoms anywhere."""
+
+    name: str = "bravais"
+    share: float = 0.1
+
+    def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
+        """Return True: there is a random cell for any species.
+
+        Args:
+            species: Element symbol to number of atoms in the cell.
+            draws_cells: Whether the score model of the run can draw cells, which does not matter here.
+        """
+        return True
+
+    def start(self, request: CellRequest) -> Start:
+        """Return a random cell.
+
+        Args:
+            request: The cell that is wanted.
+        """
+        from chggen.generation.cell_starts import BravaisCell
+
+        return BravaisCell(request.species, _drawn_volume(request))
+
+
+def _drawn_volume(request: CellRequest) -> float:
+    """Return a drawn volume of the cell, Å³."""
+    return request.volume.draw(request.rng) * sum(request.species.values())
+
+
+class PrototypeGuests:
+    """A source of places for guests: sites of known prototypes whose framework the host is, the closest first."""
+
+    name: str = "prototype"
+
+    def starts(self, host: Host, n: int) -> Sequence[Start]:
+        """Return at most n starts from the closest prototypes.
+
+        Args:
+            host: The host and its guests.
+            n: Number of candidates that are wanted.
+        """
+        from chggen.generation.host_starts import analogue_starts
+
+        return analogue_starts(host, n)
+
+    def refusal(self, host: Host) -> str:
+        """Return the sentence that says that no prototype fits.
+
+        Args:
+            host: The host and its guests.
+        """
+        from chggen.generation.host_orbits import counts_text
+
+        return (
+            f"no known prototype has this host with {counts_text(host, host.guests.values())}; "
+            "expected one, so use guests from auto or anywhere, or other counts"
+        )
+
+
+class OrbitGuests:
+    """A source of places for guests: orbits of the host's own group.
+
+    Guests may leave the orbits when they are relaxed, unless the host is held symmetric.
+    """
+
+    name: str = "orbits"
+
+    def starts(self, host: Host, n: int) -> Sequence[Start]:
+        """Return the start on orbits of the host's group; none where the guests fit no orbits.
+
+        Args:
+            host: The host and its guests.
+            n: Number of candidates that are wanted. They all share one start, which draws other orbits in each try.
+        """
+        from chggen.generation.host_starts import GivenHost, from_orbits
+
+        if host.orbits is not None:
+            return [GivenHost(host)]
+        start = from_orbits(host)
+        return [] if start is None else [start]
+
+    def refusal(self, host: Host) -> str:
+        """Return the sentence that says that the guests fit no orbits.
+
+        Args:
+            host: The host and its guests.
+        """
+        from chggen.generation.host_orbits import counts_text
+
+        return (
+            f"{counts_text(host, host.guests.values())} fit no orbits of a group of this host above "
+            "P1 and P-1; use guests from auto or anywhere, other counts or a supercell"
+        )
+
+
+class AnywhereGuests:
+    """A source of places for guests: uniform random positions in the cell."""
+
+    name: str = "anywhere"
+
+    def starts(self, host: Host, n: int) -> Sequence[Start]:
+        """Return the start anywhere in the cell.
+
+        Args:
+            host: The host and its guests.
+            n: Number of candidates that are wanted. They all share one start, which draws other positions in each try.
+        """
+        from chggen.generation.host_starts import GivenHost
+
+        return [GivenHost(host)]
+
+    def refusal(self, host: Host) -> str:
+        """Return the sentence that says that there is no place for guests.
+
+        Args:
+            host: The host and its guests.
+        """
+        return "no place for guests in this host; expected a cell with room, so ask for fewer"
