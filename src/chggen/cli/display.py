@@ -21,7 +21,11 @@ _WIDTH_OF_FILES = 140  # characters, where no terminal sets the width
 
 @contextmanager
 def watched() -> Iterator[Callable[[str, int, int, int], None]]:
-    """A callback (stage, done, total, failed) that shows a bar for each stage on stderr."""
+    """Show a progress bar on stderr for each stage of a run.
+
+    Yields:
+        The callback to hand to the run: (stage, done, total, failed).
+    """
     columns = (
         TextColumn("{task.description:10}"),
         BarColumn(),

@@ -13,9 +13,21 @@ from chggen.io import cif_text, from_table, named_structures, read_toml, writabl
 
 
 def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | None) -> list[str]:
-    """One line a structure: its group, how far its atoms moved, and the groups it was given with.
+    """Symmetrise the structures of files and say how.
 
-    Into `out`, where it is given, the symmetrised CIF and its twin in P1, tolerance and displacements in a comment.
+    The first tolerance that gives a space group above P1 and P-1 counts, else the first that gives any.
+
+    Args:
+        paths: Structure files and folders.
+        symprecs: Tolerances in Å, in the order in which they are tried.
+        out: Folder for the symmetrised CIF files and their twins in P1, with tolerance and displacements in a comment;
+            None to write nothing.
+
+    Returns:
+        One line for each structure: its space group, how far its atoms moved, and the groups that it was given with.
+
+    Raises:
+        InputError: A tolerance is out of range, or a file cannot be read.
     """
     from chggen.symmetry import above_trivial, space_group
     from chggen.symmetry import refine as refined_at
@@ -50,7 +62,23 @@ def train_from(
     out: Path | None,
     say: Callable[[str], Any],
 ) -> Path:
-    """Train by a TOML configuration; seed and out replace its own. Paths are relative to the working folder."""
+    """Train a score model by a TOML configuration.
+
+    Args:
+        config: The configuration. Paths in it are relative to the working folder.
+        resume: Whether to go on from the last state of the run.
+        start_from: Checkpoint whose weights the training starts from; None for fresh ones.
+        seed: Random seed in place of the configuration's; None to keep that one.
+        device: `cpu` or `cuda`.
+        out: Folder of the run in place of the configuration's; None to keep that one.
+        say: Called with a line about the loss now and then.
+
+    Returns:
+        What `training.train` returns: the path of the checkpoint.
+
+    Raises:
+        InputError: The configuration cannot be read, or the run cannot be started or resumed.
+    """
     from chggen.training import TrainingOptions, train
 
     options = from_table(TrainingOptions, read_toml(config), config.name)

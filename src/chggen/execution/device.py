@@ -1,4 +1,4 @@
-"""Which devices there are."""
+"""Which devices this machine has."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from chggen.errors import InputError
 
 
 def check_device(device: str) -> None:
-    """Raise InputError for a device that is not here."""
+    """Check that a device is available on this machine.
+
+    Args:
+        device: `cpu`, or `cuda` where there is a GPU.
+
+    Raises:
+        InputError: The device is not available.
+    """
     if device != "cpu" and not (str(device).startswith("cuda") and torch.cuda.is_available()):
         raise InputError(f"device '{device}' is not available here; expected cpu, or cuda with a GPU")

@@ -227,7 +227,10 @@ def _cores() -> int:
 
 @contextmanager
 def _one_thread(machine: Machine) -> Iterator[None]:
-    """Use one thread on a CPU, as workers do: beside other programs, threads that wait for each other take forever."""
+    """Use one thread on a CPU, as workers do.
+
+    Beside other programs, threads that wait for each other can take forever.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1 if machine.device == "cpu" else before)
     try:

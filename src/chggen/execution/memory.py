@@ -19,7 +19,11 @@ _TRIM_FROM: Final = 2**30  # bytes of free memory at the top of the heap that ar
 
 @cache
 def keep_memory() -> bool:
-    """Set the thresholds once in this process; whether the C library took them."""
+    """Make the C library keep the memory of large tensors, once in this process.
+
+    Returns:
+        Whether the C library took the settings.
+    """
     try:
         libc = ctypes.CDLL(None)
         return bool(libc.mallopt(_M_MMAP_THRESHOLD, _MMAP_FROM) and libc.mallopt(_M_TRIM_THRESHOLD, _TRIM_FROM))
@@ -28,7 +32,14 @@ def keep_memory() -> bool:
 
 
 def free_memory(device: str = "cpu") -> int | None:
-    """Bytes that may still be taken on a device; None where the system does not tell."""
+    """Return how much memory may still be taken on a device.
+
+    Args:
+        device: `cpu` or `cuda`.
+
+    Returns:
+        Bytes; None where the system does not tell.
+    """
     if device.startswith("cuda"):
         import torch
 

@@ -9,4 +9,11 @@ Progress = Callable[[str, int, int, int], None]
 
 
 def silent(stage: str, done: int, total: int, failures: int) -> None:
-    """Progress that nobody watches."""
+    """Show no progress: the callback for runs that nobody watches.
+
+    Args:
+        stage: What is being done.
+        done: Number of candidates that are done.
+        total: Number of candidates in all.
+        failures: Number of those done that failed.
+    """

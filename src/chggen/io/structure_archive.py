@@ -106,9 +106,13 @@ class _Source(Protocol):
 
     names: list[str]
 
-    def n_atoms(self, k: int) -> int: ...
+    def n_atoms(self, k: int) -> int:
+        """Return the number of atoms of the k-th structure."""
+        ...
 
-    def structure(self, k: int) -> Structure: ...
+    def structure(self, k: int) -> Structure:
+        """Return the k-th structure."""
+        ...
 
 
 class _Files:

@@ -13,11 +13,15 @@ from chggen.results.candidate import Candidate
 class Results(Protocol):
     """Where the candidates of a run go as they come. A run opens it as a context manager."""
 
-    def __enter__(self) -> Results: ...
+    def __enter__(self) -> Results:
+        """Open the results; candidates may be put from now on."""
+        ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        """Close the results, also after an error."""
+        ...
 
     def put(self, candidates: Iterable[Candidate]) -> None:
         """Keep candidates; one with an id that is there already replaces the earlier one.
@@ -55,10 +59,20 @@ class MemoryResults:
         """Keep what there is."""
 
     def put(self, candidates: Iterable[Candidate]) -> None:
+        """Keep candidates; one with an id that is there already replaces the earlier one.
+
+        Args:
+            candidates: The candidates.
+        """
         self._found.update({c.id: c for c in candidates})
 
     def candidates(self) -> dict[str, Candidate]:
+        """Return all candidates by id, in the order of their ids."""
         return dict(sorted(self._found.items()))
 
     def export(self, candidates: Sequence[Candidate]) -> None:
-        """Write nothing."""
+        """Write nothing.
+
+        Args:
+            candidates: All candidates, ranked.
+        """

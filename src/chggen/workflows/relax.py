@@ -13,7 +13,8 @@ from chggen.relaxation import RelaxOptions
 from chggen.results import Candidate, Store, failed
 
 if TYPE_CHECKING:
-    from chggen.execution import Progress
+    from chggen.campaign import Resources
+    from chggen.execution import Machine, Progress
 
 
 def relax_files(
@@ -25,12 +26,28 @@ def relax_files(
     progress: Progress,
     trajectory: bool = False,
 ) -> list[Candidate]:
-    """Relax the structures of files into a results folder, resumable; in the order of the files.
+    """Relax the structures of files into a results folder.
 
-    trajectory: every relaxation step by step as well, trajectories/NAME.extxyz there; those without are done again.
+    A second call with the same options resumes.
+
+    Args:
+        paths: Structure files and folders.
+        options: Fields of `RelaxOptions`, flat.
+        device: `cpu` or `cuda`.
+        workers: Number of processes; 0 stands for one for each core.
+        out: The results folder.
+        progress: Told how far the relaxation is.
+        trajectory: Whether every step is written as well, to trajectories/NAME.extxyz in the folder. Structures that
+            were relaxed before without a trajectory are then relaxed again.
+
+    Returns:
+        The candidates in the order of the files, failed ones included.
+
+    Raises:
+        InputError: A file or an option cannot be read, the potential is unknown, or the folder holds other results.
     """
-    from chggen.campaign import Resources, check_potential, relax_candidates
-    from chggen.execution import Machine, Workers, batches_of
+    from chggen.campaign import Resources, check_potential
+    from chggen.execution import Machine
 
     structures = named_structures(paths)
     settings = RelaxOptions.of(**options)
@@ -40,31 +57,41 @@ def relax_files(
     resources = Resources(sampler=SamplerOptions(), relax=settings, device=device, trajectories=folder)
     given = sorted(f"{name} {fingerprint(s)}" for name, s in structures.items())
     table = {"command": "relax", **settings.model_dump(), "structures": given}
+    raw = [
+        Candidate(id=name, stage="relax", formula=plain_formula(s.composition), seed=0, structure=s, raw=s)
+        for name, s in structures.items()
+    ]
     with Store(out, table) as store:
         if folder is not None:
             folder.mkdir(exist_ok=True)
-        made = store.candidates()
-        raw = [
-            Candidate(id=name, stage="relax", formula=plain_formula(s.composition), seed=0, structure=s, raw=s)
-            for name, s in structures.items()
-        ]
-
-        def finished(candidate: Candidate) -> bool:
-            name = candidate.id
-            return name in made and (folder is None or (folder / f"{name}.extxyz").exists())
-
-        batches = batches_of(raw, machine, made=finished)
-        done = sum(map(finished, raw))
-        bad = sum(made[c.id].status == "failed" for c in raw if finished(c))
-        progress("relax", done, len(structures), bad)
-        for found in Workers(machine).run(relax_candidates, batches, resources, _lost):
-            store.put(found)
-            done, bad = done + len(found), bad + sum(c.status == "failed" for c in found)
-            progress("relax", done, len(structures), bad)
+        _relax_missing(raw, resources, machine, store, progress)
         made = store.candidates()
         final = [made[name] for name in structures]
         store.export(final)
     return final
+
+
+def _relax_missing(
+    raw: Sequence[Candidate], resources: Resources, machine: Machine, store: Store, progress: Progress
+) -> None:
+    """Relax the candidates that the store does not hold yet, or holds without the trajectory that is asked for."""
+    from chggen.campaign import relax_candidates
+    from chggen.execution import Workers, batches_of
+
+    made, folder = store.candidates(), resources.trajectories
+
+    def finished(candidate: Candidate) -> bool:
+        name = candidate.id
+        return name in made and (folder is None or (folder / f"{name}.extxyz").exists())
+
+    batches = batches_of(raw, machine, made=finished)
+    done = sum(map(finished, raw))
+    bad = sum(made[c.id].status == "failed" for c in raw if finished(c))
+    progress("relax", done, len(raw), bad)
+    for found in Workers(machine).run(relax_candidates, batches, resources, _lost):
+        store.put(found)
+        done, bad = done + len(found), bad + sum(c.status == "failed" for c in found)
+        progress("relax", done, len(raw), bad)
 
 
 def _lost(candidate: Candidate, reason: str) -> list[Candidate]:
