@@ -105,16 +105,14 @@ def test_a_further_level_has_a_column(tmp_path: Path) -> None:
     with Store(tmp_path / "run", {"command": "generate"}) as store:
         store.put([CANDIDATES[0].with_energy("r2scan", -9.0, 0.0321), CANDIDATES[2]])
     page = write_report(tmp_path / "run").read_text()
-    assert "<th class=\"n\">E_d at r2scan, eV/atom</th>" in page
+    assert '<th class="n">E_d at r2scan, eV/atom</th>' in page
     assert ">0.0321<" in page
 
 
 def test_every_distinct_candidate_is_ranked(parsed: Loads) -> None:
     ranked = [row for row in parsed.rows if len(row) == 13]
     assert [row[0] for row in ranked] == ["g0003", "g0001", "i0001", "i0002"]
-    best = dict(
-        zip(["id", "stage", "formula", "atoms", "E_d", "E", "level", "group"], ranked[0], strict=False)
-    )
+    best = dict(zip(["id", "stage", "formula", "atoms", "E_d", "E", "level", "group"], ranked[0], strict=False))
     assert best == {
         "id": "g0003", "stage": "generate", "formula": "NaCl", "atoms": "2", "E_d": "-0.0123",
         "E": "-3.5123", "level": "pbe", "group": "225",

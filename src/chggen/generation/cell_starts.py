@@ -60,7 +60,7 @@ class BravaisCell:
 
 
 @dataclass(frozen=True)
-class LearnedCell:
+class LearnedCell(BravaisCell):
     """A cell without atoms whose shape the score model draws, another one for each try.
 
     Attributes:
@@ -68,14 +68,7 @@ class LearnedCell:
         cell_volume: Volume of the cell, Å³.
     """
 
-    species: Mapping[str, int]
-    cell_volume: float
     source: str = "learned"
-    de_novo: bool = True
-    on_orbits: bool = False
-    symmetric: bool = False
-    start_sigma: None = None
-    prototype_log_odds: None = None
 
     def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, None]:
         """Draw a cell with the score model; flat ones are drawn again, a few times.
@@ -97,14 +90,6 @@ class LearnedCell:
             if not flat(cell):
                 break
         return empty_host(cell.tolist(), self.species), None
-
-    def redraw(self, k: int) -> LearnedCell:
-        """Return the start itself, since every draw has a cell of its own.
-
-        Args:
-            k: Which redraw it is.
-        """
-        return self
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-from .conventional import Conventional, conventional
+from .conventional_cell import Conventional, conventional
 from .detection import above_trivial, group_of, operations, permutations, space_group, standard_setting
 from .fitting_counts import nearest_counts
 from .free_volume import FreeVolume
