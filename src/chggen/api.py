@@ -18,6 +18,7 @@ from chggen.errors import InputError
 from chggen.execution import Machine, Progress, silent
 from chggen.generation import FILE
 from chggen.io import as_structure, fingerprint
+from chggen.potential import DEFAULT
 from chggen.relaxation import Relaxed, RelaxOptions
 from chggen.relaxation import relax as relax_structures
 from chggen.results import Candidate, Results
@@ -61,7 +62,7 @@ def predict(
     symmetry: Literal["mixed", "host", "none"] = "mixed", second_level_below: float | None = 0.1,
     model: Files | None = None, anchor: str = "clamp", quality: Quality = "best", levels: int | None = None,
     n_resample: int | None = None, jump_length: int | None = None, best_of: int | None = None, judge: Judge = "auto",
-    potential: str = "chgnet", fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False,
+    potential: str = DEFAULT, fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False,
     fix_symmetry: float | None = None, optimizer: Optimizer = "fire-lbfgs",
     references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
     batch_size: int = 8, executor: Executor | None = None, out: Files | Results | None = None,
@@ -103,7 +104,7 @@ def generate(
     formula: str, *, n: int = 8, seed: int = 0, formula_units: Sequence[int] | int | None = None,
     max_atoms: int | None = None, volume: float | None = None, cells_from: Sequence[str] | str = ("bravais",),
     space_group: int | str = "none", relax: bool = True, model: Files | None = None, quality: Quality = "best",
-    levels: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: str = "chgnet",
+    levels: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT,
     fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
     optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
     device: str = "cpu", workers: int = 0, batch_size: int = 8, executor: Executor | None = None,
@@ -147,7 +148,7 @@ def inpaint(
     symmetry: Literal["none", "host"] = "none", guests_from: str = "auto", supercell: Sequence[int] = (1, 1, 1),
     relax: bool = True, model: Files | None = None, quality: Quality = "best", levels: int | None = None,
     n_resample: int | None = None, jump_length: int | None = None, best_of: int | None = None, judge: Judge = "auto",
-    potential: str = "chgnet", fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False,
+    potential: str = DEFAULT, fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False,
     fix_symmetry: float | None = None, optimizer: Optimizer = "fire-lbfgs",
     references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
     batch_size: int = 8, executor: Executor | None = None, out: Files | Results | None = None,
@@ -185,7 +186,7 @@ def inpaint(
 
 @_with_arguments(RelaxOptions)
 def relax(
-    structures: Sequence[Structure | Atoms | Files], *, potential: str | Potential = "chgnet", fix_cell: bool = False,
+    structures: Sequence[Structure | Atoms | Files], *, potential: str | Potential = DEFAULT, fix_cell: bool = False,
     fix_symmetry: float | None = None, fixed_atoms: Sequence[Sequence[bool] | None] | None = None, fmax: float = 0.1,
     pressure: float = 0.0, max_steps: int = 500, optimizer: Optimizer = "fire-lbfgs", device: str = "cpu",
     trajectory: bool = False,

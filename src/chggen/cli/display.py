@@ -85,7 +85,7 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
     for formula, told in likelier(distinct).items():
         console.print(f"likeliest of {formula}: {told}")
     if any("(static)" in (c.decomposition_products or "") for c in distinct):
-        console.print("some stand on known phases that are not relaxed with CHGNet, (static) among the products")
+        console.print("some stand on known phases that are not relaxed with the potential, (static) among the products")
     bad = [c for c in candidates if c.status == "failed"]
     if bad:
         console.print(f"{len(bad)} failed; their stages and reasons stand in summary.csv")

@@ -119,8 +119,8 @@ def _structure_lines(
     potential = placing.potential or potential_of(level)
     if potential is None:
         raise InputError(
-            f"structures get their energies from CHGNet at the level {' or '.join(levels())}, which cannot be compared "
-            f"with '{level}'; give an energy of that level with --formula and --energy"
+            f"structures get their energies from potentials at the level {' or '.join(levels())}, which cannot be "
+            f"compared with '{level}'; give an energy of that level with --formula and --energy"
         )
     structures = named_structures(paths)
     done = relax(

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from chggen.potential import DEFAULT
 from chggen.settings import Options
 
 
@@ -13,7 +14,7 @@ class RelaxOptions(Options):
     """Options of a relaxation, as commands and runs take them. `relax` explains each in full."""
 
     potential: str = Field(
-        default="chgnet",
+        default=DEFAULT,
         description="Potential: a registered name such as chgnet or chgnet-r2scan, ase:module:factory for an ASE "
         "calculator, or torch-sim:module:factory.",
     )

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from chggen.errors import InputError
 from chggen.execution import check_device
-from chggen.potential import GPA, Potential, load_potential
+from chggen.potential import DEFAULT, GPA, Potential, load_potential
 from chggen.relaxation.moving_batch import Descent, MovingBatch
 from chggen.relaxation.optimizers import OPTIMIZERS
 from chggen.relaxation.result import Goal, Relaxed, failed
@@ -30,7 +30,7 @@ _LEAST_VOLUME: Final = 1e-3  # Å³; a flatter cell counts as none
 def relax(
     structures: Sequence[Structure],
     *,
-    potential: str | Potential = "chgnet",
+    potential: str | Potential = DEFAULT,
     fix_cell: bool = False,
     fixed_atoms: Sequence[np.ndarray | Sequence[bool] | None] | None = None,
     fix_symmetry: float | Sequence[float | None] | None = None,

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from chggen.crystals import parse_formula, reduced
-from chggen.potential import level_named
+from chggen.potential import DEFAULT_LEVEL, level_named
 from chggen.report.labels import Line, label_sides
 from chggen.results import Candidate
 from chggen.stability import References, lowest_of_each, phase_label
@@ -78,7 +78,7 @@ class PhaseDiagramPicture:
 
 def picture(
     elements: Sequence[str],
-    level: str = "pbe",
+    level: str = DEFAULT_LEVEL,
     candidates: Iterable[Candidate] = (),
     references: References | None = None,
 ) -> PhaseDiagramPicture | None:
@@ -161,7 +161,7 @@ def _known_marks(lowest: Mapping[tuple[tuple[str, int], ...], Any], above: Seque
         if e_hull < _NEAR:
             x, y = axes.place(dict(formula), entry.energy_per_atom)
             text = f"{entry.formula} ({entry.id})<br>{1000 * e_hull:.0f} meV/atom above the hull"
-            text += "" if entry.relaxed else "<br>static: not relaxed with CHGNet"
+            text += "" if entry.relaxed else "<br>static: not relaxed with the potential"
             marks.append(Mark(name=phase_label(dict(formula)), x=x, y=y, e_hull=e_hull, kind="known", text=text))
     return marks
 

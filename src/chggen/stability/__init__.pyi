@@ -1,5 +1,5 @@
 from .building import build_references
-from .decomposition import CAVEAT, HullPosition, hull, lowest_of_each, phase_label
+from .decomposition import HullPosition, hull, lowest_of_each, phase_label
 from .energies_above_hull import above_hull
 from .importing import entries_table
 from .joined_references import references_of
@@ -8,7 +8,6 @@ from .references import References
 from .wanted import Wanted
 
 __all__ = [
-    "CAVEAT",
     "HullPosition",
     "References",
     "Wanted",

@@ -13,11 +13,11 @@ import numpy as np
 
 from chggen.crystals import parse_formula, reduced
 from chggen.errors import InputError
+from chggen.potential import DEFAULT_LEVEL
 from chggen.stability.joined_references import references_of
 from chggen.stability.reference_entry import ReferenceEntry
 from chggen.stability.references import References
 
-CAVEAT: Final = "CHGNet errs by about 0.03 eV/atom, and by more, towards too low, where E_d is high"
 _Key = TypeVar("_Key")
 _TRACE: Final = 1e-9  # atom fraction; smaller amounts are rounding errors of the solver
 
@@ -65,7 +65,7 @@ def hull(
     formula: str,
     energy_per_atom: float,
     *,
-    level: str = "pbe",
+    level: str = DEFAULT_LEVEL,
     without: Sequence[str] = (),
     references: References | str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
 ) -> HullPosition:

@@ -36,7 +36,7 @@ def entries_table(path: Path, level: str | None, out: Path) -> Path:
         raise InputError(f"the entries of {path} need a level of theory; give one with --level, such as pbe-dft")
     if level in levels():
         raise InputError(
-            f"level '{level}' is that of energies predicted by CHGNet, which others cannot be compared with; give "
+            f"level '{level}' is that of energies predicted by a potential, which others cannot be compared with; give "
             f"computed entries a level of their own, such as {level}-dft"
         )
     if (out / BUILD).exists():
