@@ -48,6 +48,7 @@ def _odd_structures() -> Iterator[Structure]:
     yield Structure(Lattice.cubic(3, pbc=(True, True, False)), ["Na"], [[0, 0, 0]])
 
 
+@pytest.mark.filterwarnings("ignore:Structure charge")  # pymatgen: one of them has a charge that no site has
 @pytest.mark.parametrize("structure", list(_odd_structures()))
 def test_structures_come_back_equal_to_the_last_bit(tmp_path: Path, structure: Structure) -> None:
     put = _candidate("a", structure)
