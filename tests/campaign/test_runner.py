@@ -27,7 +27,7 @@ from chggen.stability.references import ReferenceEntry, References
 _EMT = "ase:ase.calculators.emt:EMT"
 
 
-_QUICK: dict[str, Any] = {"levels": 6, "n_resample": 1, "potential": _EMT, "workers": 1, "fmax": 0.2}
+_QUICK: dict[str, Any] = {"levels": 6, "potential": _EMT, "workers": 1, "fmax": 0.2}
 Predict = Callable[..., list[Candidate]]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
@@ -9,6 +11,18 @@ import chggen
 from chggen.campaign import resources as resources
 from chggen.results.candidate import Candidate
 from chggen.symmetry.detection import space_group
+
+
+def _same(some: Sequence[Candidate], others: Sequence[Candidate]) -> None:
+    by_id = {c.id: c for c in others}
+    assert {c.id for c in some} == set(by_id)
+    for c in some:
+        other = by_id[c.id]
+        assert c.seed == other.seed
+        assert c.raw is not None
+        assert other.raw is not None
+        assert c.raw == other.raw
+        assert np.array_equal(c.raw.frac_coords, other.raw.frac_coords)
 
 
 def test_inpainting_does_not_depend_on_the_batch_size() -> None:

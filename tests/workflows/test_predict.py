@@ -60,7 +60,7 @@ def test_a_row_is_good_with_an_energy_or_failed_with_stage_and_reason(alloy_run:
             assert c.relax_energy_change <= 1e-9
             assert c.space_group is not None
             assert c.space_group_loose is not None
-            assert c.level == "other"
+            assert c.level == _EMT
         else:
             assert c.failed_at in ("sample", "screen", "relax", "refine", "hull")
             assert c.reason
