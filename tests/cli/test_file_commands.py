@@ -86,14 +86,14 @@ def test_references_are_built_resumed_and_shown(folder: Path, tmp_path: Path, mo
     seen.clear()
     again = _built(folder, out, progress=lambda *told: seen.append(told))
     assert seen == [("relaxed pbe", 0, 1, 0), ("relaxed pbe", 1, 1, 0)]
-    assert again == built
+    assert repr(again) == repr(built)  # to the last digit; what is not known is NaN, which equals nothing
 
     def refuse(*args: Any) -> None:
         raise AssertionError("computed again")
 
     monkeypatch.setattr(reference_building, "ROWS", {"static": refuse, "relaxed": refuse})
     path = out / "references.npz"
-    assert _built(folder, out) == built
+    assert repr(_built(folder, out)) == repr(built)
     shown = reference_lines("Li-Si", "pbe", [str(path)], tmp_path / "li-si.svg", tmp_path)
     assert [line.split()[:2] for line in shown[:2]] == [["lithium", "Li"], ["silicon", "Si"]]
     assert [("E_hull 0.0000  space group" in s, s.endswith("relaxed")) for s in shown[:2]] == [(True, True)] * 2

@@ -59,14 +59,21 @@ def test_same_formula_is_reduced_and_sorted_by_energy():
     assert table.same_formula("Zn3S", "pbe") == []
 
 
+def _told(entries):
+    """Entries as text that holds every digit: a drop that is not known is NaN, which equals nothing, not even itself."""
+    return [repr(e) for e in entries]
+
+
 def test_file_gives_back_what_was_written(tmp_path):
     path = tmp_path / "new" / "table"
     written = write_references(ENTRIES, path)
     read = References.load(path)
     for level in levels():
-        assert read.system(["Zn", "S", "P", "U"], level) == written.system(["Zn", "S", "P", "U"], level)
+        found, expected = (references.system(["Zn", "S", "P", "U"], level) for references in (read, written))
+        assert found
+        assert _told(found) == _told(expected)
     first = read.system(["Zn"], "pbe")[0]
-    assert first == ENTRIES[0]
+    assert _told([first]) == _told(ENTRIES[:1])
     assert not read.system(["S"], "pbe")[0].relaxed
     assert [p.name for p in path.parent.iterdir()] == ["table"]
 
