@@ -60,7 +60,7 @@ def test_same_formula_is_reduced_and_sorted_by_energy():
 
 
 def _told(entries):
-    """Entries as text that holds every digit: a drop that is not known is NaN, which equals nothing, not even itself."""
+    """Entries as text that holds every digit: a drop that is not known is NaN, which does not even equal itself."""
     return [repr(e) for e in entries]
 
 
