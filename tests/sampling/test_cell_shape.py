@@ -56,7 +56,7 @@ def test_a_normal_law_of_shapes_comes_back_with_its_width() -> None:
 
 
 def test_two_shapes_come_back_with_their_weights() -> None:
-    strain = _strains(Shapes(torch.stack([LONG, -LONG]), (0.3, 0.7), 0.05), 400)
+    strain = _strains(Shapes(torch.stack([LONG, -LONG]), (0.3, 0.7), 0.05), 300)
     first = strain[:, 0, 0] > 0
     assert float(first.double().mean()) == pytest.approx(0.3, abs=0.06)
     assert float(strain[first, 0, 0].mean()) == pytest.approx(0.8, abs=0.02)
@@ -82,7 +82,7 @@ class Joint:
 
 def test_shape_first_gives_a_joint_law_of_shape_and_positions() -> None:
     law = Joint(Shapes(torch.stack([LONG, -LONG]), (0.5, 0.5), 0.05))
-    n = 200
+    n = 120
     cells = torch.tensor(np.array([ShapeSampler(law)({"H": 1}, 64.0, seed) for seed in range(n)]))
     crystals = Crystals(
         frac_coords=torch.zeros(n, 3, dtype=torch.float64),

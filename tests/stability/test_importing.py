@@ -67,7 +67,9 @@ def test_entries_without_a_level_are_refused(entries: Path, tmp_path: Path, leve
 
 @pytest.mark.parametrize("level", ["pbe", "r2scan"])
 def test_computed_energies_do_not_pass_for_predicted_ones(entries: Path, tmp_path: Path, level: str) -> None:
-    with pytest.raises(InputError, match=rf"'{level}' is that of energies predicted by a potential.*such as {level}-dft"):
+    with pytest.raises(
+        InputError, match=rf"'{level}' is that of energies predicted by a potential.*such as {level}-dft"
+    ):
         entries_table(entries, level, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
