@@ -1,7 +1,9 @@
 """Seconds that a run spends on anything but its candidates: storing, reading, grouping duplicates and exporting them.
 
 Candidates are made up: crystals of five formulas, half of them copies of a few prototypes in other cells, strained and
-rattled as relaxations leave them, half of them random cells. usage: python benchmarks/bookkeeping.py [200 1000 5000]
+rattled as relaxations leave them and then refined, half of them random cells.
+
+usage: python benchmarks/bookkeeping.py [200 1000 5000]
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ from chggen.campaign.comparison import StructureComparison
 from chggen.campaign.duplicates import with_duplicates
 from chggen.results import Candidate, rank, read_candidates
 from chggen.results.folder import Store
+from chggen.symmetry import refine
 
 BATCH = 8
+_LOOSE = 225  # any but P1: copies are symmetric at 0.1 Å
 _CUBIC = Lattice.cubic
 _PROTOTYPES: tuple[tuple[str, str, Lattice, tuple[str, ...], list[list[float]], float], ...] = (
     ("NaCl", "Fm-3m", _CUBIC(5.64), ("Na", "Cl"), [[0, 0, 0], [0.5, 0.5, 0.5]], -3.40),
@@ -46,13 +50,15 @@ def _prototype(number: int) -> Structure:
 
 
 def _copy(rng: np.random.Generator) -> tuple[Structure, float]:
-    """A prototype in some cell of it, strained by half a percent and rattled by 0.02 Å, and its energy in eV/atom."""
+    """A prototype in some cell of it, strained, rattled by 0.02 Å and refined, and its energy in eV/atom."""
     number = int(rng.integers(len(_PROTOTYPES)))
     structure = _prototype(number).copy()
     structure.make_supercell(_BASES[rng.integers(len(_BASES))])
     frac = structure.frac_coords + rng.normal(0, 0.02, (len(structure), 3)) @ structure.lattice.inv_matrix
     matrix = structure.lattice.matrix @ (np.eye(3) + rng.normal(0, 0.005, (3, 3)))
-    return Structure(matrix, structure.species, frac), _PROTOTYPES[number][-1] + abs(rng.normal(0, 0.003))
+    relaxed = Structure(matrix, structure.species, frac)
+    refined = refine(relaxed, 0.3)  # as a run does before it keeps a structure
+    return refined.structure if refined else relaxed, _PROTOTYPES[number][-1] + abs(rng.normal(0, 0.003))
 
 
 def _random(rng: np.random.Generator) -> tuple[Structure, float]:
@@ -71,7 +77,8 @@ def made_up(count: int, seed: int = 0) -> list[Candidate]:
     rng = np.random.default_rng(seed)
     found = []
     for k in range(count):
-        structure, energy = (_copy if rng.random() < 0.5 else _random)(rng)
+        copied = bool(rng.random() < 0.5)
+        structure, energy = (_copy if copied else _random)(rng)
         formula = structure.composition.reduced_formula
         candidate = Candidate(id=f"{formula}-{k:05d}", stage="generate", formula=formula, seed=int(rng.integers(2**62)))
         if rng.random() < 0.1:
@@ -82,7 +89,7 @@ def made_up(count: int, seed: int = 0) -> list[Candidate]:
         found.append(
             replace(
                 candidate, structure=structure, raw=raw, level="pbe", energies={"pbe": energy}, space_group=1,
-                space_group_loose=1, converged=True, relax_steps=50, seed_source="bravais",
+                space_group_loose=_LOOSE if copied else 1, converged=True, relax_steps=50, seed_source="bravais",
             )
         )  # fmt: skip
     return found

@@ -35,7 +35,7 @@ def test_the_cif_is_the_crystal_in_its_space_group(tmp_path: Path, number: int) 
     crystal = Structure.from_spacegroup(symbol, lattice, ["Ti", "O"], sites).get_primitive_structure()
     crystal.make_supercell([[1, 1, 0], [0, 1, 0], [0, 0, 1]])
     crystal.perturb(0.002)
-    write_cifs(_candidate(crystal), tmp_path)
+    write_cifs([_candidate(crystal)], tmp_path)
     text = (tmp_path / "a.cif").read_text()
     assert f"_symmetry_Int_Tables_number   {number}\n" in text
     assert text.count("_atom_site_label") == 1
@@ -52,7 +52,7 @@ def test_the_cif_is_the_crystal_in_its_space_group(tmp_path: Path, number: int) 
 def test_oxidation_states_are_kept(tmp_path: Path) -> None:
     salt = Structure.from_spacegroup(*_CRYSTALS[225][:2], ["Na", "Cl"], _CRYSTALS[225][2])
     salt.add_oxidation_state_by_element({"Na": 1, "Cl": -1})
-    write_cifs(_candidate(salt), tmp_path)
+    write_cifs([_candidate(salt)], tmp_path)
     assert {str(s) for s in Structure.from_file(tmp_path / "a.cif").species} == {"Na+", "Cl-"}
 
 
@@ -62,7 +62,7 @@ def test_only_what_is_missing_or_changed_is_written(tmp_path: Path) -> None:
 
     def written(candidate: Candidate) -> list[bool]:
         before = [p.stat().st_ino if p.exists() else None for p in paths]
-        write_cifs(candidate, tmp_path)
+        write_cifs([candidate], tmp_path)
         return [p.stat().st_ino != inode for p, inode in zip(paths, before, strict=True)]
 
     assert written(_candidate(salt)) == [True, True]

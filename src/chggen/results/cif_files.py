@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from chggen.execution import Machine, Workers
 from chggen.io import cif_text, write_text
 from chggen.results.candidate import Candidate
 from chggen.symmetry import Conventional, conventional
@@ -16,33 +21,100 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _SYMPREC: Final = 0.1  # Å
+_BATCH: Final = 50  # candidates that a process writes at once
+_SECONDS_EACH: Final = 0.005  # that the files of a candidate take, roughly
 
 
-def write_cifs(candidate: Candidate, folder: Path) -> None:
+@dataclass(frozen=True)
+class _Files:
+    """The CIF files of a candidate as plain data, which is sent to a worker much quicker than a structure."""
+
+    name: str
+    note: str
+    without_symmetry: bool
+    lattice: np.ndarray
+    species: tuple[Any, ...]  # elements, with oxidation states where the structure has any
+    frac_coords: np.ndarray
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> _Files:
+        """Return the files of a candidate with a structure."""
+        structure = candidate.structure
+        assert structure is not None
+        note = f"chggen candidate {candidate.id}\n"
+        if candidate.refined_symprec is not None:
+            note += (
+                f"relaxed, then symmetrised at {candidate.refined_symprec:g} Å, which moved atoms by "
+                f"{candidate.refined_rms:.4f} Å (rms), {candidate.refined_max:.4f} Å at most\n"
+            )
+        return cls(
+            name=candidate.id,
+            note=note,
+            without_symmetry=candidate.space_group_loose == 1,  # found at this very tolerance
+            lattice=structure.lattice.matrix,
+            species=tuple(site.specie for site in structure),
+            frac_coords=structure.frac_coords,
+        )
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """What workers need to write CIF files: the folder."""
+
+    path: Path
+
+    def unloaded(self) -> _Folder:
+        """Return itself, since there is nothing to load."""
+        return self
+
+
+def write_cifs(candidates: Iterable[Candidate], folder: Path) -> None:
     """Write ID.cif, in the symmetry found at 0.1 Å, and ID-P1.cif, where they are missing or not up to date.
 
-    The twin is written last: one that is as it should be tells that both are.
+    Thousands are written by several processes.
 
     Args:
-        candidate: A candidate with a structure.
+        candidates: Candidates; those without a structure have no files.
         folder: The folder to write to.
+
+    Raises:
+        OSError: A file cannot be written.
     """
-    structure = candidate.structure
-    assert structure is not None
-    note = f"chggen candidate {candidate.id}\n"
-    if candidate.refined_symprec is not None:
-        note += (
-            f"relaxed, then symmetrised at {candidate.refined_symprec:g} Å, which moved atoms by "
-            f"{candidate.refined_rms:.4f} Å (rms), {candidate.refined_max:.4f} Å at most\n"
-        )
-    path, twin = folder / f"{candidate.id}.cif", folder / f"{candidate.id}-P1.cif"
+    files = [_Files.of(c) for c in candidates if c.structure is not None]
+    missing = sum(not (folder / f"{one.name}-P1.cif").exists() for one in files)
+    batches = [files[k : k + _BATCH] for k in range(0, len(files), _BATCH)]
+    written = Workers(Machine()).run(_write_batch, batches, _Folder(folder), _not_written, _SECONDS_EACH * missing)
+    for reason in (reason for reasons in written for reason in reasons):
+        raise OSError(reason)
+
+
+def _write_batch(files: Sequence[_Files], folder: _Folder) -> list[str]:
+    for one in files:
+        _write(one, folder.path)
+    return []
+
+
+def _not_written(files: _Files, reason: str) -> list[str]:
+    return [f"the CIF files of {files.name} cannot be written: {reason}"]
+
+
+def _write(files: _Files, folder: Path) -> None:
+    """Write the files of a candidate. The twin comes last: one that is as it should be tells that both are."""
+    from pymatgen.core import Structure
+
+    structure, note = Structure(files.lattice, files.species, files.frac_coords), files.note
+    path, twin = folder / f"{files.name}.cif", folder / f"{files.name}-P1.cif"
     every_atom = cif_text(structure, None, note + "P1, every atom")
     if path.exists() and twin.exists() and twin.read_bytes() == every_atom.encode():
+        return
+    if files.without_symmetry:
+        write_text(path, every_atom.replace("P1, every atom", f"P1: no symmetry at symprec {_SYMPREC} Å"))
+        write_text(twin, every_atom)
         return
     try:
         text = _symmetric_text(structure, note)
     except Exception as error:  # spglib can fail where the twin in P1 still serves
-        log.warning("%s: no symmetrised CIF: %s", candidate.id, error)
+        log.warning("%s: no symmetrised CIF: %s", files.name, error)
         text = cif_text(structure, None, note + "symmetry not found, written in P1")
     write_text(path, text)
     write_text(twin, every_atom)

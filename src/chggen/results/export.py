@@ -51,8 +51,7 @@ def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | N
         levels = further_levels(chosen)
         write_extxyz(structures, target / "candidates.extxyz", [summary_row(c, levels) for c in chosen])
     elif to == "cif":
-        for candidate in chosen:
-            write_cifs(candidate, target)
+        write_cifs(chosen, target)
     elif to == "atomate2":
         from chggen.results.vasp import write_flow
 

@@ -109,9 +109,7 @@ class Store:
         write_text(self.folder / "summary.csv", summary_text(candidates, self._levels))
         folder = self.folder / "structures"
         folder.mkdir(exist_ok=True)
-        for candidate in candidates:
-            if candidate.structure is not None:
-                write_cifs(candidate, folder)
+        write_cifs(candidates, folder)
 
 
 @contextmanager
