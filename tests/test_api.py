@@ -114,6 +114,7 @@ _WRONG_TYPES = [
     'chggen.inpaint(bulk("Al"), {"Li": 1}, supercell=2)',
     'chggen.relax("host.cif")',
     "chggen.relax(None)",
+    "chggen.relax(chggen.generate('Cu', n=1, relax=False, levels=4, workers=1)[0].structure)",
     'chggen.relax([bulk("Al")], fmax="small")',
     'chggen.relax([bulk("Al")], fmax=float("nan"))',
     'chggen.relax([bulk("Al")], fix_symmetry=-1.0)',

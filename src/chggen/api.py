@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -40,13 +41,15 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def _with_arguments(options: type[Options]) -> Callable[[_Function], _Function]:
     """Put the descriptions of an option model into the argument list of a function's docstring."""
-    described = {name: field.description for name, field in options.keywords().items() if field.description}
+    described = {name: f"    {name}: {field.description}\n" for name, field in options.keywords().items()}
 
     def decorated(function: _Function) -> _Function:
-        doc = inspect.getdoc(function) or ""
-        names = [name for name in inspect.signature(function).parameters if name in described]
-        lines = "".join(f"    {name}: {described[name]}\n" for name in names if f"\n    {name}: " not in doc)
-        function.__doc__ = doc.replace("Args:\n", f"Args:\n{lines}", 1)
+        before, _, rest = (inspect.getdoc(function) or "").partition("Args:\n")
+        own, _, after = rest.partition("\n\n")
+        entries = re.split(r"^(?=    \w+: )", own + "\n", flags=re.MULTILINE)
+        told = described | {entry.split(":")[0].strip(): entry for entry in entries if entry}
+        lines = "".join(told[name] for name in inspect.signature(function).parameters)
+        function.__doc__ = f"{before}Args:\n{lines}\n{after}"
         return function
 
     return decorated
@@ -209,8 +212,10 @@ def relax(
     Example:
         >>> chggen.relax(structures, potential="chgnet", fix_cell=True, fmax=0.1)  # doctest: +SKIP
     """
-    if isinstance(structures, (str, os.PathLike)) or not isinstance(structures, Iterable):
-        raise InputError(f"expected a list of structures or files to relax, got {structures!r}; put it in brackets")
+    single = isinstance(structures, (str, os.PathLike)) or hasattr(structures, "lattice") or hasattr(structures, "cell")
+    if single or not isinstance(structures, Iterable):
+        got = type(structures).__name__ if single else repr(structures)
+        raise InputError(f"expected a list of structures or files to relax, got {got}; put it in brackets")
     return relax_structures(
         [as_structure(s) for s in structures], potential=potential, fix_cell=fix_cell, fix_symmetry=fix_symmetry,
         fixed_atoms=fixed_atoms, fmax=fmax, pressure=pressure, max_steps=max_steps, optimizer=optimizer,

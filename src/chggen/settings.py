@@ -45,7 +45,8 @@ class Options(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"]) or "options"
-            raise InputError(f"{name}: {first['msg']}, got {first.get('input')!r}") from None
+            told = first["msg"].removeprefix("Value error, ")
+            raise InputError(f"{name}: {told}, got {first.get('input')!r}") from None
 
     @classmethod
     def keywords(cls) -> dict[str, FieldInfo]:

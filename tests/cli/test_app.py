@@ -299,6 +299,14 @@ def small_run(chggen: Chggen) -> str:
     return line
 
 
+def test_what_is_missing_is_said_at_the_end(chggen: Chggen, small_run: str) -> None:
+    _, shown, _ = chggen(*small_run.split())
+    assert f"no decomposition energies: there are no reference energies of all elements at level {_EMT}" in shown
+    code, shown, _ = chggen(*f"generate NaCl -n 1 --levels 4 --workers 1 --potential {_EMT} -o salt".split())
+    assert code == 0
+    assert "nothing good was made; 1 of 1 failed at " in shown
+
+
 def test_a_second_call_resumes_and_other_options_are_refused(chggen: Chggen, small_run: str) -> None:
     before = Path("run/summary.csv").read_text()
     code, shown, _ = chggen(*small_run.split())

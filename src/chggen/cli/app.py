@@ -230,8 +230,12 @@ def _watched() -> Iterator[Callable[[str, int, int, int], None]]:
     """Show stage, counts, failures and time left while a run goes on."""
     from chggen.cli.display import watched
 
-    with watched() as progress:
-        yield progress
+    try:
+        with watched() as progress:
+            yield progress
+    except KeyboardInterrupt:
+        typer.echo("chggen: stopped; repeat the command to go on from here", err=True)
+        raise typer.Exit(130) from None
 
 
 def _show(candidates: list[Any], folder: Path) -> None:

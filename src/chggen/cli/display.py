@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,11 +87,16 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
         console.print(f"likeliest of {formula}: {told}")
     if any("(static)" in (c.decomposition_products or "") for c in distinct):
         console.print("some stand on known phases that are not relaxed with the potential, (static) among the products")
+    for level in dict.fromkeys(c.level for c in distinct if c.energies and not c.decomposition_energies):
+        console.print(f"no decomposition energies: there are no reference energies of all elements at level {level}")
     bad = [c for c in candidates if c.status == "failed"]
+    if bad and not distinct:
+        reason, count = Counter(f"{c.failed_at}: {c.reason}" for c in bad).most_common(1)[0]
+        console.print(f"nothing good was made; {count} of {len(bad)} failed at {reason}")
     if bad:
         console.print(f"{len(bad)} failed; their stages and reasons stand in summary.csv")
     console.print(f"results in {folder} (report.html, summary.csv, structures/)")
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+    return "" if value is None else f"{round(value, 3) + 0.0:.3f}"  # no -0.000

@@ -9,6 +9,7 @@ import logging
 import math
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections import deque
@@ -257,18 +258,26 @@ def _submitted(workers: int, work: Work, batch: Sequence[Any], resources: Any) -
 
 @contextmanager
 def _hidden_main() -> Iterator[None]:
-    """Hide the calling script while workers start: they need nothing of it, and would run it again."""
+    """Hide the calling script while workers start: they need nothing of it, and would run it again.
+
+    They start with Ctrl-C ignored, too, since it would make them show where in their imports they were.
+    """
     main = vars(sys.modules["__main__"])
     kept: dict[str, Any] = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
     main["__spec__"] = None
+    handles = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if handles else None
     try:
         yield
     finally:
         main.update(kept)
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
 
 
 def _begin_worker() -> None:
     """Prepare a worker: it uses one thread, since processes would fight over the cores, and ends with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once
     torch.set_num_threads(1)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 

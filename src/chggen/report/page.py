@@ -142,7 +142,7 @@ def _failure_row(candidate: Candidate) -> _Row:
 
 def _number(energy: float | None) -> str:
     """Return an energy in eV/atom as the table shows it."""
-    return "" if energy is None else f"{energy:.4f}"
+    return "" if energy is None else f"{round(energy, 4) + 0.0:.4f}"  # no -0.0000
 
 
 def _static_excess(references: References) -> list[str]:
