@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from numbers import Real
 from typing import TYPE_CHECKING, Final
 
@@ -27,21 +28,13 @@ _BATCH_SIZE: Final = {"cpu": 16, "cuda": 512}  # structures, unless the caller g
 _LEAST_VOLUME: Final = 1e-3  # Å³; a flatter cell counts as none
 
 
+# fmt: off
 def relax(
-    structures: Sequence[Structure],
-    *,
-    potential: str | Potential = DEFAULT,
-    fix_cell: bool = False,
+    structures: Sequence[Structure], *, potential: str | Potential = DEFAULT, fix_cell: bool = False,
     fixed_atoms: Sequence[np.ndarray | Sequence[bool] | None] | None = None,
-    fix_symmetry: float | Sequence[float | None] | None = None,
-    pressure: float = 0.0,
-    fmax: float = 0.1,
-    max_steps: int = 500,
-    optimizer: str = "fire-lbfgs",
-    device: str = "cpu",
-    batch_size: int | None = None,
-    trajectory: bool = False,
-    on_done: Callable[[int, Relaxed], None] | None = None,
+    fix_symmetry: float | Sequence[float | None] | None = None, pressure: float = 0.0, fmax: float = 0.1,
+    max_steps: int = 500, optimizer: str = "fire-lbfgs", device: str = "cpu", batch_size: int | None = None,
+    trajectory: bool = False, on_done: Callable[[int, Relaxed], None] | None = None,
 ) -> list[Relaxed]:
     """Relax structures with an interatomic potential.
 
@@ -88,17 +81,24 @@ def relax(
     _check_numbers(fmax, pressure, max_steps, size)
     if optimizer not in OPTIMIZERS:
         raise InputError(f"unknown optimizer '{optimizer}'; expected one of {', '.join(OPTIMIZERS)}")
-    free_atoms = _free_atoms(structures, fixed_atoms)
-    symprecs = _symprecs(fix_symmetry, len(structures))
+    free_atoms, symprecs = _free_atoms(structures, fixed_atoms), _symprecs(fix_symmetry, len(structures))
     model = load_potential(potential, device) if isinstance(potential, str) else potential
-    goal = Goal(
-        fix_cell=fix_cell,
-        pressure=pressure * GPA,
-        fmax=fmax,
-        max_steps=max_steps,
-        trajectory=trajectory,
-        optimizer=optimizer,
-    )
+    goal = Goal(fix_cell=fix_cell, pressure=pressure * GPA, fmax=fmax, max_steps=max_steps, trajectory=trajectory,
+                optimizer=optimizer)
+    begin = [partial(_descent, k, s, free_atoms[k], symprecs[k], device) for k, s in enumerate(structures)]
+    return _run(structures, begin, MovingBatch(goal, device), model, size, on_done)
+# fmt: on
+
+
+def _run(
+    structures: Sequence[Structure],
+    begin: Sequence[Callable[[], Descent]],
+    moving: MovingBatch,
+    model: Potential,
+    size: int,
+    on_done: Callable[[int, Relaxed], None] | None,
+) -> list[Relaxed]:
+    """Move structures to their minima, so many at a time: one that is done leaves, and the next one enters."""
     results: dict[int, Relaxed] = {}
 
     def finish(index: int, relaxed: Relaxed) -> None:
@@ -107,14 +107,13 @@ def relax(
             on_done(index, relaxed)
 
     waiting = deque(range(len(structures)))
-    moving = MovingBatch(goal, device)
     while waiting or moving.descents:
         entering: list[Descent] = []
         while waiting and len(moving.descents) + len(entering) < size:
             index = waiting.popleft()
             reason = _unusable(structures[index])
             if reason is None:
-                entering.append(_descent(index, structures[index], free_atoms[index], symprecs[index], device))
+                entering.append(begin[index]())
             else:
                 finish(index, failed(structures[index], reason, 0))
         moving.enter(entering)
