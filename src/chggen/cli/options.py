@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -114,6 +114,11 @@ def guest_counts(texts: Iterable[str]) -> dict[str, int]:
     return guests
 
 
+def _flags(name: str) -> tuple[str, ...]:
+    """Return the command-line names of a field."""
+    return _NAMES.get(name, (f"--{name.replace('_', '-')}",))
+
+
 def _is_last(name: str) -> bool:
     """Return whether a parameter stands at the end of every command's help."""
     return name in ("device", "workers", "out")
@@ -121,7 +126,7 @@ def _is_last(name: str) -> bool:
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     """Return a command's parameter for a field: text for lists and choices, which the model checks."""
-    flags = _NAMES.get(name, (f"--{name.replace('_', '-')}",))
+    flags = _flags(name)
     default = field.get_default(call_default_factory=True)
     kind = _kind(name, field)
     if field.is_required():
@@ -169,7 +174,7 @@ def _choices(field: FieldInfo) -> tuple[str, ...]:
 
 def _value(name: str, field: FieldInfo, given: Any) -> Any:
     """Return what the library takes for what the command line gave. Raises InputError."""
-    flag = _NAMES.get(name, (f"--{name.replace('_', '-')}",))[0]
+    flag = _flags(name)[0]
     choices = _choices(field)
     if get_origin(field.annotation) is dict:
         return guest_counts(given or ())
@@ -192,14 +197,3 @@ def _items(field: FieldInfo) -> set[Any]:
 def _bare(annotation: Any) -> Any:
     """Return the type of an annotated type."""
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-
-
-def flags_of(options: type[Options], leave_out: Iterable[str] = ()) -> Mapping[str, str]:
-    """Return the command-line option of each field, for messages and documentation.
-
-    Args:
-        options: The option model.
-        leave_out: Fields of which no option is made.
-    """
-    names = (name for name in options.keywords() if name not in set(leave_out))
-    return {name: _NAMES.get(name, (f"--{name.replace('_', '-')}",))[0] for name in names}
