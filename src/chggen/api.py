@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from chggen.campaign import GenerateOptions, InpaintOptions, PredictOptions
 from chggen.errors import InputError
@@ -36,12 +36,22 @@ Files = Path | str
 Quality = Literal["fast", "best"]
 Judge = Literal["auto", "score", "energy"]
 Optimizer = Literal["fire-lbfgs", "lbfgs", "fire"]
+_OF_A_RUN: Final = {
+    "device": "`cpu` or `cuda`.",
+    "workers": "Number of local processes; 0: one for each core. Candidates do not depend on it.",
+    "batch_size": "Most candidates that a process makes at once.",
+    "executor": "Any executor with the interface of `concurrent.futures.Executor`, instead of local processes.",
+    "out": "Results folder, resumed if it is there; or an object of the protocol `Results`. None: nothing is written.",
+    "progress": "Called with stage, candidates done, candidates in all, and how many of them failed.",
+}
+"""Descriptions of the arguments that are no part of what a run is."""
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _with_arguments(options: type[Options]) -> Callable[[_Function], _Function]:
     """Put the descriptions of an option model into the argument list of a function's docstring."""
     described = {name: f"    {name}: {field.description}\n" for name, field in options.keywords().items()}
+    described |= {name: f"    {name}: {text}\n" for name, text in _OF_A_RUN.items()}
 
     def decorated(function: _Function) -> _Function:
         before, _, rest = (inspect.getdoc(function) or "").partition("Args:\n")
@@ -77,12 +87,7 @@ def predict(
     again. Candidates are placed on the hull of the known phases; survivors are relaxed once more at a second level.
 
     Args:
-        device: `cpu` or `cuda`.
-        workers: Number of local processes; 0: one for each core. Candidates do not depend on it.
-        batch_size: Most candidates that a process makes at once.
-        executor: Any executor with the interface of `concurrent.futures.Executor`, instead of local processes.
-        out: Results folder, resumed if it is there; or an object of the protocol `Results`. None: nothing is written.
-        progress: Called with stage, candidates done, candidates in all, and how many of them failed.
+        formula: Formula such as `ZnP2S6`; empty with `system`.
 
     Returns:
         The candidates, best first, failed ones last.
@@ -119,12 +124,6 @@ def generate(
         formula_units: Formula units in the (primitive) cell. None: 1, or all up to `max_atoms` where that is given, or
             those of the finished structures of a file.
         relax: Whether candidates are relaxed. Without it the options of relaxation have no effect and are refused.
-        device: `cpu` or `cuda`.
-        workers: Number of local processes; 0: one for each core. Candidates do not depend on it.
-        batch_size: Most candidates that a process makes at once.
-        executor: Any executor with the interface of `concurrent.futures.Executor`, instead of local processes.
-        out: Results folder, resumed if it is there; or an object of the protocol `Results`. None: nothing is written.
-        progress: Called with stage, candidates done, candidates in all, and how many of them failed.
 
     Returns:
         The candidates, best first, failed ones last.
@@ -163,12 +162,6 @@ def inpaint(
         host: pymatgen Structure, ASE Atoms or a file.
         guests: Element symbol to number of atoms, which are added to what the host holds.
         relax: Whether candidates are relaxed. Without it the options of relaxation have no effect and are refused.
-        device: `cpu` or `cuda`.
-        workers: Number of local processes; 0: one for each core. Candidates do not depend on it.
-        batch_size: Most candidates that a process makes at once.
-        executor: Any executor with the interface of `concurrent.futures.Executor`, instead of local processes.
-        out: Results folder, resumed if it is there; or an object of the protocol `Results`. None: nothing is written.
-        progress: Called with stage, candidates done, candidates in all, and how many of them failed.
 
     Returns:
         The candidates, best first, failed ones last.
