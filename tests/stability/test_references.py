@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pymatgen.core import Lattice, Structure
 
 from chggen.crystals.composition import SYMBOLS
 from chggen.errors import InputError
@@ -18,6 +19,7 @@ from chggen.stability.references import (
     element_mask,
     write_references,
 )
+from chggen.symmetry import structure_fingerprint
 
 
 def entry(name, formula, energy=-1.0, level="pbe", **more):
@@ -153,6 +155,7 @@ def test_a_hundred_thousand_entries_are_searched_fast():
         space_groups=np.ones(n, np.int16),
         n_atoms=np.ones(n, np.int32),
         drops=np.zeros(2),
+        fingerprints=np.zeros(n, np.uint64),
     )
     start = time.process_time()
     found = table.system(["Zn", "S", "P"], "pbe")
@@ -185,16 +188,66 @@ def test_the_later_of_two_tables_counts():
         joined([first, other])
 
 
-def test_a_known_phase_is_named_by_energy_and_group():
+def test_without_a_fingerprint_a_phase_is_only_told_to_agree_in_energy_and_group():
     table = References.from_entries(
         [entry("low", "ZnS", -3.5, space_group=216), entry("static", "ZnS", -3.4, relaxed=False, space_group=186)]
     )
-    assert table.known_as("Zn2S2", -3.497, "pbe", 216) == "low"
+    assert table.known_as("Zn2S2", -3.497, "pbe", 216) == "same group and energy as low"
+    assert table.known_as("Zn2S2", -3.497, "pbe", 216, BLENDE) == "same group and energy as low"
     assert table.known_as("ZnS", -3.497, "pbe", 186) is None
     assert table.known_as("ZnS", -3.52, "pbe", 216) is None
-    assert table.known_as("ZnS", -3.415, "pbe", 186) == "static"  # relaxing the entry would take it there
+    # relaxing the static entry would take it there
+    assert table.known_as("ZnS", -3.415, "pbe", 186) == "same group and energy as static"
     assert table.known_as("ZnS", -3.43, "pbe", 186) is None
     assert table.known_as("ZnS", -3.39, "pbe", 186) is None
+
+
+BLENDE = Structure.from_spacegroup("F-43m", Lattice.cubic(5.4), ["Zn", "S"], [[0, 0, 0], [0.25, 0.25, 0.25]])
+SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.1), ["Zn", "S"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+def test_the_same_structure_and_energy_are_a_known_phase():
+    fingerprint = structure_fingerprint(BLENDE)
+    table = References.from_entries(
+        [
+            entry("far", "ZnS", -3.503, space_group=216, fingerprint=fingerprint),
+            entry("blende", "ZnS", -3.5, space_group=216, fingerprint=fingerprint),
+            entry("other", "ZnS", -3.5, space_group=225, fingerprint="00000000000000ab"),
+        ]
+    )
+    supercell = BLENDE.get_primitive_structure() * [2, 1, 1]
+    assert table.known_as("ZnS", -3.499, "pbe", 216, supercell) == "blende"  # the nearest in energy
+    assert table.known_as("ZnS", -3.49, "pbe", 216, BLENDE) is None  # 10 meV/atom away
+    assert table.known_as("ZnS", -3.5, "pbe", 225, SALT) is None  # other structures, whatever their group and energy
+    assert table.known_as("ZnS", -3.5, "pbe", 216) == "same group and energy as blende"  # no structure to compare
+
+
+def test_a_static_phase_is_known_from_above():
+    table = References.from_entries(
+        [entry("static", "ZnS", -3.4, relaxed=False, fingerprint=structure_fingerprint(BLENDE))]
+    )
+    assert table.known_as("ZnS", -3.415, "pbe", 216, BLENDE) == "static"
+    assert table.known_as("ZnS", -3.39, "pbe", 216, BLENDE) is None
+
+
+def test_files_of_the_format_before_have_unknown_fingerprints(tmp_path):
+    write_references([entry("a", "Zn", fingerprint="00000000000000ab"), entry("b", "ZnS")], tmp_path / "t.npz")
+    assert [e.fingerprint for e in References.load(tmp_path / "t.npz").system(["Zn", "S"], "pbe")] == [
+        "00000000000000ab",
+        "",
+    ]
+    with np.load(tmp_path / "t.npz") as file:
+        arrays = {key: file[key] for key in file.files}
+    for number, says in ((4, "newer chggen wrote; update chggen"), (1, "no longer read; build it again")):
+        np.savez(tmp_path / "t.npz", **{**arrays, "format": np.array(number)})
+        with pytest.raises(InputError, match=says):
+            References.load(tmp_path / "t.npz")
+    del arrays["fingerprints"]
+    np.savez(tmp_path / "t.npz", **arrays)
+    with pytest.raises(InputError, match="is not a reference table"):
+        References.load(tmp_path / "t.npz")
+    np.savez(tmp_path / "t.npz", **{**arrays, "format": np.array(2)})
+    assert {e.fingerprint for e in References.load(tmp_path / "t.npz").system(["Zn", "S"], "pbe")} == {""}
 
 
 @pytest.mark.parametrize("name", ["energies", "masks", "drops"])

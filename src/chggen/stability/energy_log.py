@@ -21,7 +21,7 @@ class EnergyLog:
 
     Fields of a line, besides `id` and `level`:
 
-    - `formula`, `space_group` (international number) and `n_atoms` of the phase,
+    - `formula`, `space_group` (international number), `n_atoms` and `fingerprint` of the phase,
     - `static`: energy of the structure as it was given, in eV/atom,
     - `relaxed`: energy after relaxation, in eV/atom,
     - `failed`: why there is no energy, or why the relaxation failed,
@@ -110,6 +110,7 @@ class EnergyLog:
                 relaxed="relaxed" in row,
                 space_group=row["space_group"],
                 n_atoms=row["n_atoms"],
+                fingerprint=row.get("fingerprint") or "",  # earlier versions wrote none
                 drop=row["static"] - row["relaxed"] if "sampled" in row and "relaxed" in row else math.nan,
             )
             for (name, level), row in self._known.items()

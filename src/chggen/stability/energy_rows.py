@@ -44,12 +44,12 @@ def static_rows(structures: NamedStructures, names: Sequence[str], relaxation: R
         relaxation: The potential that gives the energies.
 
     Returns:
-        Rows of the energy log (`EnergyLog`) with formula, space group at 0.1 Å, number of atoms and static energy in
-        eV/atom, or the reason why there is none. Structures that cannot be read come first.
+        Rows of the energy log (`EnergyLog`) with formula, space group at 0.1 Å, number of atoms, fingerprint and static
+        energy in eV/atom, or the reason why there is none. Structures that cannot be read come first.
     """
     from chggen.crystals import from_structures
     from chggen.potential import energies_of
-    from chggen.symmetry import space_group
+    from chggen.symmetry import space_group, structure_fingerprint
 
     level = relaxation.potential().level
     rows: list[dict[str, Any]] = []
@@ -69,6 +69,7 @@ def static_rows(structures: NamedStructures, names: Sequence[str], relaxation: R
             "formula": plain_formula(structure.composition),
             "space_group": space_group(structure, 0.1) or 0,
             "n_atoms": len(structure),
+            "fingerprint": structure_fingerprint(structure) or "",
         }
         known = {"static": round(energy / len(structure), 6)}
         rows.append(row | (known if math.isfinite(energy) else {"failed": found.failures.get(k, "no energy")}))
@@ -84,11 +85,11 @@ def relaxed_rows(structures: NamedStructures, names: Sequence[str], relaxation: 
         relaxation: How to relax, and with which potential.
 
     Returns:
-        Rows of the energy log (`EnergyLog`) with relaxed energy in eV/atom and space group at 0.1 Å, or the reason why
-        there is none.
+        Rows of the energy log (`EnergyLog`) with relaxed energy in eV/atom, space group at 0.1 Å and fingerprint, or
+        the reason why there is none.
     """
     from chggen.relaxation import relax
-    from chggen.symmetry import space_group
+    from chggen.symmetry import space_group, structure_fingerprint
 
     level, given = relaxation.potential().level, [structures.structure(name) for name in names]
     options = relaxation.options
@@ -106,7 +107,8 @@ def relaxed_rows(structures: NamedStructures, names: Sequence[str], relaxation: 
             rows.append(row | {"failed": relaxed.reason or "not converged"})
             continue
         energy = round(relaxed.energy_per_atom, 6)
-        rows.append(row | {"relaxed": energy, "space_group": space_group(relaxed.structure, 0.1) or 0})
+        row |= {"relaxed": energy, "space_group": space_group(relaxed.structure, 0.1) or 0}
+        rows.append(row | {"fingerprint": structure_fingerprint(relaxed.structure) or ""})
     return rows
 
 

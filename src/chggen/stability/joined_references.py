@@ -57,6 +57,7 @@ def joined(tables: Sequence[References]) -> References:
         relaxed=np.concatenate(relaxed),
         space_groups=np.concatenate([table.space_groups for table in tables]),
         n_atoms=np.concatenate([table.n_atoms for table in tables]),
+        fingerprints=np.concatenate([table.fingerprints for table in tables]),
         drops=drops,
         reason=None if len(ids) else tables[0].reason,
     )

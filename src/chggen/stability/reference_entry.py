@@ -30,6 +30,7 @@ class ReferenceEntry:
         space_group: International number of the space group; 0 when unknown.
         n_atoms: Number of atoms in the cell that was computed; 0 when unknown.
         drop: By how much relaxation lowered the energy, in eV/atom; NaN when unknown.
+        fingerprint: Fingerprint of the structure (`symmetry.structure_fingerprint`); empty when unknown.
     """
 
     id: str
@@ -40,6 +41,7 @@ class ReferenceEntry:
     space_group: int = 0
     n_atoms: int = 0
     drop: float = math.nan
+    fingerprint: str = ""
 
 
 def element_mask(elements: Iterable[str]) -> tuple[int, int]:

@@ -11,7 +11,8 @@ import numpy as np
 from chggen.errors import InputError
 from chggen.io import whole
 
-REFERENCES_FORMAT: Final = 2
+REFERENCES_FORMAT: Final = 3
+_WITHOUT_FINGERPRINTS: Final = 2  # the format before, which is still read
 _TEXTS: Final = ("ids", "formulas")  # kept as bytes, which need a quarter of the space of str arrays
 
 
@@ -36,16 +37,19 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         path: File that `write_arrays` has written.
 
     Returns:
-        Name to array: the fields of `References`, without its reason.
+        Name to array: the fields of `References`, without its reason. Files of the format before this one have no
+        fingerprints; theirs are unknown.
 
     Raises:
-        InputError: The file is missing, or is not a table of references of this format.
+        InputError: The file is missing, or is not a table of references of a format that is read.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        if int(arrays.pop("format")) != REFERENCES_FORMAT:
-            raise InputError(f"{path} is a reference table of another format; build it again")
+        number = int(arrays.pop("format"))
+        _check_format(path, number)
+        if number == _WITHOUT_FINGERPRINTS:
+            arrays["fingerprints"] = np.zeros(len(arrays["ids"]), np.uint64)
         for name in _TEXTS:
             arrays[name] = np.char.decode(arrays[name], "utf-8")
         _check_shapes(arrays)
@@ -60,6 +64,14 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
+def _check_format(path: Path, number: int) -> None:
+    """Raise InputError for a format that cannot be read."""
+    if number > REFERENCES_FORMAT:
+        raise InputError(f"{path} is a reference table of format {number}, which a newer chggen wrote; update chggen")
+    if number < _WITHOUT_FINGERPRINTS:
+        raise InputError(f"{path} is a reference table of format {number}, which is no longer read; build it again")
+
+
 def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
     """Raise ValueError for arrays that do not belong together or do not make a table."""
     n_entries, n_levels = len(arrays["ids"]), len(arrays["levels"])
@@ -72,6 +84,7 @@ def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
         "relaxed": (n_entries, n_levels),
         "space_groups": (n_entries,),
         "n_atoms": (n_entries,),
+        "fingerprints": (n_entries,),
         "drops": (n_levels,),
     }
     if unknown := sorted(set(arrays) - set(expected)):
@@ -79,5 +92,7 @@ def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
     for name, shape in expected.items():
         if arrays[name].shape != shape:
             raise ValueError(f"{name} has shape {arrays[name].shape}, not {shape}")
+    if arrays["fingerprints"].dtype != np.uint64:
+        raise ValueError(f"fingerprints are {arrays['fingerprints'].dtype}, not uint64")
     if not arrays["masks"].any(axis=1).all():
         raise ValueError("a row has no elements")

@@ -7,21 +7,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from chggen.crystals import parse_formula, reduced
 from chggen.errors import InputError
 from chggen.potential import levels as registered_levels
+from chggen.stability.identity import known_phase
 from chggen.stability.reference_entry import ReferenceEntry, check_entry, element_mask
 from chggen.stability.reference_file import read_arrays, write_arrays
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 BUILD: Final = "build.json"
 """File that says what the energies in a folder were built from."""
 SHIPPED: Final = Path(__file__).parents[1] / "data" / "references.npz"
-_SAME_ENERGY: Final = 0.005  # eV/atom by which energies of the same phase may differ
-_STATIC_EXCESS: Final = 0.02  # eV/atom; three in four static entries fall by less when they are relaxed
 _NO_ENTRIES: Final = "the reference table holds no entries"
 _NO_TABLE: Final = "no reference energies are shipped with this installation; make them with `chggen references build`"
 
@@ -39,6 +41,8 @@ class References:
         relaxed: Whether each energy is that of a relaxed structure, of shape (rows, levels).
         space_groups: International numbers of the space groups, of shape (rows,); 0 when unknown.
         n_atoms: Numbers of atoms in the cells that were computed, of shape (rows,); 0 when unknown.
+        fingerprints: Fingerprints of the structures (`symmetry.structure_fingerprint`) as whole numbers of 64 bits, of
+            shape (rows,); 0 when unknown.
         drops: Median fall of the energy when a phase is relaxed, of shape (levels,), in eV/atom; NaN when unknown.
             Static entries lie too high by about this much.
         reason: Why an empty table is empty.
@@ -52,6 +56,7 @@ class References:
     relaxed: np.ndarray
     space_groups: np.ndarray
     n_atoms: np.ndarray
+    fingerprints: np.ndarray
     drops: np.ndarray
     reason: str | None = None
 
@@ -110,6 +115,7 @@ class References:
             relaxed=relaxed,
             space_groups=np.array([entry.space_group for entry in first], np.int16),
             n_atoms=np.array([entry.n_atoms for entry in first], np.int32),
+            fingerprints=np.array([int(entry.fingerprint or "0", 16) for entry in first], np.uint64),
             drops=np.array([np.median(found) if found else np.nan for found in drops]),
             reason=None if rows else _NO_ENTRIES,
         )
@@ -180,30 +186,31 @@ class References:
         found = [self._entry(int(i), column) for i in rows if reduced(parse_formula(str(self.formulas[i]))) == wanted]
         return sorted(found, key=lambda entry: entry.energy_per_atom)
 
-    def known_as(self, formula: str, energy_per_atom: float, level: str, space_group: int | None) -> str | None:
-        """Return the id of the entry that a relaxed structure is.
-
-        An entry matches if it has the same reduced formula and space group, and an energy within 5 meV/atom. A static
-        entry may lie up to 25 meV/atom above the structure, since relaxing it would lower its energy.
+    def known_as(
+        self,
+        formula: str,
+        energy_per_atom: float,
+        level: str,
+        space_group: int | None,
+        structure: Structure | None = None,
+    ) -> str | None:
+        """Return which entry a relaxed structure is, by its fingerprint and its energy.
 
         Args:
             formula: Formula of the structure.
             energy_per_atom: Its energy in eV/atom.
             level: Level of theory of the energy.
             space_group: International number of its space group at symprec 0.1 Å; None when unknown.
+            structure: The structure, for its fingerprint; None when unknown.
 
         Returns:
-            The id of the lowest entry that matches; None where none does.
+            The id of the entry, or `same group and energy as ID` where the entry or the structure has no fingerprint.
+            None where no entry matches (see `identity.known_phase`).
 
         Raises:
             InputError: The level is unknown or the formula cannot be read.
         """
-        for entry in self.same_formula(formula, level):
-            above = entry.energy_per_atom - energy_per_atom
-            most = _SAME_ENERGY + (0 if entry.relaxed else _STATIC_EXCESS)
-            if -_SAME_ENERGY < above < most and entry.space_group == space_group:
-                return entry.id
-        return None
+        return known_phase(self.same_formula(formula, level), energy_per_atom, space_group, structure)
 
     def unknown_ids(self, ids: Sequence[str]) -> list[str]:
         """Return those of some ids that the table does not hold at any level.
@@ -227,6 +234,7 @@ class References:
             relaxed=bool(self.relaxed[row, column]),
             space_group=int(self.space_groups[row]),
             n_atoms=int(self.n_atoms[row]),
+            fingerprint=f"{number:016x}" if (number := int(self.fingerprints[row])) else "",
         )
 
 

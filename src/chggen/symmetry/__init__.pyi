@@ -1,5 +1,6 @@
 from .conventional_cell import Conventional, conventional
 from .detection import above_trivial, group_of, operations, permutations, space_group, standard_setting
+from .fingerprint import FINGERPRINT_SYMPREC, structure_fingerprint
 from .fitting_counts import nearest_counts
 from .free_volume import FreeVolume
 from .group import Group
@@ -9,6 +10,7 @@ from .site_assignment import OrbitPlan, plan_orbits
 from .wyckoff import Setting, WyckoffPosition, hall_number, point_group_order, positions_of, setting
 
 __all__ = [
+    "FINGERPRINT_SYMPREC",
     "Conventional",
     "FreeVolume",
     "Group",
@@ -32,5 +34,6 @@ __all__ = [
     "setting",
     "space_group",
     "standard_setting",
+    "structure_fingerprint",
     "symmetrised_framework",
 ]
