@@ -22,7 +22,7 @@ from pymatgen.core import Lattice, Structure
 
 from chggen.campaign.comparison import StructureComparison
 from chggen.campaign.duplicates import with_duplicates
-from chggen.results import Candidate, rank, read_candidates
+from chggen.results import Candidate, ranked, read_candidates
 from chggen.results.folder import Store
 from chggen.symmetry import refine
 
@@ -121,10 +121,10 @@ def measure(count: int, folder: Path) -> dict[str, tuple[float, float]]:
     clock("open and read", lambda: _opened(folder, options))
     with Store(folder, options) as store:
         known = store.candidates()
-        ranked = sorted(known.values(), key=rank)
+        in_order = ranked(known.values())
         comparison = StructureComparison()
-        final = clock("duplicates", lambda: with_duplicates(ranked, comparison))
-        clock("duplicates again", lambda: with_duplicates(ranked, comparison))
+        final = clock("duplicates", lambda: with_duplicates(in_order, comparison))
+        clock("duplicates again", lambda: with_duplicates(in_order, comparison))
         clock("put what changed", lambda: store.put(c for c in final if c != known[c.id]))
         clock("export", lambda: store.export(final))
         clock("export again", lambda: store.export(final))

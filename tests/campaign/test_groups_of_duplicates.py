@@ -108,3 +108,11 @@ def test_what_becomes_of_a_job_is_the_lowest_with_a_symmetry_and_the_same_when_t
     assert outcome(["a", "a-r1"], scored) is low
     assert outcome(["a", "a-r1"], {"a": saddle, "a-r1-low": lowest}) is lowest
     assert outcome(["a"], {"a": saddle}) is None
+
+
+def test_one_arrangement_in_two_volumes_is_two_structures() -> None:
+    """StructureMatcher scales volumes, so it finds two magnetic states of one arrangement equal."""
+    given = [_alloy("a", -1.0, a=3.75), _alloy("b", -0.99, a=3.80), _alloy("c", -0.985, a=3.75 * 1.06 ** (1 / 3))]
+    found = {c.id: c for c in with_duplicates(sorted(given, key=rank))}
+    assert (found["a"].n_found, found["b"].duplicate_of) == (2, "a")
+    assert (found["c"].duplicate_of, found["c"].n_found) == (None, 1)

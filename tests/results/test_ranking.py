@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 
 from chggen.campaign import resources as resources
 from chggen.results.candidate import Candidate
-from chggen.results.ranking import answers, likelier
+from chggen.results.ranking import answers, likelier, ranked
 
 
 def _alloy(name: str, energy: float, order: int = 1, a: float = 3.75) -> Candidate:
@@ -53,3 +53,27 @@ def test_the_answer_weighs_how_well_its_prototype_is_known_against_its_energy() 
 )
 def test_confidence_needs_many_finds_by_several_sources(n: int, sources: str, confidence: str) -> None:
     assert replace(_alloy("a", -1.0), n_found=n, found_by=sources).confidence == confidence
+
+
+def test_a_survivor_without_energy_at_the_further_level_stands_beside_its_peers() -> None:
+    def placed(name: str, pbe: float, further: float | None, unplaced: bool = False) -> Candidate:
+        levels = {"pbe": pbe} | ({} if further is None else {"r2scan": further})
+        candidate = replace(_alloy(name, -1.0), energies=dict.fromkeys(levels, -1.0), decomposition_energies=levels)
+        return replace(candidate, unplaced_at="r2scan" if unplaced else None)
+
+    lowest, middle = placed("l", -0.20, None, unplaced=True), placed("m", 0.06, None, unplaced=True)
+    given = [
+        placed("a", 0.02, 0.12),
+        placed("b", 0.08, 0.01),
+        placed("c", 0.09, 0.3),
+        placed("d", 0.5, None),  # above the limit of survivors
+        replace(_alloy("e", -1.0), status="failed", failed_at="relax"),
+    ]
+    assert [c.id for c in ranked(given)] == ["b", "a", "c", "d", "e"]
+    assert [c.id for c in ranked([middle, *given, lowest])] == ["l", "b", "m", "a", "c", "d", "e"]
+    twin = replace(lowest, id="k")  # of equal energy: by id
+    assert [c.id for c in ranked([middle, *given, lowest, twin])][:3] == ["k", "l", "b"]
+    found = [replace(c, n_found=1) for c in (*given, lowest) if c.status == "ok"]
+    assert answers(found)["Cu3Au"].id == "b"  # of those that compare
+    assert likelier(ranked(found)) == {"Cu3Au": "b, l having no energy at level r2scan"}
+    assert [c.id for c in ranked([lowest, middle])] == ["l", "m"]  # none reached the further level

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 _ENERGY_WINDOW: Final = 0.02  # eV/atom between structures that are compared as duplicates
+# Structures that StructureMatcher, which scales volumes, finds equal can still be two states of one arrangement
+_VOLUME_WINDOW: Final = 0.05  # relative difference of the volumes above which they are not one structure
 
 
 def duplicate_groups(
@@ -24,8 +26,9 @@ def duplicate_groups(
 ) -> list[int]:
     """Group structures that are the same crystal. Of each group the first in sequence stands for the others.
 
-    A structure joins the first group whose first member is within 20 meV/atom of it and matches it. Groups of one
-    composition are kept sorted by energy, so that those within the window are found without looking at the others.
+    A structure joins the first group whose first member is within 20 meV/atom and 5 % of the volume of it, and matches
+    it. Groups of one composition are kept sorted by energy, so that those within the window are found without looking
+    at the others.
 
     Args:
         structures: The structures, in the order that decides who is first.
@@ -37,18 +40,26 @@ def duplicate_groups(
     """
     comparison = comparison or StructureComparison()
     reduced = [comparison.reduced(structure) for structure in structures]
+    volumes = [structure.volume / len(structure) for structure in structures]
     groups: dict[tuple[int, ...], list[tuple[float, int]]] = {}  # contents of the cell → energy and index of the first
     first: list[int] = []
     for i, (own, energy) in enumerate(zip(reduced, energies, strict=True)):
         known = groups.setdefault(own.contents, [])
         within = known[bisect_left(known, (energy - 2 * _ENERGY_WINDOW,)) :]  # the exact window is tested below
         within = within[: bisect_left(within, (energy + 2 * _ENERGY_WINDOW,))]
-        near = sorted(j for other, j in within if abs(energy - other) < _ENERGY_WINDOW)
+        near = sorted(
+            j for other, j in within if abs(energy - other) < _ENERGY_WINDOW and _near_in_volume(volumes[i], volumes[j])
+        )
         match = comparison.first_same(own, [reduced[j] for j in near])
         if match is None and math.isfinite(energy):
             insort(known, (energy, i))
         first.append(i if match is None else near[match])
     return first
+
+
+def _near_in_volume(one: float, other: float) -> bool:
+    """Return whether two volumes are near enough for one structure."""
+    return max(one, other) <= (1 + _VOLUME_WINDOW) * min(one, other)
 
 
 def outcome(tries: Sequence[str], made: Mapping[str, Candidate]) -> Candidate | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from chggen.campaign.relax_and_refine import relax_candidates, with_space_groups
 from chggen.campaign.resources import Resources
+from chggen.campaign.volume_basins import in_lower_basins
 from chggen.crystals import Crystals, to_structures
 from chggen.errors import InputError
 from chggen.generation import NOT_FINITE, FinishedStart, Job, Kind, batched_hosts, reject_reason
@@ -50,7 +51,8 @@ def make_candidates(jobs: Sequence[Job], resources: Resources) -> list[Candidate
     candidates = [_screened(job, structure) for job, structure in zip(jobs, raw, strict=True)]
     if resources.relax is None:
         return [with_space_groups(c) if c.status == "ok" else c for c in candidates]
-    return relax_candidates(candidates, resources, [job.start.symmetric for job in jobs])
+    relaxed = relax_candidates(candidates, resources, [job.start.symmetric for job in jobs])
+    return in_lower_basins(relaxed, resources)
 
 
 def sample_jobs(jobs: Sequence[Job], resources: Resources) -> list[Structure | str]:

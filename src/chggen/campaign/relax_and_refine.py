@@ -47,7 +47,7 @@ def relax_candidates(
     indices = [i for i, c in enumerate(candidates) if c.status == "ok"]
     keeps_group = [bool(symmetric and symmetric[i]) for i in indices]
     symprecs = [KEPT if keeps else resources.relax.fix_symmetry for keeps in keeps_group]
-    ends = _relaxed([cast("Structure", candidates[i].structure) for i in indices], symprecs, resources)
+    ends = relaxed_as_asked([cast("Structure", candidates[i].structure) for i in indices], symprecs, resources)
     result = list(candidates)
     for i, relaxed in zip(indices, ends, strict=True):
         if resources.trajectories is not None and relaxed.trajectory:
@@ -61,7 +61,7 @@ def rescored(candidates: Sequence[Candidate], resources: Resources) -> list[Cand
     """Relax candidates once more with another potential, for their energies at its level of theory.
 
     They keep their symmetry on the way. Their structures stay those of the first level. One that does not relax gets no
-    energy at this level, and the log says why.
+    energy at this level, and is marked (`Candidate.unplaced_at`).
 
     Args:
         candidates: Relaxed candidates.
@@ -71,15 +71,26 @@ def rescored(candidates: Sequence[Candidate], resources: Resources) -> list[Cand
         The candidates in their order, with the energy at the further level where there is one.
     """
     level = resources.potential().level
-    ends = _relaxed([cast("Structure", c.structure) for c in candidates], [KEPT] * len(candidates), resources)
+    ends = relaxed_as_asked([cast("Structure", c.structure) for c in candidates], [KEPT] * len(candidates), resources)
     found = []
     for candidate, end in zip(candidates, ends, strict=True):
         if end.converged and end.energy_per_atom is not None:
-            candidate = candidate.with_energy(level, end.energy_per_atom)
+            found.append(candidate.with_energy(level, end.energy_per_atom))
         else:
-            log.info("%s: no energy at level %s: %s", candidate.id, level, end.reason)
-        found.append(candidate)
+            found.append(unplaced(candidate, level, end.reason or "not converged"))
     return found
+
+
+def unplaced(candidate: Candidate, level: str, reason: str) -> Candidate:
+    """Return a survivor marked as one that got no energy at a further level; the log says why.
+
+    Args:
+        candidate: The survivor.
+        level: Name of the further level.
+        reason: What happened.
+    """
+    log.info("%s: no energy at level %s: %s", candidate.id, level, reason)
+    return replace(candidate, unplaced_at=level)
 
 
 def lower_id(name: str) -> str:
@@ -119,6 +130,34 @@ def with_relaxation(candidate: Candidate, relaxed: Relaxed, resources: Resources
     if not relaxed.converged:
         return failed(candidate, "relax", relaxed.reason or "not converged")
     return with_symmetry(candidate, resources)
+
+
+def moved_on(candidate: Candidate, end: Relaxed, resources: Resources) -> Candidate:
+    """Return a relaxed candidate where a further relaxation led, symmetrised as `with_symmetry` does it.
+
+    Args:
+        candidate: The candidate after its first relaxation.
+        end: A further relaxation that began near it and has an energy.
+        resources: How it was relaxed.
+
+    Returns:
+        The candidate with the new structure, energy and symmetry. What relaxation changed counts from the raw
+        structure on.
+    """
+    energy = cast(float, end.energy_per_atom)
+    change = energy - cast(float, candidate.energy_per_atom)
+    moved = replace(
+        candidate,
+        structure=end.structure,
+        energies={cast(str, candidate.level): energy},
+        relax_energy_change=cast(float, candidate.relax_energy_change) + change,
+        relax_rmsd=displacement(cast("Structure", candidate.raw), end.structure),
+        relax_steps=cast(int, candidate.relax_steps) + end.n_steps,
+        refined_symprec=None,
+        refined_rms=None,
+        refined_max=None,
+    )
+    return with_symmetry(moved, resources)
 
 
 def with_symmetry(candidate: Candidate, resources: Resources) -> Candidate:
@@ -172,8 +211,16 @@ def _fixed_cell(resources: Resources) -> bool:
     return resources.relax is not None and resources.relax.fix_cell
 
 
-def _relaxed(structures: Sequence[Structure], symprecs: Sequence[float | None], resources: Resources) -> list[Relaxed]:
-    """Relax structures as the run does, each keeping its symmetry at its symprec (Å), or none where that is None."""
+def relaxed_as_asked(
+    structures: Sequence[Structure], symprecs: Sequence[float | None], resources: Resources
+) -> list[Relaxed]:
+    """Relax structures as the run does.
+
+    Args:
+        structures: The structures.
+        symprecs: For each the symprec in Å of the symmetry that it keeps, None for none.
+        resources: How to relax, and with which potential.
+    """
     assert resources.relax is not None
     return relax(
         structures,
@@ -192,7 +239,7 @@ def _relaxed(structures: Sequence[Structure], symprecs: Sequence[float | None], 
 def _off_saddles(candidates: Sequence[Candidate], symmetric: Sequence[int], resources: Resources) -> list[Candidate]:
     """Push candidates, given by their indices, off their symmetry; return all, the lower ones behind saddles."""
     strain = 0.0 if _fixed_cell(resources) else _STRAIN
-    ends = _relaxed([_pushed(candidates[i], strain) for i in symmetric], [None] * len(symmetric), resources)
+    ends = relaxed_as_asked([_pushed(candidates[i], strain) for i in symmetric], [None] * len(symmetric), resources)
     followed: dict[int, list[Candidate]] = {}
     for i, end in zip(symmetric, ends, strict=True):
         followed[i] = after_push(candidates[i], end, resources)
@@ -237,20 +284,7 @@ def after_push(candidate: Candidate, end: Relaxed, resources: Resources) -> list
     fall = energy - end.energy_per_atom
     if fall <= 0:
         return [candidate]
-    lower = with_symmetry(
-        replace(
-            candidate,
-            structure=end.structure,
-            energies={cast(str, candidate.level): end.energy_per_atom},
-            relax_energy_change=cast(float, candidate.relax_energy_change) - fall,
-            relax_rmsd=displacement(cast("Structure", candidate.raw), end.structure),
-            relax_steps=cast(int, candidate.relax_steps) + end.n_steps,
-            refined_symprec=None,
-            refined_rms=None,
-            refined_max=None,
-        ),
-        resources,
-    )
+    lower = moved_on(candidate, end, resources)
     groups = [(c.space_group, c.space_group_loose) for c in (candidate, lower)]
     if groups[0] == groups[1] and cast(float, lower.energy_per_atom) < energy:
         return [lower]  # the same symmetry, relaxed further

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Final, cast
 
@@ -14,13 +15,13 @@ from chggen.campaign.comparison import StructureComparison
 from chggen.campaign.duplicates import outcome, survivors, with_duplicates
 from chggen.campaign.options import GenerateOptions, RunOptions
 from chggen.campaign.production import expected_seconds, lost_job, make_candidates
-from chggen.campaign.relax_and_refine import rescored
+from chggen.campaign.relax_and_refine import rescored, unplaced
 from chggen.campaign.resources import Resources, check_potential
 from chggen.execution import Machine, Progress, Workers, batches_of, silent
 from chggen.generation import Job
 from chggen.potential import level_of, refining_potential
 from chggen.relaxation import RelaxOptions
-from chggen.results import Candidate, Results, rank
+from chggen.results import Candidate, Results, ranked
 from chggen.stability import hull, references_of
 
 log = logging.getLogger(__name__)
@@ -178,13 +179,17 @@ class Campaign:
             return
         level = level_of(finer).name
         resources = replace(self.resources, relax=relax.model_copy(update={"potential": finer}), loaded={})
+
+        def tried(candidate: Candidate) -> bool:
+            return level in candidate.energies or candidate.unplaced_at == level
+
         chosen = survivors(self.results.candidates().values(), below, self._comparison)
-        done = sum(level in c.energies for c in chosen)
+        done = sum(map(tried, chosen))
         self.progress(level, done, len(chosen), 0)
         bad = 0
-        batches = batches_of(chosen, self.machine, made=lambda c: level in c.energies)
+        batches = batches_of(chosen, self.machine, made=tried)
         seconds = _SECONDS_A_RESCORING * sum(map(len, batches))
-        for candidates in self.workers.run(rescored, batches, resources, _unscored, seconds):
+        for candidates in self.workers.run(rescored, batches, resources, partial(_unscored, level=level), seconds):
             self.results.put([self._placed_at(c, level) for c in candidates])
             done, bad = done + len(candidates), bad + sum(level not in c.energies for c in candidates)
             self.progress(level, done, len(chosen), bad)
@@ -212,16 +217,15 @@ class Campaign:
             All candidates, best first, failed ones last.
         """
         before = self.results.candidates()
-        final = with_duplicates(sorted(before.values(), key=rank), self._comparison)
+        final = with_duplicates(ranked(before.values()), self._comparison)
         self.results.put(c for c in final if c != before[c.id])
         self.results.export(final)
         return final
 
 
-def _unscored(candidate: Candidate, reason: str) -> list[Candidate]:
-    """Return what stands for a candidate that cannot be relaxed at a further level: itself, without that energy."""
-    log.info("%s: no energy at a further level: %s", candidate.id, reason)
-    return [candidate]
+def _unscored(candidate: Candidate, reason: str, level: str) -> list[Candidate]:
+    """Return what stands for a candidate that cannot be relaxed at a further level: itself, marked."""
+    return [unplaced(candidate, level, reason)]
 
 
 def _good(job: Job, made: Mapping[str, Candidate]) -> bool:

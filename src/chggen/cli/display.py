@@ -69,7 +69,7 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
             str(c.n_atoms),
             _number(c.energy_per_atom),
             _number(c.e_decomposition),
-            *(_number(c.decomposition_energies.get(level)) for level in levels),
+            *(_number(c.decomposition_energies.get(level), c.unplaced_at == level) for level in levels),
             str(c.space_group_loose or ""),
             c.known_as or "",
             str(c.n_found or ""),
@@ -98,5 +98,7 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
     console.print(f"results in {folder} (report.html, summary.csv, structures/)")
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{round(value, 3) + 0.0:.3f}"  # no -0.000
+def _number(value: float | None, missed: bool = False) -> str:
+    if value is None:
+        return "not converged" if missed else ""
+    return f"{round(value, 3) + 0.0:.3f}"  # no -0.000

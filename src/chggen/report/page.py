@@ -15,7 +15,7 @@ from chggen.potential import DEFAULT_LEVEL, level_named, levels
 from chggen.report.drawing import interactive, save
 from chggen.report.figures import attrition, decomposition_histogram
 from chggen.report.phase_diagram import energy_at, picture
-from chggen.results import Candidate, further_levels, likelier, rank, read_candidates
+from chggen.results import Candidate, further_levels, likelier, ranked, read_candidates
 from chggen.stability import References, references_of
 
 _TEMPLATE: Final = Path(__file__).with_name("page.html.jinja")
@@ -103,7 +103,7 @@ def _page(title: str, candidates: Sequence[Candidate], references: References) -
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    distinct = sorted((c for c in candidates if c.status == "ok" and c.duplicate_of is None), key=rank)
+    distinct = ranked(c for c in candidates if c.status == "ok" and c.duplicate_of is None)
     further = further_levels(candidates)
     columns = (*_BEFORE, *((f"E_d at {level}, eV/atom", "n") for level in further), *_AFTER)
     caveats = [level_named(level).caveat for c in distinct for level in c.decomposition_energies]
@@ -128,7 +128,7 @@ def _ranked_row(candidate: Candidate, further: Sequence[str]) -> _Row:
     c = candidate
     values = (
         c.id, c.stage, c.formula, c.n_atoms, _number(c.e_decomposition),
-        *(_number(c.decomposition_energies.get(level)) for level in further), _number(c.energy_per_atom), c.level,
+        *(_at_further_level(c, level) for level in further), _number(c.energy_per_atom), c.level,
         c.space_group_loose, c.known_as, c.n_found, c.found_by, c.confidence, c.decomposition_products,
     )  # fmt: skip
     stable = c.deciding_e_d is not None and c.deciding_e_d <= 0
@@ -138,6 +138,11 @@ def _ranked_row(candidate: Candidate, further: Sequence[str]) -> _Row:
 def _failure_row(candidate: Candidate) -> _Row:
     """Return the row of a failed candidate, one cell for each of _FAILURE_COLUMNS."""
     return _Row(cells=(candidate.id, candidate.failed_at or "", candidate.reason or ""))
+
+
+def _at_further_level(candidate: Candidate, level: str) -> str:
+    """Return the decomposition energy at a further level, or that the candidate did not converge there."""
+    return _number(candidate.decomposition_energies.get(level)) or "not converged" * (candidate.unplaced_at == level)
 
 
 def _number(energy: float | None) -> str:

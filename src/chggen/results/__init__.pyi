@@ -3,7 +3,7 @@ from .database import read_candidates
 from .export import export_survivors
 from .folder import Store
 from .protocol import MemoryResults, Results
-from .ranking import ENERGY_ERROR, answers, likelier, rank
+from .ranking import ENERGY_ERROR, answers, likelier, rank, ranked
 from .summary import further_levels, summary_row
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "further_levels",
     "likelier",
     "rank",
+    "ranked",
     "read_candidates",
     "summary_row",
 ]

@@ -41,6 +41,8 @@ class Candidate:
         energies: Level of theory to energy, eV/atom. Levels stand in the order in which they were reached: that of the
             run first, those at which survivors were relaxed once more after it.
         decomposition_energies: Level of theory to decomposition energy E_d, eV/atom, in the same order.
+        unplaced_at: Further level at which the candidate was relaxed once more and got no energy, mostly since that
+            relaxation did not converge.
         decomposition_products: Phases that it decomposes into at the level of the run, with their mole fractions.
         known_as: Id of the reference entry that it is.
         relax_energy_change: Energy of the relaxed structure minus that of the raw one.
@@ -77,6 +79,7 @@ class Candidate:
     level: str | None = None
     energies: Mapping[str, float] = field(default_factory=dict)
     decomposition_energies: Mapping[str, float] = field(default_factory=dict)
+    unplaced_at: str | None = None
     decomposition_products: str | None = None
     known_as: str | None = None
     relax_energy_change: float | None = None
@@ -150,6 +153,7 @@ class Candidate:
             self,
             energies={k: v for k, v in self.energies.items() if k == self.level},
             decomposition_energies={k: v for k, v in self.decomposition_energies.items() if k == self.level},
+            unplaced_at=None,
         )
 
 

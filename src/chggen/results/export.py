@@ -8,7 +8,7 @@ from chggen.errors import InputError
 from chggen.io import writable_folder, write_extxyz
 from chggen.results.cif_files import write_cifs
 from chggen.results.database import read_candidates
-from chggen.results.ranking import rank
+from chggen.results.ranking import ranked
 from chggen.results.summary import further_levels, summary_row
 
 
@@ -33,7 +33,7 @@ def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | N
     """
     if to not in ("vasp", "atomate2", "cif", "extxyz"):
         raise InputError(f"unknown target '{to}'; expected vasp, atomate2, cif or extxyz")
-    everyone = sorted(read_candidates(folder), key=rank)
+    everyone = ranked(read_candidates(folder))
     chosen = [
         c
         for c in everyone

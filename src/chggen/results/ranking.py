@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, cast
 
 from chggen.results.candidate import Candidate
 
@@ -38,6 +38,27 @@ def rank(candidate: Candidate) -> tuple[bool, int, float, str]:
     return (candidate.status != "ok", kind, round(value, 6), candidate.id)
 
 
+def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return candidates from best to worst.
+
+    They are sorted by `rank`, but for survivors that got no energy at the further level (`Candidate.unplaced_at`). Such
+    a one stands among the others that were taken to that level, behind as many of them as lie below it by the
+    decomposition energy that all of them have, that at the level of the run.
+
+    Args:
+        candidates: The candidates of a finished run.
+    """
+    in_order = sorted(candidates, key=rank)
+    unplaced = [c for c in in_order if c.status == "ok" and c.unplaced_at is not None and c.e_decomposition is not None]
+    names = {c.id for c in unplaced}
+    final = [c for c in in_order if c.id not in names]
+    peers = [c for c in final if c.status == "ok" and c.deciding_level != c.level and c.e_decomposition is not None]
+    for candidate in reversed(unplaced):  # the better one is put before the worse one
+        own = cast(float, candidate.e_decomposition)
+        final.insert(sum(cast(float, c.e_decomposition) < own for c in peers), candidate)
+    return final
+
+
 def answers(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
     """Return the candidate that is likeliest to be the crystal of each formula.
 
@@ -51,11 +72,11 @@ def answers(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
         Formula to its likeliest candidate, for formulas that have good candidates.
     """
     by_formula: dict[str, list[Candidate]] = {}
-    for candidate in sorted((c for c in candidates if c.n_found is not None), key=rank):
+    for candidate in ranked(c for c in candidates if c.n_found is not None):
         by_formula.setdefault(candidate.formula, []).append(candidate)
     found = {}
     for formula, same in by_formula.items():
-        kind = rank(same[0])[1]
+        kind = min(rank(c)[1] for c in same)
         found[formula] = max((c for c in same if rank(c)[1] == kind), key=_log_odds)  # energies of one kind
     return found
 
@@ -85,6 +106,8 @@ def likelier(shown: Sequence[Candidate]) -> dict[str, str]:
 
 def _why(answer: Candidate, first: Candidate) -> str:
     """Say why an answer is likelier than the candidate shown first, which may lie higher, being more symmetric."""
+    if first.unplaced_at is not None and answer.unplaced_at is None:
+        return f"{first.id} having no energy at level {first.unplaced_at}"
     higher = 1000 * (rank(answer)[2] - rank(first)[2])
     if higher < 0:
         return f"{-higher:.1f} meV/atom lower"

@@ -21,12 +21,13 @@ _AFTER: Final = (
 
 
 def further_levels(candidates: Iterable[Candidate]) -> tuple[str, ...]:
-    """Return the levels that candidates have energies of beyond those of their run, in the order they were reached.
+    """Return the levels at which candidates were relaxed beyond those of their run, in the order they were reached.
 
     Args:
         candidates: Candidates of a run.
     """
-    return tuple(dict.fromkeys(level for c in candidates for level in c.energies if level != c.level))
+    reached = (level for c in candidates for level in (*c.energies, c.unplaced_at) if level and level != c.level)
+    return tuple(dict.fromkeys(reached))
 
 
 def summary_row(candidate: Candidate, levels: Sequence[str] = ()) -> dict[str, Any]:
