@@ -6,6 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from pymatgen.core import Lattice, Structure
+
+from chggen.symmetry import operations, space_group
 
 _SCRIPT = """
 import os, sys
@@ -22,14 +25,35 @@ for seed in range(5):
 """
 
 
-def _run(before: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-W", "ignore", "-c", _SCRIPT.format(before=before)]
+def _run(before: str, warnings: str = "ignore") -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-W", warnings, "-c", _SCRIPT.format(before=before)]
     return subprocess.run(line, capture_output=True, text=True, check=True)
 
 
 @pytest.mark.parametrize("before", ["", "os.close(2)", "sys.stderr.close()"])
-def test_a_space_group_does_not_depend_on_stderr(before: str) -> None:
-    assert _run(before).stdout.split() == ["225"]
+@pytest.mark.parametrize("warnings", ["ignore", "always::DeprecationWarning"])  # spglib warns on every call
+def test_a_space_group_does_not_depend_on_stderr(before: str, warnings: str) -> None:
+    assert _run(before, warnings).stdout.split() == ["225"]
+
+
+def test_errors_that_are_not_those_of_spglib_are_not_taken_for_no_symmetry(monkeypatch: pytest.MonkeyPatch) -> None:
+    import spglib
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise OSError("no file descriptor is left")
+
+    monkeypatch.setattr(spglib, "get_symmetry_dataset", interrupted)
+    monkeypatch.setattr(spglib, "get_symmetry", interrupted)
+    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    for look in (space_group, operations):
+        with pytest.raises(OSError, match="no file descriptor"):
+            look(salt)
+
+
+def test_overlapping_atoms_have_no_space_group() -> None:
+    atoms = Structure(Lattice.cubic(3), ["Na", "Na"], [[0, 0, 0], [0, 0, 1e-6]])
+    assert space_group(atoms) is None
+    assert len(operations(atoms)[0]) == 1
 
 
 def test_tolerances_that_fail_are_not_reported() -> None:

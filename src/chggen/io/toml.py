@@ -32,10 +32,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         InputError: The file is missing, cannot be read, or is not valid TOML.
     """
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"no configuration file at {path}; expected a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:  # ValueError: no TOML, no UTF-8, numbers of many digits
         raise InputError(f"{path} is not a readable TOML file: {error}") from None
 
 
@@ -114,7 +114,10 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
             raise InputError(f"{where} must be a list, got {value!r}")
         return tuple(_checked(typing.get_args(hint)[0], v, where) for v in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise InputError(f"{where} must be of type float, got a number of {value.bit_length()} bits") from None
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise InputError(f"{where} must be of type {hint.__name__}, got {value!r}")
     return value

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -81,10 +84,26 @@ def symmetry_dataset(cell: SpglibCell, symprec: float, angle_tolerance: float) -
     """
     import spglib
 
-    try:
+    with _own_errors():
         return spglib.get_symmetry_dataset(cell, symprec=symprec, angle_tolerance=angle_tolerance)
-    except Exception:  # spglib 2.6+ raises its own error classes where older ones return None
-        return None
+    return None
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Leave the block where spglib raises an error of its own, and let it say nothing.
+
+    Versions differ in whether a failure is None or an error, and warn of the other way on every call. Such a warning
+    cannot be written where there is no stderr, and raised an error of its own there.
+    """
+    import spglib
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Set OLD_ERROR_HANDLING", category=DeprecationWarning)
+        try:
+            yield
+        except getattr(spglib, "SpglibError", ()):
+            return
 
 
 def images(
@@ -123,10 +142,9 @@ def operations(structure: Structure, symprec: float = 0.1) -> tuple[np.ndarray, 
     """
     import spglib
 
-    try:
+    found = None
+    with _own_errors():
         found = spglib.get_symmetry(spglib_cell(structure), symprec=symprec)
-    except Exception:  # see symmetry_dataset
-        found = None
     if found is None:
         return np.eye(3)[None], np.zeros((1, 3))
     return found["rotations"].astype(float), found["translations"]
