@@ -212,7 +212,8 @@ def test_with_references_candidates_are_placed_and_known_ones_named(tmp_path: Pa
     found = _generate_alloys(tmp_path / "second")
     assert found[0].id == best.id
     assert found[0].e_decomposition == pytest.approx(0.004, abs=1e-6)
-    assert found[0].known_as == "alloy"
+    assert found[0].known_as == "same group and energy as alloy"  # the entry has no fingerprint
+    assert found[0].hull_warning is None
     assert all(c.decomposition_products for c in found if c.status == "ok")
 
 

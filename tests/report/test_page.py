@@ -31,7 +31,7 @@ def _good(name: str, energy: float, **values: object) -> Candidate:
 CANDIDATES = [
     _good("g0001", 0.0512, n_found=2),
     _good("g0002", 0.0519, duplicate_of="g0001"),
-    _good("g0003", -0.0123, level="pbe", space_group_loose=225, decomposition_products="0.5 Na + 0.5 Cl2"),
+    _good("g0003", -0.0123, level="pbe", space_group_loose=225, decomposition_products="NaCl -> Cl + Na"),
     _candidate("g0004", status="failed", failed_at="screen", reason="overlap: Na–Cl 0.92 Å"),
     _candidate("g0005", status="failed", failed_at="relax", reason="fmax <b>rose</b> & stayed > 1 eV/Å"),
     _candidate("g0006", status="failed", failed_at="sample", reason="NaN", raw=None),
@@ -110,7 +110,7 @@ def test_a_further_level_has_a_column(tmp_path: Path) -> None:
 
 
 def test_every_distinct_candidate_is_ranked(parsed: Loads) -> None:
-    ranked = [row for row in parsed.rows if len(row) == 13]
+    ranked = [row for row in parsed.rows if len(row) == 14]
     assert [row[0] for row in ranked] == ["g0003", "g0001", "i0001", "i0002"]
     best = dict(zip(["id", "stage", "formula", "atoms", "E_d", "E", "level", "group"], ranked[0], strict=False))
     assert best == {
@@ -118,10 +118,22 @@ def test_every_distinct_candidate_is_ranked(parsed: Loads) -> None:
         "E": "-3.5123", "level": "pbe", "group": "225",
     }  # fmt: skip
     assert ranked[1][9] == "2"
-    assert ranked[0][12] == "0.5 Na + 0.5 Cl2"
+    assert ranked[0][12] == "NaCl -> Cl + Na"
     assert ranked[3][4] == ""
     assert sum(parsed.stable) == 1
     assert parsed.rows[parsed.stable.index(True)][0] == "g0003"
+
+
+def test_a_doubtful_row_says_so_and_is_not_shown_as_stable(tmp_path: Path) -> None:
+    doubtful = replace(CANDIDATES[2], id="g0009", hull_warning="no known phase of NaCl; add phases")
+    with Store(tmp_path / "run", {"command": "generate"}) as store:
+        store.put([CANDIDATES[2], doubtful.with_energy("r2scan", -9.0, -0.2)])
+    parser = Loads()
+    parser.feed(write_report(tmp_path / "run").read_text())
+    rows = {row[0]: (row, stable) for row, stable in zip(parser.rows, parser.stable, strict=True) if len(row) == 15}
+    assert (rows["g0003"][0][4], rows["g0003"][1]) == ("-0.0123", True)
+    row, stable = rows["g0009"]
+    assert (row[4], row[5], row[14], stable) == ("-0.0123 !", "-0.2000 !", doubtful.hull_warning, False)
 
 
 def test_every_failure_is_listed_with_step_and_reason(parsed: Loads) -> None:

@@ -40,6 +40,7 @@ _CONTRACT = [
     "level",
     "e_decomposition",
     "decomposition_products",
+    "hull_warning",
     "energy_per_atom_r2scan",
     "e_decomposition_r2scan",
     "known_as",

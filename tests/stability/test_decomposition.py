@@ -58,12 +58,32 @@ def test_binary_by_hand(formula, formation, expected):
     assert position.reason is None
 
 
-def test_products_are_mole_fractions():
+def test_products_are_a_balanced_reaction_and_atom_fractions():
     position = hull("Li5Si3", -3.0, references=BINARY)
-    # Li5Si3 = Li3Si + 2 LiSi
-    assert position.products == "0.67 LiSi + 0.33 Li3Si"
-    assert position.product_ids == ("lisi", "li3si")
-    assert position.product_fractions == pytest.approx((2 / 3, 1 / 3))
+    assert position.products == "Li5Si3 -> Li3Si + 2 LiSi"
+    assert position.product_ids == ("li3si", "lisi")
+    assert position.product_fractions == pytest.approx((4 / 8, 4 / 8))
+    doubled = hull("Li10Si6", -3.0, references=BINARY)
+    assert doubled.products == position.products  # of one formula unit
+    third = hull("Li4Si3", -3.0, references=BINARY)
+    assert third.products == "Li4Si3 -> 2.5 LiSi + 0.5 Li3Si"
+    assert third.product_fractions == pytest.approx((5 / 7, 2 / 7))
+
+
+@given(st.lists(st.integers(1, 9), min_size=3, max_size=3))
+def test_reactions_are_balanced(counts):
+    from pymatgen.core import Composition
+
+    references = random_table(["Li", "P", "S"], 30, seed=1)
+    asked = Composition(dict(zip(["Li", "P", "S"], counts, strict=True))).reduced_composition
+    left, right = hull(asked.formula.replace(" ", ""), 0.0, references=references).products.split(" -> ")
+    total = Composition({})
+    for term in right.split(" + "):
+        amount, _, name = term.rpartition(" ")
+        total += float(amount or 1) * Composition(name)
+    assert Composition(left) == asked
+    for element, n in asked.items():
+        assert total[element] == pytest.approx(n, abs=0.003)  # amounts have four digits
 
 
 def test_ternary_reaction_by_hand():
@@ -71,7 +91,7 @@ def test_ternary_reaction_by_hand():
         ("zn", "Zn", -1.0), ("p", "P", -5.0), ("s", "S", -4.0), ("zns", "ZnS", -3.5), ("p2s5", "P2S5", -4.8)
     )
     position = hull("ZnP2S6", -4.6, references=references)
-    assert position.products == "0.50 P2S5 + 0.50 ZnS"
+    assert position.products == "ZnP2S6 -> P2S5 + ZnS"
     assert position.e_decomposition == pytest.approx(-4.6 - (2 * -3.5 + 7 * -4.8) / 9, abs=1e-6)
     doubled = hull("Zn2P4S12", -4.6, references=references)
     assert doubled.e_decomposition == pytest.approx(position.e_decomposition)
@@ -182,7 +202,7 @@ def test_products_that_are_static_are_named():
         for f, e, drop in (("Li", -2.0, 0.01), ("Si", -5.0, 0.03), ("LiSi", -3.9, math.nan), ("Li2Si", -2.0, 0.015))
     )
     position = hull("Li2Si", -3.0, references=references)
-    assert position.products == "0.50 Li + 0.50 LiSi (static)"
+    assert position.products == "Li2Si -> LiSi (static) + Li"
     assert position.static_products == ("LiSi",)
     assert position.static_excess == pytest.approx(0.015)  # the median
     assert hull("Li", -3.0, references=references).static_products == ()

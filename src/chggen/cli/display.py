@@ -13,8 +13,11 @@ from rich.table import Table
 
 from chggen.potential import level_named
 from chggen.results import Candidate, further_levels, likelier
+from chggen.stability import STATIC
 
 _MOST_ROWS = 20
+_MOST_NAMED = 5  # candidates that a line below the table names
+_DOUBTFUL = " !"  # stands behind a decomposition energy that has a warning
 _BEFORE = ("candidate", "formula", "atoms", "E, eV/atom", "E_d, eV/atom")
 _AFTER = ("space group", "known as", "found", "sure")
 _WIDTH_OF_FILES = 140  # characters, where no terminal sets the width
@@ -68,8 +71,8 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
             c.formula,
             str(c.n_atoms),
             _number(c.energy_per_atom),
-            _number(c.e_decomposition),
-            *(_number(c.decomposition_energies.get(level), c.unplaced_at == level) for level in levels),
+            _number(c.e_decomposition) + _mark(c.e_decomposition, c),
+            *(_e_d_at(c, level) for level in levels),
             str(c.space_group_loose or ""),
             c.known_as or "",
             str(c.n_found or ""),
@@ -83,9 +86,11 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
     for caveat in dict.fromkeys(level_named(level).caveat for level in placed):
         if caveat:
             console.print(f"E_d: {caveat}")
+    for line in _doubts(distinct[:_MOST_ROWS]):
+        console.print(line, markup=False)
     for formula, told in likelier(distinct).items():
         console.print(f"likeliest of {formula}: {told}")
-    if any("(static)" in (c.decomposition_products or "") for c in distinct):
+    if any(STATIC in (c.decomposition_products or "") for c in distinct):
         console.print("some stand on known phases that are not relaxed with the potential, (static) among the products")
     for level in dict.fromkeys(c.level for c in distinct if c.energies and not c.decomposition_energies):
         console.print(f"no decomposition energies: there are no reference energies of all elements at level {level}")
@@ -96,6 +101,26 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
     if bad:
         console.print(f"{len(bad)} failed; their stages and reasons stand in summary.csv")
     console.print(f"results in {folder} (report.html, summary.csv, structures/)")
+
+
+def _e_d_at(candidate: Candidate, level: str) -> str:
+    energy = candidate.decomposition_energies.get(level)
+    return _number(energy, candidate.unplaced_at == level) + _mark(energy, candidate)
+
+
+def _mark(energy: float | None, candidate: Candidate) -> str:
+    """Return what stands behind a decomposition energy: a mark where it is doubtful."""
+    return _DOUBTFUL if energy is not None and candidate.hull_warning else ""
+
+
+def _doubts(shown: Sequence[Candidate]) -> Iterator[str]:
+    """Yield a line for each doubt about the candidates shown, with the ids of those that it holds for."""
+    names: dict[str, list[str]] = {}
+    for c in shown:
+        if c.hull_warning:
+            names.setdefault(c.hull_warning, []).append(c.id)
+    for warning, ids in names.items():
+        yield f"{_DOUBTFUL.strip()} {', '.join(ids[:_MOST_NAMED])}{' …' if len(ids) > _MOST_NAMED else ''}: {warning}"
 
 
 def _number(value: float | None, missed: bool = False) -> str:

@@ -79,7 +79,8 @@ def hull_lines(
         out: Folder for hull.txt; None: nothing is written.
 
     Returns:
-        A line for each structure, or one for the formula: decomposition energy, energy above hull and products.
+        A line for each structure, or one for the formula: decomposition energy, energy above hull, products
+        as a balanced reaction of one formula unit, and what is doubtful about them.
 
     Raises:
         InputError: For both or neither of structures and formula, and for what cannot be placed at the level.
@@ -133,7 +134,7 @@ def _structure_lines(
             lines.append(f"{name}: not placed, its relaxation came to no end ({r.reason or 'not converged'})")
             continue
         made = s.composition.formula.replace(" ", "")
-        known = table.known_as(made, r.energy_per_atom, level, space_group(r.structure, 0.1))
+        known = table.known_as(made, r.energy_per_atom, level, space_group(r.structure, 0.1), r.structure)
         position = hull(made, r.energy_per_atom, level=level, without=without, references=table)
         lines.append(_position_line(name, position) + (f"; known as {known}" if known else ""))
     return lines
@@ -206,8 +207,11 @@ def _position_line(name: str, position: HullPosition) -> str:
     caveat = "" if level.error is None else f"; errs by about {level.error:g}, high ones are too low"
     line = (
         f"{name}: E_d {round(position.e_decomposition, 4) + 0.0:+.4f} eV/atom, "
-        f"E_hull {position.e_hull:.4f} eV/atom ({position.level}{caveat}), products {position.products}"
+        f"E_hull {position.e_hull:.4f} eV/atom ({position.level}{caveat}), "
+        f"products {position.products} (formula units)"
     )
     if position.static_excess is not None:
         line += f"; static: not relaxed with the potential, typically {position.static_excess:.3f} eV/atom too high"
+    if position.warning is not None:
+        line += f"; doubtful: {position.warning}"
     return line

@@ -16,14 +16,14 @@ from chggen.report.drawing import interactive, save
 from chggen.report.figures import attrition, decomposition_histogram
 from chggen.report.phase_diagram import energy_at, picture
 from chggen.results import Candidate, further_levels, likelier, ranked, read_candidates
-from chggen.stability import References, references_of
+from chggen.stability import STATIC, References, references_of
 
 _TEMPLATE: Final = Path(__file__).with_name("page.html.jinja")
 # Name of each column, and its class in the template: n for numbers, which stand on the right.
 _BEFORE: Final = (("candidate", ""), ("made by", ""), ("formula", ""), ("atoms", "n"), ("E_d, eV/atom", "n"))
 _AFTER: Final = (
     ("E, eV/atom", "n"), ("level", ""), ("space group (0.1 Å)", "n"), ("known as", ""), ("found", "n"), ("by", ""),
-    ("confidence", ""), ("products", ""),
+    ("confidence", ""), ("decomposition", ""), ("doubts", ""),
 )  # fmt: skip
 _FAILURE_COLUMNS: Final = (("candidate", ""), ("failed at", ""), ("reason", ""))
 
@@ -107,7 +107,7 @@ def _page(title: str, candidates: Sequence[Candidate], references: References) -
     further = further_levels(candidates)
     columns = (*_BEFORE, *((f"E_d at {level}, eV/atom", "n") for level in further), *_AFTER)
     caveats = [level_named(level).caveat for c in distinct for level in c.decomposition_energies]
-    static = any("(static)" in (c.decomposition_products or "") for c in distinct)
+    static = any(STATIC in (c.decomposition_products or "") for c in distinct)
     return environment.get_template(_TEMPLATE.name).render(
         title=title,
         n_candidates=len(candidates),
@@ -127,12 +127,12 @@ def _ranked_row(candidate: Candidate, further: Sequence[str]) -> _Row:
     """Return the row of a distinct candidate: cells of _BEFORE, one for each further level, cells of _AFTER."""
     c = candidate
     values = (
-        c.id, c.stage, c.formula, c.n_atoms, _number(c.e_decomposition),
+        c.id, c.stage, c.formula, c.n_atoms, _number(c.e_decomposition) + _mark(c.e_decomposition, c),
         *(_at_further_level(c, level) for level in further), _number(c.energy_per_atom), c.level,
         c.space_group_loose, c.known_as, c.n_found, c.found_by, c.confidence, c.decomposition_products,
+        c.hull_warning,
     )  # fmt: skip
-    stable = c.deciding_e_d is not None and c.deciding_e_d <= 0
-    return _Row(cells=tuple("" if value is None else str(value) for value in values), stable=stable)
+    return _Row(cells=tuple("" if value is None else str(value) for value in values), stable=c.stable)
 
 
 def _failure_row(candidate: Candidate) -> _Row:
@@ -142,7 +142,14 @@ def _failure_row(candidate: Candidate) -> _Row:
 
 def _at_further_level(candidate: Candidate, level: str) -> str:
     """Return the decomposition energy at a further level, or that the candidate did not converge there."""
-    return _number(candidate.decomposition_energies.get(level)) or "not converged" * (candidate.unplaced_at == level)
+    energy = candidate.decomposition_energies.get(level)
+    missed = "not converged" if candidate.unplaced_at == level else ""
+    return _number(energy) + _mark(energy, candidate) or missed
+
+
+def _mark(energy: float | None, candidate: Candidate) -> str:
+    """Return what stands behind a decomposition energy: a mark where it is doubtful."""
+    return " !" if energy is not None and candidate.hull_warning else ""
 
 
 def _number(energy: float | None) -> str:

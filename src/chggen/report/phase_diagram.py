@@ -175,7 +175,8 @@ def _candidate_marks(candidates: Iterable[Candidate], level: str, axes: _Axes) -
             counts = parse_formula(c.formula)
             x, y = axes.place(counts, energy)
             name, note = phase_label(reduced(counts)), f" {1000 * e_d:+.0f} meV/atom"
-            text = f"{c.id}<br>{name}, E_d{note}"
+            text = f"{c.id}<br>{name}, E_d{note}" + (f"<br>{c.hull_warning}" if c.hull_warning else "")
+            note += " !" if c.hull_warning else ""
             marks.append(Mark(name=name, note=note, x=x, y=y, e_hull=e_d, kind="candidate", text=text))
     return marks
 

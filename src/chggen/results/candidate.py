@@ -43,8 +43,11 @@ class Candidate:
         decomposition_energies: Level of theory to decomposition energy E_d, eV/atom, in the same order.
         unplaced_at: Further level at which the candidate was relaxed once more and got no energy, mostly since that
             relaxation did not converge.
-        decomposition_products: Phases that it decomposes into at the level of the run, with their mole fractions.
-        known_as: Id of the reference entry that it is.
+        decomposition_products: Phases that it decomposes into at the level of the run, as a balanced reaction of one
+            formula unit.
+        hull_warning: What makes its decomposition energies doubtful, with the remedy; None where nothing does.
+        known_as: Id of the reference entry that it is, by structure and energy. `same group and energy as ID` where the
+            entry has no fingerprint to tell the structure by.
         relax_energy_change: Energy of the relaxed structure minus that of the raw one.
         relax_rmsd: Root-mean-square displacement of the atoms by relaxation, minimum image, mean shift removed.
         relax_steps: Steps of the relaxation.
@@ -81,6 +84,7 @@ class Candidate:
     decomposition_energies: Mapping[str, float] = field(default_factory=dict)
     unplaced_at: str | None = None
     decomposition_products: str | None = None
+    hull_warning: str | None = None
     known_as: str | None = None
     relax_energy_change: float | None = None
     relax_rmsd: float | None = None
@@ -111,6 +115,12 @@ class Candidate:
         """The decomposition energy that the candidate is judged by, eV/atom."""
         level = self.deciding_level
         return None if level is None else self.decomposition_energies[level]
+
+    @property
+    def stable(self) -> bool:
+        """Whether the candidate breaks the hull or lies on it at the level it is judged by, and nothing is doubtful."""
+        e_d = self.deciding_e_d
+        return e_d is not None and e_d <= 0 and self.hull_warning is None
 
     @property
     def n_atoms(self) -> int | None:

@@ -12,7 +12,7 @@ from chggen.results.candidate import Candidate
 _BEFORE: Final = (
     "id", "parent", "stage", "status", "failed_at", "reason", "formula", "n_atoms", "seed", "seed_source",
     "space_group", "space_group_loose", "framework_symprec", "framework_rms", "framework_max", "energy_per_atom",
-    "level", "e_decomposition", "decomposition_products",
+    "level", "e_decomposition", "decomposition_products", "hull_warning",
 )  # fmt: skip
 _AFTER: Final = (
     "known_as", "volume_per_atom", "relax_energy_change", "relax_rmsd", "relax_steps", "converged", "duplicate_of",

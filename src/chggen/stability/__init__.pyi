@@ -1,13 +1,16 @@
 from .building import build_references
-from .decomposition import HullPosition, hull, lowest_of_each, phase_label
+from .decomposition import HullPosition, hull, lowest_of_each
+from .doubts import joined_doubts
 from .energies_above_hull import above_hull
 from .importing import entries_table
 from .joined_references import references_of
 from .materials_project import fetch_structures
+from .reaction import STATIC, phase_label
 from .references import References
 from .wanted import Wanted
 
 __all__ = [
+    "STATIC",
     "HullPosition",
     "References",
     "Wanted",
@@ -16,6 +19,7 @@ __all__ = [
     "entries_table",
     "fetch_structures",
     "hull",
+    "joined_doubts",
     "lowest_of_each",
     "phase_label",
     "references_of",

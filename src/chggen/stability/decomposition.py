@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final, TypeVar
 
 import numpy as np
@@ -14,7 +14,9 @@ import numpy as np
 from chggen.crystals import parse_formula, reduced
 from chggen.errors import InputError
 from chggen.potential import DEFAULT_LEVEL
+from chggen.stability.doubts import doubts
 from chggen.stability.joined_references import references_of
+from chggen.stability.reaction import Product, reaction_text
 from chggen.stability.reference_entry import ReferenceEntry
 from chggen.stability.references import References
 
@@ -32,15 +34,17 @@ class HullPosition:
         energy_per_atom: The energy in eV/atom.
         e_decomposition: Decomposition energy in eV/atom. It is signed: below zero where the energy breaks the hull.
             None where it cannot be computed; `reason` then says why.
-        products: Phases of the hull at this composition, with mole fractions of their reduced formulas, such as
-            `0.50 ZnS + 0.50 P2S5`. Elements count by the atom. Phases that were not relaxed with the potential are
-            marked `(static)`.
+        products: The decomposition into phases of the hull, as a balanced reaction of one formula unit, such as
+            `ZnP2S6 -> P2S5 + ZnS`. Amounts are formula units, elements count by the atom. Phases that were not relaxed
+            with the potential are marked `(static)`.
         product_ids: Ids of the products, in the same order.
-        product_fractions: Mole fractions of the products, in the same order. They add up to 1.
+        product_fractions: Atom fractions of the products, in the same order: the share of all atoms that is in each of
+            them. They add up to 1.
         static_products: Ids of those products whose structures were not relaxed with the potential. Their energies are
             too high.
         static_excess: How much too high a static energy typically is, in eV/atom: the median over the references. None
             where it is not known or no product is static.
+        warning: What makes the decomposition energy doubtful, with the remedy. None where nothing does.
         reason: Why there is no decomposition energy.
     """
 
@@ -53,6 +57,7 @@ class HullPosition:
     product_fractions: tuple[float, ...] = ()
     static_products: tuple[str, ...] = ()
     static_excess: float | None = None
+    warning: str | None = None
     reason: str | None = None
 
     @property
@@ -108,7 +113,8 @@ def hull(
     system, reason = _cached_system(table, tuple(sorted(species)), level, left_out)
     if system is None:
         return replace(blank, reason=reason)
-    placed = _placed(blank, system, species)
+    known = system.holds(species) or bool(left_out and table.same_formula(formula, level))
+    placed = _placed(blank, system, species, known)
     excess = float(table.drops[table.column(level)])
     return replace(placed, static_excess=excess if placed.static_products and math.isfinite(excess) else None)
 
@@ -128,14 +134,29 @@ class _System:
     Attributes:
         elements: Symbols of the elements.
         phases: The reference entries.
+        formulas: Their reduced formulas, element symbol to count.
         fractions: Atom fractions, of shape (elements, phases).
         energies: Energies, of shape (phases,), in eV/atom.
     """
 
     elements: tuple[str, ...]
     phases: tuple[ReferenceEntry, ...]
+    formulas: tuple[dict[str, int], ...]
     fractions: np.ndarray
     energies: np.ndarray
+
+    def holds(self, species: Mapping[str, int]) -> bool:
+        """Return whether a phase has this composition.
+
+        Args:
+            species: Element symbol to count.
+        """
+        return reduced(species) in self.formulas
+
+    @cached_property
+    def compounds(self) -> tuple[frozenset[str], ...]:
+        """The set of elements of each known composition."""
+        return tuple(frozenset(counts) for counts in self.formulas)
 
     def lowest(self, species: Mapping[str, int]) -> tuple[np.ndarray, float]:
         """Return the mixture of phases with the lowest energy at a composition.
@@ -188,7 +209,9 @@ def _system(
     counts = np.array([[dict(formula).get(symbol, 0) for formula in lowest] for symbol in elements], float)
     phases = tuple(lowest.values())
     energies = np.array([entry.energy_per_atom for entry in phases])
-    return _System(elements=elements, phases=phases, fractions=counts / counts.sum(axis=0), energies=energies), None
+    formulas = tuple(dict(formula) for formula in lowest)
+    fractions = counts / counts.sum(axis=0)
+    return _System(elements=elements, phases=phases, formulas=formulas, fractions=fractions, energies=energies), None
 
 
 def lowest_of_each(entries: Iterable[ReferenceEntry]) -> dict[tuple[tuple[str, int], ...], ReferenceEntry]:
@@ -217,42 +240,21 @@ def _keep_lower(found: dict[_Key, ReferenceEntry], key: _Key, entry: ReferenceEn
         found[key] = entry
 
 
-def _placed(blank: HullPosition, system: _System, species: dict[str, int]) -> HullPosition:
-    """Return the position with decomposition energy and products filled in."""
+def _placed(blank: HullPosition, system: _System, species: dict[str, int], known: bool) -> HullPosition:
+    """Return the position with decomposition energy, products and doubts filled in."""
     amounts, energy = system.lowest(species)
-    formula_units = []
-    for k in np.flatnonzero(amounts):
-        counts = reduced(parse_formula(system.phases[k].formula))
-        formula_units.append((float(amounts[k]) / sum(counts.values()), system.phases[k], counts))
-    total = sum(amount for amount, *_ in formula_units)
-    products = sorted(
-        ((amount / total, phase, counts) for amount, phase, counts in formula_units),
-        key=lambda product: (-round(product[0], 6), product[1].id),
-    )
+    products = [
+        Product(phase=system.phases[k], counts=system.formulas[k], atom_fraction=float(amounts[k] / amounts.sum()))
+        for k in np.flatnonzero(amounts)
+    ]
+    products.sort(key=lambda product: (-round(product.atom_fraction, 6), product.phase.id))
+    e_decomposition = round(float(blank.energy_per_atom - energy), 9) + 0.0  # no -0
     return replace(
         blank,
-        e_decomposition=round(float(blank.energy_per_atom - energy), 9) + 0.0,  # no -0
-        products=" + ".join(
-            f"{amount:.2f} {phase_label(counts)}{'' if phase.relaxed else ' (static)'}"
-            for amount, phase, counts in products
-        ),
-        product_ids=tuple(phase.id for _, phase, _ in products),
-        product_fractions=tuple(amount for amount, *_ in products),
-        static_products=tuple(phase.id for _, phase, _ in products if not phase.relaxed),
+        e_decomposition=e_decomposition,
+        products=reaction_text(blank.formula, products),
+        product_ids=tuple(product.phase.id for product in products),
+        product_fractions=tuple(product.atom_fraction for product in products),
+        static_products=tuple(product.phase.id for product in products if not product.phase.relaxed),
+        warning=doubts(blank.formula, known, e_decomposition, products, system.compounds, blank.level),
     )
-
-
-def phase_label(counts: Mapping[str, int]) -> str:
-    """Return the formula of a phase as chemists write it.
-
-    Args:
-        counts: Element symbol to count of the reduced formula.
-
-    Returns:
-        The formula, such as `Li2O`. An element is named by its symbol alone, as its amounts count atoms: `O`, not `O2`.
-    """
-    if len(counts) == 1:
-        return next(iter(counts))
-    from pymatgen.core.composition import Composition
-
-    return str(Composition(counts).reduced_formula)

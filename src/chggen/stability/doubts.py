@@ -1,0 +1,94 @@
+"""Doubts about a decomposition energy: what makes a place on the hull less sure than its number looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final
+
+from chggen.crystals import parse_formula, reduced
+from chggen.potential import potential_of
+from chggen.stability.reaction import Product, reduced_label
+
+LOWEST_E_D: Final = -0.05
+"""Decomposition energy in eV/atom below which a hole in the hull is likelier than a discovery."""
+_HIGHEST_E_D: Final = 1.0  # eV/atom; a relaxed structure that lies higher was mostly given a wrong energy
+_BETWEEN: Final = "; "
+_MOST_NAMED: Final = 3  # products that one doubt names
+
+
+def doubts(
+    formula: str,
+    known: bool,
+    e_decomposition: float,
+    products: Sequence[Product],
+    compounds: Collection[frozenset[str]],
+    level: str,
+) -> str | None:
+    """Return what is doubtful about a decomposition energy, with the remedy.
+
+    - No known phase has the composition, so nothing near it was ever compared.
+    - The energy lies far from the hull: a phase is missing, or the energy is of another kind.
+    - A compound decomposes into an element, or into a phase at the edge of what is known: one that was not relaxed with
+      the potential, or the only known compound of its elements. Phases between it and the composition may be missing.
+
+    Args:
+        formula: The composition that is placed.
+        known: Whether a reference entry has this composition.
+        e_decomposition: Its decomposition energy in eV/atom.
+        products: Phases that it decomposes into.
+        compounds: The set of elements of each known composition in the chemical system.
+        level: Level of theory of the energies.
+
+    Returns:
+        A sentence; None where nothing is doubtful.
+    """
+    asked = reduced(parse_formula(formula))
+    found = []
+    if not known:
+        found.append(f"no known phase of {reduced_label(formula)}")
+    if e_decomposition < LOWEST_E_D:
+        found.append(f"E_d below {LOWEST_E_D:g} eV/atom (phase missing, or energy not per atom at level {level}?)")
+    if e_decomposition > _HIGHEST_E_D:
+        found.append(f"E_d above {_HIGHEST_E_D:g} eV/atom (is the energy per atom, at level {level}?)")
+    others = [product for product in products if product.counts != asked]
+    if len(asked) > 1:
+        found += _told(others, "an element", lambda product: len(product.counts) == 1)
+    found += _told(products, "not relaxed", lambda product: not product.phase.relaxed)
+    sets = list(compounds)
+    found += _told(
+        others,
+        "the only known compound of its elements",
+        lambda product: len(product.counts) > 1 and sets.count(frozenset(product.counts)) == 1,
+    )
+    return _BETWEEN.join([*found, _remedy(asked, level)]) if found else None
+
+
+def joined_doubts(first: str | None, further: str | None, level: str) -> str | None:
+    """Return the doubts about one structure at two levels of theory, those that both share once.
+
+    Args:
+        first: Doubts at the first level; None for none.
+        further: Doubts at the further level; None for none.
+        level: Name of the further level.
+    """
+    said = first.split(_BETWEEN) if first else []
+    new = [doubt for doubt in further.split(_BETWEEN) if doubt not in said] if further else []
+    if not new:
+        return first
+    return _BETWEEN.join([*said, f"at level {level}: {new[0]}", *new[1:]])
+
+
+def _told(products: Sequence[Product], what: str, holds: Callable[[Product], bool]) -> list[str]:
+    """Return the doubt about those products of which something holds; none where it holds of none."""
+    names = [product.label for product in products if holds(product)]
+    if not names:
+        return []
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return [f"product {', '.join(names[:_MOST_NAMED])}{more}: {what}"]
+
+
+def _remedy(asked: Mapping[str, int], level: str) -> str:
+    """Return how to add the phases that may be missing."""
+    if potential_of(level) is None:  # computed entries, of which the user has more
+        return "add phases by `chggen references import`"
+    return f"add phases by `chggen references fetch {'-'.join(asked)}`, then `chggen references build`"
