@@ -53,16 +53,16 @@ def test_the_rival_takes_the_place_of_a_candidate_that_lies_clearly_higher() -> 
     )
     for first, second in ((_SUBSTITUTED, _INTERSTITIAL), (_INTERSTITIAL, _SUBSTITUTED)):
         rival = _job("second", second)
-        (made,) = make_candidates([replace(_job("first", first), rival=rival)], resources)
+        [(_, [made])] = make_candidates([replace(_job("first", first), rival=rival)], resources)
         assert made.raw is not None
         distance, _ = made.raw.lattice.get_distance_and_image(made.raw[-1].frac_coords, _SUBSTITUTED)
         assert distance < 0.5
         assert made.seed_source == ("first" if first is _SUBSTITUTED else "second")
     overlapping = [0.3 / 4.05, 0, 0]  # which potentials may put very low
     for first, second, wanted in ((_SUBSTITUTED, overlapping, "first"), (overlapping, _INTERSTITIAL, "second")):
-        (made,) = make_candidates([replace(_job("first", first), rival=_job("second", second))], resources)
+        [(_, [made])] = make_candidates([replace(_job("first", first), rival=_job("second", second))], resources)
         assert made.seed_source == wanted
-    (made,) = make_candidates([replace(_job("first", _INTERSTITIAL), rival=rival)], replace(resources, relax=None))
+    [(_, [made])] = make_candidates([replace(_job("first", _INTERSTITIAL), rival=rival)], replace(resources, relax=None))
     assert made.seed_source == "first"  # no energies, no rivalry
 
 

@@ -148,7 +148,7 @@ def test_what_sampling_cannot_do_fails_alone(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(resources.Recipe, "run", stumbling)
     found = {c.id: c for c in chggen.generate("Cu", **quick)}
     failed = found.pop("Cu-z1-0001")
-    assert (failed.status, failed.failed_at, failed.reason) == ("failed", "sample", "sampling failed: out of memory")
+    assert (failed.status, failed.failed_at, failed.reason) == ("failed", "sample", "RuntimeError: out of memory more")
     _same(list(found.values()), [sound[name] for name in found])
 
 
@@ -259,7 +259,7 @@ def test_survivors_are_ranked_at_the_second_level(
     def refuse(*_: Any) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(pipeline, "rescored", refuse)
+    monkeypatch.setattr(pipeline, "rescore_in_parts", refuse)
     _same(predict_alloy(potential="chgnet", second_level_below=limit, out=tmp_path), found)
 
 

@@ -189,7 +189,7 @@ def test_relaxing_files_keeps_their_order_and_resumes(tmp_path: Path, monkeypatc
     def refuse(*args: Any) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr("chggen.campaign.relax_and_refine.relax_candidates", refuse)
+    monkeypatch.setattr("chggen.campaign.parts.relax_candidates", refuse)
     again = relax_files(files, _EMT, "cpu", 1, tmp_path / "out", silent)
     assert [c.energy_per_atom for c in again] == [c.energy_per_atom for c in found]
     _copper(3.7).to(str(files[0]))

@@ -2,12 +2,14 @@ from .budget import Budget
 from .duplicates import outcome
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
 from .options import SHIPPED, GenerateOptions, InpaintOptions, PredictOptions, RunOptions
+from .parts import relax_in_parts
 from .production import clearly_lower, sample_jobs
 from .relax_and_refine import relax_candidates
 from .resources import Resources, check_potential
-from .runner import Campaign
+from .runner import NOTE, Campaign
 
 __all__ = [
+    "NOTE",
     "SHIPPED",
     "Budget",
     "Campaign",
@@ -23,5 +25,6 @@ __all__ = [
     "inpaint_jobs",
     "outcome",
     "relax_candidates",
+    "relax_in_parts",
     "sample_jobs",
 ]

@@ -6,15 +6,16 @@ A job says all that its candidate depends on, so batches may be cut and spread i
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from chggen.campaign.parts import parts_of
 from chggen.campaign.relax_and_refine import relax_candidates, with_space_groups
 from chggen.campaign.resources import Resources
 from chggen.campaign.volume_basins import in_lower_basins
 from chggen.crystals import Crystals, to_structures
-from chggen.errors import InputError
+from chggen.execution import Failure, at_stage
 from chggen.generation import NOT_FINITE, FinishedStart, Job, Kind, batched_hosts, reject_reason
 from chggen.potential import Potential
 from chggen.relaxation import relax
@@ -32,27 +33,40 @@ _SECONDS_OF_ORBITS: Final = {"fast": 8.0, "best": 20.0}  # more, where many trie
 _SECONDS_AN_ATOM: Final = 0.06
 
 
-def make_candidates(jobs: Sequence[Job], resources: Resources) -> list[Candidate]:
+def make_candidates(jobs: Sequence[Job], resources: Resources) -> Iterator[tuple[Sequence[int], list[Candidate]]]:
     """Make the candidates of a batch of jobs: sample, screen, relax, refine.
 
-    A candidate that fails at a stage is marked as failed there, and the others go on.
+    A candidate that fails at a stage is marked as failed there, and the others go on. All are sampled together, since
+    that saves most; then small crystals are relaxed some at a time and large ones one by one, and handed over.
 
     Args:
         jobs: The jobs.
         resources: Models and options to make them with.
 
-    Returns:
-        The candidates in the order of the jobs. The lower candidate that a saddle falls to comes right behind the
-        saddle.
+    Yields:
+        Places of some jobs, and their candidates in the order of the jobs. The lower candidate that a saddle falls to
+        comes right behind the saddle.
     """
-    raw = sample_jobs(jobs, resources)
-    if resources.by_energy:
-        jobs, raw = _contested(jobs, raw, resources)
-    candidates = [_screened(job, structure) for job, structure in zip(jobs, raw, strict=True)]
-    if resources.relax is None:
-        return [with_space_groups(c) if c.status == "ok" else c for c in candidates]
-    relaxed = relax_candidates(candidates, resources, [job.start.symmetric for job in jobs])
-    return in_lower_basins(relaxed, resources)
+    with at_stage("sample"):
+        raw = sample_jobs(jobs, resources)
+        if resources.by_energy:
+            jobs, raw = _contested(jobs, raw, resources)
+    with at_stage("screen"):
+        candidates = [_screened(job, structure) for job, structure in zip(jobs, raw, strict=True)]
+    going_on = [k for k, c in enumerate(candidates) if c.status == "ok"]
+    if len(going_on) < len(candidates):
+        bad = [k for k, c in enumerate(candidates) if c.status != "ok"]
+        yield bad, [candidates[k] for k in bad]
+    for places in [[k] for k in going_on] if resources.relax is None else parts_of(going_on, candidates, resources):
+        some = [candidates[k] for k in places]
+        if resources.relax is None:
+            with at_stage("refine"):
+                some = [with_space_groups(c) for c in some]
+        else:
+            with at_stage("relax"):
+                some = relax_candidates(some, resources, [jobs[k].start.symmetric for k in places])
+                some = in_lower_basins(some, resources)
+        yield places, some
 
 
 def sample_jobs(jobs: Sequence[Job], resources: Resources) -> list[Structure | str]:
@@ -79,31 +93,29 @@ def sample_jobs(jobs: Sequence[Job], resources: Resources) -> list[Structure | s
     return found
 
 
-def expected_seconds(jobs: Sequence[Job], resources: Resources) -> float:
-    """Return what jobs take on one core, s, roughly: whether workers are worth starting depends on it.
+def expected_seconds(job: Job, resources: Resources) -> float:
+    """Return what a job takes on one core, s, roughly.
 
     Args:
-        jobs: The jobs.
-        resources: What is done to them.
+        job: The job.
+        resources: What is done to it.
     """
     quality, relaxes = resources.sampler.quality, resources.relax is not None
-    total = 0.0
-    for job in jobs:
-        total += _SECONDS_A_SAMPLE[quality] + _SECONDS_AN_ATOM * sum(job.start.species.values())
-        total += _SECONDS_A_RELAXATION * relaxes
-        if relaxes and job.start.on_orbits and job.start.start_sigma is None:
-            total += _SECONDS_OF_ORBITS[quality]
+    total = _SECONDS_A_SAMPLE[quality] + _SECONDS_AN_ATOM * sum(job.start.species.values())
+    total += _SECONDS_A_RELAXATION * relaxes
+    if relaxes and job.start.on_orbits and job.start.start_sigma is None:
+        total += _SECONDS_OF_ORBITS[quality]
     return total
 
 
-def lost_job(job: Job, reason: str) -> list[Candidate]:
+def lost_job(job: Job, failure: Failure) -> list[Candidate]:
     """Return what stands for a job whose worker died or failed in a way that no stage knows: a failed row.
 
     Args:
         job: The job.
-        reason: What happened.
+        failure: What happened.
     """
-    return [failed(job.candidate, "sample", reason)]
+    return [failed(job.candidate, failure.stage or "sample", failure.reason)]
 
 
 def _contested(
@@ -111,17 +123,25 @@ def _contested(
 ) -> tuple[list[Job], list[Structure | str]]:
     """Sample the rivals of jobs as well, and return the jobs and samples that win.
 
-    A rival wins if its sample is sound and the other is not, or if it lies clearly lower.
+    A rival wins if its sample is sound and the other is not, or if it lies clearly lower. One that cannot be sampled
+    or compared loses.
     """
     final, made = list(jobs), list(raw)
-    rivals = {k: job.rival for k, job in enumerate(jobs) if job.rival is not None}
-    for (k, rival), other in zip(rivals.items(), sample_jobs(list(rivals.values()), resources), strict=True):
-        species, own = rival.start.species, made[k]
-        if isinstance(other, str) or reject_reason(other, species):
-            continue
-        if isinstance(own, str) or reject_reason(own, species) or clearly_lower(other, own, resources.potential()):
-            final[k], made[k] = rival, other
+    for k, rival in [(k, job.rival) for k, job in enumerate(jobs) if job.rival is not None]:
+        try:
+            (other,) = sample_jobs([rival], resources)
+            if _wins(other, made[k], rival.start.species, resources.potential()):
+                final[k], made[k] = rival, other
+        except Exception:  # of any kind: it must not cost the candidate
+            log.warning("%s: its rival is out of the race", rival.candidate.id, exc_info=True)
     return final, made
+
+
+def _wins(other: Structure | str, own: Structure | str, species: Mapping[str, int], potential: Potential) -> bool:
+    """Return whether the sample of a rival takes the place of a job's own."""
+    if isinstance(other, str) or reject_reason(other, species):
+        return False
+    return isinstance(own, str) or bool(reject_reason(own, species)) or clearly_lower(other, own, potential)
 
 
 def clearly_lower(rival: Structure, sample: Structure, potential: Potential) -> bool:
@@ -136,24 +156,18 @@ def clearly_lower(rival: Structure, sample: Structure, potential: Potential) -> 
     return low.energy_or_inf < high.energy_or_inf - ENERGY_ERROR
 
 
-def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, resources: Resources) -> list[Structure | str]:
-    """Sample jobs of one kind in one batch; a batch that fails is sampled job by job, so that one costs no other."""
+def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, resources: Resources) -> list[Structure]:
+    """Sample jobs of one kind in one batch."""
 
     def start(seeds: Sequence[int]) -> tuple[Crystals, Symmetry]:
-        cell_drawer = resources.cell_drawer()
-        drawn = [job.start.draw(seed, cell_drawer) for job, seed in zip(jobs, seeds, strict=True)]
+        with at_stage("draw"):
+            cell_drawer = resources.cell_drawer()
+            drawn = [job.start.draw(seed, cell_drawer) for job, seed in zip(jobs, seeds, strict=True)]
         hosts, orbits = zip(*drawn, strict=True)
         crystals = batched_hosts(hosts).to(resources.device)
         return crystals, OrbitSymmetry.of(orbits, crystals) if any(orbits) else NO_SYMMETRY
 
-    try:
-        made = recipe.run(resources.score(), start, [job.candidate.seed for job in jobs])
-    except (RuntimeError, MemoryError, InputError) as error:
-        if len(jobs) > 1:  # find the one at fault
-            return [found for job in jobs for found in _sampled_alike([job], recipe, resources)]
-        log.exception("sampling %s failed", jobs[0].candidate.id)
-        return [f"sampling failed: {str(error).splitlines()[0]}"]
-    return list(to_structures(made))
+    return list(to_structures(recipe.run(resources.score(), start, [job.candidate.seed for job in jobs])))
 
 
 def _screened(job: Job, made: Structure | str) -> Candidate:

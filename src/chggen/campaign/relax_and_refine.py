@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 
 from chggen.campaign.resources import Resources
+from chggen.execution import at_stage
 from chggen.generation import KEPT
 from chggen.relaxation import Relaxed, displacement, relax, write_trajectory
 from chggen.results import Candidate, failed
@@ -160,6 +161,7 @@ def moved_on(candidate: Candidate, end: Relaxed, resources: Resources) -> Candid
     return with_symmetry(moved, resources)
 
 
+@at_stage("refine")
 def with_symmetry(candidate: Candidate, resources: Resources) -> Candidate:
     """Return a relaxed candidate, symmetrised where that costs no energy, with its space groups.
 

@@ -66,6 +66,16 @@ class Resources:
         return cast(Potential, self.loaded["potential"])
 
     @property
+    def foreign(self) -> bool:
+        """Whether a potential or a score model is made by a function that nobody here knows.
+
+        What such code takes, and whether it ends the process that calls it, is not known either.
+        """
+        relax, model = self.relax, self.sampler.model
+        made = model is not None and not Path(model).exists()
+        return made or (relax is not None and relax.potential not in potentials())
+
+    @property
     def by_energy(self) -> bool:
         """Whether samples are chosen by their energy."""
         return by_energy(self.sampler, self.relax)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
@@ -14,17 +15,20 @@ from chggen.campaign.budget import Budget
 from chggen.campaign.comparison import StructureComparison
 from chggen.campaign.duplicates import outcome, survivors, with_duplicates
 from chggen.campaign.options import GenerateOptions, RunOptions
+from chggen.campaign.parts import rescore_in_parts
 from chggen.campaign.production import expected_seconds, lost_job, make_candidates
-from chggen.campaign.relax_and_refine import rescored, unplaced
+from chggen.campaign.relax_and_refine import unplaced
 from chggen.campaign.resources import Resources, check_potential
-from chggen.execution import Machine, Progress, Workers, batches_of, silent
+from chggen.execution import Failure, Machine, Progress, Workers, batches_of, silent
 from chggen.generation import Job
 from chggen.potential import level_of, refining_potential
 from chggen.relaxation import RelaxOptions
-from chggen.results import Candidate, Results, ranked
+from chggen.results import Candidate, Results, failed, ranked
 from chggen.stability import hull, joined_doubts, references_of
 
 log = logging.getLogger(__name__)
+NOTE: Final = ".under-way"
+"""File of a results folder that names what this process computes itself, see `Workers`."""
 _REDRAWS: Final = 3  # further draws of a symmetric candidate that fails or is a saddle
 _SECONDS_A_RESCORING: Final = 2.0  # of one core, roughly
 
@@ -59,7 +63,8 @@ class Campaign:
         self.resources = Resources(sampler=options.sampler, relax=options.relax, device=machine.device)
         self.resources.check()
         self.machine = machine
-        self.workers = Workers(machine, executor)
+        folder = getattr(results, "folder", None)
+        self.workers = Workers(machine, executor, None if folder is None else folder / NOTE)
         self.results = results
         self.progress = progress
         self._comparison = StructureComparison()
@@ -139,17 +144,30 @@ class Campaign:
         done = sum(job.candidate.id in made for job in jobs)
         bad = sum(made[job.candidate.id].status == "failed" for job in jobs if job.candidate.id in made)
         self.progress(stage, done, len(jobs), bad)
-        batches = batches_of(jobs, self.machine, made=lambda job: job.candidate.id in made)
-        left = [job for batch in batches for job in batch]
-        seconds = expected_seconds(left, self.resources)
-        for candidates in self.workers.run(make_candidates, batches, self.resources, lost_job, seconds):
-            self.results.put([self._placed(c) for c in candidates])
+
+        def seconds(job: Job) -> float:
+            return expected_seconds(job, self.resources)
+
+        batches = batches_of(jobs, self.machine, lambda job: job.candidate.id in made, seconds)
+        whole = math.inf if self.resources.foreign else sum((seconds(job) for batch in batches for job in batch), 0.0)
+        for candidates in self.workers.run(
+            make_candidates, batches, self.resources, lost_job, whole, name=lambda job: str(job.candidate.id)
+        ):
+            self.results.put([self._or_failed(self._placed, c) for c in candidates])
             asked = [c for c in candidates if c.id in names]
             done += len(asked)
             bad += sum(c.status == "failed" for c in asked)
             self.progress(stage, done, len(jobs), bad)
             for c in candidates:
                 log.info("%s %s %s", c.id, c.status, f"{c.failed_at}: {c.reason}" if c.reason else "")
+
+    def _or_failed(self, placed: Callable[[Candidate], Candidate], candidate: Candidate) -> Candidate:
+        """Return a candidate placed on the hull; failed there where placing it raises anything."""
+        try:
+            return placed(candidate)
+        except Exception as error:
+            log.warning("%s cannot be placed", candidate.id, exc_info=True)
+            return failed(candidate, "hull", Failure.of(error).reason)
 
     def _placed(self, candidate: Candidate) -> Candidate:
         """Return a candidate with its decomposition energy and the known phase that it is, if there are references."""
@@ -198,8 +216,11 @@ class Campaign:
         bad = 0
         batches = batches_of(chosen, self.machine, made=tried)
         seconds = _SECONDS_A_RESCORING * sum(map(len, batches))
-        for candidates in self.workers.run(rescored, batches, resources, partial(_unscored, level=level), seconds):
-            self.results.put([self._placed_at(c, level) for c in candidates])
+        lost = partial(_unscored, level=level)
+        for candidates in self.workers.run(
+            rescore_in_parts, batches, resources, lost, seconds, name=lambda c: f"{c.id} at {level}"
+        ):
+            self.results.put([self._or_failed(partial(self._placed_at, level=level), c) for c in candidates])
             done, bad = done + len(candidates), bad + sum(level not in c.energies for c in candidates)
             self.progress(level, done, len(chosen), bad)
 
@@ -233,9 +254,9 @@ class Campaign:
         return final
 
 
-def _unscored(candidate: Candidate, reason: str, level: str) -> list[Candidate]:
+def _unscored(candidate: Candidate, failure: Failure, level: str) -> list[Candidate]:
     """Return what stands for a candidate that cannot be relaxed at a further level: itself, marked."""
-    return [unplaced(candidate, level, reason)]
+    return [unplaced(candidate, level, failure.reason)]
 
 
 def _good(job: Job, made: Mapping[str, Candidate]) -> bool:

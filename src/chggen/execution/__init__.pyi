@@ -1,16 +1,21 @@
 from .device import check_device
 from .executor import Workers, batches_of
-from .machine import Machine
+from .failure import Failure, at_stage
+from .machine import TIME_LIMIT, Machine, isolate_foreign_code
 from .memory import free_memory, keep_memory
 from .progress import Progress, silent
 
 __all__ = [
+    "TIME_LIMIT",
+    "Failure",
     "Machine",
     "Progress",
     "Workers",
+    "at_stage",
     "batches_of",
     "check_device",
     "free_memory",
+    "isolate_foreign_code",
     "keep_memory",
     "silent",
 ]

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from chggen.errors import InputError
 from chggen.execution.device import check_device
+
+TIME_LIMIT: Final = 6 * 3600.0
+"""The time limit unless another is given, s: far beyond what chggen's own models take for the largest cells."""
+_isolating = False
+
+
+def isolate_foreign_code() -> None:
+    """Keep code of others out of this process from now on, as the command line does: it may end a process."""
+    global _isolating
+    _isolating = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +27,9 @@ class Machine:
         device: `cpu`, or `cuda` where there is a GPU.
         workers: Number of processes; 0 stands for one for each core.
         batch_size: Largest number of candidates that a process makes at once.
+        time_limit: Time in which something has to come of a batch, s. After that it is taken apart, and a candidate
+            that alone takes longer fails. In this process, Python code alone can be stopped.
+        isolate: Whether code of others, such as calculators, is kept out of this process even with one worker.
 
     Raises:
         InputError: For a device that is not here, and for numbers that are none or too small.
@@ -24,10 +38,15 @@ class Machine:
     device: str = "cpu"
     workers: int = 0
     batch_size: int = 8
+    time_limit: float = TIME_LIMIT
+    isolate: bool = field(default_factory=lambda: _isolating)
 
     def __post_init__(self) -> None:
         for name, least in (("workers", 0), ("batch_size", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise InputError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+        limit = self.time_limit
+        if not isinstance(limit, (int, float)) or isinstance(limit, bool) or not limit > 0:
+            raise InputError(f"time_limit: expected seconds above 0, got {limit!r}")
         check_device(self.device)

@@ -29,6 +29,9 @@ class AsePotential(Potential):
             energies must not be placed among those of another.
     """
 
+    one_at_a_time = True
+    """Batches save no time."""
+
     def __init__(self, calculator: Any, name: str | None = None, level: str | None = None) -> None:
         self.calculator = calculator
         self.name = name or f"ase:{type(calculator).__module__}:{type(calculator).__qualname__}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from chggen.execution import Machine, Workers
+from chggen.execution import Failure, Machine, Workers
 from chggen.io import cif_text, write_text
 from chggen.results.candidate import Candidate
 from chggen.symmetry import Conventional, conventional
@@ -94,8 +94,8 @@ def _write_batch(files: Sequence[_Files], folder: _Folder) -> list[str]:
     return []
 
 
-def _not_written(files: _Files, reason: str) -> list[str]:
-    return [f"the CIF files of {files.name} cannot be written: {reason}"]
+def _not_written(files: _Files, failure: Failure) -> list[str]:
+    return [f"the CIF files of {files.name} cannot be written: {failure.reason}"]
 
 
 def _write(files: _Files, folder: Path) -> None:

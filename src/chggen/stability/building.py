@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from chggen.errors import InputError
-from chggen.execution import Machine, Workers
+from chggen.execution import Failure, Machine, Workers
 from chggen.io import NamedStructures, digest, locked, structure_files, write_text
 from chggen.potential import levels as registered_levels
 from chggen.potential import potential_of
@@ -151,6 +151,6 @@ class _Work:
             self.progress(label, done, len(names), bad)
 
 
-def _lost(level: str, name: str, reason: str) -> list[dict[str, Any]]:
+def _lost(level: str, name: str, failure: Failure) -> list[dict[str, Any]]:
     """Return the row of a phase whose worker died."""
-    return [{"id": name, "level": level, "failed": reason}]
+    return [{"id": name, "level": level, "failed": failure.reason}]

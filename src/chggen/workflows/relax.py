@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from chggen.results import Candidate, Store, failed
 
 if TYPE_CHECKING:
     from chggen.campaign import Resources
-    from chggen.execution import Machine, Progress
+    from chggen.execution import Failure, Machine, Progress
 
 
 def relax_files(
@@ -75,7 +76,7 @@ def _relax_missing(
     raw: Sequence[Candidate], resources: Resources, machine: Machine, store: Store, progress: Progress
 ) -> None:
     """Relax the candidates that the store does not hold yet, or holds without the trajectory that is asked for."""
-    from chggen.campaign import relax_candidates
+    from chggen.campaign import NOTE, relax_in_parts
     from chggen.execution import Workers, batches_of
 
     made, folder = store.candidates(), resources.trajectories
@@ -84,16 +85,23 @@ def _relax_missing(
         name = candidate.id
         return name in made and (folder is None or (folder / f"{name}.extxyz").exists())
 
-    batches = batches_of(raw, machine, made=finished)
+    batches = batches_of(raw, machine, finished, _seconds)
+    seconds = math.inf if resources.foreign else sum((_seconds(c) for batch in batches for c in batch), 0.0)
+    workers = Workers(machine, note=store.folder / NOTE)
     done = sum(map(finished, raw))
     bad = sum(made[c.id].status == "failed" for c in raw if finished(c))
     progress("relax", done, len(raw), bad)
-    for found in Workers(machine).run(relax_candidates, batches, resources, _lost):
+    for found in workers.run(relax_in_parts, batches, resources, _lost, seconds, name=lambda c: str(c.id)):
         store.put(found)
         done, bad = done + len(found), bad + sum(c.status == "failed" for c in found)
         progress("relax", done, len(raw), bad)
 
 
-def _lost(candidate: Candidate, reason: str) -> list[Candidate]:
-    """Return what stands for a structure whose worker died: a failed row."""
-    return [failed(candidate, "relax", reason)]
+def _seconds(candidate: Candidate) -> float:
+    """Return what a relaxation takes on one core, s, roughly."""
+    return 0.5 + 0.12 * (candidate.n_atoms or 0)
+
+
+def _lost(candidate: Candidate, failure: Failure) -> list[Candidate]:
+    """Return what stands for a structure that cannot be relaxed or whose worker died: a failed row."""
+    return [failed(candidate, failure.stage or "relax", failure.reason)]

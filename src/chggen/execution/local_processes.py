@@ -1,0 +1,278 @@
+"""Local processes that share batches, and what becomes of a batch whose process dies or takes too long.
+
+Each process has a connection of its own. It is known which batch it computes, what has come of that, and at which
+stage it is, so that a death costs no other batch.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import math
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from typing import Any, Final
+
+from chggen.errors import InputError
+from chggen.execution.failure import Failure
+from chggen.execution.guard import Lost, Work
+from chggen.execution.worker import DONE, LOGGED, PART, READY, STAGE, UNREADABLE, WorkerProcess
+
+log = logging.getLogger(__name__)
+_TRIES: Final = 2  # of an item whose process dies
+_LOOK: Final = 2.0  # s after which processes are looked at though none has said anything
+_LAST_WORDS: Final = 5.0  # s in which a process that has hung up ends
+_STILLBORN: Final = 3  # processes in a row that end before they listen
+
+
+@dataclass
+class _Task:
+    """A batch, which of its items have not come yet, and how often an item that is alone has taken a process along."""
+
+    items: list[Any]
+    left: list[int] = field(default_factory=list)
+    deaths: int = 0
+
+    def __post_init__(self) -> None:
+        self.left = list(range(len(self.items)))
+
+
+@dataclass
+class _Busy:
+    """What a process computes, and when it has to have said something."""
+
+    task: _Task
+    deadline: float
+
+
+class LocalProcesses:
+    """Some local processes, begun when they are needed and kept for later calls.
+
+    Args:
+        count: Most processes at a time.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._workers: list[WorkerProcess] = []
+        self._busy: dict[WorkerProcess, _Busy] = {}
+        self._stillborn = 0
+
+    def run(
+        self, work: Work, batches: Sequence[Sequence[Any]], resources: Any, lost: Lost, limit: float = math.inf
+    ) -> Iterator[list[Any]]:
+        """Compute batches.
+
+        When a process dies or takes too long, what has come of its batch is kept, and the other items are tried
+        again, each alone. An item whose process dies is tried once more while nothing else is computed, since memory
+        may have been short; then it is lost.
+
+        Args:
+            work: A function of a module.
+            batches: The batches.
+            resources: What work needs besides them, before anything is loaded.
+            lost: What stands for an item that cannot be computed.
+            limit: Time in which something has to come of a batch, s.
+
+        Yields:
+            What comes of a batch or a part of it, as it comes.
+
+        Raises:
+            InputError: No process can be started.
+        """
+        waiting = deque(_Task(list(batch)) for batch in batches)
+        last: deque[_Task] = deque()
+
+        def send(worker: WorkerProcess, task: _Task) -> None:
+            items = [task.items[k] for k in task.left]
+            worker.send((work, items, resources, lost))
+            task.items, task.left = items, list(range(len(items)))
+            self._busy[worker] = _Busy(task, time.monotonic() + limit)
+
+        try:
+            while waiting or last or self._busy:
+                self._hand_out(waiting, last, send)
+                for worker in self._heard():
+                    yield from self._listen(worker, lost, limit, waiting, last)
+                for worker in self._overdue():
+                    worker.kill()
+                    reason = f"it took longer than {limit:g} s; raise the time limit"
+                    yield from self._died(worker, lost, waiting, last, Failure(reason, worker.stage), alone=_TRIES)
+        finally:
+            for worker in list(self._busy):  # the caller has had enough, or something was raised
+                self._dismiss(worker)
+
+    def stop(self) -> None:
+        """End all processes."""
+        for worker in list(self._workers):
+            self._dismiss(worker)
+
+    def _hand_out(self, waiting: deque[_Task], last: deque[_Task], send: Any) -> None:
+        """Start processes as they are needed, and give those that are free something to compute."""
+        tasks = waiting or (last if not self._busy else deque())
+        wanted = min(self._count, len(self._busy) + (1 if tasks is last else len(tasks)))
+        while len(self._workers) < wanted:
+            self._workers.append(WorkerProcess())
+        for worker in [w for w in self._workers if w.ready and w not in self._busy]:
+            if not tasks or (tasks is last and self._busy):
+                return
+            task = tasks.popleft()
+            try:
+                send(worker, task)
+            except OSError:  # it has died since
+                tasks.appendleft(task)
+                self._dismiss(worker)
+
+    def _heard(self) -> list[WorkerProcess]:
+        """Return the processes that have said something or have ended, after waiting for them."""
+        soon = min((busy.deadline for busy in self._busy.values()), default=math.inf) - time.monotonic()
+        listening = {w.connection: w for w in self._workers if w in self._busy or not w.ready}
+        if not listening:
+            return []
+        heard = [listening[c] for c in wait(list(listening), max(0.0, min(_LOOK, soon)))]  # type: ignore[index]
+        return heard or [w for w in listening.values() if w.gone]
+
+    def _listen(
+        self, worker: WorkerProcess, lost: Lost, limit: float, waiting: deque[_Task], last: deque[_Task]
+    ) -> Iterator[list[Any]]:
+        """Take in one thing that a process says; yield rows where these are it."""
+        try:
+            kind, content = worker.connection.recv()
+        except Exception:  # it has ended, or says what cannot be read
+            yield from self._died(worker, lost, waiting, last)
+            return
+        busy = self._busy.get(worker)
+        if kind == READY:
+            worker.ready, self._stillborn = True, 0
+        elif kind == STAGE:
+            worker.stage = content
+        elif kind == LOGGED:
+            name, level, text = content
+            logging.getLogger(name).log(level, "%s", text)
+        elif busy is None:
+            return
+        elif kind == PART:
+            places, made = content
+            busy.task.left = [k for k in busy.task.left if k not in places]
+            busy.deadline = time.monotonic() + limit
+            yield made
+        elif kind == DONE:
+            del self._busy[worker]
+        elif kind == UNREADABLE:
+            del self._busy[worker]
+            yield [row for k in busy.task.left for row in lost(busy.task.items[k], content)]
+
+    def _died(
+        self,
+        worker: WorkerProcess,
+        lost: Lost,
+        waiting: deque[_Task],
+        last: deque[_Task],
+        failure: Failure | None = None,
+        alone: int = 1,
+    ) -> Iterator[list[Any]]:
+        """Put what a process has left undone back in line, or yield what stands for it.
+
+        alone: by how much this death counts for an item that was alone.
+        """
+        busy, stage = self._busy.get(worker), worker.stage
+        told = self._dismiss(worker, patience=_LAST_WORDS if failure is None else 0.0)
+        failure = failure or Failure(told, stage)
+        if busy is None:
+            self._stillborn += not worker.ready
+            if self._stillborn >= _STILLBORN:
+                raise InputError(f"local processes cannot be started here ({told}); use --workers 1, or free memory")
+            return
+        task = busy.task
+        log.warning("a batch of %d did not come back at stage %s: %s", len(task.left), stage, failure.reason)
+        if len(task.items) > 1:
+            waiting.extend(_Task([task.items[k]]) for k in task.left)
+            return
+        task.deaths += alone
+        if task.left and task.deaths >= _TRIES:
+            yield lost(task.items[0], failure)
+        elif task.left:
+            last.append(task)
+
+    def _overdue(self) -> list[WorkerProcess]:
+        now = time.monotonic()
+        return [worker for worker, busy in self._busy.items() if now >= busy.deadline and not worker.connection.poll()]
+
+    def _dismiss(self, worker: WorkerProcess, patience: float = 0.0) -> str:
+        """End a process, which may end by itself within some seconds; return how it ended."""
+        self._busy.pop(worker, None)
+        if worker in self._workers:
+            self._workers.remove(worker)
+        return worker.end(patience)
+
+
+_kept: dict[int, LocalProcesses] = {}
+"""The processes that this process keeps, by their number: one entry at most."""
+_in_use = threading.Lock()
+
+
+def are_kept(count: int) -> bool:
+    """Return whether so many processes are kept already.
+
+    Args:
+        count: Number of processes.
+    """
+    return count in _kept
+
+
+def run_apart(
+    count: int,
+    work: Work,
+    batches: Sequence[Sequence[Any]],
+    resources: Any,
+    lost: Lost,
+    limit: float = math.inf,
+) -> Iterator[list[Any]]:
+    """Compute batches in local processes, those that are kept from earlier calls where there are any.
+
+    Args:
+        count: Most processes at a time.
+        work: As in `LocalProcesses.run`, and so are the others.
+        batches: The batches.
+        resources: What work needs besides them, before anything is loaded.
+        lost: What stands for an item that cannot be computed.
+        limit: Time in which something has to come of a batch, s.
+
+    Yields:
+        What comes of a batch or a part of it, as it comes.
+    """
+    if not _in_use.acquire(blocking=False):  # by another thread, or by who asks for this while the other goes on
+        others = LocalProcesses(count)
+        try:
+            yield from others.run(work, batches, resources, lost, limit)
+        finally:
+            others.stop()
+        return
+    try:
+        for other in [n for n in _kept if n != count]:
+            _kept.pop(other).stop()
+        yield from _kept.setdefault(count, LocalProcesses(count)).run(work, batches, resources, lost, limit)
+    finally:
+        _in_use.release()
+
+
+def _forget() -> None:
+    """Leave the processes of the parent alone, in a process that was forked."""
+    global _in_use
+    _kept.clear()
+    _in_use = threading.Lock()
+
+
+def _stop() -> None:
+    while _kept:
+        _kept.popitem()[1].stop()
+
+
+atexit.register(_stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
