@@ -271,11 +271,12 @@ def li5si2(table: References) -> None:
 def agreement(known: Known, data: Path, n: int) -> None:
     """Relaxed references against the same crystals through `chggen relax`, refinement included."""
     structures = NamedStructures((data / "mp_structures.npz",))
+    there = np.isin(known.table.ids, structures.names)
     rng = np.random.default_rng(1)
     rows = []
     for level in levels():
         column = known.table.column(level)
-        chosen = rng.choice(np.flatnonzero(known.table.relaxed[:, column]), n, replace=False)
+        chosen = rng.choice(np.flatnonzero(known.table.relaxed[:, column] & there), n, replace=False)
         names = [str(known.table.ids[k]) for k in chosen]
         given = [
             Candidate(id=name, stage="relax", formula="", seed=0, raw=(s := structures.structure(name)), structure=s)
@@ -295,11 +296,12 @@ def agreement(known: Known, data: Path, n: int) -> None:
 def static_excess(known: Known, data: Path, n: int) -> None:
     """By how much the energy of static entries falls when they are relaxed."""
     structures = NamedStructures((data / "mp_structures.npz",))
+    there = np.isin(known.table.ids, structures.names)
     rng = np.random.default_rng(2)
     rows = []
     for level in levels():
         column = known.table.column(level)
-        static = np.flatnonzero(~known.table.relaxed[:, column] & np.isfinite(known.table.energies[:, column]))
+        static = np.flatnonzero(~known.table.relaxed[:, column] & np.isfinite(known.table.energies[:, column]) & there)
         chosen = rng.choice(static, n, replace=False)
         given = [structures.structure(str(known.table.ids[k])) for k in chosen]
         done = relax(given, potential=potential_of(level), max_steps=1000)
@@ -319,8 +321,8 @@ def static_excess(known: Known, data: Path, n: int) -> None:
 def queries(references: Path | None) -> None:
     """Time and memory of placing one composition in a fresh process."""
     code = (
-        "import time, sys; start = time.perf_counter(); from chggen.decomposition import hull;"
-        "from chggen.references import References; t = References.load(sys.argv[1] or None); f = sys.argv[2];"
+        "import time, sys; start = time.perf_counter(); from chggen.stability.decomposition import hull;"
+        "from chggen.stability import References; t = References.load(sys.argv[1] or None); f = sys.argv[2];"
         "hull(f, -5.0, references=t); cold = time.perf_counter() - start; start = time.perf_counter();"
         "hull(f, -5.1, references=t); again = time.perf_counter() - start;"
         "hull.__globals__['_cached_system'].cache_clear(); start = time.perf_counter();"
@@ -343,7 +345,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--references", type=Path, default=None)
     parser.add_argument("-n", type=int, default=5000, help="entries whose energy above hull is compared")
-    parser.add_argument("--relaxations", type=int, default=500, help="entries relaxed here, of each kind and level")
+    parser.add_argument(
+        "--relaxations", type=int, default=500, help="entries relaxed here, of each kind and level; 0: none"
+    )
     arguments = parser.parse_args()
     table = References.load(arguments.references)
     known = Known(table, arguments.data)
@@ -354,10 +358,10 @@ def main() -> None:
         ("Energies above hull", lambda: accuracy(known, arguments.n)),
         ("Three systems", lambda: systems(known, arguments.data)),
         ("Li5Si2", lambda: li5si2(table)),
+        ("Queries", lambda: queries(arguments.references)),
         ("Relaxed again", lambda: agreement(known, arguments.data, arguments.relaxations)),
         ("Static entries", lambda: static_excess(known, arguments.data, arguments.relaxations)),
-        ("Queries", lambda: queries(arguments.references)),
-    ):
+    )[: None if arguments.relaxations else -2]:
         print(f"\n## {title}", flush=True)
         part()
     print(f"\n{time.perf_counter() - start:.0f} s")

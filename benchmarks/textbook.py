@@ -127,9 +127,13 @@ def misses(every: Mapping[str, Sequence[Placed]]) -> str:
     return table_of(head, sorted(rows))
 
 
-def text_of(table: References) -> str:
+def all_placed(table: References) -> dict[str, list[Placed]]:
+    """Level → where each compound of the list stands."""
+    return {level: placed(table, level) for level in levels()}
+
+
+def text_of(every: Mapping[str, Sequence[Placed]]) -> str:
     """The tables of the documentation."""
-    every = {level: placed(table, level) for level in levels()}
     return NOTE + "\n".join((rates(every), classes(every), misses(every)))
 
 
@@ -138,7 +142,7 @@ def main() -> None:
     parser.add_argument("--references", type=Path, default=None, help="default: the shipped table")
     parser.add_argument("--out", type=Path, default=None, help="file to write; default: printed")
     args = parser.parse_args()
-    text = text_of(References.load(args.references))
+    text = text_of(all_placed(References.load(args.references)))
     if args.out is None:
         print(text)
     else:

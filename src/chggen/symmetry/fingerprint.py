@@ -6,6 +6,8 @@ import hashlib
 import warnings
 from typing import TYPE_CHECKING, Final
 
+from chggen.symmetry.detection import space_group
+
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
@@ -32,7 +34,7 @@ def structure_fingerprint(structure: Structure) -> str | None:
     from pymatgen.core import Structure
 
     try:
-        if not len(structure) or not structure.is_ordered:
+        if not len(structure) or not structure.is_ordered or space_group(structure, FINGERPRINT_SYMPREC) is None:
             return None
         plain = Structure(structure.lattice, [site.specie.symbol for site in structure], structure.frac_coords)
         with warnings.catch_warnings():
