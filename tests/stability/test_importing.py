@@ -106,6 +106,52 @@ def test_what_is_no_list_of_entries_is_refused(tmp_path: Path, text: str) -> Non
         entries_table(tmp_path / "missing.json", "pbe-dft", tmp_path / "out")
 
 
+def test_a_module_that_an_entry_names_is_not_imported(
+    entries: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = tmp_path / "imported"
+    (tmp_path / "harmful_module.py").write_text(f"open({str(mark)!r}, 'w').close()\nclass Harm: pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    harm = {"@module": "harmful_module", "@class": "Harm"}
+    given = json.loads(entries.read_text())
+    for entry in given:
+        entry["data"] = {"x": harm}
+        entry["parameters"] = {"run_type": {"@module": "harmful_module", "@class": "Harm", "value": "GGA"}}
+    for site in given[2]["structure"]["sites"]:
+        site["properties"] = {"x": harm}
+    entries.write_text(json.dumps(given))
+    table = References.load(entries_table(entries, "mine", tmp_path / "a"))
+    assert "salt" in {e.id for e in table.system(["Na", "Cl"], "mine")}
+    for alone in ([harm], harm, {"a": harm}):
+        entries.write_text(json.dumps(alone))
+        with pytest.raises(InputError, match="expected a JSON list of pymatgen ComputedEntries"):
+            entries_table(entries, "mine", tmp_path / "b")
+    assert not mark.exists()
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"energy": float("nan")}, {"energy": float("inf")}, {"energy": "x"}, {"energy": None}, {"composition": {}},
+        {"composition": {"X": 1}}, {"composition": {"Li": -1}}, {"composition": {"Li": 1e9, "O": 1}},
+        {"parameters": 5}, {"composition": {"Li": "x"}}, {"energy_adjustments": [5]},
+    ],
+)  # fmt: skip
+def test_entries_that_mean_nothing_are_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    entry = ComputedEntry("Li2O", -14.0, entry_id="a").as_dict()
+    (tmp_path / "entries.json").write_text(json.dumps([entry | change]))
+    with pytest.raises(InputError, match="expected"):
+        entries_table(tmp_path / "entries.json", "mine", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("level", [" ", "a" * 10_000, "pbe ", "a\nb", "\x07"])
+def test_levels_that_are_no_names_are_refused(entries: Path, tmp_path: Path, level: str) -> None:
+    with pytest.raises(InputError, match="is no name; expected up to 40 letters"):
+        entries_table(entries, level, tmp_path / "out")
+
+
 class Server:
     """Stands in for mp-api's client: remembers what it is asked for."""
 

@@ -58,10 +58,40 @@ def test_data_that_cannot_be_used_are_refused(archive: Path, tmp_path: Path) -> 
         read_dataset([str(archive)], "test", 50)
     np.savez(tmp_path / "odd.npz", cell=np.zeros((1, 6)), Z=np.zeros(1), frac=np.zeros((1, 3)))
     (tmp_path / "noise.npz").write_text("no arrays")
-    with pytest.raises(InputError, match=r"noise\.npz is no archive of arrays"):
+    with pytest.raises(InputError, match=r"noise\.npz is not an archive of arrays"):
         read_dataset([str(tmp_path / "noise.npz")], "train", 50)
     with pytest.raises(InputError, match="lacks the array 'offsets'"):
         read_dataset([str(tmp_path / "odd.npz")], "train", 50)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"cell": np.full((1, 6), np.nan)}, "edges or angles that no crystal has"),
+        ({"cell": np.zeros((1, 6))}, "edges or angles that no crystal has"),
+        ({"cell": np.array([[4.0, 4, 4, 60, 60, 150]])}, "cells without volume"),
+        ({"cell": np.array([[1e11, 4, 4, 90, 90, 90]])}, "edges or angles that no crystal has"),
+        ({"frac": np.full((2, 3), 1e308)}, "coordinates"),
+        ({"Z": np.array([1, 0])}, "atomic numbers"),
+        ({"offsets": np.array([0, 10**9])}, "offsets do not rise"),
+        ({"offsets": np.array([], dtype=int)}, "shapes"),
+        ({"frac": np.zeros((2, 2))}, "shapes"),
+        ({"Z": np.array(["Na", "Cl"])}, "holds no crystals"),
+        ({"cell": np.array([print], dtype=object)}, "no archive of arrays"),
+    ],
+)
+def test_arrays_that_describe_no_crystals_are_refused(
+    tmp_path: Path, changes: dict[str, np.ndarray], told: str
+) -> None:
+    good = {
+        "cell": np.array([[4.0, 4, 4, 90, 90, 90]]), "offsets": np.array([0, 2]), "Z": np.array([11, 17]),
+        "frac": np.array([[0, 0, 0], [0.5, 0.5, 0.5]]),
+    }  # fmt: skip
+    np.savez(tmp_path / "good.npz", **good)
+    assert len(read_dataset([str(tmp_path / "good.npz")], "train", 50)) == 1
+    np.savez(tmp_path / "bad.npz", **(good | changes))
+    with pytest.raises(InputError, match=told):
+        read_dataset([str(tmp_path / "bad.npz")], "train", 50)
 
 
 def test_an_epoch_takes_every_crystal_once_within_the_limits() -> None:

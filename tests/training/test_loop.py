@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,62 @@ def test_validation_data_are_read_before_anything_is_learnt(archive: Path) -> No
 def test_numbers_out_of_range_are_refused(archive: Path, section: str, key: str, value: int) -> None:
     with pytest.raises(InputError, match=rf"{key} must be {max(value + 1, 0)} or more, got {value}"):
         _options(archive, "run", **{section: {key: value}})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**30, 10**400, -1, "x", True, [1]])
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ("optimizer", "steps"), ("optimizer", "learning_rate"), ("optimizer", "weight_decay"), ("optimizer", "ema"),
+        ("optimizer", "warmup_steps"), ("optimizer", "decay_share"), ("optimizer", "clip_norm"),
+        ("run", "checkpoint_minutes"), ("run", "max_minutes"), ("run", "validate_every"), ("run", "processes"),
+        ("run", "seed"), ("data", "max_atoms"), ("data", "atoms_per_batch"), ("noise", "smallest"),
+        ("noise", "largest"), ("noise", "focus_share"), ("noise", "mobile_weight"), ("noise", "species_share"),
+    ],
+)  # fmt: skip
+def test_no_absurd_number_is_taken(archive: Path, section: str, key: str, value: Any) -> None:
+    with pytest.raises(InputError, match=key):
+        _options(archive, "run", **{section: {key: value}})
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "told"),
+    [
+        ("noise", {"smallest": 2.0, "largest": 1.0}, "smallest must not be above largest"),
+        ("noise", {"focus_smallest": 3.0}, "focus_smallest must not be above focus_largest"),
+        ("noise", {"species_share": 0.9, "atoms_share": 0.9}, "must sum to at most 1, got 1.9"),
+        ("data", {"train": []}, "names no file"),
+        ("run", {"out": ""}, "must name a folder"),
+        ("run", {"out": "a\0b"}, "must name a folder"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    archive: Path, section: str, changes: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        _options(archive, "run", **{section: changes})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "state.pt").write_bytes(b"x"),
+        lambda folder: torch.save([1], folder / "state.pt"),
+        lambda folder: torch.save({"step": "../../x", "shards": 1, "history": "[]"}, folder / "state.pt"),
+        lambda folder: torch.save({"step": 2, "shards": 1, "history": "{"}, folder / "state.pt"),
+        lambda folder: torch.save({"step": 2, "shards": 10**9, "history": "[]"}, folder / "state.pt"),
+        lambda folder: (folder / "2-0.pt").unlink(),
+        lambda folder: (folder / "2-0.pt").write_bytes((folder / "2-0.pt").read_bytes()[:500]),
+        lambda folder: torch.save({"moment.a.b": torch.ones(1)}, folder / "2-0.pt"),
+        lambda folder: torch.save([1], folder / "2-0.pt"),
+    ],
+)
+def test_a_damaged_state_is_refused_in_a_sentence(archive: Path, damage: Callable[[Path], Any]) -> None:
+    options = _options(archive, "run", steps=2)
+    folder = train(options).parent / "resume"
+    damage(folder)
+    with pytest.raises(InputError, match=r"damaged|is not (the|a part of the) state|another architecture"):
+        train(options, resume=True)
 
 
 def test_a_broken_batch_leaves_the_weights_whole(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:

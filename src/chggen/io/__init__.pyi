@@ -1,30 +1,55 @@
-from .atomic_write import whole, write_text
+from .ase_atoms import atoms_of_structure
+from .atomic_write import clear_leftovers, whole, write_text
+from .bounds import MAX_ATOMS
 from .candidate_files import named_candidates
 from .digests import digest, digest_of_folder, fingerprint
-from .folders import locked, writable_folder
-from .structure_archive import NamedStructures, write_archive
+from .folders import LONGEST_NAME, check_name, inside, locked, writable_folder
+from .foreign_json import read_foreign_json, without_foreign_classes
+from .limits import Between, check_limits
+from .notes import kept_notes
+from .plain_structures import HELD, MOMENTS, OXIDATION_STATES
+from .selective_dynamics import held_atoms
+from .structure_archive import NamedStructures, read_arrays, write_archive
 from .structure_output import cif_text, write_extxyz
-from .structures import MAX_ATOMS, as_structure, named_structures, structure_files
+from .structures import as_structure, named_structures, structure_files
+from .tensor_files import check_unpacked_size, read_tensors
 from .toml import from_table, read_toml, to_toml
 from .training_structures import read_training_structures
 
 __all__ = [
+    "HELD",
+    "LONGEST_NAME",
     "MAX_ATOMS",
+    "MOMENTS",
+    "OXIDATION_STATES",
+    "Between",
     "NamedStructures",
     "as_structure",
+    "atoms_of_structure",
+    "check_limits",
+    "check_name",
+    "check_unpacked_size",
     "cif_text",
+    "clear_leftovers",
     "digest",
     "digest_of_folder",
     "fingerprint",
     "from_table",
+    "held_atoms",
+    "inside",
+    "kept_notes",
     "locked",
     "named_candidates",
     "named_structures",
+    "read_arrays",
+    "read_foreign_json",
+    "read_tensors",
     "read_toml",
     "read_training_structures",
     "structure_files",
     "to_toml",
     "whole",
+    "without_foreign_classes",
     "writable_folder",
     "write_archive",
     "write_extxyz",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import reprlib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -18,10 +19,12 @@ from torch import nn
 
 from chggen.errors import InputError
 from chggen.execution import check_device, keep_memory
-from chggen.io import from_table, whole
+from chggen.io import from_table, read_tensors, whole
 
 FORMAT: Final = 1
 SHIPPED_MODEL: Final = "score.pt"  # file in the package chggen.score
+_MAX_PARAMETERS: Final = 10**8  # 400 MB of weights; the shipped model has 546,708 parameters
+_KEYS: Final = {"architecture": str, "options": dict, "weights": dict, "provenance": dict}
 
 
 def architecture(name: str) -> tuple[type[Any], type[nn.Module]]:
@@ -58,10 +61,26 @@ def build_score_model(name: str, options: Mapping[str, Any]) -> nn.Module:
         The network on the CPU, in training mode. Torch's global random state decides the weights.
 
     Raises:
-        InputError: If the architecture or an option is unknown, or an option has a wrong type or value.
+        InputError: If the architecture or an option is unknown, an option has a wrong type or value, or the model
+            would have more than 10⁸ parameters. Nothing is built then.
     """
     options_class, network = architecture(name)
-    return network(from_table(options_class, options, "model"))
+    chosen = from_table(options_class, options, "model")
+    _plan(network, chosen)
+    return network(chosen)
+
+
+def _plan(network: type[nn.Module], options: Any) -> dict[str, torch.Size]:
+    """Return the shapes of a network's weights by name without making them. Raises InputError for too large a one."""
+    with torch.device("meta"):  # where tensors have shapes but no memory
+        planned = network(options)
+    count = sum(weight.numel() for weight in planned.parameters())
+    if count > _MAX_PARAMETERS:
+        raise InputError(
+            f"the model would have {count:,} parameters; expected at most {_MAX_PARAMETERS:,}, choose fewer features "
+            "or layers"
+        )
+    return {name: weight.shape for name, weight in planned.state_dict().items()}
 
 
 def save_checkpoint(path: Path, name: str, model: nn.Module, provenance: Mapping[str, Any]) -> None:
@@ -105,20 +124,42 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         (tensors by name, on the CPU) and `provenance`.
 
     Raises:
-        InputError: If the file is missing, is no checkpoint, or has another format.
+        InputError: If torch is older than 2.10, the file is missing, is no checkpoint or has another format, or a part
+            of it is missing, of a wrong type or not finite.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # False for names that no file can have, too
         raise InputError(f"no score model at {path}; give a checkpoint written by `chggen train`")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a file that is no checkpoint
-        raise InputError(f"{path} is not a chggen checkpoint ({type(error).__name__}); train or download one") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        found = content.get("format") if isinstance(content, dict) else type(content).__name__
+    content = read_tensors(path, "a chggen checkpoint")
+    found = content.get("format") if isinstance(content, dict) else type(content).__name__
+    if type(found) is not int or found != FORMAT:
+        told = found if isinstance(found, str) else reprlib.repr(found)
         raise InputError(
-            f"{path} has checkpoint format {found}, expected {FORMAT}; retrain it or use a matching chggen"
+            f"{path} has checkpoint format {told:.40}, expected {FORMAT}; retrain it or use a matching chggen"
         )
+    for key, kind in _KEYS.items():
+        if not isinstance(content.get(key), kind):
+            what = f"a {type(content[key]).__name__} as" if key in content else "no"
+            raise InputError(f"{path} holds {what} '{key}'; expected a {kind.__name__}, retrain it or download it anew")
+    for name, weight in content["weights"].items():
+        if fault := _fault(weight):
+            raise InputError(
+                f"the weights '{name!s:.60}' in {path} are {fault}; expected finite numbers, retrain it or download it "
+                "anew"
+            )
     return content
+
+
+def _fault(weight: Any) -> str:
+    """Return what is wrong with weights, empty for finite numbers that lie in memory as they are counted."""
+    if not isinstance(weight, torch.Tensor):
+        return f"a {type(weight).__name__}"
+    if weight.layout != torch.strided or weight.is_quantized or weight.device.type != "cpu":
+        return "no plain numbers"
+    if not weight.dtype.is_floating_point:
+        return f"of type {weight.dtype}"
+    if weight.numel() * weight.element_size() > weight.untyped_storage().nbytes():
+        return "fewer than they claim"
+    return "" if bool(torch.isfinite(weight).all()) else "NaN or infinite"
 
 
 def load_score_model(path: Path | str | None = None, device: str = "cpu") -> nn.Module:
@@ -149,9 +190,26 @@ def load_score_model(path: Path | str | None = None, device: str = "cpu") -> nn.
         if not isinstance(path, (str, os.PathLike)):
             raise InputError(f"expected the path of a score model, or None for the shipped one; got {path!r}")
         content = read_checkpoint(Path(path))
-    model = build_score_model(content["architecture"], content["options"])
     try:
-        model.load_state_dict(content["weights"])
-    except RuntimeError as error:
-        raise InputError(f"the weights in {path} do not fit its architecture: {error}") from None
+        model = _with_weights(content)
+    except InputError as error:
+        raise InputError(f"{path or 'the shipped model'} is no model that can be used: {error}") from None
     return model.to(device).eval().requires_grad_(False)
+
+
+def _with_weights(content: Mapping[str, Any]) -> nn.Module:
+    """Return the model of a checkpoint. What does not fit is refused before the model is built; raises InputError."""
+    options_class, network = architecture(content["architecture"])
+    options = from_table(options_class, content["options"], "model")
+    planned = _plan(network, options)
+    weights = content["weights"]
+    for name in (*planned, *weights):
+        expected, found = planned.get(name), getattr(weights.get(name), "shape", None)
+        if expected != found:
+            told = [tuple(shape) if shape is not None else "none" for shape in (found, expected)]
+            raise InputError(
+                f"the weights do not fit its architecture: {name!s:.60} of shape {told[0]}, expected {told[1]}"
+            )
+    model = network(options)
+    model.load_state_dict(weights)
+    return model

@@ -14,6 +14,10 @@ from chggen.crystals import Crystals, collate
 from chggen.diffusion import Noise
 
 MAX_ATOMIC_NUMBER = 118
+MAX_WIDTH: Final = 1024  # features of an atom, or functions of a distance; networks in use have a tenth
+MAX_LAYERS: Final = 32
+MIN_CUTOFF: Final = 0.5  # Å, shorter than any bond
+MAX_CUTOFF: Final = 20.0  # Å; an atom then has thousands of neighbours
 _LANES: Final = 32  # float32 numbers that vector code takes at once, twice the width of the widest units
 _PADDING: Final = 16  # atoms; from there on the last digits of a matrix product do not depend on the number of rows
 

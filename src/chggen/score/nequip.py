@@ -8,6 +8,7 @@ paper's released example, the harmonics count as even too. A mirror image may th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Final
 
 import torch
 from e3nn import o3
@@ -17,9 +18,25 @@ from torch import Tensor, nn
 from chggen.crystals import Crystals, Edges, Pairs, edges_within, pairs_of
 from chggen.diffusion import Noise, Score
 from chggen.errors import InputError
+from chggen.io import Between, check_limits
 from chggen.score.cell_shape import StrainScore, score_of_shape
-from chggen.score.layers import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, Silu, padded, score_from_noise
+from chggen.score.layers import (
+    MAX_ATOMIC_NUMBER,
+    MAX_CUTOFF,
+    MAX_LAYERS,
+    MAX_WIDTH,
+    MIN_CUTOFF,
+    RadialBasis,
+    SigmaEmbedding,
+    Silu,
+    padded,
+    score_from_noise,
+)
 from chggen.score.tensor_product import Convolution, Irrep
+
+_MAX_L: Final = 6  # from there on a network takes minutes to build
+_MAX_RADIAL_LAYERS: Final = 8
+_MAX_NOTATION: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,18 +57,30 @@ class NequipOptions:
         lengths: Show the lengths of arriving vectors and tensors to the update of an atom, besides the scalars. One
             layer then sees the angles between neighbours, for which it takes two otherwise.
         strain_features: Width of the strain score, the score of cell shapes; 0 for a network without one.
+
+    Raises:
+        InputError: If a number is outside its limits, or sigma_input is unknown.
     """
 
     hidden: str = "64x0e+32x1o+16x2e"
-    layers: int = 3
-    cutoff: float = 5.5
-    l_max: int = 2
-    n_basis: int = 24
-    radial_mlp: tuple[int, ...] = (32, 8)
-    max_neighbours: int = 0
+    layers: Annotated[int, Between(1, MAX_LAYERS)] = 3
+    cutoff: Annotated[float, Between(MIN_CUTOFF, MAX_CUTOFF)] = 5.5
+    l_max: Annotated[int, Between(1, _MAX_L)] = 2
+    n_basis: Annotated[int, Between(1, MAX_WIDTH)] = 24
+    radial_mlp: Annotated[tuple[int, ...], Between(1, MAX_WIDTH)] = (32, 8)
+    max_neighbours: Annotated[int, Between(0, 10**6)] = 0
     sigma_input: str = "embedding"
     lengths: bool = False
-    strain_features: int = 0
+    strain_features: Annotated[int, Between(0, MAX_WIDTH)] = 0
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+        if not 1 <= len(self.radial_mlp) <= _MAX_RADIAL_LAYERS:
+            raise InputError(f"radial_mlp must have 1 to {_MAX_RADIAL_LAYERS} widths, got {len(self.radial_mlp)}")
+        if len(self.hidden) > _MAX_NOTATION:
+            raise InputError(f"hidden must be irreps of at most {_MAX_NOTATION} letters, got {len(self.hidden)}")
+        if self.sigma_input not in ("embedding", "none"):
+            raise InputError(f"sigma_input must be 'embedding' or 'none', got {self.sigma_input!r:.60}")
 
 
 class NequipScore(nn.Module):
@@ -65,8 +94,8 @@ class NequipScore(nn.Module):
         strain: The strain score, or None for a network without one.
 
     Raises:
-        InputError: If the options make no network: irreps that cannot be read, that appear twice, or that lack scalars
-            or vectors; an unknown sigma_input; no layers, no harmonics above l = 0 or no radial network.
+        InputError: If the options make no network: irreps that cannot be read, that appear twice, that lack scalars or
+            vectors, or that are too many or too large.
     """
 
     def __init__(self, options: NequipOptions) -> None:
@@ -192,8 +221,12 @@ def _hidden_irreps(options: NequipOptions) -> list[Irrep]:
     """The hidden irreps by rising l, scalars first. Raises InputError for options that make no network."""
     try:
         irreps = o3.Irreps(options.hidden)
-    except ValueError:
+    except Exception:  # e3nn raises ValueError, AssertionError and others for a text that it cannot read
         raise InputError(f"model.hidden must be irreps such as 64x0e+32x1o+16x2e, got '{options.hidden}'") from None
+    if too_large := [i for i in irreps if not 1 <= i.mul <= MAX_WIDTH or i.ir.l > _MAX_L]:
+        raise InputError(
+            f"model.hidden needs 1 to {MAX_WIDTH} copies of each irrep, l up to {_MAX_L}; got {too_large[0]}"
+        )
     hidden = sorted((Irrep(mul, ir.l, ir.p) for mul, ir in irreps), key=lambda i: (i.l, -i.parity))
     kinds = [(i.l, i.parity) for i in hidden]
     vector = (1, -1 if any(p == -1 for _, p in kinds) else 1)
@@ -201,8 +234,4 @@ def _hidden_irreps(options: NequipOptions) -> list[Irrep]:
         raise InputError(
             f"model.hidden needs each irrep once, scalars (0e) and vectors (1o; 1e if all are even): '{options.hidden}'"
         )
-    if options.sigma_input not in ("embedding", "none"):
-        raise InputError(f"model.sigma_input must be 'embedding' or 'none', got '{options.sigma_input}'")
-    if options.layers < 1 or options.l_max < 1 or not options.radial_mlp:
-        raise InputError("model.layers and model.l_max must be at least 1, and model.radial_mlp must have a width")
     return hidden

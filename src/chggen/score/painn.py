@@ -8,14 +8,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from chggen.crystals import Crystals, edges_within, pairs_of
 from chggen.diffusion import Noise, Score
+from chggen.io import Between, check_limits
 from chggen.score.cell_shape import StrainScore, score_of_shape
-from chggen.score.layers import MAX_ATOMIC_NUMBER, RadialBasis, SigmaEmbedding, Silu, padded, score_from_noise
+from chggen.score.layers import (
+    MAX_ATOMIC_NUMBER,
+    MAX_CUTOFF,
+    MAX_LAYERS,
+    MAX_WIDTH,
+    MIN_CUTOFF,
+    RadialBasis,
+    SigmaEmbedding,
+    Silu,
+    padded,
+    score_from_noise,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +42,20 @@ class PainnOptions:
         n_basis: Number of Bessel functions of the distance.
         n_radial: Number of radial functions learned from the Bessel functions.
         strain_features: Width of the strain score, the score of cell shapes; 0 for a network without one.
+
+    Raises:
+        InputError: If a number is outside its limits.
     """
 
-    features: int = 128
-    layers: int = 4
-    cutoff: float = 5.5
-    n_basis: int = 24
-    n_radial: int = 12
-    strain_features: int = 0
+    features: Annotated[int, Between(1, MAX_WIDTH)] = 128
+    layers: Annotated[int, Between(1, MAX_LAYERS)] = 4
+    cutoff: Annotated[float, Between(MIN_CUTOFF, MAX_CUTOFF)] = 5.5
+    n_basis: Annotated[int, Between(1, MAX_WIDTH)] = 24
+    n_radial: Annotated[int, Between(1, MAX_WIDTH)] = 12
+    strain_features: Annotated[int, Between(0, MAX_WIDTH)] = 0
+
+    def __post_init__(self) -> None:
+        check_limits(self)
 
 
 class PainnScore(nn.Module):

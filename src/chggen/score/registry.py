@@ -35,13 +35,13 @@ def load_score_model(model: Path | str | None = None, device: str = "cpu") -> Sc
     """
     if model is not None and not isinstance(model, (str, os.PathLike)):
         raise InputError(f"expected the path or name of a score model, or None for the shipped one; got {model!r}")
-    factory = None if model is None or Path(model).exists() else _factory(os.fspath(model))
+    factory = None if model is None or os.path.exists(model) else _factory(os.fspath(model))
     if factory is None:
         return checkpoint.load_score_model(model, device)
     check_device(device)
     try:
         made = factory()
-    except Exception as error:  # whatever a foreign factory raises is the user's to read
+    except (Exception, SystemExit) as error:  # whatever a foreign factory raises is the user's to read
         raise InputError(
             f"score model '{model}' cannot be made ({type(error).__name__}: {error}); expected module:factory, a "
             "function without arguments"
@@ -64,7 +64,7 @@ def digest_of_model(model: str | None) -> str | None:
     """
     from chggen.io import digest
 
-    if model is None or (not Path(model).exists() and _factory(model) is not None):
+    if model is None or (not os.path.exists(model) and _factory(model) is not None):
         return None
     return digest(Path(model))
 
@@ -80,7 +80,7 @@ def _factory(name: str) -> Callable[[], Any] | None:
         return None
     try:
         made: Callable[[], Any] = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (Exception, SystemExit) as error:  # a module that is imported may raise anything, or leave
         raise InputError(
             f"score model '{name}' cannot be imported ({error}); expected module:factory; check the names"
         ) from None

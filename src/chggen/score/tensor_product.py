@@ -105,16 +105,7 @@ class _Product(nn.Module):
             if abs(source.l - harmonic.l) <= out.l <= source.l + harmonic.l
             and source.parity * harmonic.parity == out.parity
         ]
-        start = {h.l: h.l**2 for h in harmonics}
-        coefficients = torch.zeros(
-            sum(out.size for _, _, out in paths), len(harmonics) ** 2, source.size, dtype=torch.float64
-        )
-        row = 0
-        for _, harmonic, out in paths:
-            w = o3.wigner_3j(source.l, harmonic.l, out.l, dtype=torch.float64) * math.sqrt(out.size)
-            columns = slice(start[harmonic.l], start[harmonic.l] + harmonic.size)
-            coefficients[row : row + out.size, columns] = w.permute(2, 1, 0)
-            row += out.size
+        coefficients = _coefficients(source, paths, len(harmonics))
         # Kept in float64 and out of the weights: a constant of nature, cast to the dtype of the features.
         self.register_buffer("coefficients", coefficients.flatten(1), persistent=False)
         self.coefficients: Tensor
@@ -139,3 +130,15 @@ class _Product(nn.Module):
         summed = (rows * self.filter[:, self.path_of_row]).sum(1)
         parts = summed.split([size for _, size in self._targets], dim=1)
         return [(k, part) for (k, _), part in zip(self._targets, parts, strict=True)]
+
+
+def _coefficients(source: Irrep, paths: list[tuple[int, Irrep, Irrep]], n_harmonics: int) -> Tensor:
+    """Clebsch-Gordan coefficients of the paths in float64, shape (output components, harmonics, input components)."""
+    with torch.device("cpu"):  # not on the device `meta`, on which a network is built to see its size
+        table = torch.zeros(sum(out.size for _, _, out in paths), n_harmonics**2, source.size, dtype=torch.float64)
+        row = 0
+        for _, harmonic, out in paths:
+            w = o3.wigner_3j(source.l, harmonic.l, out.l, dtype=torch.float64) * math.sqrt(out.size)
+            table[row : row + out.size, harmonic.l**2 : (harmonic.l + 1) ** 2] = w.permute(2, 1, 0)
+            row += out.size
+    return table

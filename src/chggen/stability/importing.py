@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from chggen.crystals import plain_formula
+from chggen.crystals import SYMBOLS, plain_formula
 from chggen.errors import InputError
-from chggen.io import writable_folder
+from chggen.io import read_foreign_json, writable_folder
 from chggen.potential import levels
 from chggen.stability.joined_references import references_of
 from chggen.stability.reference_entry import ReferenceEntry
 from chggen.stability.references import BUILD, write_references
+
+_MAX_ENERGY: Final = 1e3  # eV/atom
+_MAX_ATOMS: Final = 1e5  # of an entry
+_MAX_LEVEL: Final = 40  # letters
 
 
 def entries_table(path: Path, level: str | None, out: Path) -> Path:
@@ -34,6 +38,8 @@ def entries_table(path: Path, level: str | None, out: Path) -> Path:
     """
     if not level:
         raise InputError(f"the entries of {path} need a level of theory; give one with --level, such as pbe-dft")
+    if not level.isprintable() or level != level.strip() or len(level) > _MAX_LEVEL:
+        raise InputError(f"level {level!r:.60} is no name; expected up to {_MAX_LEVEL} letters, such as pbe-dft")
     if level in levels():
         raise InputError(
             f"level '{level}' is that of energies predicted by a potential, which others cannot be compared with; give "
@@ -52,19 +58,21 @@ def entries_table(path: Path, level: str | None, out: Path) -> Path:
 
 def _entries_of(path: Path) -> list[Any]:
     """Return the computed entries of a file. Raises InputError where there are none, or ones of unlike functionals."""
-    from monty.serialization import loadfn
+    from monty.json import MontyDecoder
     from pymatgen.entries.computed_entries import ComputedEntry
 
     expected = "a JSON list of pymatgen ComputedEntries"
     if not path.is_file():
         raise InputError(f"no file of entries at {path}; expected {expected}")
     try:
-        found = loadfn(path)
+        found = MontyDecoder().process_decoded(read_foreign_json(path))
         entries = list(found.values()) if isinstance(found, dict) else list(found)
-    except Exception as error:  # whatever a foreign JSON file makes its reader raise
-        raise InputError(f"{path} cannot be read ({error}); expected {expected}") from None
+    except Exception as error:  # whatever foreign values make the classes of entries raise
+        raise InputError(f"{path} cannot be read ({error!s:.120}); expected {expected}") from None
     if not entries or not all(isinstance(entry, ComputedEntry) for entry in entries):
         raise InputError(f"{path} holds something else than computed entries; expected {expected}")
+    for entry in entries:
+        _check_entry(entry, path)
     functionals = sorted({str(e.parameters.get("run_type", "")).removesuffix("+U") for e in entries} - {"", "None"})
     if len(functionals) > 1:
         raise InputError(
@@ -74,16 +82,32 @@ def _entries_of(path: Path) -> list[Any]:
     return entries
 
 
+def _check_entry(entry: Any, path: Path) -> None:
+    """Raise InputError for an entry without a finite energy, without atoms, or of what is no element."""
+    name = f"{entry.entry_id!s:.40}"
+    try:
+        amounts = entry.composition.get_el_amt_dict()
+        known = bool(amounts) and all(element in SYMBOLS or element in ("D", "T") for element in amounts)
+        energy, n_atoms = float(entry.energy_per_atom), float(entry.composition.num_atoms)
+        fits = known and abs(energy) < _MAX_ENERGY and 0 < n_atoms < _MAX_ATOMS and isinstance(entry.parameters, dict)
+    except Exception:  # pymatgen takes any value for an energy or a correction, and fails when asked for the sum
+        fits = False
+    if not fits:
+        raise InputError(f"entry {name} of {path} cannot be used; expected elements and a finite energy in eV")
+
+
 def _row(k: int, entry: Any, level: str) -> ReferenceEntry:
     """Return the reference entry of the k-th computed entry."""
-    from chggen.symmetry import space_group
+    from chggen.symmetry import space_group, structure_fingerprint
 
-    structure = getattr(entry, "structure", None)
+    structure: Any = getattr(entry, "structure", None)
+    known = structure is not None and structure.is_ordered
     return ReferenceEntry(
         id=str(entry.entry_id or f"entry-{k}"),
         formula=plain_formula(entry.composition),
         level=level,
         energy_per_atom=float(entry.energy_per_atom),
-        space_group=space_group(structure, 0.1) or 0 if structure is not None and structure.is_ordered else 0,
+        space_group=space_group(structure, 0.1) or 0 if known else 0,
         n_atoms=round(entry.composition.num_atoms),
+        fingerprint=structure_fingerprint(structure) or "" if known else "",
     )

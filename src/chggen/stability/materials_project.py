@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chggen.crystals import system_elements
 from chggen.errors import InputError
-from chggen.io import NamedStructures, writable_folder, write_archive
+from chggen.io import NamedStructures, without_foreign_classes, writable_folder, write_archive
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -73,7 +73,10 @@ def _named(found: Iterable[Any]) -> Iterable[tuple[str, Structure]]:
     for answer in found:
         row = answer if isinstance(answer, dict) else vars(answer)
         given = row["structure"]
-        yield str(row["material_id"]), given if isinstance(given, Structure) else Structure.from_dict(given)
+        yield (
+            str(row["material_id"]),
+            (given if isinstance(given, Structure) else Structure.from_dict(without_foreign_classes(given))),
+        )
 
 
 def _client() -> Any:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
 
 from chggen.crystals import Crystals, lattice_from_parameters
 from chggen.errors import InputError
+from chggen.io import check_unpacked_size
 
+_ARRAYS: Final = ("cell", "offsets", "Z", "frac")
+_MAX_ATOMIC_NUMBER: Final = 118
+_MAX_COORDINATE: Final = 1e4
+_MAX_EDGE: Final = 1e3  # Å
+_MIN_VOLUME: Final = 1e-2  # Å³
 _POOL = 64  # batches drawn together and sorted by size, so that padding stays small
 
 
@@ -116,21 +123,45 @@ def _read(path: Path, split: str) -> Dataset:
         raise InputError(f"no training data at {path}; give an .npz, .extxyz or .csv file")
     if path.suffix != ".npz":
         return _from_structures(path)
+    check_unpacked_size(path, "an archive of arrays with cell, offsets, Z and frac")
     try:
-        archive = np.load(path)
+        with np.load(path, allow_pickle=False) as data:
+            arrays = {name: data[name] for name in (*_ARRAYS, "split") if name in data.files}
     except Exception as error:  # numpy raises anything from BadZipFile to EOFError for a foreign file
-        raise InputError(f"{path} is no archive of arrays ({error}); expected cell, offsets, Z and frac") from None
-    with archive as data:
-        missing = {"cell", "offsets", "Z", "frac"} - set(data.files)
-        if missing:
-            raise InputError(f"{path} lacks the array '{sorted(missing)[0]}'; expected cell, offsets, Z and frac")
-        whole = Dataset(
-            lattice=lattice_from_parameters(data["cell"]),
-            offsets=data["offsets"].astype(int),
-            atomic_numbers=data["Z"],
-            frac_coords=data["frac"],
-        )
-        return whole.select(data["split"] == split) if "split" in data.files else whole
+        raise InputError(
+            f"{path} is no archive of arrays ({error!s:.80}); expected cell, offsets, Z and frac"
+        ) from None
+    if missing := [name for name in _ARRAYS if name not in arrays]:
+        raise InputError(f"{path} lacks the array '{missing[0]}'; expected cell, offsets, Z and frac")
+    try:
+        whole = _of_arrays(arrays)
+        return whole.select(arrays["split"] == split) if "split" in arrays else whole
+    except (ValueError, TypeError, IndexError) as error:
+        raise InputError(
+            f"{path} holds no crystals ({error!s:.120}); expected those of `chggen train`'s page"
+        ) from None
+
+
+def _of_arrays(arrays: Mapping[str, np.ndarray]) -> Dataset:
+    """The crystals of an archive. Raises ValueError or TypeError for arrays that describe none."""
+    cell, frac = (np.asarray(arrays[name], dtype=float) for name in ("cell", "frac"))
+    offsets, numbers = (np.asarray(arrays[name]).astype(int) for name in ("offsets", "Z"))
+    n = len(offsets) - 1
+    if cell.shape != (n, 6) or frac.shape != (len(numbers), 3) or numbers.ndim != 1:
+        raise ValueError(f"shapes cell {cell.shape}, offsets {offsets.shape}, Z {numbers.shape}, frac {frac.shape}")
+    if n < 1 or offsets[0] != 0 or offsets[-1] != len(numbers) or (np.diff(offsets) < 0).any():
+        raise ValueError("offsets do not rise from 0 to the number of atoms")
+    if ((numbers < 1) | (numbers > _MAX_ATOMIC_NUMBER)).any():
+        raise ValueError(f"atomic numbers outside 1 to {_MAX_ATOMIC_NUMBER}")
+    if not (np.isfinite(frac).all() and np.abs(frac).max(initial=0) < _MAX_COORDINATE):
+        raise ValueError(f"coordinates that are not finite or above {_MAX_COORDINATE:g}")
+    lengths, angles = cell[:, :3], cell[:, 3:]
+    if not ((lengths > 0) & (lengths < _MAX_EDGE) & (angles > 1) & (angles < 179)).all():
+        raise ValueError("cells with edges or angles that no crystal has")
+    lattice = lattice_from_parameters(cell)
+    if not (np.linalg.det(lattice) > _MIN_VOLUME).all():
+        raise ValueError("cells without volume")
+    return Dataset(lattice=lattice, offsets=offsets, atomic_numbers=numbers, frac_coords=frac)
 
 
 def _from_structures(path: Path) -> Dataset:

@@ -6,16 +6,15 @@ They are no pydantic models, so that training does not need pydantic.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Final
 
 from chggen.errors import InputError
+from chggen.io import Between, check_limits
 
-
-def _expect_at_least(options: Any, least: int, *names: str) -> None:
-    """Raise InputError for the first of these options that is below a limit."""
-    for name in names:
-        if not getattr(options, name) >= least:
-            raise InputError(f"{name} must be {least} or more, got {getattr(options, name)!r}")
+_MOST_STEPS: Final = 10**9
+_Share = Annotated[float, Between(0, 1)]
+_Level = Annotated[float, Between(1e-5, 1e3)]  # a noise level, Å
+_Count = Annotated[int, Between(1, 10**6)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,18 +32,20 @@ class DataOptions:
         crystals_per_batch: Most crystals of a batch, at least 1.
 
     Raises:
-        InputError: If a number is below its limit.
+        InputError: If a number is outside its limits.
     """
 
     train: tuple[str, ...]
     validation: tuple[str, ...] = ()
-    validation_crystals: int = 768
-    max_atoms: int = 52
-    atoms_per_batch: int = 256
-    crystals_per_batch: int = 32
+    validation_crystals: _Count = 768
+    max_atoms: _Count = 52
+    atoms_per_batch: _Count = 256
+    crystals_per_batch: _Count = 32
 
     def __post_init__(self) -> None:
-        _expect_at_least(self, 1, "validation_crystals", "max_atoms", "atoms_per_batch", "crystals_per_batch")
+        check_limits(self)
+        if not self.train:
+            raise InputError("data.train names no file; expected at least one to learn from")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,20 +71,33 @@ class NoiseOptions:
             the atoms of a refined or borrowed framework do.
         uncertain_host_smallest: Lowest level of that noise in Å.
         uncertain_host_largest: Highest level of that noise in Å.
+
+    Raises:
+        InputError: If a number is outside its limits, the lowest level of a band is above its highest, or the
+            shares sum to more than 1.
     """
 
-    smallest: float = 0.005
-    largest: float = 10.0
-    focus_share: float = 0.5
-    focus_smallest: float = 0.15
-    focus_largest: float = 2.0
-    species_share: float = 0.45
-    partial_share: float = 0.1
-    mobile_weight: float = 1.0
-    atoms_share: float = 0.2
-    uncertain_host_share: float = 0.25
-    uncertain_host_smallest: float = 0.01
-    uncertain_host_largest: float = 0.5
+    smallest: _Level = 0.005
+    largest: _Level = 10.0
+    focus_share: _Share = 0.5
+    focus_smallest: _Level = 0.15
+    focus_largest: _Level = 2.0
+    species_share: _Share = 0.45
+    partial_share: _Share = 0.1
+    mobile_weight: Annotated[float, Between(1e-3, 1e3)] = 1.0
+    atoms_share: _Share = 0.2
+    uncertain_host_share: _Share = 0.25
+    uncertain_host_smallest: _Level = 0.01
+    uncertain_host_largest: _Level = 0.5
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+        for band in ("", "focus_", "uncertain_host_"):
+            low, high = getattr(self, f"{band}smallest"), getattr(self, f"{band}largest")
+            if low > high:
+                raise InputError(f"{band}smallest must not be above {band}largest, got {low} and {high}")
+        if (total := self.species_share + self.partial_share + self.atoms_share) > 1 + 1e-9:
+            raise InputError(f"species_share, partial_share and atoms_share must sum to at most 1, got {total:g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,21 +115,20 @@ class OptimizerOptions:
         ema: Decay per step of the exponential moving average (EMA) of the weights, which makes the model; at least 0.
 
     Raises:
-        InputError: If a number is below its limit.
+        InputError: If a number is outside its limits.
     """
 
-    steps: int
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    warmup_steps: int = 500
-    decay_share: float = 0.4
-    clip_norm: float = 1.0
+    steps: Annotated[int, Between(1, _MOST_STEPS)]
+    learning_rate: Annotated[float, Between(0, 10)] = 1e-3
+    weight_decay: Annotated[float, Between(0, 10)] = 0.01
+    warmup_steps: Annotated[int, Between(0, _MOST_STEPS)] = 500
+    decay_share: _Share = 0.4
+    clip_norm: Annotated[float, Between(0, 1e6)] = 1.0
     part: str = "all"
-    ema: float = 0.999
+    ema: _Share = 0.999
 
     def __post_init__(self) -> None:
-        _expect_at_least(self, 1, "steps")
-        _expect_at_least(self, 0, "learning_rate", "weight_decay", "warmup_steps", "decay_share", "clip_norm", "ema")
+        check_limits(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,19 +145,20 @@ class TrainingRunOptions:
             least 1.
 
     Raises:
-        InputError: If a number is below its limit.
+        InputError: If a number is outside its limits.
     """
 
     out: str
-    seed: int = 0
-    checkpoint_minutes: float = 5.0
-    max_minutes: float = 0.0
-    validate_every: int = 2000
-    processes: int = 1
+    seed: Annotated[int, Between(0, 2**63 - 1)] = 0
+    checkpoint_minutes: Annotated[float, Between(0, 1e6)] = 5.0
+    max_minutes: Annotated[float, Between(0, 1e6)] = 0.0
+    validate_every: Annotated[int, Between(0, _MOST_STEPS)] = 2000
+    processes: Annotated[int, Between(1, 256)] = 1
 
     def __post_init__(self) -> None:
-        _expect_at_least(self, 0, "seed", "checkpoint_minutes", "max_minutes", "validate_every")
-        _expect_at_least(self, 1, "processes")
+        check_limits(self)
+        if not self.out or "\0" in self.out:
+            raise InputError(f"run.out must name a folder to write into, got {self.out!r:.60}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from chggen.errors import InputError
+from chggen.io import read_tensors
 from chggen.score import build_score_model, read_checkpoint, save_atomically
 from chggen.training.options import TrainingOptions
 
@@ -103,23 +104,52 @@ class RunState:
             folder: The folder handed to `write`.
 
         Raises:
-            InputError: If the weights are of another architecture.
+            InputError: If the state is damaged or not whole, or its weights are of another architecture.
         """
-        state = torch.load(folder / "state.pt", weights_only=True)
+        state = read_tensors(folder / "state.pt", "the state of a training run")
+        try:
+            step, n_shards = int(state["step"]), int(state["shards"])
+            self.history = list(json.loads(state["history"]))
+            self.started_from = str(state.get("started_from", ""))
+        except Exception as error:  # a state of another kind may lack anything
+            raise _damaged(folder, error) from None
         tensors: dict[str, torch.Tensor] = {}
-        for k in range(state["shards"]):
-            tensors |= torch.load(folder / f"{state['step']}-{k}.pt", weights_only=True, map_location=self.device)
+        for k in range(n_shards):
+            shard = folder / f"{step}-{k}.pt"
+            if not shard.is_file():
+                raise _damaged(folder, FileNotFoundError(shard.name))
+            part = read_tensors(shard, "a part of the state of a training run", self.device)
+            if not isinstance(part, dict):
+                raise _damaged(folder, TypeError(f"{shard.name} holds a {type(part).__name__}"))
+            tensors |= part
         _load(self.model, _part(tensors, "model"), str(folder))
         _load(self.average, _part(tensors, "average"), str(folder))
+        try:
+            self.optimizer.load_state_dict(
+                {"state": self._moments(tensors), "param_groups": self.optimizer.state_dict()["param_groups"]}
+            )
+        except Exception as error:
+            raise _damaged(folder, error) from None
+        self.step = step
+
+    def _moments(self, tensors: dict[str, torch.Tensor]) -> dict[int, dict[str, torch.Tensor]]:
+        """The moments of the optimizer, by number of the parameter and by kind."""
         moments: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in _part(tensors, "moment").items():
             parameter, kind = key.split(".")
             moments.setdefault(int(parameter), {})[kind] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self.step = state["step"]
-        self.history = json.loads(state["history"])
-        self.started_from = state.get("started_from", "")
+        shapes = [p.shape for group in self.optimizer.param_groups for p in group["params"]]
+        for number, kinds in moments.items():
+            if any(value.dim() and value.shape != shapes[number] for value in kinds.values()):
+                raise ValueError(f"moments of parameter {number} have another shape")
+        return moments
+
+
+def _damaged(folder: Path, error: Exception) -> InputError:
+    return InputError(
+        f"the training state in {folder} is damaged ({type(error).__name__}: {error!s:.80}); expected what "
+        "`chggen train` has written, start anew in another folder"
+    )
 
 
 def _load(model: nn.Module, weights: dict[str, torch.Tensor], source: str, fresh: str = "none") -> None:
@@ -127,7 +157,7 @@ def _load(model: nn.Module, weights: dict[str, torch.Tensor], source: str, fresh
     missing = {k: v for k, v in model.state_dict().items() if k.startswith(fresh) and k not in weights}
     try:
         model.load_state_dict(weights | missing)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise InputError(
             f"the weights in {source} are of another architecture; expected the one in [model] of the configuration"
         ) from None
