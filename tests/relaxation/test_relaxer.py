@@ -260,3 +260,36 @@ def test_symmetrised_forces_and_stress_do_not_change_under_the_group() -> None:
     assert torch.allclose(oxygen[:, 2], torch.zeros(4).double(), atol=1e-12)
     assert float(oxygen.max()) > 0.01
     assert torch.allclose(stress, torch.diag(torch.stack([stress[0, 0], stress[0, 0], stress[2, 2]])), atol=1e-12)
+
+
+def test_the_end_carries_what_the_potential_says_of_it_and_what_the_start_carried() -> None:
+    from ase.calculators import emt
+    from pymatgen.io.ase import AseAtomsAdaptor
+
+    start = rattled(copper(), 0.1)
+    start.add_site_property("guest", [True, False, False, False])
+    start[0].label = "first"
+    start.properties["comment"] = "kept"
+    for end in relax([start], potential=EMT, max_steps=3) + relax([start], potential=EMT):
+        atoms = AseAtomsAdaptor.get_atoms(end.structure, msonable=False)
+        atoms.calc = emt.EMT()
+        assert end.forces is not None
+        assert end.stress is not None
+        np.testing.assert_allclose(end.forces, atoms.get_forces(), atol=1e-9)
+        np.testing.assert_allclose(end.stress, atoms.get_stress(voigt=False), atol=1e-9)
+        assert end.magnetic_moments is None
+        assert end.structure.site_properties["guest"] == [True, False, False, False]
+        assert end.structure[0].label == "first"
+        assert end.structure.properties == {"comment": "kept"}
+
+
+def test_moments_of_the_potential_are_those_of_the_end(chgnet: Potential) -> None:
+    from chggen.crystals import from_structures
+
+    oxide = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.2), ["Ni", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    (end,) = relax([oxide], potential=chgnet, max_steps=2)
+    moments = chgnet(from_structures([end.structure])).magnetic_moments
+    assert moments is not None
+    assert end.magnetic_moments is not None
+    np.testing.assert_allclose(end.magnetic_moments, moments.numpy(), atol=1e-4)
+    assert end.magnetic_moments[0] > 1.0 > end.magnetic_moments[4]

@@ -15,8 +15,9 @@ import os, sys
 {before}
 from pymatgen.core import Lattice, Structure
 from chggen.symmetry.detection import space_group
+from chggen.symmetry import conventional, refine, symbol_of
 salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
-print(space_group(salt))
+print(space_group(salt), refine(salt).space_group, conventional(salt, 0.1).symbol, symbol_of(14))
 for seed in range(5):
     blurred = salt.copy()
     blurred.perturb(0.4, seed=seed)
@@ -33,7 +34,7 @@ def _run(before: str, warnings: str = "ignore") -> subprocess.CompletedProcess[s
 @pytest.mark.parametrize("before", ["", "os.close(2)", "sys.stderr.close()"])
 @pytest.mark.parametrize("warnings", ["ignore", "always::DeprecationWarning"])  # spglib warns on every call
 def test_a_space_group_does_not_depend_on_stderr(before: str, warnings: str) -> None:
-    assert _run(before, warnings).stdout.split() == ["225"]
+    assert _run(before, warnings).stdout.split() == ["225", "225", "Fm-3m", "P2_1/c"]
 
 
 def test_errors_that_are_not_those_of_spglib_are_not_taken_for_no_symmetry(monkeypatch: pytest.MonkeyPatch) -> None:

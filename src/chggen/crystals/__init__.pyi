@@ -1,4 +1,4 @@
-from .batch import Crystals, collate, from_structures, to_structures
+from .batch import GUEST, Crystals, collate, from_structures, to_structures
 from .composition import SYMBOLS, compositions, parse_formula, plain_formula, reduced, system_elements
 from .lattice import (
     inverse_spacings,
@@ -12,6 +12,7 @@ from .neighbors import Edges, Pairs, edges_within, pairs_of
 from .niggli import niggli_reduced
 
 __all__ = [
+    "GUEST",
     "SYMBOLS",
     "Crystals",
     "Edges",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,6 +14,9 @@ from chggen.crystals.lattice import wrap
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+GUEST: Final = "guest"
+"""Site property of structures that have a host: whether an atom was generated, rather than held."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,15 +178,20 @@ def to_structures(crystals: Crystals) -> list[Structure]:
         crystals: The batch, on any device.
 
     Returns:
-        A structure for each crystal, atoms in the same order.
+        A structure for each crystal, atoms in the same order. Where some atoms are guests and others are not, the site
+        property `guest` tells which.
     """
     from pymatgen.core import Element, Structure
 
-    return [
-        Structure(
-            c.lattice[0].double().cpu().numpy(),
-            [Element.from_Z(int(z)) for z in c.atomic_numbers],
-            c.frac_coords.double().cpu().numpy(),
+    found = []
+    for c in crystals.split():
+        guest = c.guest.tolist()
+        found.append(
+            Structure(
+                c.lattice[0].double().cpu().numpy(),
+                [Element.from_Z(int(z)) for z in c.atomic_numbers],
+                c.frac_coords.double().cpu().numpy(),
+                site_properties={GUEST: guest} if any(guest) and not all(guest) else None,
+            )
         )
-        for c in crystals.split()
-    ]
+    return found

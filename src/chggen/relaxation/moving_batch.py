@@ -195,10 +195,10 @@ class MovingBatch:
         if (blown_up := _explosion(energy, descent, volume_ratio)) is not None:
             return failed(descent.given, blown_up, descent.n_steps, descent.initial, descent.frames)
         if residual < self.goal.fmax:
-            return self._reached(k, energy, largest_force, None)
+            return self._reached(k, evaluation, energy, largest_force, None)
         if descent.n_steps >= self.goal.max_steps:
             reason = f"not converged in {descent.n_steps} steps, {residual:.2g} eV/Å left"
-            return self._reached(k, energy, largest_force, reason)
+            return self._reached(k, evaluation, energy, largest_force, reason)
         return None
 
     def _structure(self, k: int) -> Structure:
@@ -209,7 +209,10 @@ class MovingBatch:
         given = self.descents[k].given
         lattice = given.lattice if self.goal.fix_cell else Lattice(self.lattice[k].cpu().numpy(), given.lattice.pbc)
         frac = self.frac[self.start.crystal_index == k].cpu().numpy()
-        return Structure(lattice, given.species, frac, site_properties=given.site_properties)
+        return Structure(
+            lattice, given.species, frac, site_properties=given.site_properties, labels=given.labels,
+            properties=given.properties,
+        )  # fmt: skip
 
     def _frame(self, k: int, energy: float, evaluation: EnergyForcesStress) -> Frame:
         """Return the present step of structure k, with the potential's own forces and stress."""
@@ -220,9 +223,13 @@ class MovingBatch:
             stress=evaluation.stress[k].double().cpu().numpy(),
         )
 
-    def _reached(self, k: int, energy: float, fmax: float, reason: str | None) -> Relaxed:
+    def _reached(
+        self, k: int, evaluation: EnergyForcesStress, energy: float, fmax: float, reason: str | None
+    ) -> Relaxed:
         """Return the result of structure k, which has an energy; reason is None if it has converged."""
         descent, structure = self.descents[k], self._structure(k)
+        moments = evaluation.magnetic_moments
+        own = self.start.crystal_index == k
         return Relaxed(
             structure=structure,
             energy_per_atom=energy,
@@ -232,6 +239,9 @@ class MovingBatch:
             converged=reason is None,
             reason=reason,
             rmsd=displacement(descent.given, structure),
+            forces=evaluation.forces[own].double().cpu().numpy(),
+            stress=evaluation.stress[k].double().cpu().numpy(),
+            magnetic_moments=None if moments is None else moments[own].double().cpu().numpy(),
             trajectory=tuple(descent.frames),
         )
 

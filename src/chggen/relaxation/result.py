@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -49,6 +49,12 @@ class Relaxed:
         energy_per_atom: Final energy in eV/atom, without the pressure term. None where there is no energy.
         initial_energy_per_atom: Energy of the given structure in eV/atom, None where there is none.
         fmax: Largest force on a free atom at the end, in eV/Å. None where there is no energy.
+        forces: Final forces from the potential, of shape (atoms, 3), in eV/Å. Those on fixed atoms are kept as well.
+            None where there is no energy.
+        stress: Final stress from the potential, of shape (3, 3), in eV/Å³. As in ASE, it is positive under tension, and
+            without the external pressure. None where there is no energy, NaN where the potential gives no stress.
+        magnetic_moments: Sizes of the final magnetic moments, of shape (atoms,), in μ_B. None where the potential knows
+            of none.
         n_steps: Number of steps taken.
         converged: Whether forces and, for a free cell, the stress fell below the limit.
         reason: Why the structure has not converged, None if it has.
@@ -65,6 +71,9 @@ class Relaxed:
     converged: bool
     reason: str | None
     rmsd: float | None
+    forces: Float[np.ndarray, "atoms 3"] | None = field(default=None, compare=False)
+    stress: Float[np.ndarray, "3 3"] | None = field(default=None, compare=False)
+    magnetic_moments: Float[np.ndarray, "atoms"] | None = field(default=None, compare=False)
     trajectory: tuple[Frame, ...] = ()
 
     @property

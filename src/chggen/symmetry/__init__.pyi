@@ -1,5 +1,5 @@
 from .conventional_cell import Conventional, conventional
-from .detection import above_trivial, group_of, operations, permutations, space_group, standard_setting
+from .detection import above_trivial, group_of, operations, permutations, space_group, standard_setting, symbol_of
 from .fingerprint import FINGERPRINT_SYMPREC, structure_fingerprint
 from .fitting_counts import nearest_counts
 from .free_volume import FreeVolume
@@ -35,5 +35,6 @@ __all__ = [
     "space_group",
     "standard_setting",
     "structure_fingerprint",
+    "symbol_of",
     "symmetrised_framework",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chggen.symmetry.detection import symmetry_dataset
+from chggen.symmetry.detection import operations_of_setting, spglib_cell, symmetry_dataset
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -19,8 +20,9 @@ class Conventional:
     """A crystal in the standard setting of its space group, made exactly symmetric.
 
     Attributes:
-        structure: All atoms of the conventional cell.
+        structure: All atoms of the conventional cell, as elements.
         orbits: Number of the orbit that each atom belongs to, [atoms].
+        members: Number of each orbit to the atoms of the given structure that belong to it.
         number: International number of the space group.
         symbol: Its Hermann-Mauguin symbol.
         operations: Its operations in this cell, such as `-x, y+1/2, -z`.
@@ -28,6 +30,7 @@ class Conventional:
 
     structure: Structure
     orbits: np.ndarray
+    members: Mapping[int, tuple[int, ...]]
     number: int
     symbol: str
     operations: tuple[str, ...]
@@ -36,6 +39,8 @@ class Conventional:
 def conventional(structure: Structure, symprec: float) -> Conventional | None:
     """Return the conventional cell of a crystal with the symmetry found at a tolerance.
 
+    The symmetry is that of the elements, as `space_group` finds it: oxidation states, spins and labels do not count.
+
     Args:
         structure: An ordered structure.
         symprec: Tolerance, Å.
@@ -43,18 +48,21 @@ def conventional(structure: Structure, symprec: float) -> Conventional | None:
     Returns:
         The cell in the standard setting, or None where spglib finds no space group.
     """
-    from pymatgen.core import Structure
+    from pymatgen.core import Element, Structure
 
-    species = [site.specie for site in structure]
-    kinds = list(dict.fromkeys(species))
-    numbers = np.array([kinds.index(one) + 1 for one in species])
-    found = symmetry_dataset((structure.lattice.matrix, structure.frac_coords, numbers), symprec, -1.0)
+    found = symmetry_dataset(spglib_cell(structure), symprec, -1.0)
     if found is None:
         return None
-    orbit_of = dict(zip(found.mapping_to_primitive.tolist(), found.crystallographic_orbits.tolist(), strict=True))
+    orbits = found.crystallographic_orbits.tolist()
+    orbit_of = dict(zip(found.mapping_to_primitive.tolist(), orbits, strict=True))
+    members: dict[int, tuple[int, ...]] = {}
+    for atom, orbit in enumerate(orbits):
+        members[orbit] = (*members.get(orbit, ()), atom)
+    elements = [Element.from_Z(int(z)) for z in found.std_types]
     return Conventional(
-        structure=Structure(found.std_lattice, [kinds[k - 1] for k in found.std_types], found.std_positions),
+        structure=Structure(found.std_lattice, elements, found.std_positions),
         orbits=np.array([orbit_of[k] for k in found.std_mapping_to_primitive.tolist()]),
+        members=members,
         number=int(found.number),
         symbol=str(found.international),
         operations=_operations(int(found.hall_number)),
@@ -64,11 +72,9 @@ def conventional(structure: Structure, symprec: float) -> Conventional | None:
 @cache
 def _operations(hall_number: int) -> tuple[str, ...]:
     """Return the operations of a setting as CIF files write them."""
-    import spglib
     from pymatgen.core.operations import SymmOp
 
-    known: Any = spglib.get_symmetry_from_database(hall_number)
     return tuple(
         SymmOp.from_rotation_and_translation(rotation, shift).as_xyz_str()
-        for rotation, shift in zip(known["rotations"], known["translations"], strict=True)
+        for rotation, shift in zip(*operations_of_setting(hall_number), strict=True)
     )

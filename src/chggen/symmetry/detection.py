@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -57,6 +58,48 @@ def above_trivial(number: int | None) -> bool:
         True for the numbers 3 to 230.
     """
     return number is not None and number not in TRIVIAL
+
+
+def symbol_of(number: int) -> str:
+    """Return the Hermann-Mauguin symbol of a space group.
+
+    Args:
+        number: International number, 1 to 230.
+
+    Returns:
+        The short symbol, such as `P2_1/c`.
+    """
+    return _symbols()[number]
+
+
+@cache
+def _symbols() -> dict[int, str]:
+    """Return the symbol of each space group by its number, from its first setting in spglib's database."""
+    import spglib
+
+    found: dict[int, str] = {}
+    with _own_errors():
+        for hall in range(1, 531):
+            kind: Any = spglib.get_spacegroup_type(hall)
+            found.setdefault(int(kind.number), str(kind.international_short))
+    return found
+
+
+def operations_of_setting(hall_number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the operations of a setting of a space group, centring included.
+
+    Args:
+        hall_number: Hall number of the setting, 1 to 530.
+
+    Returns:
+        Rotations of shape (operations, 3, 3), of integers, and translations of shape (operations, 3).
+    """
+    import spglib
+
+    known: Any = None
+    with _own_errors():
+        known = spglib.get_symmetry_from_database(hall_number)
+    return known["rotations"], known["translations"]
 
 
 def spglib_cell(structure: Structure) -> SpglibCell:
@@ -220,5 +263,6 @@ def standard_setting(group: Group) -> tuple[int, np.ndarray, np.ndarray]:
         dataset: Any = symmetry_dataset(cell, 1e-3, -1.0)
         if dataset is not None:
             break  # else one of the points lies on or very near a mirror or an axis
-    dataset = spglib.get_symmetry_dataset(cell, symprec=1e-3, hall_number=hall_number(int(dataset.number)))
+    with _own_errors():
+        dataset = spglib.get_symmetry_dataset(cell, symprec=1e-3, hall_number=hall_number(int(dataset.number)))
     return int(dataset.number), np.asarray(dataset.transformation_matrix), np.asarray(dataset.origin_shift)

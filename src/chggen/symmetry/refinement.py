@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from chggen.symmetry.detection import SpglibCell, above_trivial, images, space_group, spglib_cell, symmetry_dataset
+from chggen.symmetry.detection import (
+    SpglibCell,
+    above_trivial,
+    images,
+    operations_of_setting,
+    space_group,
+    spglib_cell,
+    symmetry_dataset,
+)
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -146,14 +154,12 @@ def _operations(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
     Standard coordinates are P x + p, so an operation (R', t') of spglib's database becomes P⁻¹R'P and
     P⁻¹(R'p + t' − p). Operations that differ by a centring of the standard cell are one operation here.
     """
-    import spglib
-
-    database: Any = spglib.get_symmetry_from_database(dataset.hall_number)
+    standard = operations_of_setting(int(dataset.hall_number))
     p_matrix = np.asarray(dataset.transformation_matrix, dtype=float)
     p_shift = np.asarray(dataset.origin_shift, dtype=float)
     inverse = np.linalg.inv(p_matrix)
     seen: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
-    for r_std, t_std in zip(database["rotations"], database["translations"], strict=True):
+    for r_std, t_std in zip(*standard, strict=True):
         rotation = np.round(inverse @ r_std @ p_matrix)
         seen.setdefault(rotation.astype(int).tobytes(), (rotation, inverse @ (r_std @ p_shift + t_std - p_shift)))
     rotations, translations = zip(*seen.values(), strict=True)
