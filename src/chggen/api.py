@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from chggen.campaign import GenerateOptions, InpaintOptions, PredictOptions
 from chggen.errors import InputError
-from chggen.execution import Machine, Progress, silent
+from chggen.execution import TIME_LIMIT, Machine, Progress, silent
 from chggen.generation import FILE
 from chggen.io import as_structure, fingerprint
 from chggen.potential import DEFAULT
@@ -40,6 +40,8 @@ _OF_A_RUN: Final = {
     "device": "`cpu` or `cuda`.",
     "workers": "Number of local processes; 0: one for each core. Candidates do not depend on it.",
     "batch_size": "Most candidates that a process makes at once.",
+    "time_limit": "Most seconds for a candidate; one that takes longer is a failed row. In one process (`workers=1`) "
+    "only Python code can be stopped.",
     "executor": "Any executor with the interface of `concurrent.futures.Executor`, instead of local processes.",
     "out": "Results folder, resumed if it is there; or an object of the protocol `Results`. None: nothing is written.",
     "progress": "Called with stage, candidates done, candidates in all, and how many of them failed.",
@@ -78,8 +80,8 @@ def predict(
     potential: str = DEFAULT, fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False,
     fix_symmetry: float | None = None, optimizer: Optimizer = "fire-lbfgs",
     references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
-    batch_size: int = 8, executor: Executor | None = None, out: Files | Results | None = None,
-    progress: Progress = silent,
+    batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | None = None,
+    out: Files | Results | None = None, progress: Progress = silent,
 ) -> list[Candidate]:
     """Predict crystals of a formula, or of all compositions of a system, by the whole workflow.
 
@@ -115,8 +117,8 @@ def generate(
     levels: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT,
     fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
     optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
-    device: str = "cpu", workers: int = 0, batch_size: int = 8, executor: Executor | None = None,
-    out: Files | Results | None = None, progress: Progress = silent,
+    device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,
+    executor: Executor | None = None, out: Files | Results | None = None, progress: Progress = silent,
 ) -> list[Candidate]:
     """Generate crystals of a formula from nothing but the composition.
 
@@ -153,8 +155,8 @@ def inpaint(
     potential: str = DEFAULT, fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False,
     fix_symmetry: float | None = None, optimizer: Optimizer = "fire-lbfgs",
     references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
-    batch_size: int = 8, executor: Executor | None = None, out: Files | Results | None = None,
-    progress: Progress = silent,
+    batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | None = None,
+    out: Files | Results | None = None, progress: Progress = silent,
 ) -> list[Candidate]:
     """Put guest atoms into a given host.
 
@@ -218,4 +220,4 @@ def relax(
 
 
 def _machine(given: Mapping[str, Any]) -> Machine:
-    return Machine(device=given["device"], workers=given["workers"], batch_size=given["batch_size"])
+    return Machine(**{name: given[name] for name in ("device", "workers", "batch_size", "time_limit")})

@@ -12,7 +12,7 @@ import typer
 
 from chggen import __version__
 from chggen.campaign import GenerateOptions, InpaintOptions, PredictOptions
-from chggen.cli.options import Device, Out, References, Workers, floats, integers, with_options
+from chggen.cli.options import TIME_LIMIT, Device, Out, References, TimeLimit, Workers, floats, integers, with_options
 from chggen.cli.references import references_app
 from chggen.relaxation import RelaxOptions
 
@@ -49,6 +49,7 @@ def predict(
     formula: Annotated[str, typer.Argument(help="Such as ZnP2S6; none with --system.")] = "",
     device: Device = "cpu",
     workers: Workers = 0,
+    time_limit: TimeLimit = TIME_LIMIT,
     out: Out = None,
     **values: Any,
 ) -> None:
@@ -56,8 +57,10 @@ def predict(
     from chggen import api
 
     folder = out or Path("runs") / (formula or values["system"])
-    with _watched() as progress:
-        found = api.predict(formula, **values, device=device, workers=workers, out=folder, progress=progress)
+    with _watched(folder) as progress:
+        found = api.predict(
+            formula, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
+        )
     _show(found, folder)
 
 
@@ -72,6 +75,7 @@ def generate(
     no_relax: Annotated[bool, typer.Option("--no-relax", help="Keep the structures as generated.")] = False,
     device: Device = "cpu",
     workers: Workers = 0,
+    time_limit: TimeLimit = TIME_LIMIT,
     out: Out = None,
     **values: Any,
 ) -> None:
@@ -80,10 +84,10 @@ def generate(
 
     folder = out or Path("runs") / formula
     units = None if formula_units is None else integers(formula_units, "--formula-units")
-    with _watched() as progress:
+    with _watched(folder) as progress:
         found = api.generate(
             formula, **values, formula_units=units, max_atoms=max_atoms, relax=not no_relax, device=device,
-            workers=workers, out=folder, progress=progress,
+            workers=workers, time_limit=time_limit, out=folder, progress=progress,
         )  # fmt: skip
     _show(found, folder)
 
@@ -95,6 +99,7 @@ def inpaint(
     no_relax: Annotated[bool, typer.Option("--no-relax", help="Keep the structures as generated.")] = False,
     device: Device = "cpu",
     workers: Workers = 0,
+    time_limit: TimeLimit = TIME_LIMIT,
     out: Out = None,
     **values: Any,
 ) -> None:
@@ -102,9 +107,16 @@ def inpaint(
     from chggen import api
 
     folder = out or Path("runs") / host.stem
-    with _watched() as progress:
+    with _watched(folder) as progress:
         found = api.inpaint(
-            host, **values, relax=not no_relax, device=device, workers=workers, out=folder, progress=progress
+            host,
+            **values,
+            relax=not no_relax,
+            device=device,
+            workers=workers,
+            time_limit=time_limit,
+            out=folder,
+            progress=progress,
         )
     _show(found, folder)
 
@@ -116,6 +128,7 @@ def relax(
     trajectory: Annotated[bool, typer.Option("--trajectory", help="Write every step, an extxyz a structure.")] = False,
     device: Device = "cpu",
     workers: Workers = 0,
+    time_limit: TimeLimit = TIME_LIMIT,
     out: Out = None,
     **values: Any,
 ) -> None:
@@ -123,8 +136,8 @@ def relax(
     from chggen.workflows import relax_files
 
     folder = out or Path("runs") / "relax"
-    with _watched() as progress:
-        found = relax_files(structures, values, device, workers, folder, progress, trajectory)
+    with _watched(folder) as progress:
+        found = relax_files(structures, values, device, workers, folder, progress, trajectory, time_limit)
     _show(found, folder)
 
 
@@ -226,16 +239,14 @@ def report(
 
 
 @contextmanager
-def _watched() -> Iterator[Callable[[str, int, int, int], None]]:
-    """Show stage, counts, failures and time left while a run goes on."""
+def _watched(folder: Path) -> Iterator[Callable[[str, int, int, int], None]]:
+    """Show stage, counts, failures and time left while a run goes on that writes to a folder."""
     from chggen.cli.display import watched
+    from chggen.cli.ending import writes_to
 
-    try:
-        with watched() as progress:
-            yield progress
-    except KeyboardInterrupt:
-        typer.echo("chggen: stopped; repeat the command to go on from here", err=True)
-        raise typer.Exit(130) from None
+    writes_to(folder)
+    with watched() as progress:
+        yield progress
 
 
 def _show(candidates: list[Any], folder: Path) -> None:
@@ -248,14 +259,12 @@ def _show(candidates: list[Any], folder: Path) -> None:
 
 
 def main() -> None:
-    """Run the command line: input that cannot be used is one sentence on stderr and exit code 2."""
-    try:
-        app()
-    except Exception as error:
-        if type(error).__name__ != "InputError":
-            raise
-        print(f"chggen: {error}", file=sys.stderr)
-        sys.exit(2)
+    """Run the command line, see `chggen.cli.ending`."""
+    from chggen.cli.ending import run
+    from chggen.execution import isolate_foreign_code
+
+    isolate_foreign_code()
+    sys.exit(run(app))
 
 
 if __name__ == "__main__":

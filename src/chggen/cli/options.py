@@ -15,6 +15,10 @@ from chggen.settings import Options
 
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Workers = Annotated[int, typer.Option(help="Local processes; 0: one for each core.")]
+TIME_LIMIT = 21600.0  # s, as `chggen.execution.TIME_LIMIT`, which takes long to import
+TimeLimit = Annotated[
+    float, typer.Option(help="Most seconds for a candidate; one that takes longer is a failed row and is stopped.")
+]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results; resumed if it is there.")]
 References = Annotated[
     list[str] | None,
@@ -121,7 +125,7 @@ def _flags(name: str) -> tuple[str, ...]:
 
 def _is_last(name: str) -> bool:
     """Return whether a parameter stands at the end of every command's help."""
-    return name in ("device", "workers", "out")
+    return name in ("device", "workers", "time_limit", "out")
 
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:

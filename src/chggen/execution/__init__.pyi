@@ -1,7 +1,8 @@
 from .device import check_device
 from .executor import Workers, batches_of
 from .failure import Failure, at_stage
-from .machine import TIME_LIMIT, Machine, isolate_foreign_code
+from .isolation import isolate_foreign_code
+from .machine import TIME_LIMIT, Machine
 from .memory import free_memory, keep_memory
 from .progress import Progress, silent
 

@@ -7,16 +7,10 @@ from typing import Final
 
 from chggen.errors import InputError
 from chggen.execution.device import check_device
+from chggen.execution.isolation import foreign_code_is_isolated
 
 TIME_LIMIT: Final = 6 * 3600.0
 """The time limit unless another is given, s: far beyond what chggen's own models take for the largest cells."""
-_isolating = False
-
-
-def isolate_foreign_code() -> None:
-    """Keep code of others out of this process from now on, as the command line does: it may end a process."""
-    global _isolating
-    _isolating = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +33,7 @@ class Machine:
     workers: int = 0
     batch_size: int = 8
     time_limit: float = TIME_LIMIT
-    isolate: bool = field(default_factory=lambda: _isolating)
+    isolate: bool = field(default_factory=foreign_code_is_isolated)
 
     def __post_init__(self) -> None:
         for name, least in (("workers", 0), ("batch_size", 1)):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chggen.crystals import plain_formula
+from chggen.execution import TIME_LIMIT, Machine
 from chggen.generation import SamplerOptions
 from chggen.io import fingerprint, named_structures
 from chggen.relaxation import RelaxOptions
@@ -15,7 +16,7 @@ from chggen.results import Candidate, Store, failed
 
 if TYPE_CHECKING:
     from chggen.campaign import Resources
-    from chggen.execution import Failure, Machine, Progress
+    from chggen.execution import Failure, Progress
 
 
 def relax_files(
@@ -26,6 +27,7 @@ def relax_files(
     out: Path,
     progress: Progress,
     trajectory: bool = False,
+    time_limit: float = TIME_LIMIT,
 ) -> list[Candidate]:
     """Relax the structures of files into a results folder.
 
@@ -40,6 +42,7 @@ def relax_files(
         progress: Told how far the relaxation is.
         trajectory: Whether every step is written as well, to trajectories/NAME.extxyz in the folder. Structures that
             were relaxed before without a trajectory are then relaxed again.
+        time_limit: Time that a structure may take, s; one that takes longer fails.
 
     Returns:
         The candidates in the order of the files, failed ones included.
@@ -48,11 +51,10 @@ def relax_files(
         InputError: A file or an option cannot be read, the potential is unknown, or the folder holds other results.
     """
     from chggen.campaign import Resources, check_potential
-    from chggen.execution import Machine
 
     structures = named_structures(paths)
     settings = RelaxOptions.of(**options)
-    machine = Machine(device=device, workers=workers)
+    machine = Machine(device=device, workers=workers, time_limit=time_limit)
     check_potential(settings)
     folder = out / "trajectories" if trajectory else None
     resources = Resources(sampler=SamplerOptions(), relax=settings, device=device, trajectories=folder)
