@@ -31,7 +31,6 @@ def test_a_place_among_known_phases_is_not_doubtful():
         ("Li4Si3", -3.4, ["no known phase of Li4Si3", "add phases by `chggen references fetch Li-Si`"]),
         ("LiSi", -3.951, ["E_d below -0.05 eV/atom (phase missing, or energy not per atom at level pbe?)"]),
         ("LiSi", -31.0, ["energy not per atom"]),
-        ("LiSi", -2.8, ["E_d above 1 eV/atom (is the energy per atom, at level pbe?)"]),
         ("Li7Si", -2.4, ["no known phase of Li7Si", "product Li: an element"]),
     ],
 )
@@ -40,6 +39,11 @@ def test_what_is_doubtful_is_said_with_the_remedy(formula, energy, says):
     assert all(part in warning for part in says)
     assert "then `chggen references build`" in warning
     assert len(warning) <= 300
+
+
+def test_an_energy_far_above_the_hull_is_to_be_checked():
+    warning = hull("LiSi", -2.8, references=table(*KNOWN)).warning
+    assert warning == "E_d above 1 eV/atom (is the energy per atom, at level pbe?)"
 
 
 def test_the_edge_of_what_is_known():

@@ -13,6 +13,7 @@ LOWEST_E_D: Final = -0.05
 """Decomposition energy in eV/atom below which a hole in the hull is likelier than a discovery."""
 _HIGHEST_E_D: Final = 1.0  # eV/atom; a relaxed structure that lies higher was mostly given a wrong energy
 _BETWEEN: Final = "; "
+_MOST_LETTERS: Final = 40  # of a formula
 _MOST_NAMED: Final = 3  # products that one doubt names
 
 
@@ -45,11 +46,9 @@ def doubts(
     asked = reduced(parse_formula(formula))
     found = []
     if not known:
-        found.append(f"no known phase of {reduced_label(formula)}")
+        found.append(f"no known phase of {reduced_label(formula):.{_MOST_LETTERS}}")
     if e_decomposition < LOWEST_E_D:
         found.append(f"E_d below {LOWEST_E_D:g} eV/atom (phase missing, or energy not per atom at level {level}?)")
-    if e_decomposition > _HIGHEST_E_D:
-        found.append(f"E_d above {_HIGHEST_E_D:g} eV/atom (is the energy per atom, at level {level}?)")
     others = [product for product in products if product.counts != asked]
     if len(asked) > 1:
         found += _told(others, "an element", lambda product: len(product.counts) == 1)
@@ -60,7 +59,11 @@ def doubts(
         "the only known compound of its elements",
         lambda product: len(product.counts) > 1 and sets.count(frozenset(product.counts)) == 1,
     )
-    return _BETWEEN.join([*found, _remedy(asked, level)]) if found else None
+    if found:
+        found.append(_remedy(asked, level))
+    if e_decomposition > _HIGHEST_E_D:
+        found.append(f"E_d above {_HIGHEST_E_D:g} eV/atom (is the energy per atom, at level {level}?)")
+    return _BETWEEN.join(found) or None
 
 
 def joined_doubts(first: str | None, further: str | None, level: str) -> str | None:
