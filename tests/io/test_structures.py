@@ -18,8 +18,9 @@ from pymatgen.io.cif import CifWriter
 from chggen.crystals.composition import plain_formula
 from chggen.errors import InputError
 from chggen.io.atomic_write import write_text
+from chggen.io.bounds import MAX_ATOMS
 from chggen.io.structure_output import cif_text, write_extxyz
-from chggen.io.structures import MAX_ATOMS, as_structure, named_structures, read_structures, structure_files
+from chggen.io.structures import as_structure, named_structures, read_structures, structure_files
 from chggen.io.training_structures import read_training_structures
 
 
@@ -119,8 +120,10 @@ def test_files_that_hold_no_structure(tmp_path: Path, name: str, content: bytes)
 
 
 def test_atoms_on_one_site_are_told_of(tmp_path: Path) -> None:
-    same = Structure(Lattice.cubic(4.2), ["Na", "Cl", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]])
+    same = Structure(Lattice.cubic(4.2), ["Na", "Cl", "K"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]])
     _refused(tmp_path, "a.cif", str(CifWriter(same)), "Occupancy 2.0 exceeded tolerance")
+    twice = Structure(Lattice.cubic(4.2), ["Na", "Cl", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]])
+    _refused(tmp_path, "a.cif", str(CifWriter(twice)), "amounts to NaCl although its formula is NaCl2")
 
 
 def test_missing_files_and_folders(tmp_path: Path) -> None:
@@ -238,7 +241,7 @@ def test_training_tables(tmp_path: Path, odd: Structure) -> None:
 def test_a_text_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.txt"
     write_text(path, "old")
-    monkeypatch.setattr(Path, "write_text", lambda self, text: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(Path, "write_text", lambda self, text, **_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         write_text(path, "new")
     assert path.read_text() == "old"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,13 +14,15 @@ import numpy as np
 
 from chggen.errors import InputError
 from chggen.io.atomic_write import whole
-from chggen.io.structures import check_structure, named_structures
+from chggen.io.bounds import LAST, check_cell_parameters
+from chggen.io.plain_structures import plain_structure
+from chggen.io.structures import named_structures
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-_LAST: Final = 118  # atomic number of the heaviest known element
 _KEYS: Final = ("ids", "cell", "offsets", "Z", "frac")
+_MOST_BYTES: Final = 2**31  # that an archive may unpack to: a million structures
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,36 @@ def write_archive(structures: Mapping[str, Structure], path: Path) -> None:
         )
 
 
+def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """Read the arrays of an .npz file, whose sizes are looked at before any memory is asked for.
+
+    Args:
+        path: The file.
+        names: The arrays that are wanted; None: all of them.
+
+    Returns:
+        The arrays by name.
+
+    Raises:
+        ValueError: The file is no .npz or unpacks to more than 2 GiB, or an array claims more numbers than it holds.
+        KeyError: An array is missing.
+        OSError: The file cannot be read.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = {member.filename: member.file_size for member in archive.infolist()}
+        if sum(members.values()) > _MOST_BYTES:
+            raise ValueError(f"it unpacks to more than {_MOST_BYTES // 2**20} MiB")
+        for name, size in members.items():
+            with archive.open(name) as file:
+                version = np.lib.format.read_magic(file)
+                head = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = head(file)
+            if math.prod(shape) * dtype.itemsize > size:
+                raise ValueError(f"{name} claims {math.prod(shape):,} numbers but holds {size:,} bytes")
+    with path.open("rb") as handle, np.load(handle, allow_pickle=False) as found:
+        return {name: found[name] for name in (found.files if names is None else names)}
+
+
 @runtime_checkable
 class _Source(Protocol):
     """Where structures come from: a list of names, and a structure for each index."""
@@ -135,13 +169,14 @@ class _Archive:
 
     def __init__(self, path: Path) -> None:
         try:
-            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-                self._arrays = {key: file[key] for key in _KEYS}
+            self._arrays = read_arrays(path, _KEYS)
             cells, self._offsets = self._arrays["cell"], self._arrays["offsets"].astype(int).tolist()
             if cells.shape != (len(self._arrays["ids"]), 6) or len(self._offsets) != len(cells) + 1:
                 raise ValueError("cell and offsets do not fit the ids")
             if self._arrays["frac"].shape != (len(self._arrays["Z"]), 3) or self._offsets[-1] != len(self._arrays["Z"]):
                 raise ValueError("Z and frac do not fit the offsets")
+            if self._offsets[0] != 0 or (np.diff(self._offsets) < 0).any():
+                raise ValueError("offsets do not grow from 0")
         except Exception as error:  # numpy raises anything from BadZipFile to KeyError for a foreign file
             expected = f"the arrays {', '.join(_KEYS)}"
             raise InputError(f"{path} is no archive of structures ({error}); expected {expected}") from None
@@ -155,14 +190,15 @@ class _Archive:
         from pymatgen.core import Element, Lattice, Structure
 
         atoms = slice(self._offsets[k], self._offsets[k + 1])
-        lattice = Lattice.from_parameters(*self._arrays["cell"][k].astype(float))
+        cell, where = self._arrays["cell"][k].astype(float).tolist(), f"{self.names[k]} of {self._path}"
+        check_cell_parameters(cell[:3], cell[3:], where)
+        lattice = Lattice.from_parameters(*cell)
         numbers = self._arrays["Z"][atoms]
-        if not ((numbers >= 1) & (numbers <= _LAST)).all():
-            raise InputError(f"{self.names[k]} of {self._path} has an atom of no element; expected 1 to {_LAST} in Z")
+        if not ((numbers >= 1) & (numbers <= LAST)).all():
+            raise InputError(f"{where} has an atom of no element; expected 1 to {LAST} in Z")
         species = [Element.from_Z(int(z)) for z in numbers]
         structure = Structure(lattice, species, self._arrays["frac"][atoms].astype(float))
-        check_structure(structure, f"{self.names[k]} of {self._path}")
-        return structure
+        return plain_structure(structure, where)[0]
 
 
 @lru_cache(maxsize=2)

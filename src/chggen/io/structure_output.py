@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chggen.io.ase_atoms import atoms_of_structure
 from chggen.io.atomic_write import whole
+from chggen.io.plain_structures import OXIDATION_STATES
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -28,9 +30,21 @@ def cif_text(structure: Structure, symprec: float | None, comment: str = "") -> 
     from pymatgen.io.cif import CifWriter
 
     head = "".join(f"# {line}\n" for line in comment.splitlines())
+    if symprec is None:  # ions of one element lower the symmetry that pymatgen would find
+        structure = _with_ions(structure)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return head + str(CifWriter(structure, symprec=symprec, refine_struct=symprec is not None))
+
+
+def _with_ions(structure: Structure) -> Structure:
+    """Return a structure whose species have their oxidation states, where all are known; else the structure itself."""
+    states = structure.site_properties.get(OXIDATION_STATES)
+    if states is None or None in states or not structure.is_ordered:
+        return structure
+    decorated = structure.copy()
+    decorated.add_oxidation_state_by_site(list(states))
+    return decorated
 
 
 def write_extxyz(structures: Sequence[Structure], path: Path, about: Sequence[Mapping[str, Any]] = ()) -> None:
@@ -43,10 +57,8 @@ def write_extxyz(structures: Sequence[Structure], path: Path, about: Sequence[Ma
             is None are left out. Structures beyond the end of this list get none.
     """
     from ase.io import write
-    from pymatgen.io.ase import AseAtomsAdaptor
 
-    frames = [AseAtomsAdaptor.get_atoms(s, msonable=False) for s in structures]
-    for frame, described in zip(frames, about, strict=False):
-        frame.info.update({key: value for key, value in described.items() if value is not None})
+    described = [*about, *({} for _ in structures[len(about) :])]
+    frames = [atoms_of_structure(s, info) for s, info in zip(structures, described, strict=True)]
     with whole(path) as temporary:
         write(temporary, frames, format="extxyz")

@@ -1,117 +1,95 @@
-"""Reading structures from files and converting those of other libraries."""
+"""The one way in for structures: files of any format, ASE Atoms and pymatgen objects."""
 
 from __future__ import annotations
 
 import os
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from chggen.errors import InputError
+from chggen.io.ase_atoms import atoms_of_res, atoms_of_xyz, structure_of_atoms
+from chggen.io.cif_files import structures_of_cif
+from chggen.io.json_files import structures_of_json
+from chggen.io.names import distinct_names, listed, plain_path, safe, unused
+from chggen.io.notes import say
+from chggen.io.plain_structures import plain_structure
+from chggen.io.poscar_files import structure_of_poscar
+from chggen.io.selective_dynamics import notes_on_held_atoms, without_held_atoms
+from chggen.io.text_files import MAX_TEXT_BYTES, read_text
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-MAX_ATOMS: Final = 500
-"""Largest number of atoms that a structure may have."""
-_ENDINGS: Final = (".cif", ".vasp", ".poscar", ".contcar", ".xyz", ".extxyz", ".json")  # picked from folders
-_DENSEST: Final = 1.0  # Å³/atom; no crystal is denser
+_ENDINGS: Final = (".cif", ".mcif", ".vasp", ".poscar", ".contcar", ".xyz", ".extxyz", ".json")  # picked from folders
+_FORMATS: Final = {
+    ".cif": "cif", ".mcif": "cif", ".vasp": "poscar", ".poscar": "poscar", ".contcar": "poscar", "": "poscar",
+    ".xyz": "xyz", ".extxyz": "xyz", ".json": "json", ".res": "res",
+}  # fmt: skip
+_READ_BY_PYMATGEN: Final = re.compile(r"(?i)vasprun.*\.xml|(AECCAR|CHG|LOCPOT|ELFCAR).*|.*\.(xsf|cssr)")
+_EXPECTED: Final = "expected CIF, POSCAR, extxyz or pymatgen JSON"
 
 
-def as_structure(thing: Any) -> Structure:
+def as_structure(thing: Any, *, heed_held: bool = False) -> Structure:
     """Convert what a user may hand in to a pymatgen structure, and check it.
 
+    What is understood but not as it was given is said in notes (`chggen.io.notes`).
+
     Args:
-        thing: A pymatgen Structure, ASE Atoms, or the path of a CIF, POSCAR, (ext)xyz or pymatgen JSON file that
-            holds one structure.
+        thing: A pymatgen Structure, ASE Atoms, or the path of a CIF, mCIF, POSCAR, (ext)xyz or pymatgen JSON file that
+            holds one structure, compressed or not.
+        heed_held: Whether marks of held atoms stay (site property `selective_dynamics`); else they are taken off.
 
     Returns:
-        The structure. A Structure is returned as it is, not copied.
+        The structure with elements on its sites, plain site properties and a right-handed cell (`plain_structure`). A
+        Structure that is such already is returned as it is, not copied.
 
     Raises:
         InputError: `thing` is something else, the file cannot be read or holds several structures, the Atoms are not
             periodic in three directions, or the structure fails `check_structure`.
     """
     from ase import Atoms
-    from pymatgen.core import Structure
+    from pymatgen.core import IStructure
 
-    if isinstance(thing, Structure):
-        check_structure(thing, "the structure")
-        return thing
-    if isinstance(thing, Atoms):
-        structure = _from_atoms(thing, "the ASE Atoms")
-        check_structure(structure, "the ASE Atoms")
-        return structure
     if isinstance(thing, (str, os.PathLike)):
-        found = read_structures(Path(thing))
+        found, notes = _read(path := Path(thing), heed_held)
         if len(found) > 1:
             raise InputError(f"{thing} holds {len(found)} structures, expected one; split the file")
+        say([f"{path.name}: {note}" for note in notes])
         return found[0]
-    raise InputError(f"expected a pymatgen Structure, ASE Atoms or a file, got {type(thing).__name__}")
+    if isinstance(thing, IStructure):
+        (structure,), notes = _plain([thing], "the structure", heed_held)
+    elif isinstance(thing, Atoms):
+        given, strange = structure_of_atoms(thing, "the ASE Atoms")
+        (structure,), notes = _plain([given], "the ASE Atoms", heed_held)
+        notes = strange + notes
+    else:
+        raise InputError(f"expected a pymatgen Structure, ASE Atoms or a file, got {type(thing).__name__}")
+    say([f"{structure.composition.reduced_formula}: {note}" for note in notes])
+    return structure
 
 
-def read_structures(path: Path) -> list[Structure]:
+def read_structures(path: Path, most_bytes: int = MAX_TEXT_BYTES) -> list[Structure]:
     """Read all structures of a file.
 
-    The format is told from the name of the file.
+    The format is told from the name of the file, or from its content where the name does not tell.
 
     Args:
-        path: A CIF, POSCAR, (ext)xyz or pymatgen JSON file.
+        path: A CIF, mCIF, POSCAR, (ext)xyz or pymatgen JSON file, compressed or not.
+        most_bytes: Most bytes of text that it may hold.
 
     Returns:
-        The structures in the order of the file. CIFs are expanded to their full cells.
+        The structures in the order of the file, as `as_structure` returns them. CIFs are expanded to their full cells.
 
     Raises:
         InputError: The file is missing, holds no structure that can be read, or holds one that fails
             `check_structure`.
     """
-    if not is_file(path):
-        raise InputError(f"no structure file at {str(path)[:200]}; give a CIF, POSCAR, extxyz or pymatgen JSON file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.filterwarnings("error", "Elements in POSCAR cannot be determined")  # pymatgen invents some
-            structures = _extxyz(path) if path.suffix.lower() in (".xyz", ".extxyz") else _with_pymatgen(path)
-    except InputError:
-        raise
-    except Exception as error:  # parsers raise errors of many classes
-        reason = str(error).split("\n")[0] or type(error).__name__
-        raise InputError(
-            f"{path} holds no structure that can be read ({reason}); expected CIF, POSCAR, extxyz or pymatgen JSON"
-        ) from None
-    for structure in structures:
-        check_structure(structure, str(path))
+    structures, notes = _read(path, heed_held=False, most_bytes=most_bytes)
+    say([f"{path.name}: {note}" for note in notes])
     return structures
-
-
-def check_structure(structure: Structure, where: str) -> None:
-    """Check that a structure is a crystal that chggen can work with.
-
-    Args:
-        structure: The structure. Partially occupied sites are allowed here.
-        where: What the structure is called in error messages, such as its file.
-
-    Raises:
-        InputError: The structure has no atoms or more than `MAX_ATOMS`, an unknown element, positions or lattice
-            vectors that are not finite, or a cell of less than 1 Å³ for each atom.
-    """
-    from pymatgen.core import Element
-
-    if not 1 <= len(structure) <= MAX_ATOMS:
-        raise InputError(f"{where} has {len(structure)} atoms; expected 1 to {MAX_ATOMS}")
-    unknown = sorted({str(s) for s in structure.composition if not Element.is_valid_symbol(s.symbol)})
-    if unknown:
-        raise InputError(f"{where} has the unknown element {unknown[0]}; expected chemical symbols such as Li")
-    if not (np.isfinite(structure.frac_coords).all() and np.isfinite(structure.lattice.matrix).all()):
-        raise InputError(f"{where} has positions or a cell that are not finite; expected numbers")
-    if structure.volume < _DENSEST * len(structure):
-        raise InputError(
-            f"{where} has a cell of volume {structure.volume:.3g} Å³ for {len(structure)} atoms; expected a "
-            "periodic crystal, lengths in Å"
-        )
 
 
 def is_file(path: Path) -> bool:
@@ -132,8 +110,8 @@ def is_file(path: Path) -> bool:
 def structure_files(paths: Sequence[Path]) -> list[Path]:
     """List structure files, with folders replaced by the structure files in them.
 
-    In folders, files are picked by name: endings such as .cif, .vasp, .extxyz and .json, or POSCAR or CONTCAR in the
-    name. Hidden files and subfolders are skipped.
+    In folders, files are picked by name: endings such as .cif, .mcif, .vasp, .extxyz and .json, or POSCAR or CONTCAR in
+    the name, compressed or not. Hidden files and subfolders are skipped.
 
     Args:
         paths: Files and folders.
@@ -141,109 +119,180 @@ def structure_files(paths: Sequence[Path]) -> list[Path]:
     Returns:
         The files in the order given, those of a folder sorted by name. Files that were named themselves are not
         checked.
+
+    Raises:
+        InputError: A folder cannot be read.
     """
-    return [f for p in paths for f in (sorted(filter(_holds_structures, p.iterdir())) if p.is_dir() else [p])]
+    return [file for path in paths for file in (_in_folder(path) if _is_folder(path) else [path])]
+
+
+def named_structures(paths: Sequence[Path], *, heed_held: bool = False) -> dict[str, Structure]:
+    """Read all structures of files and folders, each under a name of its own.
+
+    A structure is named after its file without the ending, with the ending or folders added where several files would
+    have one name (`distinct_names`); several structures in one file get the suffixes -0, -1 and so on. What is
+    understood but not as it stands in a file is said in notes (`chggen.io.notes`).
+
+    Args:
+        paths: Files and folders, listed as by `structure_files`.
+        heed_held: Whether marks of held atoms stay (site property `selective_dynamics`); else they are taken off.
+
+    Returns:
+        Structures by name, in the order of the files, as `as_structure` returns them.
+
+    Raises:
+        InputError: There are no files, some are missing, or some cannot be read or hold a structure with partially
+            occupied sites. All files are looked at first, and the first few that fail are named.
+    """
+    files = list({os.path.abspath(file): file for file in structure_files(paths)}.values())
+    if not files:
+        raise InputError("no structure files given; expected CIF, POSCAR, extxyz or pymatgen JSON files")
+    if missing := [file for file in files if not is_file(file)]:
+        raise InputError(f"no structure file at {listed(missing)}; check the names, or leave them out")
+    found, notes, failed = [], [], []
+    for name, file in zip(distinct_names([Path(os.path.abspath(file)) for file in files]), files, strict=True):
+        try:
+            structures, said = _read(file, heed_held)
+            if not all(structure.is_ordered for structure in structures):
+                raise InputError(f"{file} has partially occupied sites; choose an ordered model of it first")
+        except InputError as error:
+            failed.append((file, error))
+            continue
+        many = len(structures) > 1
+        found += [(f"{name}-{k}" if many else name, structure) for k, structure in enumerate(structures)]
+        notes += [f"{name}: {note}" for note in said]
+    if len(failed) == 1:
+        raise failed[0][1]
+    if failed:
+        names = listed([Path(file.name) for file, _ in failed])
+        raise InputError(f"{len(failed):,} of {len(files):,} files cannot be read: {names}; the first: {failed[0][1]}")
+    say(notes)
+    return dict(zip(unused([name for name, _ in found]), [structure for _, structure in found], strict=True))
+
+
+def structures_of_frames(path: Path) -> list[Structure | str]:
+    """Read all frames of an (ext)xyz or `.res` file, each as a structure or as the reason why it is none.
+
+    Args:
+        path: The file.
+
+    Returns:
+        One item for each frame, in the order of the file.
+
+    Raises:
+        InputError: The file cannot be read.
+        Exception: Whatever ASE raises for text that it cannot read.
+    """
+    text, where = read_text(path), safe(path.name)
+    frames, notes = atoms_of_xyz(text, where) if _format(path, text) == "xyz" else (atoms_of_res(text), [])
+    found: list[Structure | str] = []
+    for k, atoms in enumerate(frames):
+        frame = f"frame {k} of {where}" if len(frames) > 1 else where
+        try:
+            given, strange = structure_of_atoms(atoms, frame)
+            (structure,), said = _plain([given], frame, heed_held=False)
+        except InputError as error:
+            found.append(str(error))
+            continue
+        found.append(structure)
+        notes += [f"frame {k}: {note}" for note in strange + said]
+    say([f"{where}: {note}" for note in notes])
+    return found
+
+
+def _read(path: Path, heed_held: bool, most_bytes: int = MAX_TEXT_BYTES) -> tuple[list[Structure], list[str]]:
+    """Read all structures of a file, with notes. Raises InputError whatever is wrong with it."""
+    if not is_file(path):
+        raise InputError(f"no structure file at {path}; give a CIF, POSCAR, extxyz or pymatgen JSON file")
+    text = read_text(path, most_bytes)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", "Elements in POSCAR cannot be determined")  # pymatgen invents some
+            given, notes = _parsed(path, text)
+            structures, said = _plain(given, str(path), heed_held)
+    except InputError:
+        raise
+    except RecursionError:
+        raise InputError(f"{path} holds no structure that can be read (it is nested too deeply); {_EXPECTED}") from None
+    except Exception as error:  # parsers raise errors of many classes
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise InputError(f"{path} holds no structure that can be read ({reason[:120]}); {_EXPECTED}") from None
+    return structures, notes + said
+
+
+def _parsed(path: Path, text: str) -> tuple[list[Structure], list[str]]:
+    """Read text in the format of its file."""
+    where = str(path)
+    match _format(path, text):
+        case "cif":
+            return structures_of_cif(text, where)
+        case "json":
+            return structures_of_json(text, where), []
+        case "poscar":
+            return [structure_of_poscar(text, where)], []
+        case "xyz" | "res" as kind:
+            frames, notes = atoms_of_xyz(text, where) if kind == "xyz" else (atoms_of_res(text), [])
+            converted = [structure_of_atoms(atoms, where) for atoms in frames]
+            return [structure for structure, _ in converted], [
+                *notes,
+                *(note for _, said in converted for note in said),
+            ]
+    if _READ_BY_PYMATGEN.fullmatch(plain_path(path).name):
+        from pymatgen.core import Structure
+
+        return [Structure.from_file(path)], []
+    raise InputError(f"{where} is of a format that is not known; {_EXPECTED}, told by the ending of its name")
+
+
+def _format(path: Path, text: str) -> str | None:
+    """Return the format of a file, from its name or else from its text; None where neither tells."""
+    name = plain_path(path)
+    if known := _FORMATS.get(name.suffix.lower()):
+        return known
+    if "POSCAR" in name.name.upper() or "CONTCAR" in name.name.upper():
+        return "poscar"
+    if re.search(r"(?im)^\s*_atom_site[._]fract_x", text):
+        return "cif"
+    if text.lstrip()[:1] in ("{", "["):
+        return "json"
+    return "xyz" if re.match(r"\s*\d+\s*\n.*Lattice\s*=", text) else None
+
+
+def _plain(given: Iterable[Any], where: str, heed_held: bool) -> tuple[list[Structure], list[str]]:
+    """Return structures in plain form, with notes that say of which of several they are."""
+    structures, notes = [], []
+    given = list(given)
+    for k, one in enumerate(given):
+        frame = where if len(given) == 1 else f"structure {k} of {where}"
+        structure, said = plain_structure(one, frame)
+        if heed_held:
+            said += notes_on_held_atoms(structure)
+        else:
+            structure, ignored = without_held_atoms(structure)
+            said += ignored
+        structures.append(structure)
+        notes += said if len(given) == 1 else [f"structure {k}: {note}" for note in said]
+    return structures, notes
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    """Return the structure files of a folder, sorted by name."""
+    try:
+        return sorted(file for file in folder.iterdir() if _holds_structures(file))
+    except OSError as error:
+        raise InputError(f"the folder {folder} cannot be read ({error.strerror}); check its rights") from None
 
 
 def _holds_structures(file: Path) -> bool:
     """Return whether a file in a folder looks by its name like a structure file."""
-    ending = file.suffix.lower()
-    named = ending in _ENDINGS or "POSCAR" in file.name or "CONTCAR" in file.name
-    return named and file.name[0] != "." and file.is_file()
-
-
-def named_structures(paths: Sequence[Path]) -> dict[str, Structure]:
-    """Read all structures of files and folders, each under a name of its own.
-
-    A structure is named after its file without the suffix; several structures in one file get the suffixes -0, -1 and
-    so on. Where a name is taken, an x is added to it. Results write a second CIF in P1 named NAME-P1 beside NAME, so
-    two names that would share such a file also count as equal.
-
-    Args:
-        paths: Files and folders, listed as by `structure_files`.
-
-    Returns:
-        Structures by name, in the order of the files.
-
-    Raises:
-        InputError: There are no files, a file cannot be read, or a structure has partially occupied sites.
-    """
-    files = structure_files(paths)
-    if not files:
-        raise InputError("no structure files given; expected CIF, POSCAR, extxyz or pymatgen JSON files")
-    found: dict[str, Structure] = {}
-    for file in files:
-        structures = read_structures(file)
-        for k, structure in enumerate(structures):
-            name = file.stem if len(structures) == 1 else f"{file.stem}-{k}"
-            while any(taken in found for taken in (name, f"{name}-P1", name.removesuffix("-P1"))):
-                name += "x"
-            if not structure.is_ordered:
-                raise InputError(f"{file} has partially occupied sites; choose an ordered model of it first")
-            found[name] = structure
-    return found
-
-
-def _with_pymatgen(path: Path) -> list[Structure]:
-    """Read a file in any format but (ext)xyz."""
-    from pymatgen.core import Structure
-    from pymatgen.io.cif import CifParser
-
-    if path.suffix.lower() == ".cif":
-        parser = CifParser(path, occupancy_tolerance=1.01)
-        try:
-            return list(parser.parse_structures(primitive=False))
-        except ValueError as error:  # the reason is in the parser's warnings only
-            reason = [str(error), *getattr(parser, "warnings", [])][-1]
-            raise ValueError(" ".join(reason.split())) from None
-        except ZeroDivisionError:  # pymatgen fails on a loop without rows, such as an empty table of bonds
-            from ase.io import read
-
-            return [_from_atoms(read(path, format="cif"), str(path))]
-    if path.suffix.lower() == ".json":
-        return [Structure.from_str(path.read_text(), fmt="json")]
-    if path.suffix.lower() in (".vasp", ".poscar", ".contcar", "") or "POSCAR" in path.name or "CONTCAR" in path.name:
-        return [Structure.from_str(path.read_text(), fmt="poscar")]
-    return [Structure.from_file(path)]
-
-
-def _extxyz(path: Path) -> list[Structure]:
-    """Read all frames of an xyz or extxyz file."""
-    from ase.io import read
-
-    frames = read(path, index=":", format="extxyz")
-    if not frames:
-        raise InputError(f"{path} holds no frame; expected at least one structure")
-    return [_from_atoms(atoms, str(path)) for atoms in frames]
-
-
-def structures_of_frames(path: Path, format: str) -> list[Structure | str]:
-    """Read all frames of a file by ASE, each as a structure or as the reason why it is none.
-
-    Args:
-        path: The file.
-        format: Its format as ASE calls it, such as `extxyz` or `res`.
-
-    Returns:
-        One item for each frame, in the order of the file.
-    """
-    from ase.io import read
-
-    found: list[Structure | str] = []
-    for k, atoms in enumerate(read(path, index=":", format=format)):
-        try:
-            found.append(_from_atoms(atoms, f"frame {k} of {path.name}"))
-        except InputError as error:
-            found.append(str(error))
-    return found
-
-
-def _from_atoms(atoms: Any, where: str) -> Structure:
-    """Convert ASE Atoms; raise InputError naming `where` unless they are a crystal of real elements."""
-    from pymatgen.core import Structure
-
-    if not all(atoms.pbc) or atoms.cell.rank < 3:
-        raise InputError(f"{where} is not periodic in three directions; expected a crystal with a cell")
-    if (atoms.numbers < 1).any():
-        raise InputError(f"{where} has atoms of no element (X); expected chemical symbols such as Li")
-    return Structure(atoms.cell.array, atoms.numbers, atoms.positions, coords_are_cartesian=True)
+    name = plain_path(file)
+    named = name.suffix.lower() in _ENDINGS or "POSCAR" in file.name or "CONTCAR" in file.name
+    return named and file.name[0] != "." and is_file(file)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from chggen.errors import InputError
+from chggen.io.cif_files import structures_of_cif
+from chggen.io.plain_structures import plain_structure
 from chggen.io.structures import is_file, read_structures
+from chggen.io.text_files import read_text
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+_MOST_BYTES: Final = 2**32  # of a training file; they are larger than files of a few structures
 
 
 def read_training_structures(path: Path) -> list[Structure]:
@@ -28,9 +33,7 @@ def read_training_structures(path: Path) -> list[Structure]:
             the line of the table.
     """
     if path.suffix != ".csv":
-        return read_structures(path)
-    from pymatgen.core import Structure
-
+        return read_structures(path, _MOST_BYTES)
     if not is_file(path):
         raise InputError(f"no table of structures at {path}; give a .csv with a column 'cif' or an .extxyz file")
     structures = []
@@ -40,8 +43,9 @@ def read_training_structures(path: Path) -> list[Structure]:
             if "cif" not in row:
                 raise InputError(f"{path} has no column 'cif'; expected CIF texts or paths in it")
             try:
-                text = row["cif"] if "data_" in row["cif"] else (path.parent / row["cif"]).read_text()
-                structures.append(Structure.from_str(text, fmt="cif"))
+                text = row["cif"] if "data_" in row["cif"] else read_text(path.parent / row["cif"])
+                (given,), _ = structures_of_cif(text, f"line {number}")
+                structures.append(plain_structure(given, f"line {number}")[0])
             except Exception as error:  # name the line, so that one bad row among thousands can be found
                 raise InputError(f"line {number} of {path} is no readable CIF: {error}") from None
     return structures
