@@ -83,6 +83,8 @@ class AsePotential(Potential):
                 raise ValueError("coordinates are not finite")
             atoms = Atoms(numbers=numbers, scaled_positions=frac, cell=cell, pbc=True, calculator=self.calculator)
             energy, forces = float(atoms.get_potential_energy()), np.array(atoms.get_forces(), dtype=np.float64)
+            if forces.shape != (len(numbers), 3):
+                raise ValueError(f"forces of shape {forces.shape}; expected {(len(numbers), 3)}")
             try:
                 stress = np.array(atoms.get_stress(voigt=False), dtype=np.float64)
             except NotImplementedError:  # PropertyNotImplementedError of ASE is one
