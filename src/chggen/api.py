@@ -18,7 +18,7 @@ from chggen.campaign import GenerateOptions, InpaintOptions, PredictOptions
 from chggen.errors import InputError
 from chggen.execution import TIME_LIMIT, Machine, Progress, silent
 from chggen.generation import FILE
-from chggen.io import as_structure, fingerprint
+from chggen.io import as_structure, fingerprint, held_atoms
 from chggen.potential import DEFAULT
 from chggen.relaxation import Relaxed, RelaxOptions
 from chggen.relaxation import relax as relax_structures
@@ -194,7 +194,8 @@ def relax(
     Args:
         structures: pymatgen Structures, ASE Atoms or files.
         potential: Name of a potential, or a Potential object.
-        fixed_atoms: For each structure which of its atoms are held, or None.
+        fixed_atoms: For each structure which of its atoms are held at their fractional coordinates, or None. By
+            default those that it marks itself: selective dynamics, move masks, constraints of ASE.
         device: `cpu` or `cuda`.
         trajectory: Whether every step is kept.
 
@@ -211,9 +212,11 @@ def relax(
     if single or not isinstance(structures, Iterable):
         got = type(structures).__name__ if single else repr(structures)
         raise InputError(f"expected a list of structures or files to relax, got {got}; put it in brackets")
+    given = [as_structure(s, heed_held=fixed_atoms is None) for s in structures]
+    held = [held_atoms(s) for s in given] if fixed_atoms is None else fixed_atoms
     return relax_structures(
-        [as_structure(s) for s in structures], potential=potential, fix_cell=fix_cell, fix_symmetry=fix_symmetry,
-        fixed_atoms=fixed_atoms, fmax=fmax, pressure=pressure, max_steps=max_steps, optimizer=optimizer,
+        given, potential=potential, fix_cell=fix_cell, fix_symmetry=fix_symmetry,
+        fixed_atoms=held, fmax=fmax, pressure=pressure, max_steps=max_steps, optimizer=optimizer,
         device=device, trajectory=trajectory,
     )
 # fmt: on

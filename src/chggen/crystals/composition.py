@@ -24,8 +24,11 @@ def plain_formula(composition: Composition) -> str:
         composition: Any pymatgen composition.
 
     Returns:
-        The formula, such as ZnP2S6 for Zn(PS3)2. Elements stand in the order of their electronegativities.
+        The formula, such as ZnP2S6 for Zn(PS3)2. Elements stand in the order of their electronegativities. One atom
+        alone is no molecule: H, while more of them are H2.
     """
+    if composition.num_atoms == 1 and len(composition) == 1:
+        return str(composition.elements[0].symbol)
     return re.sub(r"(?<=[A-Za-z])1(?= |$)", "", composition.reduced_composition.formula).replace(" ", "")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from chggen.crystals import Crystals, collate, from_structures, wrap
+from chggen.crystals import SYMBOLS, Crystals, collate, from_structures, wrap
 from chggen.errors import InputError
 from chggen.io import MAX_ATOMS
 from chggen.symmetry import OrbitPlan
@@ -49,12 +49,12 @@ class Host:
     sites: Float[np.ndarray, "guests 3"] | None = None
 
     def __post_init__(self) -> None:
-        from pymatgen.core import Element
-
         if not self.guests:
             raise InputError("no guests asked for; give at least one as ELEMENT=COUNT")
         for symbol, count in self.guests.items():
-            if not Element.is_valid_symbol(symbol):
+            if symbol in ("D", "T"):
+                raise InputError(f"guest '{symbol}' is hydrogen to every potential; give it as H")
+            if symbol not in SYMBOLS:
                 raise InputError(f"unknown guest element '{symbol}'; expected a chemical symbol such as Li")
             if not isinstance(count, Integral) or count < 1:
                 raise InputError(f"guest count of {symbol} must be a positive integer, got {count}")

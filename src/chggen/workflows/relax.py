@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from chggen.crystals import plain_formula
 from chggen.execution import TIME_LIMIT, Machine
 from chggen.generation import SamplerOptions
-from chggen.io import fingerprint, named_structures
+from chggen.io import fingerprint, kept_notes, named_structures
 from chggen.relaxation import RelaxOptions
 from chggen.results import Candidate, Store, failed
 
 if TYPE_CHECKING:
     from chggen.campaign import Resources
     from chggen.execution import Failure, Progress
+
+log = logging.getLogger(__name__)
 
 
 def relax_files(
@@ -31,7 +34,8 @@ def relax_files(
 ) -> list[Candidate]:
     """Relax the structures of files into a results folder.
 
-    A second call with the same options resumes.
+    A second call with the same options resumes. Atoms that a file marks as held (selective dynamics, move masks) stay
+    at their fractional coordinates, and so in place where the cell is fixed.
 
     Args:
         paths: Structure files and folders.
@@ -52,7 +56,8 @@ def relax_files(
     """
     from chggen.campaign import Resources, check_potential
 
-    structures = named_structures(paths)
+    with kept_notes() as notes:
+        structures = named_structures(paths, heed_held=True)
     settings = RelaxOptions.of(**options)
     machine = Machine(device=device, workers=workers, time_limit=time_limit)
     check_potential(settings)
@@ -65,6 +70,8 @@ def relax_files(
         for name, s in structures.items()
     ]
     with Store(out, table) as store:
+        for note in notes:
+            log.info("%s", note)
         if folder is not None:
             folder.mkdir(exist_ok=True)
         _relax_missing(raw, resources, machine, store, progress)
