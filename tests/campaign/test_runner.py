@@ -255,6 +255,8 @@ def test_survivors_are_ranked_at_the_second_level(
         assert c.level == "pbe"
         assert c.energies.get("r2scan") - 1.0 <= c.energy_per_atom + 1e-6  # relaxed on
         assert c.decomposition_energies.get("r2scan") == pytest.approx(c.energies.get("r2scan") - 0.95, abs=1e-6)
+        assert (c.hull_warning or "").count("no known phase of Cu3Au") == 1  # said once, though at both levels
+        assert not c.stable
 
     def refuse(*_: Any) -> None:
         raise AssertionError("computed again")
