@@ -20,6 +20,7 @@ from chggen.stability import building as reference_building
 from chggen.stability.building import Wanted
 from chggen.stability.energy_log import EnergyLog
 from chggen.stability.references import ReferenceEntry, References, write_references
+from chggen.symmetry import structure_fingerprint
 from chggen.workflows.relax import relax_files
 
 _EMT = {"potential": "ase:ase.calculators.emt:EMT", "fmax": 0.05}
@@ -213,6 +214,7 @@ def test_the_fall_of_static_ones_is_that_of_a_sample(folder: Path, tmp_path: Pat
     out = tmp_path / "references"
     built = _built(folder, out, Wanted(within=0.01, sample=0))
     assert not built["loose"].relaxed
+    assert built["loose"].fingerprint == built["lithium"].fingerprint == structure_fingerprint(high)
     assert np.isnan(References.load(out / "references.npz").drops[0])
     assert _built(folder, out, Wanted(within=0.01, sample=5))["loose"].relaxed
     fall = built["loose"].energy_per_atom - built["lithium"].energy_per_atom

@@ -23,6 +23,7 @@ from chggen.stability.decomposition import hull
 from chggen.stability.importing import entries_table
 from chggen.stability.materials_project import fetch_structures
 from chggen.stability.references import References
+from chggen.symmetry import structure_fingerprint
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.6), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
@@ -46,6 +47,9 @@ def test_entries_become_a_table_at_their_level(entries: Path, tmp_path: Path) ->
     assert found["salt"].energy_per_atom == pytest.approx(-3.5)  # with its correction
     assert (found["salt"].formula, found["salt"].space_group, found["salt"].n_atoms) == ("NaCl", 225, 8)
     assert found["entry-3"].space_group == 0
+    assert found["salt"].fingerprint == structure_fingerprint(SALT)
+    assert found["entry-3"].fingerprint == ""  # an energy without its structure
+    assert table.known_as("NaCl", -3.499, "pbe-dft", 225, SALT.get_primitive_structure()) == "salt"
     position = hull("NaCl", -3.4, level="pbe-dft", references=table)
     assert position.e_decomposition == pytest.approx(0.1, abs=1e-6)
 
