@@ -160,6 +160,7 @@ def _on_sites(
 
     pymatgen reads symbols, oxidation states and shared positions, from a CIF in P1 with every position.
     """
+    from pymatgen.core import Lattice
     from pymatgen.io.cif import CifParser
 
     lengths, angles = np.linalg.norm(lattice, axis=1), _angles(lattice)
@@ -181,11 +182,9 @@ def _on_sites(
         (structure,) = parser.parse_structures(primitive=False, on_error="raise")
     except ValueError as error:
         raise ValueError(str(error).split("\n")[-1]) from None  # its first line says which block
-    return structure, [
-        f"took {w.replace(' parsed as ', ' as ')}"
-        for w in dict.fromkeys(getattr(parser, "warnings", ()))
-        if " parsed as " in w
-    ]
+    structure.lattice = Lattice(lattice)  # as it is, while the text gives rounded angles
+    unusual = [text for text in dict.fromkeys(getattr(parser, "warnings", ())) if " parsed as " in text]
+    return structure, [f"took {text.replace(' parsed as ', ' as ')}" for text in unusual]
 
 
 def _angles(lattice: Float[np.ndarray, "3 3"]) -> list[float]:
