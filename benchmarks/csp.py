@@ -149,7 +149,7 @@ def _asked(name: str) -> str:
 
 def relaxations_of(found) -> int:
     """Relaxations behind the candidates: symmetric ones that relaxed are pushed off it and relaxed again."""
-    own = [c for c in found if c.failed_at not in ("sample", "screen") and not c.id.endswith("-low")]
+    own = [c for c in found if c.failed_at not in ("draw", "sample", "screen") and not c.id.endswith("-low")]
     return len(own) + sum(c.energy_per_atom is not None and c.seed_source != "bravais" for c in own)
 
 

@@ -66,7 +66,7 @@ def final_of(name: str, made: dict[str, Candidate]) -> Candidate | None:
 
 
 def relaxations(name: str, made: dict[str, Candidate], symmetric: bool) -> int:
-    relaxed = [c for c in draws_of(name, made) if c.failed_at not in ("sample", "screen", "refine")]
+    relaxed = [c for c in draws_of(name, made) if c.failed_at not in ("draw", "sample", "screen", "refine")]
     pushed = [c for c in relaxed if symmetric and c.energy_per_atom is not None]
     return len(relaxed) + len(pushed)
 

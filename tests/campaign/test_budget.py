@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,9 @@ from chggen.campaign.options import GenerateOptions, PredictOptions
 from chggen.crystals.composition import compositions
 from chggen.errors import InputError
 from chggen.generation.cell_starts import PrototypeCell, SpaceGroupCell
+from chggen.generation.finished_structures import FinishedStructure
 from chggen.generation.jobs import Job
+from chggen.generation.sources import cell_sources
 from chggen.results.candidate import Candidate
 
 
@@ -246,3 +249,49 @@ def test_learned_cells_have_the_shape_that_is_drawn_for_them() -> None:
     assert asked == [({"Sr": 2, "Ti": 2, "O": 6}, pytest.approx(120), False), ({"Sr": 1, "Ti": 1, "O": 3}, 60.0, True)]
     with pytest.raises(InputError, match="no strain score"):
         job.start.draw(0)
+
+
+def test_a_run_that_is_asked_for_more_makes_the_same_candidates_first() -> None:
+    for options in (
+        AUTO,
+        GenerateOptions(formula="SrTiO3", cells_from=("bravais", "space-group"), formula_units=(1, 2)),
+    ):
+        few, many = (_jobs(options.model_copy(update={"n": n}), energy=lambda job: -1.0) for n in (13, 120))
+        assert [job.candidate for job in few] == [job.candidate for job in many[: len(few)]]
+        assert len(many) > 100
+
+
+def test_a_source_that_fails_costs_its_candidates_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(request: Any) -> None:
+        raise ZeroDivisionError("no cell")
+
+    monkeypatch.setattr(cell_sources()["bravais"], "start", broken)
+    jobs = _jobs(GenerateOptions(formula="MgO", cells_from=("bravais", "space-group"), n=4, formula_units=(1,)))
+    failed = [job.start.finished for job in jobs if isinstance(job.start, FinishedStructure)]
+    assert failed == ["ZeroDivisionError: no cell"] * 2
+    assert len(jobs) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (PredictOptions(system="Li-La-Zr-O-Al-P-S"), "up to 7.75e.04 compositions; expected at most 5000"),
+        (PredictOptions(system="Li-Si", max_atoms=10**9), "lower --max-atoms"),
+        (PredictOptions(system="Li-P-S", between=("Li2S", "P2S5"), max_atoms=10**6), "lower --max-atoms"),
+        (GenerateOptions(formula="NaCl", n=10**9), "0 candidates in all"),
+        (GenerateOptions(formula="NaCl", n=10**5, max_atoms=500), "lower n or the number of cells"),
+        (PredictOptions(formula="NaCl", n=10**7), "10000000 candidates in all"),
+    ],
+)
+def test_what_nobody_can_wait_for_is_refused_at_once(options: GenerateOptions, told: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(InputError, match=told):
+        Budget(options)
+    assert time.monotonic() - began < 10
+
+
+def test_a_system_of_many_compositions_is_planned_in_seconds() -> None:
+    budget = Budget(PredictOptions(system="Li-P-S-Cl", max_atoms=14, n=2))
+    began = time.process_time()
+    assert len(budget.next_round()) == len(budget.species) > 900
+    assert time.process_time() - began < 10  # 2 s; 30 s where each pick went through all arms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,8 +61,14 @@ def _plainly(structures: Sequence[Structure], energies: Sequence[float]) -> list
     """What duplicate_groups is to return, pair by pair."""
     matcher = StructureMatcher()
     first: list[int] = []
+    volumes = [structure.volume / len(structure) for structure in structures]
     for i, structure in enumerate(structures):
-        near = (j for j in sorted(set(first)) if abs(energies[i] - energies[j]) < 0.02)
+        near = (
+            j
+            for j in sorted(set(first))
+            if abs(energies[i] - energies[j]) < 0.02
+            and max(volumes[i], volumes[j]) <= 1.05 * min(volumes[i], volumes[j])
+        )
         first.append(next((j for j in near if matcher.fit(structure, structures[j])), i))
     return first
 
@@ -94,6 +101,19 @@ def test_groups_are_those_of_the_plain_algorithm(seed: int) -> None:
     found = duplicate_groups(structures, energies)
     assert found == _plainly(structures, energies)
     assert len(set(found)) < len(found)
+
+
+def test_a_structure_that_cannot_be_compared_is_like_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = StructureComparison.reduced
+
+    def reduced(self: StructureComparison, structure: Structure) -> Any:
+        if structure is odd:
+            raise ValueError("no reduced cell")
+        return whole(self, structure)
+
+    odd = _SALT.copy()
+    monkeypatch.setattr(StructureComparison, "reduced", reduced)
+    assert duplicate_groups([_SALT, odd, _SALT.copy()], [0.0, 0.0, 0.0]) == [0, 1, 0]
 
 
 def test_structures_of_different_oxidation_states_are_different() -> None:

@@ -62,7 +62,9 @@ def test_the_rival_takes_the_place_of_a_candidate_that_lies_clearly_higher() -> 
     for first, second, wanted in ((_SUBSTITUTED, overlapping, "first"), (overlapping, _INTERSTITIAL, "second")):
         [(_, [made])] = make_candidates([replace(_job("first", first), rival=_job("second", second))], resources)
         assert made.seed_source == wanted
-    [(_, [made])] = make_candidates([replace(_job("first", _INTERSTITIAL), rival=rival)], replace(resources, relax=None))
+    [(_, [made])] = make_candidates(
+        [replace(_job("first", _INTERSTITIAL), rival=rival)], replace(resources, relax=None)
+    )
     assert made.seed_source == "first"  # no energies, no rivalry
 
 
@@ -113,3 +115,9 @@ def test_the_last_of_a_run_has_the_next_start_for_a_rival() -> None:
     options = InpaintOptions(host="x", guests={"F": 2}, n=1, guests_from="anywhere", references=())
     (anywhere,) = inpaint_jobs(host, options)
     assert anywhere.rival is None
+
+
+def test_more_guests_than_any_crystal_holds_are_refused() -> None:
+    host = _fcc(3.6)
+    with pytest.raises(InputError, match=r"0\.12 Å³ for each atom; expected at least 2"):
+        inpaint_jobs(host, InpaintOptions(host="x", guests={"Li": 400}, references=()))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,8 @@ import pytest
 import chggen
 from chggen.campaign import resources as resources
 from chggen.errors import InputError
+from chggen.io.toml import read_toml
+from chggen.potential.registry import digest_of_potential
 from chggen.results.candidate import Candidate
 from chggen.symmetry.detection import group_of, space_group
 
@@ -81,3 +86,40 @@ def test_a_chosen_space_group_is_a_part_of_what_comes() -> None:
         assert len(group) % 8 == 0  # the order of mmm
     with pytest.raises(InputError, match=r"do not fit space group 62 .* formula units that fit: 4, 8, 12"):
         chggen.generate("MgO", n=1, space_group=62, formula_units=[1], relax=False)
+
+
+def test_a_larger_n_keeps_what_was_made_and_adds_to_it(tmp_path: Path) -> None:
+    def made(n: int, **options: Any) -> list[Candidate]:
+        return chggen.generate("MgO", n=n, levels=4, relax=False, workers=1, formula_units=[1, 2], **options)
+
+    first = made(2, out=tmp_path)
+    more = made(5, out=tmp_path)
+    _same(more, made(5))
+    assert [c for c in more if c.id in {f.id for f in first}] == first
+    assert len(more) == 10
+    assert read_toml(tmp_path / "config.toml")["n"] == 5
+    _same(made(5, out=tmp_path), more)
+    with pytest.raises(InputError, match="was made with n = 5, now 2 is asked for"):
+        made(2, out=tmp_path)
+
+
+def test_what_was_run_is_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["chggen", "generate", "Cu"])
+    for _ in range(2):
+        chggen.generate("Cu", n=1, levels=4, potential="ase:ase.calculators.emt:EMT", workers=1, out=tmp_path)
+        with (tmp_path / "runs.jsonl").open("a") as file:
+            file.write('{"cut off')
+    first, cut, second, _ = (tmp_path / "runs.jsonl").read_text().splitlines()
+    assert cut == '{"cut off'
+    told = json.loads(first)
+    assert told["command_line"] == ["chggen", "generate", "Cu"]
+    assert told["chggen"] == chggen.__version__
+    assert told["options"]["formula"] == "Cu"
+    assert told["options"]["seed"] == 0
+    assert told["machine"]["workers"] == 1
+    assert told["packages"]["numpy"] == np.__version__
+    assert {"references.npz", "prototypes.npz", "score_model", "potentials"} <= set(told["digests"])
+    assert told["digests"]["potentials"]["ase:ase.calculators.emt:EMT"]
+    assert {**told, "started": 0} == {**json.loads(second), "started": 0}
+    assert digest_of_potential("chgnet") != digest_of_potential("chgnet-r2scan")
+    assert digest_of_potential("ase:no.such:thing") is None

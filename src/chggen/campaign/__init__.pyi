@@ -4,12 +4,14 @@ from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
 from .options import SHIPPED, GenerateOptions, InpaintOptions, PredictOptions, RunOptions
 from .parts import relax_in_parts
 from .production import clearly_lower, sample_jobs
+from .provenance import RUNS, digests_of, write_down
 from .relax_and_refine import relax_candidates
 from .resources import Resources, check_potential
 from .runner import NOTE, Campaign
 
 __all__ = [
     "NOTE",
+    "RUNS",
     "SHIPPED",
     "Budget",
     "Campaign",
@@ -20,6 +22,7 @@ __all__ = [
     "RunOptions",
     "check_potential",
     "clearly_lower",
+    "digests_of",
     "framework_jobs",
     "guests_by_formula",
     "inpaint_jobs",
@@ -27,4 +30,5 @@ __all__ = [
     "relax_candidates",
     "relax_in_parts",
     "sample_jobs",
+    "write_down",
 ]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from chggen.campaign.options import GenerateOptions, PredictOptions
 from chggen.crystals import compositions, parse_formula, reduced, system_elements
 from chggen.errors import InputError
 from chggen.io import MAX_ATOMS
+
+_MOST_COMPOSITIONS: Final = 5_000  # of a system: 4,845 of four elements in 20 atoms take 10 s to list
+_MOST_MIXTURES: Final = 2_000_000  # that are tried out
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ def formulas_of(options: GenerateOptions) -> tuple[str, ...]:
         return (options.formula,)
     elements = system_elements(options.system)
     ends = [reduced(parse_formula(end)) for end in options.between]
+    _check_number(options, len(elements), [sum(end.values()) for end in ends])
     found = compositions(elements, options.max_atoms, ends)
     if not found:
         where = f" between {' and '.join(options.between)}" if options.between else ""
@@ -52,6 +58,20 @@ def formulas_of(options: GenerateOptions) -> tuple[str, ...]:
             "--max-atoms"
         )
     return tuple("".join(f"{s}{n if n > 1 else ''}" for s, n in counts.items()) for counts in found)
+
+
+def _check_number(options: PredictOptions, n_elements: int, ends: Sequence[int]) -> None:
+    """Raise InputError where a system has more compositions than can be listed or searched.
+
+    ends: numbers of atoms of the two compositions that are mixed, if there are such.
+    """
+    most = options.max_atoms
+    tried = most**2 * math.prod(ends) if ends else math.comb(most, n_elements)  # of which most are reduced formulas
+    limit = _MOST_MIXTURES if ends else _MOST_COMPOSITIONS
+    if tried > limit:
+        what = f"{options.system} in cells of up to {most} atoms has up to {tried:.3g} compositions"
+        remedy = "lower --max-atoms" if ends else "lower --max-atoms, or search --between two of them"
+        raise InputError(f"{what}; expected at most {limit}, so {remedy}")
 
 
 def formula_units(n_atoms: int, asked: Sequence[int], most_atoms: int) -> tuple[int, ...]:

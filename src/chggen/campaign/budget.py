@@ -6,6 +6,7 @@ resumed run asks for the very same candidates.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from chggen.campaign.arms import Arm, formula_units, formulas_of
 from chggen.campaign.options import GenerateOptions
 from chggen.crystals import parse_formula
 from chggen.errors import InputError
+from chggen.execution import Failure
 from chggen.generation import (
     AUTO,
     FILE,
@@ -36,9 +38,11 @@ from chggen.generation import (
 )
 from chggen.results import Candidate
 
+log = logging.getLogger(__name__)
 _STEADY: Final = 0.25  # part of the budget that keeps the first shares, so that no source or cell size is starved
 _SCALE: Final = 0.05  # eV/atom; an arm whose best candidate lies this far above the best of all gets 1/e
-_ROUND: Final = 8  # both the least number of candidates in a round and the largest number of rounds
+_ROUND: Final = 8  # least number of candidates in a round; later rounds are this part of what there is
+_MOST: Final = 1_000_000  # candidates of a run
 _NEAR: Final = 0.1  # eV/atom; the volume of a formula is learnt from candidates this near to its lowest
 
 
@@ -81,10 +85,11 @@ class Budget:
         self._prior = self._priors() if self.adaptive else {}
         self._turns = [] if self.adaptive else list(self._from_file() or self._in_turn())
         self.total = options.n * len(self.species) if self.adaptive else len(self._turns)
+        _check_total(self.total)
         self._stride = self.total if len(self.species) == 1 else options.n  # ranks between a candidate and its redraw
-        self._credit = dict.fromkeys(self._prior, 0.0)
+        self._credit = np.zeros(len(self._prior))
         self._asked: list[Arm] = []
-        self._found: dict[Arm, list[Candidate]] = {}
+        self._found: dict[str, dict[Arm, list[Candidate]]] = {}
 
     def check(self) -> None:
         """Draw the first start of each source that was named, so that a formula that does not fit is refused at once.
@@ -97,18 +102,27 @@ class Budget:
             if isinstance(start, SpaceGroupCell):
                 start = replace(start, learned=False)  # whether the group fits does not depend on who draws the cell
             if not isinstance(start, (LearnedCell, FinishedStart)):
-                start.draw(0)
+                try:
+                    start.draw(0)
+                except InputError:
+                    raise
+                except Exception:  # of a source that fails at times; then its candidates are failed rows
+                    log.warning("source %s failed in its first draw", arm.source, exc_info=True)
 
     def next_round(self) -> list[Job]:
         """Return the jobs of the next round.
+
+        A round is eight candidates, or one for each formula, or an eighth of what was asked for before, whichever is
+        most. It does not depend on how many candidates are wanted in all, so that a run that is asked for more makes
+        the same ones first.
 
         Call `learn` with the outcomes of one round before the next is asked for.
 
         Returns:
             The jobs; none after the last round.
         """
-        size = min(max(_ROUND, math.ceil(self.total / _ROUND)), self.total - len(self._asked))
         begun = len(self._asked)
+        size = min(max(_ROUND, len(self.species), math.ceil(begun / _ROUND)), self.total - begun)
         arms = list(self._picked(size)) if self.adaptive else self._turns[begun : begun + size]
         jobs = []
         indices = Counter((arm.formula, arm.units) for arm in self._asked)
@@ -132,9 +146,9 @@ class Budget:
         last = self._asked[len(self._asked) - len(outcomes) :]
         for arm, outcome in zip(last, outcomes, strict=True):
             if outcome is None:
-                self._found.setdefault(arm, [])
+                self._of_arm(arm)
             elif outcome.energy_per_atom is not None:  # without an energy it tells nothing about its arm
-                self._found.setdefault(arm, []).append(outcome)
+                self._of_arm(arm).append(outcome)
         if self.options.volume is None:
             for formula in dict.fromkeys(arm.formula for arm in last):
                 self._volumes[formula] = VolumePrior.of(self.species[formula]).given(self._volumes_near_best(formula))
@@ -158,15 +172,23 @@ class Budget:
         """Return what the candidate of this rank among those of an arm starts from."""
         if arm in self._finished:
             return self._finished[arm][rank]
+        content = {symbol: arm.units * n for symbol, n in self.species[arm.formula].items()}
         request = CellRequest(
-            species={symbol: arm.units * n for symbol, n in self.species[arm.formula].items()},
+            species=content,
             volume=self._volumes[arm.formula],
             rng=rng,
             rank=rank,
             stride=self._stride,
             space_group=self.options.space_group,
         )
-        return cell_sources()[arm.source].start(request)
+        try:
+            return cell_sources()[arm.source].start(request)
+        except InputError:
+            raise
+        except Exception as error:  # of any kind: it costs this candidate alone
+            log.warning("source %s failed", arm.source, exc_info=True)
+            reason = Failure.of(error).reason
+            return FinishedStructure(name=arm.source, source=arm.source, species=content, finished=reason)
 
     def _sources(self, formula: str, units: int, asked: Sequence[str]) -> list[str]:
         """Return which of the named sources have cells of so many formula units."""
@@ -210,6 +232,7 @@ class Budget:
                 f"sources {', '.join(asked)} have nothing for {', '.join(self.species)} in these cells: no prototype "
                 "is known, or the score model draws no cells; use --cells-from auto or other formula units"
             )
+        _check_total(self.options.n * sum(map(bool, sources.values())))
         for index in range(self.options.n):
             for (formula, units), own in sources.items():
                 if own:
@@ -238,13 +261,12 @@ class Budget:
         An arm collects its share for each candidate and pays 1 when it is picked; the one with most credit is next.
         What rounding owes an arm is therefore kept for later rounds.
         """
-        shares = self._shares()
+        arms, shares = list(self._prior), np.array(list(self._shares().values()))
         for _ in range(n):
-            for arm, share in shares.items():
-                self._credit[arm] += share
-            chosen = max(self._credit, key=self._credit.__getitem__)
+            self._credit += shares
+            chosen = int(np.argmax(self._credit))
             self._credit[chosen] -= 1
-            yield chosen
+            yield arms[chosen]
 
     def _shares(self) -> dict[Arm, float]:
         """Return the shares of the arms, given what is known by now.
@@ -252,28 +274,39 @@ class Budget:
         Arms get more the lower their best candidate lies, and formulas the nearer they come to the hull.
         """
         lowest = {formula: min(self._energies(formula), default=math.inf) for formula in self.species}
-        weights = {arm: prior * self._promise(arm, lowest[arm.formula]) for arm, prior in self._prior.items()}
+        above = {formula: self._above_hull(formula) for formula in self.species}
+        weights = {
+            arm: prior * self._promise(arm, lowest[arm.formula], above[arm.formula])
+            for arm, prior in self._prior.items()
+        }
         total = sum(weights.values())
         if not total:
             return self._prior
         return {arm: _STEADY * p + (1 - _STEADY) * weights[arm] / total for arm, p in self._prior.items()}
 
-    def _promise(self, arm: Arm, lowest: float) -> float:
-        """Return how much an arm promises, from 0 to 1, given the lowest energy of its formula, eV/atom.
+    def _promise(self, arm: Arm, lowest: float, above: float) -> float:
+        """Return how much an arm promises, from 0 to 1.
 
         It is 1 for an arm that was never tried, and for one that found the best candidate of a formula that reaches the
         hull. It is 0 where all candidates of the arm failed.
+
+        lowest, above: the lowest energy of its formula and how far that formula stays above the hull, eV/atom.
         """
-        if arm not in self._found:
-            height = 0.0
-        else:
-            height = min((_energy(c) for c in self._found[arm]), default=math.inf) - min(lowest, 1e9)
-        above = min((c.e_decomposition for c in self._of(arm.formula) if c.e_decomposition is not None), default=0.0)
+        found = self._found.get(arm.formula, {}).get(arm)
+        height = 0.0 if found is None else min(map(_energy, found), default=math.inf) - min(lowest, 1e9)
         return math.exp(-(height + max(above, 0.0)) / _SCALE)
+
+    def _above_hull(self, formula: str) -> float:
+        """Return the least decomposition energy of a formula, eV/atom; 0 where it has none."""
+        return min((c.e_decomposition for c in self._of(formula) if c.e_decomposition is not None), default=0.0)
+
+    def _of_arm(self, arm: Arm) -> list[Candidate]:
+        """Return the list of the good candidates of an arm that was tried, to read and to add to."""
+        return self._found.setdefault(arm.formula, {}).setdefault(arm, [])
 
     def _of(self, formula: str) -> Iterator[Candidate]:
         """Yield the good candidates of a formula."""
-        return (c for arm, found in self._found.items() if arm.formula == formula for c in found)
+        return (c for found in self._found.get(formula, {}).values() for c in found)
 
     def _energies(self, formula: str) -> list[float]:
         """Return the energies of the good candidates of a formula, eV/atom."""
@@ -283,6 +316,12 @@ class Budget:
         """Return the volumes of the candidates of a formula that lie near its lowest one, Å³/atom."""
         limit = min(self._energies(formula), default=math.inf) + _NEAR
         return [c.volume_per_atom for c in self._of(formula) if _energy(c) <= limit and c.volume_per_atom is not None]
+
+
+def _check_total(total: int) -> None:
+    """Raise InputError where a run is asked for more candidates than anybody can wait for."""
+    if total > _MOST:
+        raise InputError(f"that is {total} candidates in all; expected at most {_MOST}; lower n or the number of cells")
 
 
 def _energy(candidate: Candidate) -> float:

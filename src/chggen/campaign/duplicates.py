@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, cast
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from chggen.campaign.comparison import StructureComparison
+from chggen.campaign.comparison import Reduced, StructureComparison
 from chggen.campaign.relax_and_refine import SYMMETRY_COST, lower_id
 from chggen.results import Candidate, rank
 from chggen.symmetry import above_trivial, point_group_order
@@ -16,6 +18,8 @@ from chggen.symmetry import above_trivial, point_group_order
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+log = logging.getLogger(__name__)
+_Found = TypeVar("_Found")
 _ENERGY_WINDOW: Final = 0.02  # eV/atom between structures that are compared as duplicates
 # Structures that StructureMatcher, which scales volumes, finds equal can still be two states of one arrangement
 _VOLUME_WINDOW: Final = 0.05  # relative difference of the volumes above which they are not one structure
@@ -39,22 +43,35 @@ def duplicate_groups(
         For each structure the index of the first of its group: its own for those that stand for a group.
     """
     comparison = comparison or StructureComparison()
-    reduced = [comparison.reduced(structure) for structure in structures]
+    reduced = [_or_none(partial(comparison.reduced, structure)) for structure in structures]
     volumes = [structure.volume / len(structure) for structure in structures]
     groups: dict[tuple[int, ...], list[tuple[float, int]]] = {}  # contents of the cell → energy and index of the first
     first: list[int] = []
     for i, (own, energy) in enumerate(zip(reduced, energies, strict=True)):
+        if own is None:
+            first.append(i)
+            continue
         known = groups.setdefault(own.contents, [])
         within = known[bisect_left(known, (energy - 2 * _ENERGY_WINDOW,)) :]  # the exact window is tested below
         within = within[: bisect_left(within, (energy + 2 * _ENERGY_WINDOW,))]
         near = sorted(
             j for other, j in within if abs(energy - other) < _ENERGY_WINDOW and _near_in_volume(volumes[i], volumes[j])
         )
-        match = comparison.first_same(own, [reduced[j] for j in near])
+        others = [cast(Reduced, reduced[j]) for j in near]
+        match = _or_none(partial(comparison.first_same, own, others))
         if match is None and math.isfinite(energy):
             insort(known, (energy, i))
         first.append(i if match is None else near[match])
     return first
+
+
+def _or_none(compared: Callable[[], _Found | None]) -> _Found | None:
+    """Return what a comparison gives; None where it fails: a structure that cannot be compared is like no other."""
+    try:
+        return compared()
+    except Exception:  # pymatgen raises many kinds on odd cells
+        log.warning("a structure cannot be compared with others", exc_info=True)
+        return None
 
 
 def _near_in_volume(one: float, other: float) -> bool:
@@ -151,4 +168,5 @@ def with_duplicates(ranked: Sequence[Candidate], comparison: StructureComparison
 
 def _as_begun(candidate: Candidate, comparison: StructureComparison) -> bool:
     """Return whether relaxation led to no other structure."""
-    return comparison.same(cast("Structure", candidate.raw), cast("Structure", candidate.structure))
+    raw, structure = cast("Structure", candidate.raw), cast("Structure", candidate.structure)
+    return bool(_or_none(partial(comparison.same, raw, structure)))

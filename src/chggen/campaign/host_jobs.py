@@ -13,6 +13,7 @@ import numpy as np
 from chggen.campaign.options import InpaintOptions, PredictOptions
 from chggen.crystals import plain_formula
 from chggen.errors import InputError
+from chggen.execution import Failure
 from chggen.generation import (
     AUTO,
     AnywhereGuests,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _SHARE_ANYWHERE: Final = {"mixed": 0.25, "host": 0.0, "none": 1.0}  # share of fillings whose guests start anywhere
+
+_DENSEST: Final = 2.0  # Å³/atom; no crystal is denser, and the neighbours of its atoms would take for ever to count
 
 
 def guests_of(species: Mapping[str, int], asked: Sequence[str]) -> tuple[str, ...]:
@@ -121,12 +124,13 @@ def framework_jobs(parent: Candidate, guests: Sequence[str], options: PredictOpt
             return failed(candidate, "refine", "no tolerance up to 2 Å gives the framework a group above P1 and P-1")
         candidate = with_framework(candidate, refined)
         free_host = Host(framework=refined.structure, guests=host.guests)
-    except InputError as error:  # atoms that relaxing or symmetrising brought too close
-        return failed(candidate, "refine", str(error))
-    share = _SHARE_ANYWHERE[options.symmetry]
-    orbit_host = free_host
-    if share < 1:
-        orbit_host = _on_orbits_if_they_fit(free_host, parent.id, len(operations(crystal)[0]))
+        share = _SHARE_ANYWHERE[options.symmetry]
+        orbit_host = free_host
+        if share < 1:
+            orbit_host = _on_orbits_if_they_fit(free_host, parent.id, len(operations(crystal)[0]))
+    except Exception as error:  # such as atoms that relaxing or symmetrising brought too close
+        log.info("%s: no framework", parent.id, exc_info=not isinstance(error, InputError))
+        return failed(candidate, "refine", Failure.of(error).reason)
     jobs = []
     for k in range(options.per_framework):
         seed = _framework_seed(parent, options, k)
@@ -220,6 +224,12 @@ def _repeated(host: Structure, options: InpaintOptions) -> Structure:
     n_atoms = len(host) * math.prod(options.supercell)
     if n_atoms > MAX_ATOMS:
         raise InputError(f"that supercell has {n_atoms} atoms; expected at most {MAX_ATOMS}, so ask for a smaller one")
+    volume = host.volume * math.prod(options.supercell) / (n_atoms + sum(options.guests.values()))
+    if volume < _DENSEST:
+        raise InputError(
+            f"the host with these guests has {volume:.2g} Å³ for each atom; expected at least {_DENSEST:g} (diamond: "
+            "5.7); ask for fewer guests or a larger supercell"
+        )
     if options.sampler.anchor == "paper" and options.guests_from == PrototypeGuests.name:
         raise InputError("anchor paper starts guests anywhere, not on sites of prototypes; use clamp or renoise")
     if options.supercell != (1, 1, 1):

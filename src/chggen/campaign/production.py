@@ -173,7 +173,7 @@ def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, resources: Resources) ->
 def _screened(job: Job, made: Structure | str) -> Candidate:
     """Return the candidate of a raw structure, failed where there is none or where it is no sound crystal."""
     if isinstance(made, str):
-        return failed(job.candidate, "sample", made)
+        return failed(job.candidate, "draw", made)
     reason = reject_reason(made, job.start.species)
     if reason == NOT_FINITE:  # no structure to keep: spglib would take the whole process down with it
         return failed(job.candidate, "screen", reason)

@@ -6,8 +6,10 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Final, cast
 
@@ -17,6 +19,7 @@ from chggen.campaign.duplicates import outcome, survivors, with_duplicates
 from chggen.campaign.options import GenerateOptions, RunOptions
 from chggen.campaign.parts import rescore_in_parts
 from chggen.campaign.production import expected_seconds, lost_job, make_candidates
+from chggen.campaign.provenance import digests_of, write_down
 from chggen.campaign.relax_and_refine import unplaced
 from chggen.campaign.resources import Resources, check_potential
 from chggen.execution import Failure, Machine, Progress, Workers, batches_of, silent
@@ -63,21 +66,28 @@ class Campaign:
         self.resources = Resources(sampler=options.sampler, relax=options.relax, device=machine.device)
         self.resources.check()
         self.machine = machine
-        folder = getattr(results, "folder", None)
-        self.workers = Workers(machine, executor, None if folder is None else folder / NOTE)
+        self._options = options
+        self._folder: Path | None = getattr(results, "folder", None)
+        self.workers = Workers(machine, executor, None if self._folder is None else self._folder / NOTE)
         self.results = results
         self.progress = progress
         self._comparison = StructureComparison()
         self._said: set[str] = set()
 
     def __enter__(self) -> Campaign:
-        self.results.__enter__()
+        with ExitStack() as opened:
+            opened.enter_context(self.results)
+            if self._folder is not None:
+                given = self._options
+                digests = digests_of(given.sampler, given.relax, given.references)
+                write_down(self._folder, given.resolved(), self.machine, digests)
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.results.__exit__(kind, error, trace)
+        self._opened.__exit__(kind, error, trace)
 
     def budget(self, options: GenerateOptions) -> Budget:
         """Return the budget of the de novo candidates, checked.
@@ -130,8 +140,12 @@ class Campaign:
         for again in range(1, _REDRAWS + 1):
             made = self.results.candidates()
             open_ = [tries for tries in attempts if tries[0].start.symmetric and not _good(tries[-1], made)]
-            for tries in open_:
-                tries.append(tries[0].redraw(again))
+            for tries in list(open_):
+                try:
+                    tries.append(tries[0].redraw(again))
+                except Exception:  # of a source that fails: the candidate stays as it is
+                    log.warning("%s cannot be drawn anew", tries[0].candidate.id, exc_info=True)
+                    open_.remove(tries)
             if open_:
                 self._make_each(f"{stage}, redrawn {again}", [tries[-1] for tries in open_])
         made = self.results.candidates()

@@ -89,7 +89,11 @@ class AsePotential(Potential):
                 stress = np.array(atoms.get_stress(voigt=False), dtype=np.float64)
             except NotImplementedError:  # PropertyNotImplementedError of ASE is one
                 failures[k] = f"{self.name} gives no stress (relax with the cell fixed)"
-        except Exception as error:  # calculators raise anything on a bad crystal; it must cost no other crystal
+        except BaseException as error:  # calculators raise anything on a bad crystal; it must cost no other crystal
+            if hasattr(self.calculator, "reset"):
+                self.calculator.reset()  # else it may give what it had by then when it is asked again
+            if not isinstance(error, Exception):  # such as of one that exits
+                raise
             _LOG.info("%s failed on a crystal of %d atoms: %s", self.name, len(numbers), error)
             failures[k] = failure(self.name, error)
             return float("nan"), np.full((len(numbers), 3), np.nan), stress

@@ -28,7 +28,7 @@ def made_by_factory(name: str, scheme: str, form: str, remedy: str) -> Any:
         raise InputError(f"cannot read potential '{name}'; expected {form}; write it in that form")
     try:
         return getattr(importlib.import_module(parts[1]), parts[2])()
-    except Exception as error:  # whatever a foreign factory raises is the user's to read
+    except (Exception, SystemExit) as error:  # whatever a foreign factory raises is the user's to read
         raise InputError(
             f"potential '{name}' cannot be made ({type(error).__name__}: {error}); expected {form}; {remedy}"
         ) from error

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chggen.errors import InputError
+from chggen.io import digest
 from chggen.potential.level import Level, own_level
 
 if TYPE_CHECKING:
@@ -32,12 +35,14 @@ class RegisteredPotential:
         load: Called with a device (`cpu` or `cuda`), returns the potential. Heavy imports belong in here.
         refined_by: Name of the potential at whose level the survivors of a run are relaxed once more and ranked;
             None where there is none.
+        weights: Returns the files of its weights, whose digest is written down with each run.
     """
 
     name: str
     level: Level
     load: Callable[[str], Potential]
     refined_by: str | None = None
+    weights: Callable[[], Sequence[Path]] = tuple
 
 
 def _chgnet(name: str, weights: str, level: Level, refined_by: str | None = None) -> RegisteredPotential:
@@ -49,7 +54,12 @@ def _chgnet(name: str, weights: str, level: Level, refined_by: str | None = None
 
         return ChgnetPotential.load(weights, name=name, level=level.name, device=device)
 
-    return RegisteredPotential(name=name, level=level, load=load, refined_by=refined_by)
+    def files() -> list[Path]:
+        found = find_spec("chgnet")
+        places = [] if found is None else found.submodule_search_locations or []
+        return sorted(file for place in places for file in Path(place, "pretrained", weights).glob("*.tar"))
+
+    return RegisteredPotential(name=name, level=level, load=load, refined_by=refined_by, weights=files)
 
 
 _PBE: Final = Level(name="pbe", label="PBE (CHGNet)", error=0.03, caveat=_CAVEAT)
@@ -91,6 +101,27 @@ def potentials() -> dict[str, RegisteredPotential]:
 def levels() -> dict[str, Level]:
     """Return the levels of theory of all registered potentials by name, in the order of registration."""
     return {one.level.name: one.level for one in potentials().values()}
+
+
+def digest_of_potential(name: str) -> str | None:
+    """Return what stands for the weights of a potential.
+
+    Args:
+        name: Name of a registered potential, or `SCHEME:module:factory`.
+
+    Returns:
+        A digest of the files of its weights, or of the module of its factory; None where there are no such files.
+    """
+    if name in potentials():
+        files = list(potentials()[name].weights())
+    else:
+        try:
+            found = find_spec(name.split(":")[1])
+        except (ImportError, ValueError, IndexError):
+            found = None
+        files = [Path(found.origin)] if found is not None and found.has_location and found.origin else []
+    digests = [digest(file) for file in files if file.is_file()]
+    return ", ".join(digests) or None
 
 
 def level_named(name: str) -> Level:

@@ -25,7 +25,7 @@ def remaining(candidates: Sequence[Candidate]) -> tuple[list[str], list[int]]:
     """
     lost_at: dict[str, Callable[[Candidate], bool]] = {
         "framework": lambda c: c.failed_at == "refine" and c.raw is None,
-        "sampled": lambda c: c.failed_at == "sample",
+        "sampled": lambda c: c.failed_at in ("draw", "sample"),
         "screened": lambda c: c.failed_at == "screen",
         "relaxed": lambda c: c.failed_at == "relax",
         "refined": lambda c: c.failed_at == "refine" and c.raw is not None,

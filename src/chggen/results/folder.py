@@ -21,13 +21,15 @@ from chggen.results.summary import summary_text
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+_GROWING: Final = ("n",)  # options that may be raised: what was made stays, and more is made
 _VERSION: Final = "chggen_version"  # key of config.toml
 
 
 class Store:
     """One results folder, open for one run at a time: a context manager.
 
-    Opening it with the options of the run that made it continues that run. Other options are refused.
+    Opening it with the options of the run that made it continues that run, and so does asking for more candidates.
+    Other options are refused.
 
     Args:
         folder: The folder. It is made when it is opened.
@@ -81,12 +83,15 @@ class Store:
         kept = read_toml(path)
         for table in (kept, wanted):
             table.pop(_VERSION, None)  # a run may go on with another version
+        grown = {key: wanted[key] for key in _GROWING if _is_raised(kept.get(key), wanted.get(key))}
         for key in sorted(set(kept) | set(wanted)):
-            if kept.get(key) != wanted.get(key):
+            if kept.get(key) != wanted.get(key) and key not in grown:
                 raise InputError(
                     f"{self.folder} was made with {key} = {kept.get(key)!r}, now {wanted.get(key)!r} is asked for; "
                     "repeat the old options to resume or choose another --out"
                 )
+        if grown:
+            write_text(path, to_toml({**read_toml(path), **grown}))
 
     def put(self, candidates: Iterable[Candidate]) -> None:
         """Write candidates in one transaction: all of them, or none when one of them fails.
@@ -110,6 +115,11 @@ class Store:
         folder = self.folder / "structures"
         folder.mkdir(exist_ok=True)
         write_cifs(candidates, folder)
+
+
+def _is_raised(kept: Any, wanted: Any) -> bool:
+    """Return whether a number is a larger one now."""
+    return isinstance(kept, int) and isinstance(wanted, int) and wanted > kept
 
 
 @contextmanager

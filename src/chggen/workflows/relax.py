@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,7 @@ def relax_files(
     Raises:
         InputError: A file or an option cannot be read, the potential is unknown, or the folder holds other results.
     """
-    from chggen.campaign import Resources, check_potential
+    from chggen.campaign import Resources, check_potential, digests_of, write_down
 
     with kept_notes() as notes:
         structures = named_structures(paths, heed_held=True)
@@ -69,7 +70,9 @@ def relax_files(
         Candidate(id=name, stage="relax", formula=plain_formula(s.composition), seed=0, structure=s, raw=s)
         for name, s in structures.items()
     ]
-    with Store(out, table) as store:
+    with Store(out, table, structures=structures) as store:
+        files = [os.path.abspath(path) for path in paths]
+        write_down(store.folder, {**table, "files": files}, machine, digests_of(None, settings))
         for note in notes:
             log.info("%s", note)
         if folder is not None:
