@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ _LISTED: Final = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xy
 _SYMBOLS: Final = ("_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_symmetry_space_group_name_h_m")
 _HALL: Final = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
 _NUMBERS: Final = ("_space_group_it_number", "_symmetry_int_tables_number")
+_OPERATION: Final = re.compile(r"['\"]?[-+*/.,\s0-9xyzXYZ]+['\"]?")
 _MOST: Final = 1536  # operations; 192 of them with eight centrings of a magnetic cell
 _SAME: Final = 1e-2  # fractional; translations that differ by less are equal
 _MONOCLINIC: Final = range(3, 16)  # numbers of groups that differ by their unique axis, usually b
@@ -42,7 +44,7 @@ def choices_of(
     """
     if (magnetic := _magnetic(data, where)) is not None:
         return {"the magnetic group": _checked(magnetic, lattice, where)}, []
-    if listed := listed_values(data, *_LISTED):
+    if listed := _stated(data, *_LISTED):
         return {"as listed": _checked(_parsed(listed, where), lattice, where)}, []
     symbol, hall, number = (first_text(data, *keys) for keys in (_SYMBOLS, _HALL, _NUMBERS))
     try:
@@ -84,10 +86,14 @@ def listed_values(data: Mapping[str, Any], *keys: str) -> list[str]:
     """
     for key in keys:
         value = data.get(key)
-        values = value if isinstance(value, list) else [] if value is None else [value]
-        if values and values != ["?"]:
-            return [str(one) for one in values]
+        if value:
+            return [str(one) for one in value] if isinstance(value, list) else [str(value)]
     return []
+
+
+def _stated(data: Mapping[str, Any], *keys: str) -> list[str]:
+    """Return a column of operations, empty where it is missing or holds nothing but a sign that it is not known."""
+    return [text for text in listed_values(data, *keys) if text.strip() not in UNKNOWN]
 
 
 def _usual_axis(settings: dict[str, tuple[Setting, Operations]]) -> tuple[dict[str, Operations], list[str]]:
@@ -107,9 +113,9 @@ def _magnetic(data: Mapping[str, Any], where: str) -> Operations | None:
     from pymatgen.core.operations import MagSymmOp
     from pymatgen.symmetry.maggroups import MagneticSpaceGroup
 
-    if listed := listed_values(data, "_space_group_symop_magn_operation_xyz", "_space_group_symop_magn_operation"):
+    if listed := _stated(data, "_space_group_symop_magn_operation_xyz"):
         operations = [MagSymmOp.from_xyzt_str(_with_sign(text)) for text in listed]
-        centrings = listed_values(data, "_space_group_symop_magn_centering_xyz")
+        centrings = _stated(data, "_space_group_symop_magn_centering_xyz")
         shifts = [MagSymmOp.from_xyzt_str(_with_sign(text)) for text in centrings] or operations[:0]
         if not shifts:
             return _of(operations)
@@ -120,7 +126,7 @@ def _magnetic(data: Mapping[str, Any], where: str) -> Operations | None:
         )
     number = first_text(data, "_space_group_magn_number_bns")
     name = first_text(data, "_space_group_magn_name_bns")
-    if (number is None and name is None) or listed_values(data, *_LISTED):
+    if (number is None and name is None) or _stated(data, *_LISTED):
         return None
     change = first_text(data, "_space_group_magn_transform_bns_pp_abc") or "a,b,c;0,0,0"
     try:
@@ -153,6 +159,8 @@ def _parsed(texts: Sequence[str], where: str) -> Operations:
     found = []
     for text in texts:
         try:
+            if not _OPERATION.fullmatch(text):
+                raise ValueError
             found.append(SymmOp.from_xyz_str(text.strip("'\" ").lower()))
         except Exception:  # whatever a text leads to
             raise InputError(f"{where} lists the operation '{text[:40]}'; expected one such as -x,y+1/2,-z") from None

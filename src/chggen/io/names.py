@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -14,8 +13,9 @@ from chggen.io.text_files import COMPRESSED
 LONGEST: Final = 150
 """Most bytes of a name, so that files named after it, with what is added, fit any file system."""
 _ENDINGS: Final = (
-    ".cif", ".mcif", ".vasp", ".poscar", ".contcar", ".xyz", ".extxyz", ".json", ".res", ".xsf", ".cssr", ".txt",
+    ".cif", ".mcif", ".vasp", ".poscar", ".contcar", ".xyz", ".extxyz", ".json", ".res", ".xsf", ".cssr", ".txt", ".pt",
 )  # fmt: skip
+_SHOWN: Final = 40  # characters of a path in a list of several
 _TWIN: Final = "-P1"  # results write a second CIF under this ending
 
 
@@ -72,12 +72,12 @@ def safe(name: str) -> str:
         The name itself if it is safe. Else it has `_` for separators and control characters, hexadecimal digits for
         bytes that are no UTF-8, and a digest at its end if it was too long.
     """
-    text = os.fsencode(name).decode("utf-8", errors="backslashreplace").replace("\\x", "_")
+    text = "".join(f"_{ord(c) & 0xFF:02x}" if "\ud800" <= c <= "\udfff" else c for c in name)  # bytes that are no UTF-8
     text = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in text).strip()
     text = ("_" + text.lstrip(".") if text.startswith(".") else text) or "structure"
     if len(text.encode()) <= LONGEST:
         return text
-    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
     return text.encode()[: LONGEST - 9].decode(errors="ignore") + f"-{digest}"
 
 
@@ -88,7 +88,7 @@ def listed(files: Sequence[Path], most: int = 3) -> str:
         files: The files.
         most: How many are named.
     """
-    shown = ", ".join(_shortened(file) for file in files[:most])
+    shown = ", ".join(shortened(file) for file in files[:most])
     return shown if len(files) <= most else f"{shown} and {len(files) - most:,} more"
 
 
@@ -124,6 +124,11 @@ def _twinless(name: str) -> str:
     return name.removesuffix(_TWIN)
 
 
-def _shortened(file: Path) -> str:
+def shortened(file: PurePath) -> str:
+    """Return a path as a text of at most 40 characters, the end of it where it is longer.
+
+    Args:
+        file: Any path.
+    """
     text = str(file)
-    return text if len(text) <= 60 else f"…{text[-59:]}"
+    return text if len(text) <= _SHOWN else f"…{text[1 - _SHOWN :]}"

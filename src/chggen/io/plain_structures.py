@@ -67,11 +67,11 @@ def plain_structure(structure: Structure, where: str) -> tuple[Structure, list[s
     properties, dropped = _site_properties(structure)
     if dropped:
         notes.append(f"left out the site properties {', '.join(dropped)}, which are no plain values")
+    if ions.pop(_SHARED, None):
+        notes.append("took ions of one element that share a site as that element")
     for name, values in ions.items():
         if any(value is not None for value in values):
             properties.setdefault(name, values)
-    if ions.pop(_SHARED, None):
-        notes.append("took ions of one element that share a site as that element")
     lattice, frac = structure.lattice.matrix, structure.frac_coords
     if np.linalg.det(lattice) < 0:
         lattice, frac = 0.0 - lattice, 0.0 - frac  # no -0.0

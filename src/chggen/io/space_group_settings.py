@@ -142,7 +142,7 @@ def _tables() -> _Tables:
         for name in dict.fromkeys(names):
             by_name[name].append(setting)
     own = {name: list(found) for name, found in by_name.items()}
-    for old, new in _OLD_NAMES.items():
-        for name, other in ((old, new), (new, old)):
-            by_name[name] += [setting for setting in own.get(other, []) if setting not in by_name[name]]
+    for old, new in reversed(_OLD_NAMES.items()):  # of two old names for one new one the first stands for it
+        by_name[old] += [setting for setting in own.get(new, []) if setting not in by_name[old]]
+        by_name[new] = own.get(new, []) + [setting for setting in own.get(old, []) if setting not in own.get(new, [])]
     return _Tables({name: found for name, found in by_name.items() if found}, by_hall, dict(usual), dict(every))

@@ -13,7 +13,7 @@ from chggen.errors import InputError
 from chggen.io.ase_atoms import atoms_of_res, atoms_of_xyz, structure_of_atoms
 from chggen.io.cif_files import structures_of_cif
 from chggen.io.json_files import structures_of_json
-from chggen.io.names import distinct_names, listed, plain_path, safe, unused
+from chggen.io.names import distinct_names, listed, plain_path, safe, shortened, unused
 from chggen.io.notes import say
 from chggen.io.plain_structures import plain_structure
 from chggen.io.poscar_files import structure_of_poscar
@@ -164,8 +164,10 @@ def named_structures(paths: Sequence[Path], *, heed_held: bool = False) -> dict[
     if len(failed) == 1:
         raise failed[0][1]
     if failed:
-        names = listed([Path(file.name) for file, _ in failed])
-        raise InputError(f"{len(failed):,} of {len(files):,} files cannot be read: {names}; the first: {failed[0][1]}")
+        first, error = failed[0]
+        names = listed([Path(file.name) for file, _ in failed], 2)
+        reason = str(error).replace(str(first), shortened(Path(first.name)))
+        raise InputError(f"{len(failed):,} of {len(files):,} files cannot be read: {names}; the first: {reason}")
     say(notes)
     return dict(zip(unused([name for name, _ in found]), [structure for _, structure in found], strict=True))
 
