@@ -29,7 +29,7 @@ from chggen.stability.references import ReferenceEntry, References, write_refere
 
 _COMMANDS = (
     "predict", "generate", "inpaint", "relax", "refine", "hull", "references build", "references show", "train",
-    "export", "report",
+    "export", "report", "merge",
 )  # fmt: skip
 _EMT = "ase:ase.calculators.emt:EMT"
 _SITES = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
@@ -131,7 +131,7 @@ _BAD = {
     "guests in superscript": ("inpaint host.cif --guest Li=²", "must be ELEMENT=COUNT"),
     "references within no force": ("references build host.cif --fmax -1", "fmax: .* got -1"),
     "hull within no force": ("hull host.cif --fmax nan", "fmax above 0 eV/Å"),
-    "exporting from no database": ("export damaged", "is no database of candidates"),
+    "exporting from no database": ("export damaged", "no database of candidates"),
     "reporting on an empty database": ("report blank", "expected a results folder"),
     "endless volume": ("generate NaCl --volume inf", "volume: .* finite number"),
     "formula units without number": ("generate NaCl --formula-units 1,b", "--formula-units must be numbers"),
@@ -291,7 +291,15 @@ def test_generating_end_to_end(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     folder = tmp_path / "run"
     names = {p.name for p in folder.iterdir()} - {".lock"}
-    assert names == {"candidates.db", "summary.csv", "structures", "config.toml", "log.txt", "report.html"}
+    assert names == {
+        "candidates.db",
+        "summary.csv",
+        "structures",
+        "config.toml",
+        "log.txt",
+        "report.html",
+        "runs.jsonl",
+    }
     assert read_toml(folder / "config.toml")["chggen_version"] == __version__
     first, second = (Structure.from_file(folder / "structures" / f"NaCl-z1-000{k}-P1.cif") for k in (0, 1))
     assert first.volume / len(first) == pytest.approx(30, abs=1e-3)
@@ -351,7 +359,8 @@ def test_export_and_report_of_a_folder(chggen: Chggen) -> None:
     ran.write_text("a calculation")
     assert chggen("export", "run", "--to", "vasp")[0] == 0  # again, as after a kill
     assert ran.read_text() == "a calculation"
-    with Store(Path("run"), read_toml(Path("run/config.toml"))) as store:
+    options = {k: v for k, v in read_toml(Path("run/config.toml")).items() if not k.startswith("chggen_")}
+    with Store(Path("run"), options) as store:
         store.put([failed(replace(best, id="worse"), "relax", "not good any more")])
     for name in ("worse", "notes"):
         Path(f"run/export/cif/{name}.cif").write_text("here before")

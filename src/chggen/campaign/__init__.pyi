@@ -1,5 +1,6 @@
 from .budget import Budget
-from .duplicates import outcome
+from .comparison import StructureComparison
+from .duplicates import outcome, with_duplicates
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
 from .options import SHIPPED, GenerateOptions, InpaintOptions, PredictOptions, RunOptions
 from .parts import relax_in_parts
@@ -20,6 +21,7 @@ __all__ = [
     "PredictOptions",
     "Resources",
     "RunOptions",
+    "StructureComparison",
     "check_potential",
     "clearly_lower",
     "digests_of",
@@ -30,5 +32,6 @@ __all__ = [
     "relax_candidates",
     "relax_in_parts",
     "sample_jobs",
+    "with_duplicates",
     "write_down",
 ]

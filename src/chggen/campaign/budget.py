@@ -18,6 +18,7 @@ import numpy as np
 
 from chggen.campaign.arms import Arm, formula_units, formulas_of
 from chggen.campaign.options import GenerateOptions
+from chggen.campaign.shares import Found, Shares
 from chggen.crystals import parse_formula
 from chggen.errors import InputError
 from chggen.execution import Failure
@@ -39,11 +40,8 @@ from chggen.generation import (
 from chggen.results import Candidate
 
 log = logging.getLogger(__name__)
-_STEADY: Final = 0.25  # part of the budget that keeps the first shares, so that no source or cell size is starved
-_SCALE: Final = 0.05  # eV/atom; an arm whose best candidate lies this far above the best of all gets 1/e
 _ROUND: Final = 8  # least number of candidates in a round; later rounds are this part of what there is
 _MOST: Final = 1_000_000  # candidates of a run
-_NEAR: Final = 0.1  # eV/atom; the volume of a formula is learnt from candidates this near to its lowest
 
 
 class Budget:
@@ -87,9 +85,9 @@ class Budget:
         self.total = options.n * len(self.species) if self.adaptive else len(self._turns)
         _check_total(self.total)
         self._stride = self.total if len(self.species) == 1 else options.n  # ranks between a candidate and its redraw
-        self._credit = np.zeros(len(self._prior))
         self._asked: list[Arm] = []
-        self._found: dict[str, dict[Arm, list[Candidate]]] = {}
+        self._found = Found()
+        self._shares = Shares(self._prior, self._found)
 
     def check(self) -> None:
         """Draw the first start of each source that was named, so that a formula that does not fit is refused at once.
@@ -123,7 +121,7 @@ class Budget:
         """
         begun = len(self._asked)
         size = min(max(_ROUND, len(self.species), math.ceil(begun / _ROUND)), self.total - begun)
-        arms = list(self._picked(size)) if self.adaptive else self._turns[begun : begun + size]
+        arms = list(self._shares.picked(size)) if self.adaptive else self._turns[begun : begun + size]
         jobs = []
         indices = Counter((arm.formula, arm.units) for arm in self._asked)
         ranks = Counter(self._asked)
@@ -145,13 +143,12 @@ class Budget:
         """
         last = self._asked[len(self._asked) - len(outcomes) :]
         for arm, outcome in zip(last, outcomes, strict=True):
-            if outcome is None:
-                self._of_arm(arm)
-            elif outcome.energy_per_atom is not None:  # without an energy it tells nothing about its arm
-                self._of_arm(arm).append(outcome)
+            self._found.add(arm, outcome)
         if self.options.volume is None:
             for formula in dict.fromkeys(arm.formula for arm in last):
-                self._volumes[formula] = VolumePrior.of(self.species[formula]).given(self._volumes_near_best(formula))
+                self._volumes[formula] = VolumePrior.of(self.species[formula]).given(
+                    self._found.volumes_near_best(formula)
+                )
 
     def _job(self, arm: Arm, index: int, rank: int) -> Job:
         """Return a job of an arm; `index` counts those of its formula and cell size, `rank` those of the arm itself."""
@@ -255,74 +252,8 @@ class Budget:
                 shares |= {Arm(formula, z, name): share * of_size[z] / whole for name, share in share_of.items()}
         return shares
 
-    def _picked(self, n: int) -> Iterator[Arm]:
-        """Yield the arms of the next n candidates, as often as their shares say.
-
-        An arm collects its share for each candidate and pays 1 when it is picked; the one with most credit is next.
-        What rounding owes an arm is therefore kept for later rounds.
-        """
-        arms, shares = list(self._prior), np.array(list(self._shares().values()))
-        for _ in range(n):
-            self._credit += shares
-            chosen = int(np.argmax(self._credit))
-            self._credit[chosen] -= 1
-            yield arms[chosen]
-
-    def _shares(self) -> dict[Arm, float]:
-        """Return the shares of the arms, given what is known by now.
-
-        Arms get more the lower their best candidate lies, and formulas the nearer they come to the hull.
-        """
-        lowest = {formula: min(self._energies(formula), default=math.inf) for formula in self.species}
-        above = {formula: self._above_hull(formula) for formula in self.species}
-        weights = {
-            arm: prior * self._promise(arm, lowest[arm.formula], above[arm.formula])
-            for arm, prior in self._prior.items()
-        }
-        total = sum(weights.values())
-        if not total:
-            return self._prior
-        return {arm: _STEADY * p + (1 - _STEADY) * weights[arm] / total for arm, p in self._prior.items()}
-
-    def _promise(self, arm: Arm, lowest: float, above: float) -> float:
-        """Return how much an arm promises, from 0 to 1.
-
-        It is 1 for an arm that was never tried, and for one that found the best candidate of a formula that reaches the
-        hull. It is 0 where all candidates of the arm failed.
-
-        lowest, above: the lowest energy of its formula and how far that formula stays above the hull, eV/atom.
-        """
-        found = self._found.get(arm.formula, {}).get(arm)
-        height = 0.0 if found is None else min(map(_energy, found), default=math.inf) - min(lowest, 1e9)
-        return math.exp(-(height + max(above, 0.0)) / _SCALE)
-
-    def _above_hull(self, formula: str) -> float:
-        """Return the least decomposition energy of a formula, eV/atom; 0 where it has none."""
-        return min((c.e_decomposition for c in self._of(formula) if c.e_decomposition is not None), default=0.0)
-
-    def _of_arm(self, arm: Arm) -> list[Candidate]:
-        """Return the list of the good candidates of an arm that was tried, to read and to add to."""
-        return self._found.setdefault(arm.formula, {}).setdefault(arm, [])
-
-    def _of(self, formula: str) -> Iterator[Candidate]:
-        """Yield the good candidates of a formula."""
-        return (c for found in self._found.get(formula, {}).values() for c in found)
-
-    def _energies(self, formula: str) -> list[float]:
-        """Return the energies of the good candidates of a formula, eV/atom."""
-        return [_energy(c) for c in self._of(formula)]
-
-    def _volumes_near_best(self, formula: str) -> list[float]:
-        """Return the volumes of the candidates of a formula that lie near its lowest one, Å³/atom."""
-        limit = min(self._energies(formula), default=math.inf) + _NEAR
-        return [c.volume_per_atom for c in self._of(formula) if _energy(c) <= limit and c.volume_per_atom is not None]
-
 
 def _check_total(total: int) -> None:
     """Raise InputError where a run is asked for more candidates than anybody can wait for."""
     if total > _MOST:
         raise InputError(f"that is {total} candidates in all; expected at most {_MOST}; lower n or the number of cells")
-
-
-def _energy(candidate: Candidate) -> float:
-    return math.inf if candidate.energy_per_atom is None else candidate.energy_per_atom

@@ -224,8 +224,9 @@ def _repeated(host: Structure, options: InpaintOptions) -> Structure:
     n_atoms = len(host) * math.prod(options.supercell)
     if n_atoms > MAX_ATOMS:
         raise InputError(f"that supercell has {n_atoms} atoms; expected at most {MAX_ATOMS}, so ask for a smaller one")
-    volume = host.volume * math.prod(options.supercell) / (n_atoms + sum(options.guests.values()))
-    if volume < _DENSEST:
+    whole = n_atoms + sum(options.guests.values())
+    volume = host.volume * math.prod(options.supercell) / max(whole, 1)
+    if 0 < volume < _DENSEST and whole <= MAX_ATOMS:  # more atoms than that are refused as such
         raise InputError(
             f"the host with these guests has {volume:.2g} Å³ for each atom; expected at least {_DENSEST:g} (diamond: "
             "5.7); ask for fewer guests or a larger supercell"

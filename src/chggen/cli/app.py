@@ -238,6 +238,19 @@ def report(
     typer.echo(f"report in {write_report(folder, out)}")
 
 
+@app.command()
+def merge(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the merged results.")],
+) -> None:
+    """Join the candidates of results folders, such as those of several machines, in one."""
+    from chggen.cli.ending import writes_to
+    from chggen.workflows import merge_folders
+
+    writes_to(out)
+    _show(merge_folders(folders, out), out)
+
+
 @contextmanager
 def _watched(folder: Path) -> Iterator[Callable[[str, int, int, int], None]]:
     """Show stage, counts, failures and time left while a run goes on that writes to a folder."""

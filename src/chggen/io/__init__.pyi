@@ -6,6 +6,7 @@ from .digests import digest, digest_of_folder, fingerprint
 from .folders import LONGEST_NAME, check_name, inside, locked, writable_folder
 from .foreign_json import read_foreign_json, without_foreign_classes
 from .limits import Between, check_limits
+from .names import distinct_names
 from .notes import kept_notes
 from .plain_structures import HELD, MOMENTS, OXIDATION_STATES
 from .selective_dynamics import held_atoms
@@ -33,6 +34,7 @@ __all__ = [
     "clear_leftovers",
     "digest",
     "digest_of_folder",
+    "distinct_names",
     "fingerprint",
     "from_table",
     "held_atoms",

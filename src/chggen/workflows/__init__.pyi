@@ -1,10 +1,12 @@
 from .generate import run_generate
 from .inpaint import run_inpaint
+from .merge import merge_folders
 from .predict import run_predict
 from .relax import relax_files
 from .results import results_of
 
 __all__ = [
+    "merge_folders",
     "relax_files",
     "results_of",
     "run_generate",

@@ -1,0 +1,138 @@
+"""Shares of the arms of a budget: those that do better get more of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import numpy as np
+
+from chggen.campaign.arms import Arm
+from chggen.results import Candidate
+
+_STEADY: Final = 0.25  # part of the budget that keeps the first shares, so that no source or cell size is starved
+_SCALE: Final = 0.05  # eV/atom; an arm whose best candidate lies this far above the best of all gets 1/e
+_NEAR: Final = 0.1  # eV/atom; the volume of a formula is learnt from candidates this near to its lowest
+
+
+class Found:
+    """What has come of the arms so far."""
+
+    def __init__(self) -> None:
+        self._by_formula: dict[str, dict[Arm, list[Candidate]]] = {}
+
+    def add(self, arm: Arm, outcome: Candidate | None) -> None:
+        """Take in what came of an arm.
+
+        Args:
+            arm: The arm.
+            outcome: A good candidate, or None where none came. One without an energy tells nothing about its arm.
+        """
+        if outcome is None:
+            self._of_arm(arm)
+        elif outcome.energy_per_atom is not None:
+            self._of_arm(arm).append(outcome)
+
+    def lowest_of(self, arm: Arm) -> float | None:
+        """Return the lowest energy of an arm, eV/atom; inf where all failed, None where it was never tried.
+
+        Args:
+            arm: The arm.
+        """
+        found = self._by_formula.get(arm.formula, {}).get(arm)
+        return None if found is None else min(map(_energy, found), default=math.inf)
+
+    def lowest(self, formula: str) -> float:
+        """Return the lowest energy of a formula, eV/atom; inf where it has none.
+
+        Args:
+            formula: The formula.
+        """
+        return min(map(_energy, self._of(formula)), default=math.inf)
+
+    def above_hull(self, formula: str) -> float:
+        """Return the least decomposition energy of a formula, eV/atom; 0 where it has none.
+
+        Args:
+            formula: The formula.
+        """
+        return min((c.e_decomposition for c in self._of(formula) if c.e_decomposition is not None), default=0.0)
+
+    def volumes_near_best(self, formula: str) -> list[float]:
+        """Return the volumes of the candidates of a formula that lie near its lowest one, Å³/atom.
+
+        Args:
+            formula: The formula.
+        """
+        limit = self.lowest(formula) + _NEAR
+        return [c.volume_per_atom for c in self._of(formula) if _energy(c) <= limit and c.volume_per_atom is not None]
+
+    def _of_arm(self, arm: Arm) -> list[Candidate]:
+        return self._by_formula.setdefault(arm.formula, {}).setdefault(arm, [])
+
+    def _of(self, formula: str) -> Iterator[Candidate]:
+        return (c for found in self._by_formula.get(formula, {}).values() for c in found)
+
+
+class Shares:
+    """Which arm is next where all share one budget.
+
+    Args:
+        prior: The shares that the arms begin with; they sum to 1.
+        found: What has come of them, which others add to.
+    """
+
+    def __init__(self, prior: Mapping[Arm, float], found: Found) -> None:
+        self._prior = prior
+        self._found = found
+        self._credit = np.zeros(len(prior))
+
+    def picked(self, n: int) -> Iterator[Arm]:
+        """Yield the arms of the next n candidates, as often as their shares say.
+
+        An arm collects its share for each candidate and pays 1 when it is picked; the one with most credit is next.
+        What rounding owes an arm is therefore kept for later rounds.
+
+        Args:
+            n: Number of candidates.
+        """
+        arms, shares = list(self._prior), np.array(list(self._now().values()))
+        for _ in range(n):
+            self._credit += shares
+            chosen = int(np.argmax(self._credit))
+            self._credit[chosen] -= 1
+            yield arms[chosen]
+
+    def _now(self) -> Mapping[Arm, float]:
+        """Return the shares of the arms, given what is known by now.
+
+        Arms get more the lower their best candidate lies, and formulas the nearer they come to the hull.
+        """
+        formulas = dict.fromkeys(arm.formula for arm in self._prior)
+        lowest = {formula: self._found.lowest(formula) for formula in formulas}
+        above = {formula: self._found.above_hull(formula) for formula in formulas}
+        weights = {
+            arm: prior * self._promise(arm, lowest[arm.formula], above[arm.formula])
+            for arm, prior in self._prior.items()
+        }
+        total = sum(weights.values())
+        if not total:
+            return self._prior
+        return {arm: _STEADY * p + (1 - _STEADY) * weights[arm] / total for arm, p in self._prior.items()}
+
+    def _promise(self, arm: Arm, lowest: float, above: float) -> float:
+        """Return how much an arm promises, from 0 to 1.
+
+        It is 1 for an arm that was never tried, and for one that found the best candidate of a formula that reaches the
+        hull. It is 0 where all candidates of the arm failed.
+
+        lowest, above: the lowest energy of its formula and how far that formula stays above the hull, eV/atom.
+        """
+        own = self._found.lowest_of(arm)
+        height = 0.0 if own is None else own - min(lowest, 1e9)
+        return math.exp(-(height + max(above, 0.0)) / _SCALE)
+
+
+def _energy(candidate: Candidate) -> float:
+    return math.inf if candidate.energy_per_atom is None else candidate.energy_per_atom
