@@ -136,3 +136,29 @@ def test_failed_candidates_stay_as_they_are(resources: Resources) -> None:
     found = relax_candidates([gone, _candidate(FCC, "b")], resources, [True, True])
     assert found[0] is gone
     assert found[1].status == "ok"
+
+
+def test_energy_forces_stress_and_marks_are_those_of_the_final_structure(resources: Resources) -> None:
+    blurred = FCC.copy().perturb(0.05, seed=1)
+    blurred.add_site_property("guest", [True, False, False, False])
+    (found,) = relax_candidates([_candidate(blurred)], resources)
+    assert found.refined_symprec is not None
+    assert found.structure is not None
+    assert found.space_group == 225
+    (end,) = relax([found.structure], potential=resources.potential(), fix_cell=True, max_steps=0)
+    assert end.forces is not None
+    assert end.stress is not None
+    assert found.energy_per_atom == pytest.approx(end.energy_per_atom, abs=1e-12)
+    np.testing.assert_allclose(found.forces or (), end.forces, atol=1e-10)
+    xx, yy, zz, yz, xz, xy = found.stress or ()
+    np.testing.assert_allclose([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]], end.stress, atol=1e-10)
+    assert found.structure.site_properties["guest"] == [True, False, False, False]
+
+
+def test_what_a_saddle_falls_to_keeps_the_marks_of_guests(resources: Resources) -> None:
+    start = SIMPLE.copy()
+    start.add_site_property("guest", [True])
+    saddle, lower = relax_candidates([_candidate(start)], resources, [True])
+    for c in (saddle, lower):
+        assert c.structure is not None
+        assert c.structure.site_properties["guest"] == [True]

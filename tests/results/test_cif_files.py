@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
+from chggen.errors import InputError
 from chggen.results.candidate import Candidate
-from chggen.results.cif_files import write_cifs
+from chggen.results.cif_files import cif_names, write_cifs
 from chggen.symmetry import space_group
 
 _CRYSTALS = {
@@ -81,3 +83,91 @@ def test_only_what_is_missing_or_changed_is_written(tmp_path: Path) -> None:
     refined = replace(_candidate(moved), refined_symprec=0.1, refined_rms=0.01, refined_max=0.02)
     assert written(refined) == [True, True]
     assert "symmetrised at 0.1 Å" in paths[0].read_text()
+
+
+def _spinel() -> Structure:
+    """Magnetite in its primitive cell: the four octahedral iron atoms are one orbit of 227."""
+    sites = [[0, 0, 0], [0.625] * 3, [0.38] * 3]
+    return Structure.from_spacegroup(227, Lattice.cubic(8.4), ["Fe", "Fe", "O"], sites).get_primitive_structure()
+
+
+def _texts(folder: Path, structure: Structure, **fields: Any) -> tuple[str, str]:
+    write_cifs([replace(_candidate(structure), **fields)], folder)
+    return (folder / "a.cif").read_text(), (folder / "a-P1.cif").read_text()
+
+
+@pytest.mark.parametrize("way", ["species", "spins", "property"])
+def test_the_file_has_the_symmetry_of_the_elements_whatever_decorates_the_atoms(tmp_path: Path, way: str) -> None:
+    spinel = _spinel()
+    charges = [3.0 if k % 2 else 2.0 for k in range(6)] + [-2.0] * 8
+    if way == "property":
+        spinel.add_site_property("oxidation_state", charges)
+    else:
+        spinel.add_oxidation_state_by_site(charges)
+    if way == "spins":
+        spinel.add_spin_by_site([5, -4] * 3 + [0] * 8)
+    assert space_group(spinel, 0.01) == 227
+    text, twin = _texts(tmp_path, spinel, space_group=227, space_group_loose=227)
+    assert "_symmetry_Int_Tables_number   227\n" in text
+    assert "left out, since equivalent atoms differ in it: oxidation state" in text
+    back = Structure.from_file(tmp_path / "a.cif")
+    assert space_group(back, 0.01) == 227
+    assert back.composition.element_composition.reduced_formula == "Fe3O4"
+    assert StructureMatcher(scale=False).fit(
+        _spinel(), Structure(back.lattice, [s.Z for s in back.species], back.frac_coords)
+    )
+    stated = [getattr(s, "oxi_state", None) for s in Structure.from_file(tmp_path / "a-P1.cif").species]
+    assert sorted(stated) == sorted(charges)
+    assert "spin" not in text + twin
+
+
+def test_what_equivalent_atoms_agree_in_is_kept(tmp_path: Path) -> None:
+    spinel = _spinel()
+    spinel.add_oxidation_state_by_site([2, 2, 3, 3, 3, 3] + [-2] * 8)  # the tetrahedral ones, the octahedral ones
+    spinel.add_site_property("guest", [True] * 2 + [False] * 12)
+    text, twin = _texts(tmp_path, spinel)
+    assert "left out" not in text
+    columns = [line.split() for line in text.splitlines() if line.startswith(("  Fe", "  O"))][-3:]
+    assert sorted((row[0], row[-1]) for row in columns) == [("Fe2+", "yes"), ("Fe3+", "no"), ("O2-", "no")]
+    assert text.count("_atom_site_chggen_guest") == twin.count("_atom_site_chggen_guest") == 1
+    assert sum(line.endswith("  yes") for line in twin.splitlines()) == 2
+
+
+def test_a_guest_that_is_equivalent_to_an_atom_of_the_host_is_marked_in_p1_only(tmp_path: Path) -> None:
+    spinel = _spinel()
+    spinel.add_site_property("guest", [k == 0 for k in range(14)])
+    text, twin = _texts(tmp_path, spinel)
+    assert "_symmetry_Int_Tables_number   227\n" in text
+    assert "left out, since equivalent atoms differ in it: being a guest" in text
+    assert sum(line.endswith("  yes") for line in twin.splitlines()) == 1
+    assert sum(line.endswith("  no") for line in twin.splitlines()) == 13
+
+
+def test_labels_are_kept_where_they_tell_atoms_apart(tmp_path: Path) -> None:
+    salt = Structure.from_spacegroup(*_CRYSTALS[225][:2], ["Na", "Cl"], _CRYSTALS[225][2])
+    for site in salt:
+        site.label = f"{site.specie.symbol}_mine"
+    text, twin = _texts(tmp_path, salt)
+    assert "Na_mine" in text
+    assert "Cl_mine" in text
+    assert "_mine" not in twin  # four atoms would share one
+
+
+def test_candidates_named_like_the_files_of_others_have_their_own(tmp_path: Path) -> None:
+    cubic, body = Lattice.cubic(3), [[0, 0, 0], [0.5, 0.5, 0.5]]
+    elements = {"x": "Na", "x-P1": "K", "x-P1_": "Rb", "x-P1-P1": "Cs"}
+    crystals = {name: Structure(cubic, [element] * 2, body) for name, element in elements.items()}
+    write_cifs([_candidate(crystal, name) for name, crystal in crystals.items()], tmp_path)
+    assert len(list(tmp_path.iterdir())) == 8
+    for name, element in elements.items():
+        for file in cif_names(name):
+            assert Structure.from_file(tmp_path / file).elements[0].symbol == element
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "/tmp/x", ".."])
+def test_nothing_is_written_outside_of_the_folder(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "structures"
+    folder.mkdir()
+    with pytest.raises(InputError, match="rename it"):
+        write_cifs([_candidate(_spinel(), name)], folder)
+    assert list(tmp_path.rglob("*")) == [folder]

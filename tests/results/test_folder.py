@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +18,7 @@ from ase.db import connect
 from pymatgen.core import Lattice, Structure
 
 from chggen.errors import InputError
+from chggen.io import whole
 from chggen.results.candidate import Candidate
 from chggen.results.database import read_candidates
 from chggen.results.folder import Store
@@ -40,7 +45,6 @@ _CONTRACT = [
     "level",
     "e_decomposition",
     "decomposition_products",
-    "hull_warning",
     "energy_per_atom_r2scan",
     "e_decomposition_r2scan",
     "known_as",
@@ -138,13 +142,24 @@ def test_the_summary_has_the_columns_of_the_contract(tmp_path: Path) -> None:
         store.export([_failed(), _candidate()])
     with (tmp_path / "summary.csv").open(newline="") as handle:
         head, *rows = list(csv.reader(handle))
-    assert head == _CONTRACT
+    assert head[: len(_CONTRACT)] == _CONTRACT
+    assert set(head[len(_CONTRACT) :]) >= {
+        "space_group_symbol",
+        "volume",
+        "density",
+        "confidence",
+        "found_by",
+        "answer",
+    }
     failed, good = (dict(zip(head, row, strict=True)) for row in rows)
     assert failed["id"] == "NaCl-z4-0001"  # the order given
     assert failed["reason"] == _failed().reason
     assert failed["n_atoms"] == failed["energy_per_atom"] == failed["converged"] == ""
     assert (good["n_atoms"], good["seed"], good["converged"]) == ("8", str(2**61 + 1), "True")
     assert float(good["volume_per_atom"]) == pytest.approx(5.64**3 / 8, abs=1e-5)
+    assert float(good["volume"]) == pytest.approx(5.64**3, abs=1e-4)
+    assert float(good["density"]) == pytest.approx(2.164, abs=1e-3)  # of rock salt
+    assert good["space_group_symbol"] == "Fm-3m"
 
 
 def test_structures_are_written_symmetrised_and_in_p1(tmp_path: Path) -> None:
@@ -186,7 +201,7 @@ def test_a_lock_file_of_a_killed_run_blocks_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"n": 3}, "n = 2, now 3"),
+        ({"n": 1}, "n = 2, now 1"),
         ({"units": [1]}, r"units = \[1, 2\], now \[1\]"),
         ({"volume": 9.5}, "volume = None, now 9.5"),
         ({"relax": {"fmax": 0.2}}, r"relax = \{'fmax': 0.1\}, now \{'fmax': 0.2\}"),
@@ -224,9 +239,9 @@ def test_a_database_that_is_none_is_refused_and_left(tmp_path: Path) -> None:
     with Store(tmp_path, _OPTIONS):
         pass
     (tmp_path / "candidates.db").write_text("no database\n" * 100)
-    with pytest.raises(InputError, match=r"candidates\.db is no database"), Store(tmp_path, _OPTIONS):
+    with pytest.raises(InputError, match=r"candidates\.db is damaged or no database"), Store(tmp_path, _OPTIONS):
         pass
-    with pytest.raises(InputError, match=r"candidates\.db is no database"):
+    with pytest.raises(InputError, match=r"candidates\.db is damaged or no database"):
         read_candidates(tmp_path)
     (tmp_path / "candidates.db").unlink()
     with Store(tmp_path, _OPTIONS):  # refusing leaves the folder unlocked
@@ -242,3 +257,101 @@ def test_numbers_of_the_summary_are_rounded() -> None:
     one = Candidate(id="a", stage="generate", formula="Na", seed=1, level="pbe", energies={"pbe": -1.23456789})
     text = summary_text([one])
     assert ",-1.23457," in text
+
+
+def test_the_likeliest_crystal_of_each_formula_is_marked() -> None:
+    found = {"level": "pbe", "n_found": 1, "found_by": "bravais"}
+    high = replace(_candidate("high"), energies={"pbe": -3.0}, **found)
+    low = replace(_candidate("low"), energies={"pbe": -3.2}, **found)
+    twin = replace(_candidate("twin"), energies={"pbe": -3.1}, duplicate_of="low")
+    rows = csv.DictReader(io.StringIO(summary_text([low, twin, high, _failed()])))
+    told = {row["id"]: (row["answer"], row["confidence"], row["found_by"]) for row in rows}
+    assert told["low"] == ("True", "low", "bravais")
+    assert told["high"] == ("False", "low", "bravais")
+    assert told["twin"] == ("False", "", "")
+    assert told[_failed().id] == ("", "", "")
+
+
+@pytest.mark.parametrize("sign", list("=+-@\t\r"))
+def test_text_is_no_formula_of_a_spreadsheet_and_numbers_stay_numbers(sign: str) -> None:
+    text = f"{sign}1+1"
+    one = replace(_candidate(text), reason=text, energies={"pbe": -3.5}, formula="NaCl", seed=5)
+    (row,) = csv.DictReader(io.StringIO(summary_text([one])))
+    assert row["id"] == row["reason"] == f"'{text}".replace("\r", "\n")
+    assert (row["energy_per_atom"], row["seed"], row["formula"]) == ("-3.5", "5", "NaCl")
+
+
+def test_every_column_is_explained() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "summary-csv.md").read_text()
+    explained = {
+        name
+        for line in page.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
+    columns = set(summary_row(_candidate(), ["LEVEL"]))
+    assert columns - explained == set()
+    assert explained - columns == set()
+
+
+def test_a_folder_of_another_version_is_refused_by_what_is_unknown(tmp_path: Path) -> None:
+    with Store(tmp_path, _OPTIONS) as store:
+        store.put([_candidate()])
+    path = tmp_path / "config.toml"
+    text = path.read_text()
+    path.write_text("future = 1\n" + text)
+    with (
+        pytest.raises(InputError, match=r"config\.toml has future, which chggen .* does not know"),
+        Store(tmp_path, _OPTIONS),
+    ):
+        pass
+    path.write_text(text.replace("chggen_format = 2", "chggen_format = 99"))
+    assert path.read_text() != text
+    with pytest.raises(InputError, match=r"chggen_format = 99 .*update chggen"), Store(tmp_path, _OPTIONS):
+        pass
+    path.write_text("".join(line for line in text.splitlines(True) if "chggen_format" not in line))
+    with Store(tmp_path, _OPTIONS) as store:  # of the version before, which stated no format
+        assert len(store.candidates()) == 1
+
+
+def test_what_a_killed_run_left_is_gone_when_the_folder_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path, _OPTIONS) as store:
+        store.export([_candidate()])
+    kept = sorted(p for p in tmp_path.rglob("*"))
+    with whole(tmp_path / "a.csv") as left, whole(tmp_path / "structures" / "a.cif") as other:
+        for name in (left, Path(f"{left}-journal"), other):
+            name.write_text("half")
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "kill", _no_such_process)
+            with Store(tmp_path, _OPTIONS):
+                assert sorted(p for p in tmp_path.rglob("*")) == kept
+        left.touch()
+        other.touch()
+
+
+def _no_such_process(*_: object) -> None:
+    raise ProcessLookupError
+
+
+def test_names_that_lead_elsewhere_are_refused_in_inputs(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(InputError, match="separator of folders"), Store(folder, _OPTIONS, structures={"../x": _salt()}):
+        pass
+    assert not list(tmp_path.glob("x*"))
+
+
+@pytest.mark.parametrize("name", ["log.txt", "summary.csv", "structures", "inputs", ".lock", "config.toml"])
+def test_what_is_in_the_way_is_refused_before_anything_is_computed(tmp_path: Path, name: str) -> None:
+    if "." in name:
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=re.escape(name)), Store(tmp_path, _OPTIONS):
+        pass
+    if name != ".lock" and hasattr(os, "mkfifo") and "." in name:
+        (tmp_path / name).rmdir()
+        os.mkfifo(tmp_path / name)  # which would never end
+        with pytest.raises(InputError, match=re.escape(name)), Store(tmp_path, _OPTIONS):
+            pass

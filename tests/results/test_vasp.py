@@ -119,3 +119,21 @@ def test_without_the_extra_flows_are_refused(zns, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"flows need atomate2; install chggen\[dft\]"):
         dft.write_flow(zns, tmp_path / "flow.json")
     assert not list(tmp_path.iterdir())
+
+
+def test_moments_stand_in_the_order_of_poscar(tmp_path):
+    iron = Structure(Lattice.cubic(4), ["O", "Fe", "O", "Fe"], [[0.5, 0.5, 0], [0, 0, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+    folder = write_vasp(iron, tmp_path / "a", (0.04, 3.6789, 0.26, 1.24))
+    for step in ("1-pbesol", "2-r2scan"):
+        poscar = Poscar.from_file(folder / step / "POSCAR", check_for_potcar=False)
+        moments = [float(one) for one in Incar.from_file(folder / step / "INCAR")["MAGMOM"]]
+        assert dict(zip(map(tuple, poscar.structure.frac_coords.tolist()), moments, strict=True)) == {
+            (0.5, 0.5, 0): 0.0,
+            (0, 0, 0): 3.7,
+            (0.5, 0, 0.5): 0.3,
+            (0, 0.5, 0.5): 1.2,
+        }
+        assert poscar.site_symbols == ["Fe", "O"]
+    assert "MAGMOM" in (folder / "README").read_text()
+    plain = write_vasp(iron, tmp_path / "b")
+    assert "MAGMOM" not in (plain / "README").read_text()

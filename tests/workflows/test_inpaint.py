@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from ase.db import connect
 from pymatgen.core import Lattice, Structure
 
 import chggen
@@ -49,3 +52,25 @@ def test_guests_on_orbits_leave_the_symmetrised_host_as_it_is() -> None:
         assert c.framework_max is not None
         assert 0.001 < c.framework_max < 0.04
         np.testing.assert_array_equal(c.raw.frac_coords[:4], found[0].raw.frac_coords[:4])  # type: ignore[union-attr]
+
+
+def test_guests_are_told_from_the_host_to_the_end(tmp_path: Path) -> None:
+    host = Structure.from_spacegroup(225, Lattice.cubic(4.0), ["Cu"], [[0, 0, 0]])
+    quick: dict[str, Any] = {
+        "levels": 4,
+        "potential": "ase:ase.calculators.emt:EMT",
+        "fmax": 5.0,
+        "workers": 1,
+    }
+    found = chggen.inpaint(host, {"Cu": 1}, n=2, out=tmp_path, **quick)
+    plain = chggen.generate("Cu", n=1, formula_units=[2], **quick)
+    for c in found:
+        for structure in (c.raw, c.structure):
+            assert structure is not None
+            assert structure.site_properties["guest"] == [False] * 4 + [True]
+        if c.energy_per_atom is not None:
+            atoms = connect(tmp_path / "candidates.db").get(candidate=c.id).toatoms()
+            assert atoms.get_potential_energy() == c.energy_per_atom * 5
+            assert atoms.get_tags().tolist() == [0, 0, 0, 0, 1]
+    assert any(c.energy_per_atom is not None for c in found)
+    assert all("guest" not in c.structure.site_properties for c in plain if c.structure is not None)

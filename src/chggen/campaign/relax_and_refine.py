@@ -12,6 +12,7 @@ import numpy as np
 from chggen.campaign.resources import Resources
 from chggen.execution import at_stage
 from chggen.generation import KEPT
+from chggen.io import held_atoms
 from chggen.relaxation import Relaxed, displacement, relax, write_trajectory
 from chggen.results import Candidate, failed
 from chggen.symmetry import operations, refine, space_group
@@ -24,6 +25,7 @@ _LADDER: Final = (0.5, 0.3, 0.1, 0.03)  # Å; symprecs tried when a relaxed stru
 SYMMETRY_COST: Final = 0.005  # eV/atom; symmetrising that costs more is not done
 _PUSH: Final = 0.05  # Å; root mean square displacement of an atom when it is pushed in the saddle check
 _STRAIN: Final = 0.01  # standard deviation of the strain of the cell in the same push: 0.05 Å of 5 Å
+_VOIGT: Final = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])  # xx, yy, zz, yz, xz, xy, as ASE orders stresses
 _FALL: Final = 0.005  # eV/atom; a pushed candidate that falls by more was a saddle
 
 
@@ -119,10 +121,7 @@ def with_relaxation(candidate: Candidate, relaxed: Relaxed, resources: Resources
         return failed(candidate, "relax", relaxed.reason or "the potential gives no energy")
     level = resources.potential().level
     candidate = replace(
-        candidate,
-        structure=relaxed.structure,
-        level=level,
-        energies={level: relaxed.energy_per_atom},
+        evaluated(replace(candidate, level=level), relaxed),
         relax_energy_change=relaxed.energy_per_atom - relaxed.initial_energy_per_atom,
         relax_rmsd=relaxed.rmsd,
         relax_steps=relaxed.n_steps,
@@ -131,6 +130,25 @@ def with_relaxation(candidate: Candidate, relaxed: Relaxed, resources: Resources
     if not relaxed.converged:
         return failed(candidate, "relax", relaxed.reason or "not converged")
     return with_symmetry(candidate, resources)
+
+
+def evaluated(candidate: Candidate, end: Relaxed) -> Candidate:
+    """Return a candidate with a structure and all that its potential says of it.
+
+    Args:
+        candidate: The candidate. Its `level` is that of the potential.
+        end: The end of a relaxation, which has an energy.
+    """
+    assert end.energy_per_atom is not None
+    forces, stress, moments = end.forces, end.stress, end.magnetic_moments
+    return replace(
+        candidate,
+        structure=end.structure,
+        energies={cast(str, candidate.level): end.energy_per_atom},
+        forces=None if forces is None else tuple(map(tuple, forces.tolist())),
+        stress=None if stress is None or not np.isfinite(stress).all() else tuple(stress[_VOIGT].tolist()),
+        magnetic_moments=None if moments is None or not np.isfinite(moments).all() else tuple(moments.tolist()),
+    )
 
 
 def moved_on(candidate: Candidate, end: Relaxed, resources: Resources) -> Candidate:
@@ -145,12 +163,9 @@ def moved_on(candidate: Candidate, end: Relaxed, resources: Resources) -> Candid
         The candidate with the new structure, energy and symmetry. What relaxation changed counts from the raw
         structure on.
     """
-    energy = cast(float, end.energy_per_atom)
-    change = energy - cast(float, candidate.energy_per_atom)
+    change = cast(float, end.energy_per_atom) - cast(float, candidate.energy_per_atom)
     moved = replace(
-        candidate,
-        structure=end.structure,
-        energies={cast(str, candidate.level): energy},
+        evaluated(candidate, end),
         relax_energy_change=cast(float, candidate.relax_energy_change) + change,
         relax_rmsd=displacement(cast("Structure", candidate.raw), end.structure),
         relax_steps=cast(int, candidate.relax_steps) + end.n_steps,
@@ -174,23 +189,23 @@ def with_symmetry(candidate: Candidate, resources: Resources) -> Candidate:
         resources: How it was relaxed, and the potential that gives the energies.
 
     Returns:
-        The candidate with structure, energy, space groups and `refined_*`. Where no tolerance will do, the structure
-        and its energy stay as they are.
+        The candidate with structure, energy, space groups and `refined_*`. Where no tolerance will do, or atoms are
+        held in place, the structure and its energy stay as they are.
     """
+    if held_atoms(cast("Structure", candidate.structure)) is not None:
+        return with_space_groups(candidate)
     structure, energy = cast("Structure", candidate.structure), cast(float, candidate.energy_per_atom)
     ladder = [found for symprec in _LADDER if (found := refine(structure, symprec)) is not None]
     if _fixed_cell(resources):
         for refined in ladder:
             refined.structure.lattice = structure.lattice
     ends = relax([r.structure for r in ladder], potential=resources.potential(), fix_cell=True, max_steps=0)
-    costs = [end.energy_or_inf for end in ends]
-    cheap = [(r, cost) for r, cost in zip(ladder, costs, strict=True) if cost < energy + SYMMETRY_COST]
+    cheap = [(r, e) for r, e in zip(ladder, ends, strict=True) if e.energy_or_inf < energy + SYMMETRY_COST]
     if cheap:
-        refined, cost = max(cheap, key=lambda pair: (len(operations(pair[0].structure, 0.01)[0]), -pair[0].symprec))
+        refined, end = max(cheap, key=lambda pair: (len(operations(pair[0].structure, 0.01)[0]), -pair[0].symprec))
         candidate = replace(
-            candidate,
+            evaluated(candidate, end),
             structure=refined.structure,
-            energies={cast(str, candidate.level): cost},
             refined_symprec=refined.symprec,
             refined_rms=refined.rms,
             refined_max=refined.largest,
@@ -216,7 +231,7 @@ def _fixed_cell(resources: Resources) -> bool:
 def relaxed_as_asked(
     structures: Sequence[Structure], symprecs: Sequence[float | None], resources: Resources
 ) -> list[Relaxed]:
-    """Relax structures as the run does.
+    """Relax structures as the run does. Atoms that a structure marks as held stay at their fractional coordinates.
 
     Args:
         structures: The structures.
@@ -228,6 +243,7 @@ def relaxed_as_asked(
         structures,
         potential=resources.potential(),
         fix_cell=resources.relax.fix_cell,
+        fixed_atoms=[held_atoms(structure) for structure in structures],
         fix_symmetry=symprecs,
         pressure=resources.relax.pressure,
         fmax=resources.relax.fmax,
@@ -260,7 +276,8 @@ def _pushed(candidate: Candidate, size: float) -> Structure:
     strain = rng.standard_normal((3, 3)) * size
     lattice = given.lattice.matrix @ (np.eye(3) + (strain + strain.T) / 2)
     step = rng.standard_normal((len(given), 3)) * _PUSH / np.sqrt(3)
-    return Structure(lattice, given.species, given.frac_coords + step @ np.linalg.inv(lattice))
+    frac = given.frac_coords + step @ np.linalg.inv(lattice)
+    return Structure(lattice, given.species, frac, site_properties=given.site_properties, labels=given.labels)
 
 
 def after_push(candidate: Candidate, end: Relaxed, resources: Resources) -> list[Candidate]:

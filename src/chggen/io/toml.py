@@ -32,9 +32,13 @@ def read_toml(path: Path) -> dict[str, Any]:
         InputError: The file is missing, cannot be read, or is not valid TOML.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would never end
+            raise InputError(f"{path} is not a readable TOML file: it is a folder or a pipe; move it away")
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"no configuration file at {path}; expected a TOML file") from None
+    except InputError:
+        raise
     except (ValueError, RecursionError, OSError) as error:  # ValueError: no TOML, no UTF-8, numbers of many digits
         raise InputError(f"{path} is not a readable TOML file: {error}") from None
 

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from chggen.crystals import parse_formula
 from chggen.errors import InputError
-from chggen.io import read_toml, write_text
+from chggen.io import write_text
 from chggen.potential import DEFAULT_LEVEL, level_named, levels
 from chggen.report.drawing import interactive, save
 from chggen.report.figures import attrition, decomposition_histogram
 from chggen.report.phase_diagram import energy_at, picture
-from chggen.results import Candidate, further_levels, likelier, ranked, read_candidates
+from chggen.results import Candidate, further_levels, likelier, ranked, read_candidates, read_options
 from chggen.stability import STATIC, References, references_of
 
 _TEMPLATE: Final = Path(__file__).with_name("page.html.jinja")
@@ -87,8 +87,12 @@ def _elements(candidates: Sequence[Candidate]) -> list[str]:
 
 def _references(folder: Path) -> References:
     """Return the reference phases that the run compared its candidates with."""
-    config = folder / "config.toml"
-    return references_of(read_toml(config).get("references", ()) if config.exists() else ())
+    named = read_options(folder).get("references", ())
+    if not isinstance(named, (list, tuple)) or not all(isinstance(name, str) for name in named):
+        raise InputError(
+            f"{folder / 'config.toml'} is damaged: references = {named!r:.60}, expected a list of names; mend that line"
+        )
+    return references_of(named)
 
 
 def _page(title: str, candidates: Sequence[Candidate], references: References) -> str:

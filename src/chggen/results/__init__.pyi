@@ -1,7 +1,7 @@
 from .candidate import Candidate, failed
 from .database import read_candidates
 from .export import export_survivors
-from .folder import Store
+from .folder import Store, read_options
 from .protocol import MemoryResults, Results
 from .ranking import ENERGY_ERROR, answers, likelier, rank, ranked
 from .summary import further_levels, summary_row
@@ -20,5 +20,6 @@ __all__ = [
     "rank",
     "ranked",
     "read_candidates",
+    "read_options",
     "summary_row",
 ]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Final
 
+from chggen.symmetry import symbol_of
+
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
@@ -23,7 +25,7 @@ class Candidate:
         seed: Its own random seed, drawn from the run's seed and its index.
         parent: Id of the candidate that it was made from.
         status: `ok` or `failed`.
-        failed_at: The stage that failed: `sample`, `screen`, `relax`, `refine` or `hull`.
+        failed_at: The stage that failed: `draw`, `sample`, `screen`, `relax`, `refine` or `hull`.
         reason: Why it failed.
         seed_source: Where its cell or its guests came from, such as `prototype` or `bravais`.
         seed_log_odds: Log-odds of the prototype that it began as (`generation.prototypes.Prototype`).
@@ -37,6 +39,11 @@ class Candidate:
         refined_symprec: Tolerance at which the relaxed structure was symmetrised.
         refined_rms: Root-mean-square displacement of the atoms by that.
         refined_max: Largest displacement of an atom by that.
+        forces: Forces on the atoms of `structure`, of shape (atoms, 3), in eV/Å, at the level of the run.
+        stress: Its stress, in eV/Å³, in ASE's order (xx, yy, zz, yz, xz, xy) and sign: positive where the crystal is
+            stretched and pulls inwards. External pressure is not part of it.
+        magnetic_moments: Sizes of the magnetic moments of its atoms, of shape (atoms,), in μ_B, where the potential
+            gives them. Their directions are not known.
         level: Level of theory of the run, at which candidates are relaxed and first placed on the hull.
         energies: Level of theory to energy, eV/atom. Levels stand in the order in which they were reached: that of the
             run first, those at which survivors were relaxed once more after it.
@@ -79,6 +86,9 @@ class Candidate:
     refined_symprec: float | None = None
     refined_rms: float | None = None
     refined_max: float | None = None
+    forces: tuple[tuple[float, ...], ...] | None = None
+    stress: tuple[float, ...] | None = None
+    magnetic_moments: tuple[float, ...] | None = None
     level: str | None = None
     energies: Mapping[str, float] = field(default_factory=dict)
     decomposition_energies: Mapping[str, float] = field(default_factory=dict)
@@ -135,6 +145,23 @@ class Candidate:
         return None if shown is None else float(shown.volume / len(shown))
 
     @property
+    def volume(self) -> float | None:
+        """Volume of the cell, Å³."""
+        shown = self.structure if self.structure is not None else self.raw
+        return None if shown is None else float(shown.volume)
+
+    @property
+    def density(self) -> float | None:
+        """Mass density, g/cm³."""
+        shown = self.structure if self.structure is not None else self.raw
+        return None if shown is None else float(shown.density)
+
+    @property
+    def space_group_symbol(self) -> str | None:
+        """Hermann-Mauguin symbol of `space_group`."""
+        return None if self.space_group is None else symbol_of(self.space_group)
+
+    @property
     def confidence(self) -> str | None:
         """How sure one may be that a search found what there is: `high`, `medium`, `low`; None for a duplicate.
 
@@ -172,7 +199,7 @@ def failed(candidate: Candidate, stage: str, reason: str) -> Candidate:
 
     Args:
         candidate: The candidate as far as it came.
-        stage: The stage that failed: `sample`, `screen`, `relax`, `refine` or `hull`.
+        stage: The stage that failed: `draw`, `sample`, `screen`, `relax`, `refine` or `hull`.
         reason: Why, in one sentence.
     """
     return replace(candidate, status="failed", failed_at=stage, reason=reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from chggen.execution import Failure, Machine, Workers
-from chggen.io import cif_text, write_text
+from chggen.io import check_name, write_text
 from chggen.results.candidate import Candidate
-from chggen.symmetry import Conventional, conventional
+from chggen.results.cif_content import every_atom, symmetric
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 log = logging.getLogger(__name__)
 _SYMPREC: Final = 0.1  # Å
+_LIKE_A_TWIN: Final = re.compile(r"-P1_*$")
 _BATCH: Final = 50  # candidates that a process writes at once
 _SECONDS_EACH: Final = 0.005  # that the files of a candidate take, roughly
 
@@ -35,6 +36,8 @@ class _Files:
     lattice: np.ndarray
     species: tuple[Any, ...]  # elements, with oxidation states where the structure has any
     frac_coords: np.ndarray
+    labels: tuple[str | None, ...]
+    properties: dict[str, Any]
 
     @classmethod
     def of(cls, candidate: Candidate) -> _Files:
@@ -54,6 +57,16 @@ class _Files:
             lattice=structure.lattice.matrix,
             species=tuple(site.specie for site in structure),
             frac_coords=structure.frac_coords,
+            labels=tuple(structure.labels),
+            properties=structure.site_properties,
+        )
+
+    def structure(self) -> Structure:
+        """Return the structure."""
+        from pymatgen.core import Structure
+
+        return Structure(
+            self.lattice, self.species, self.frac_coords, labels=self.labels, site_properties=self.properties
         )
 
 
@@ -68,6 +81,25 @@ class _Folder:
         return self
 
 
+def cif_names(name: str) -> tuple[str, str]:
+    """Return the names of the files of a candidate: of the one with symmetry, and of its twin in P1.
+
+    Candidates named `a` and `a-P1` would share a file. The files of the latter are `a-P1_.cif` and `a-P1_-P1.cif`.
+
+    Args:
+        name: Id of the candidate.
+
+    Returns:
+        Two names that no other candidate's files have.
+
+    Raises:
+        InputError: The id is no name of a file.
+    """
+    check_name(name)
+    stem = f"{name}_" if _LIKE_A_TWIN.search(name) else name
+    return f"{stem}.cif", f"{stem}-P1.cif"
+
+
 def write_cifs(candidates: Iterable[Candidate], folder: Path) -> None:
     """Write ID.cif, in the symmetry found at 0.1 Å, and ID-P1.cif, where they are missing or not up to date.
 
@@ -78,10 +110,11 @@ def write_cifs(candidates: Iterable[Candidate], folder: Path) -> None:
         folder: The folder to write to.
 
     Raises:
+        InputError: The id of a candidate is no name of a file.
         OSError: A file cannot be written.
     """
     files = [_Files.of(c) for c in candidates if c.structure is not None]
-    missing = sum(not (folder / f"{one.name}-P1.cif").exists() for one in files)
+    missing = sum(not (folder / cif_names(one.name)[1]).exists() for one in files)
     batches = [files[k : k + _BATCH] for k in range(0, len(files), _BATCH)]
     written = Workers(Machine()).run(_write_batch, batches, _Folder(folder), _not_written, _SECONDS_EACH * missing)
     for reason in (reason for reasons in written for reason in reasons):
@@ -100,57 +133,19 @@ def _not_written(files: _Files, failure: Failure) -> list[str]:
 
 def _write(files: _Files, folder: Path) -> None:
     """Write the files of a candidate. The twin comes last: one that is as it should be tells that both are."""
-    from pymatgen.core import Structure
-
-    structure, note = Structure(files.lattice, files.species, files.frac_coords), files.note
-    path, twin = folder / f"{files.name}.cif", folder / f"{files.name}-P1.cif"
-    every_atom = cif_text(structure, None, note + "P1, every atom")
-    if path.exists() and twin.exists() and twin.read_bytes() == every_atom.encode():
+    structure, note = files.structure(), files.note
+    path, twin = (folder / name for name in cif_names(files.name))
+    plain = every_atom(structure, note + "P1, every atom")
+    if path.exists() and twin.exists() and twin.read_bytes() == plain.encode():
         return
     if files.without_symmetry:
-        write_text(path, every_atom.replace("P1, every atom", f"P1: no symmetry at symprec {_SYMPREC} Å"))
-        write_text(twin, every_atom)
+        write_text(path, plain.replace("P1, every atom", f"P1: no symmetry at symprec {_SYMPREC} Å", 1))
+        write_text(twin, plain)
         return
     try:
-        text = _symmetric_text(structure, note)
+        text = symmetric(structure, _SYMPREC, note)
     except Exception as error:  # spglib can fail where the twin in P1 still serves
         log.warning("%s: no symmetrised CIF: %s", files.name, error)
-        text = cif_text(structure, None, note + "symmetry not found, written in P1")
+        text = every_atom(structure, note + "symmetry not found, written in P1")
     write_text(path, text)
-    write_text(twin, every_atom)
-
-
-def _symmetric_text(structure: Structure, note: str) -> str:
-    """Return the CIF of a structure that names one atom of each orbit and the operations that make the others."""
-    from pymatgen.io.cif import CifWriter
-
-    cell = conventional(structure, _SYMPREC)
-    if cell is None:
-        raise ValueError(f"spglib finds no space group at {_SYMPREC} Å")
-    sites = _first_of_orbits(cell)
-    multiplicities = Counter(cell.orbits.tolist())
-    writer = CifWriter(cell.structure.from_sites([cell.structure[k] for k in sites]))
-    (block,) = writer.cif_file.data.values()
-    whole = cell.structure.composition.element_composition
-    block.header = whole.reduced_formula
-    block.data |= {
-        "_symmetry_space_group_name_H-M": cell.symbol,
-        "_symmetry_Int_Tables_number": cell.number,
-        "_chemical_formula_structural": whole.reduced_formula,
-        "_chemical_formula_sum": whole.formula,
-        "_cell_formula_units_Z": str(int(whole.get_reduced_composition_and_factor()[1])),
-        "_symmetry_equiv_pos_site_id": [str(k + 1) for k in range(len(cell.operations))],
-        "_symmetry_equiv_pos_as_xyz": list(cell.operations),
-        "_atom_site_symmetry_multiplicity": [str(multiplicities[cell.orbits[k]]) for k in sites],
-    }
-    head = "".join(f"# {line}\n" for line in f"{note}symmetrised with symprec {_SYMPREC} Å".splitlines())
-    return head + str(writer)
-
-
-def _first_of_orbits(cell: Conventional) -> list[int]:
-    """Return the atoms that stand for their orbits: those nearest to the origin, in an order that does not vary."""
-    first: dict[int, int] = {}
-    coordinates = cell.structure.frac_coords.tolist()
-    for k in sorted(range(len(coordinates)), key=lambda k: coordinates[k]):
-        first.setdefault(int(cell.orbits[k]), k)
-    return sorted(first.values(), key=lambda k: (cell.structure[k].species.average_electroneg, coordinates[k]))
+    write_text(twin, plain)

@@ -2,71 +2,98 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+import contextlib
+import logging
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeVar
 
+from chggen import __version__
 from chggen.errors import InputError
 from chggen.io import whole
-from chggen.results.candidate import SCALAR_FIELDS, Candidate
+from chggen.results.ase_atoms import row_of
+from chggen.results.candidate import Candidate
+from chggen.results.database_errors import told
+from chggen.results.record import from_record, to_record
 
-if TYPE_CHECKING:
-    from ase import Atoms
-    from pymatgen.core import Structure
-
+log = logging.getLogger(__name__)
 FILE: Final = "candidates.db"
-_SEARCHED: Final = ("energy_per_atom", "e_decomposition", "space_group")  # what `ase db` can select rows by
+FORMAT: Final = 2
+"""Format of a results folder. Version 1 stated none. A higher one than this is refused, an older one is read."""
+_FORMAT_KEY: Final = "chggen_format"
+_SEARCHED: Final = (  # what `ase db` can show and select rows by, besides energies at levels
+    "stage", "status", "failed_at", "seed_source", "level", "energy_per_atom", "e_decomposition", "space_group",
+    "space_group_loose", "volume_per_atom", "decomposition_products", "known_as", "hull_warning", "n_found",
+    "found_by", "confidence", "converged",
+)  # fmt: skip
+_NAMES: Final = ("parent", "duplicate_of")  # of candidates
+_TABLES: Final = {"systems", "species", "keys", "text_key_values", "number_key_values", "information"}
 # ASE removes a row's old keys by its number, and has no index for that
 _TABLES_OF_KEYS: Final = ("keys", "text_key_values", "number_key_values", "species")
+_A_TRY: Final = 1.0  # s that one try waits for another program; an interrupt is heard between two
+_PATIENCE: Final = {"read": 30.0, "write": 600.0}  # s; what is to be written took long to compute
+_T = TypeVar("_T")
 
 
 class CandidateDatabase:
     """The candidates of one run, in memory and in the file `candidates.db`, which `ase db` opens.
 
-    The file is read once, when it is opened. After that only new and changed candidates are written.
+    The file is read once, when it is opened. After that only new and changed candidates are written. Where another
+    program holds the file, a warning is logged and the run waits, up to ten minutes.
 
     Args:
         folder: The results folder, which this run has locked. The file is made where it does not exist.
 
     Raises:
-        InputError: For a file that is no database of candidates, or is damaged.
+        InputError: For a file that is no database of candidates, is damaged, cannot be read or written, is held by
+            another program, or was made by a newer version.
     """
 
     def __init__(self, folder: Path) -> None:
-        path = folder / FILE
-        if not path.exists() or not path.stat().st_size:
-            _make(path)
-        self._database = _connected(path)
-        self._candidates: dict[str, Candidate] = {}
-        self._rows: dict[str, int] = {}
-        with _readable(path):
-            for row, candidate in _stored(self._database):
-                self._candidates[candidate.id] = candidate
-                self._rows[candidate.id] = row
-            _index(self._database)
+        self._path = path = folder / FILE
+        with told(path):
+            if not path.exists() or _never_finished(path):
+                _make(path)
+            self._database = _connected(path)
+            found = _patiently(path, "read", lambda: _stored(self._database))
+            _patiently(path, "read", lambda: _prepared(self._database))
+        self._candidates = {candidate.id: candidate for _, candidate in found}
+        self._rows = {candidate.id: row for row, candidate in found}
 
     def put(self, candidates: Iterable[Candidate]) -> None:
         """Write candidates in one transaction: all of them, or none when one of them fails.
 
         Args:
             candidates: The candidates. One with an id that is there already replaces the earlier one.
+
+        Raises:
+            InputError: Another program holds the file for too long, or it cannot be written.
         """
-        written: dict[str, Candidate] = {}
-        rows: dict[str, int] = {}
-        with self._database:
-            for candidate in candidates:
-                name = candidate.id
-                rows[name] = self._database.write(
-                    _atoms(candidate),
-                    key_value_pairs=_searched(candidate),
-                    data={"record": to_record(candidate)},
-                    id=rows.get(name, self._rows.get(name)),
-                )
-                written[name] = candidate
+        written = {candidate.id: candidate for candidate in candidates}
+        with told(self._path, (sqlite3.Error, OSError)):
+            if not self._path.exists():
+                raise InputError(f"{self._path} was removed while a run went on; repeat the command to make it anew")
+            rows = _patiently(self._path, "write", lambda: self._write(written.values()))
         self._candidates |= written
         self._rows |= rows
+
+    def _write(self, candidates: Iterable[Candidate]) -> dict[str, int]:
+        """Write candidates in one transaction, and return the number of each one's row."""
+        rows: dict[str, int] = {}
+        with _session(self._database):
+            for candidate in candidates:
+                rows[candidate.id] = self._database.write(
+                    row_of(candidate),
+                    key_value_pairs=_searched(candidate),
+                    data={"record": to_record(candidate)},
+                    id=self._rows.get(candidate.id),
+                )
+        return rows
 
     def candidates(self) -> dict[str, Candidate]:
         """Return all candidates by id, in the order of their ids."""
@@ -83,159 +110,132 @@ def read_candidates(folder: Path) -> list[Candidate]:
         All candidates, in the order of their ids.
 
     Raises:
-        InputError: When there are none, or the database is damaged.
+        InputError: There are none, or the database is damaged, cannot be read, is held by another program, or was made
+            by a newer version.
     """
     path = folder / FILE
-    if not path.is_file() or not path.stat().st_size:
-        raise InputError(f"no candidates.db in {folder}, or an empty one; expected a results folder of chggen")
-    with _readable(path):
-        return sorted((candidate for _, candidate in _stored(_connected(path))), key=lambda c: c.id)
+    with told(path):
+        if not path.is_file() or not path.stat().st_size:
+            raise InputError(f"no candidates.db in {folder}, or an empty one; expected a results folder of chggen")
+        database = _connected(path)
+        found = _patiently(path, "read", lambda: _stored(database))
+    if not found:
+        raise InputError(f"{folder} holds no candidates yet; wait for the first one, or repeat its command")
+    return sorted((candidate for _, candidate in found), key=lambda c: c.id)
 
 
-def to_record(candidate: Candidate) -> str:
-    """Return all fields of a candidate as JSON.
-
-    Args:
-        candidate: Any candidate.
-
-    Returns:
-        JSON from which `from_record` makes an equal candidate.
-    """
-    record: dict[str, Any] = {name: getattr(candidate, name) for name in SCALAR_FIELDS}
-    for name in ("structure", "raw"):
-        value = getattr(candidate, name)
-        record[name] = None if value is None else _structure_table(value)
-    return json.dumps(record, default=dict)  # mappings of any kind
-
-
-def from_record(text: str) -> Candidate:
-    """Return the candidate of a record.
-
-    Args:
-        text: JSON as `to_record` returns it, or as versions before it wrote structures: pymatgen's dictionaries.
-
-    Returns:
-        The candidate.
-
-    Raises:
-        ValueError: The text is no JSON, or has fields that a candidate lacks.
-        TypeError: The record lacks fields of a candidate.
-        KeyError: A structure lacks something.
-    """
-    from pymatgen.core import Structure
-
-    record = json.loads(text)
-    if unknown := sorted(set(record) - {*SCALAR_FIELDS, "structure", "raw"}):
-        raise ValueError(f"written by another version of chggen, with {', '.join(unknown)}")
-    for name in ("structure", "raw"):
-        table = record[name]
-        if table is not None and "@class" in table:
-            record[name] = Structure.from_dict(table)
-        elif table is not None:
-            record[name] = Structure(table["lattice"], table["species"], table["frac_coords"])
-    return Candidate(**record)
-
-
+@lru_cache(maxsize=10_000)  # many rows say the same
 def row_label(name: str) -> str:
-    """Return a name as ASE's database takes it: text that reads as a number or a truth value is refused there.
+    """Return a text as ASE's database takes it: text that reads as a number or a truth value is refused there.
 
     Args:
-        name: Id of a candidate.
+        name: A text, such as the id of a candidate.
 
     Returns:
-        The name itself, or `id NAME` where it reads as something else.
+        The text itself, or `id TEXT` where it reads as something else, or begins with `id ` already. So no two texts
+        share one.
     """
     from ase.db.core import str_represents
 
-    return f"id {name}" if any(str_represents(name, kind) for kind in (bool, int, float)) else name
-
-
-def _structure_table(structure: Structure) -> dict[str, Any]:
-    """Return a structure as short lists if elements on sites are all there is to it, else as pymatgen's dictionary."""
-    from pymatgen.core import Element, Structure
-
-    plain = (
-        type(structure) is Structure
-        and not structure.properties
-        and all(structure.lattice.pbc)
-        and all(
-            site.is_ordered
-            and type(site.specie) is Element
-            and not site.properties
-            and site.label == site.species_string
-            for site in structure
-        )
-        and not structure.charge
-    )
-    if not plain:
-        return dict(structure.as_dict())
-    return {
-        "lattice": structure.lattice.matrix.tolist(),
-        "species": [site.specie.symbol for site in structure],
-        "frac_coords": structure.frac_coords.tolist(),
-    }
-
-
-def _atoms(candidate: Candidate) -> Atoms:
-    """Return the structure that a candidate's row shows."""
-    from ase import Atoms
-    from pymatgen.io.ase import AseAtomsAdaptor
-
-    shown = candidate.structure if candidate.structure is not None else candidate.raw
-    return Atoms() if shown is None else AseAtomsAdaptor.get_atoms(shown, msonable=False)
+    reads_otherwise = any(str_represents(name, kind) for kind in (bool, int, float))
+    return f"id {name}" if reads_otherwise or name.startswith("id ") else name
 
 
 def _searched(candidate: Candidate) -> dict[str, Any]:
     """Return the key-value pairs of a candidate's row."""
-    keys: dict[str, Any] = {
-        "candidate": row_label(candidate.id),
-        "stage": candidate.stage,
-        "status": candidate.status,
-    }
-    keys |= {name: value for name in _SEARCHED if (value := getattr(candidate, name)) is not None}
-    if candidate.parent is not None:
-        keys["parent"] = row_label(candidate.parent)
-    return keys
+    keys: dict[str, Any] = {"candidate": candidate.id}
+    keys |= {name: getattr(candidate, name) for name in (*_NAMES, *_SEARCHED)}
+    for level in candidate.energies:
+        if level != candidate.level:
+            ending = re.sub(r"\W", "_", level, flags=re.ASCII)
+            keys[f"energy_per_atom_{ending}"] = candidate.energies[level]
+            keys[f"e_decomposition_{ending}"] = candidate.decomposition_energies.get(level)
+    return {k: row_label(v) if isinstance(v, str) else v for k, v in keys.items() if v is not None}
 
 
 def _connected(path: Path) -> Any:
+    """Return ASE's database of a file. Each try to use it waits a second for other programs that hold the file."""
     from ase.db import connect
 
     # ASE's own lock file would outlive a killed run and block the next one for ever
-    return connect(path, use_lock_file=False)
+    database: Any = connect(path, use_lock_file=False)
+    database._connect = lambda: sqlite3.connect(database.filename, timeout=_A_TRY)  # ASE: 20 s, deaf to interrupts
+    return database
 
 
 def _make(path: Path) -> None:
     """Make an empty database, which appears whole: ASE makes its tables one by one, and a run can be killed."""
     with whole(path) as temporary:
-        temporary.unlink(missing_ok=True)  # of a killed run
-        database = _connected(temporary)
-        with database, database.managed_connection():  # makes the tables
+        _prepared(_connected(temporary))
+
+
+def _never_finished(path: Path) -> bool:
+    """Return whether a file is empty, or a database without rows whose making was stopped, by an earlier version."""
+    if not path.is_file() or not path.stat().st_size:
+        return path.is_file()
+    with contextlib.closing(sqlite3.connect(path, timeout=_A_TRY)) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        own = tables - {"sqlite_sequence"}
+
+        def empty(table: str) -> bool:
+            return table not in own or not connection.execute(f"SELECT EXISTS (SELECT * FROM {table})").fetchone()[0]
+
+        return own <= _TABLES and empty("systems") and empty("information")  # else whole, or another program's
+
+
+def _prepared(database: Any) -> None:
+    """State the format, and let rows be replaced in a time that does not grow with their number."""
+    with _session(database):
+        with database.managed_connection():  # makes the tables of a new file
             pass
-
-
-def _index(database: Any) -> None:
-    """Let rows be replaced in a time that does not grow with their number."""
-    with database:
+        if _FORMAT_KEY not in database.metadata:
+            database.metadata = {**database.metadata, _FORMAT_KEY: FORMAT, "chggen_version": __version__}
         for table in _TABLES_OF_KEYS:
             database.connection.execute(f"CREATE INDEX IF NOT EXISTS chggen_{table} ON {table}(id)")
 
 
-def _stored(database: Any) -> Iterator[tuple[int, Candidate]]:
-    """Yield the number and the candidate of each row."""
-    with database:  # one connection for all rows
-        for row in database.select(columns=["id"]):
-            yield row.id, from_record(row.data["record"])
+def _stored(database: Any) -> list[tuple[int, Candidate]]:
+    """Return the number and the candidate of each row."""
+    with _session(database):
+        database.connection.execute("SELECT id FROM systems LIMIT 1").fetchall()  # ASE would make what is missing
+        metadata = database.metadata
+        if not isinstance(metadata.get(_FORMAT_KEY, 1), int) or metadata.get(_FORMAT_KEY, 1) > FORMAT:
+            raise InputError(
+                f"{database.filename} has format {metadata[_FORMAT_KEY]!r} (chggen {metadata.get('chggen_version')}), "
+                f"and chggen {__version__} reads up to {FORMAT}; update chggen"
+            )
+        return [(row.id, from_record(row.data["record"])) for row in database.select(columns=["id"])]
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Tell in one sentence, as an InputError, whatever reading a damaged file leads to."""
+def _session(database: Any) -> Iterator[None]:
+    """Use one connection for a block, whose changes are kept all or not at all."""
+    database.__enter__()
+    connection = database.connection
     try:
         yield
-    except InputError:
+        connection.commit()
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.rollback()
         raise
-    except Exception as error:  # a damaged row fails in any of three libraries
-        raise InputError(
-            f"{path} is no database of candidates ({type(error).__name__}: {error}); delete it or choose another folder"
-        ) from None
+    finally:
+        database.connection = None
+        connection.close()
+
+
+def _patiently(path: Path, what: str, action: Callable[[], _T]) -> _T:
+    """Return what an action returns; try it again while another program holds the file. what: a key of _PATIENCE."""
+    began = time.monotonic()
+    waited = False
+    while True:
+        try:
+            return action()
+        except sqlite3.OperationalError as error:
+            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            if not busy or time.monotonic() - began > _PATIENCE[what]:
+                raise
+        if not waited:
+            log.warning("%s is held by another program; waiting for it", path)
+        waited = True
+        time.sleep(0.1)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from chggen.errors import InputError
-from chggen.io import writable_folder, write_extxyz
-from chggen.results.cif_files import write_cifs
+from chggen.io import inside, whole, writable_folder
+from chggen.results.ase_atoms import atoms_of
+from chggen.results.candidate import Candidate
+from chggen.results.cif_files import cif_names, write_cifs
 from chggen.results.database import read_candidates
-from chggen.results.ranking import ranked
+from chggen.results.ranking import answers, ranked
 from chggen.results.summary import further_levels, summary_row
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 
 def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | None) -> tuple[int, Path]:
@@ -31,8 +38,8 @@ def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | N
     Raises:
         InputError: For an unknown target, and when no candidate is left.
     """
-    if to not in ("vasp", "atomate2", "cif", "extxyz"):
-        raise InputError(f"unknown target '{to}'; expected vasp, atomate2, cif or extxyz")
+    if to not in _WRITERS:
+        raise InputError(f"unknown target '{to}'; expected one of {', '.join(_WRITERS)}")
     everyone = ranked(read_candidates(folder))
     chosen = [
         c
@@ -46,24 +53,52 @@ def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | N
         limit = "" if max_e_d is None else f" with E_d up to {max_e_d} eV/atom; raise --max-e-d"
         raise InputError(f"{folder} holds no good candidate{limit}")
     target = writable_folder((out or folder / "export") / to)
-    structures = [c.structure for c in chosen if c.structure is not None]
-    if to == "extxyz":
-        levels = further_levels(chosen)
-        write_extxyz(structures, target / "candidates.extxyz", [summary_row(c, levels) for c in chosen])
-    elif to == "cif":
-        write_cifs(chosen, target)
-    elif to == "atomate2":
-        from chggen.results.vasp import write_flow
-
-        for candidate, structure in zip(chosen, structures, strict=True):
-            write_flow(structure, target / f"{candidate.id}.json")
-    else:
-        from chggen.results.vasp import write_vasp
-
-        for candidate, structure in zip(chosen, structures, strict=True):
-            if not (target / candidate.id / "README").exists():  # a calculation may have run in it
-                write_vasp(structure, target / candidate.id)
+    _WRITERS[to](chosen, target)
     for name in {c.id for c in everyone} - {c.id for c in chosen}:
-        for file in (f"{name}.cif", f"{name}-P1.cif", f"{name}.json"):
+        for file in (*cif_names(name), f"{name}.json"):
             (target / file).unlink(missing_ok=True)
     return len(chosen), target
+
+
+def _write_extxyz(chosen: Sequence[Candidate], target: Path) -> None:
+    """Write one extxyz file of all, with what the potential says of them and their rows of summary.csv."""
+    from ase.io import write
+
+    levels, likeliest = further_levels(chosen), {c.id for c in answers(chosen).values()}
+    frames = []
+    for candidate in chosen:
+        frame = atoms_of(candidate)
+        row = summary_row(candidate, levels, candidate.id in likeliest)
+        frame.info.update({key: value for key, value in row.items() if value is not None})
+        frames.append(frame)
+    with whole(target / "candidates.extxyz") as temporary:
+        write(temporary, frames, format="extxyz")
+
+
+def _write_flows(chosen: Sequence[Candidate], target: Path) -> None:
+    from chggen.results.vasp import write_flow
+
+    for candidate in chosen:
+        write_flow(_structure(candidate), inside(target, candidate.id, ".json"), candidate.magnetic_moments)
+
+
+def _write_vasp(chosen: Sequence[Candidate], target: Path) -> None:
+    from chggen.results.vasp import write_vasp
+
+    for candidate in chosen:
+        folder = inside(target, candidate.id)
+        if not (folder / "README").exists():  # a calculation may have run in it
+            write_vasp(_structure(candidate), folder, candidate.magnetic_moments)
+
+
+def _structure(candidate: Candidate) -> Structure:
+    assert candidate.structure is not None
+    return candidate.structure
+
+
+_WRITERS: Final[dict[str, Callable[[Sequence[Candidate], Path], None]]] = {
+    "vasp": _write_vasp,
+    "atomate2": _write_flows,
+    "cif": write_cifs,
+    "extxyz": _write_extxyz,
+}

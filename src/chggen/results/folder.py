@@ -12,17 +12,32 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chggen import __version__
 from chggen.errors import InputError
-from chggen.io import cif_text, locked, read_toml, to_toml, write_text
+from chggen.io import (
+    cif_text,
+    clear_leftovers,
+    inside,
+    locked,
+    read_toml,
+    to_toml,
+    writable_folder,
+    write_text,
+)
 from chggen.results.candidate import Candidate
 from chggen.results.cif_files import write_cifs
-from chggen.results.database import FILE, CandidateDatabase
+from chggen.results.database import FILE, FORMAT, CandidateDatabase
 from chggen.results.summary import summary_text
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+_VERSION: Final = "chggen_version"  # keys of config.toml that are no options
+_FORMAT: Final = "chggen_format"
+CONFIG: Final = "config.toml"
 _GROWING: Final = ("n",)  # options that may be raised: what was made stays, and more is made
-_VERSION: Final = "chggen_version"  # key of config.toml
+_STRUCTURES: Final = "structures"  # folders
+_INPUTS: Final = "inputs"
+_LOG: Final = "log.txt"
+_SUMMARY: Final = "summary.csv"
 
 
 class Store:
@@ -39,8 +54,8 @@ class Store:
         structures: Input structures by name, kept in the folder `inputs` when the run begins.
 
     Raises:
-        InputError: When it is opened: the folder cannot be written, is in use, was made with other options, or its
-            database is damaged.
+        InputError: When it is opened: the folder cannot be written, is in use, was made with other options or by a
+            newer version, or its database is damaged.
     """
 
     def __init__(
@@ -58,9 +73,10 @@ class Store:
     def __enter__(self) -> Store:
         with ExitStack() as opened:
             opened.enter_context(locked(self.folder))
+            self._check_places()
             self._keep_options()
             self._database = CandidateDatabase(self.folder)
-            opened.enter_context(_logged(self.folder / "log.txt"))
+            opened.enter_context(_logged(self.folder / _LOG))
             self._opened = opened.pop_all()
         return self
 
@@ -69,20 +85,35 @@ class Store:
     ) -> None:
         self._opened.close()
 
+    def _check_places(self) -> None:
+        """Refuse, before anything is computed, what could not be written at the end; clear what killed runs left."""
+        for path in (self.folder / _LOG, self.folder / _SUMMARY):
+            if path.exists() and not path.is_file():
+                raise InputError(f"{path} is in the way of the file of that name; move it away")
+        for place in (self.folder / _STRUCTURES, self.folder / _INPUTS):
+            if place.exists() and not place.is_dir():
+                raise InputError(f"{place} is in the way of the folder of that name; move it away")
+            clear_leftovers(place)
+        clear_leftovers(self.folder)
+
     def _keep_options(self) -> None:
-        path = self.folder / "config.toml"
+        path = self.folder / CONFIG
         options = dict(self._given() if callable(self._given) else self._given)
         wanted = json.loads(json.dumps({k: v for k, v in options.items() if v is not None}))
         if not path.exists():
             if (self.folder / FILE).exists():
-                raise InputError(f"{self.folder} holds candidates but no config.toml; choose another --out")
+                raise InputError(f"{self.folder} holds candidates but no {CONFIG}; choose another --out")
             for name, structure in self._structures.items():
-                write_text(self.folder / "inputs" / f"{name}.cif", cif_text(structure, None))
-            write_text(path, to_toml({**options, _VERSION: __version__}))
+                write_text(inside(self.folder / _INPUTS, name, ".cif"), cif_text(structure, None))
+            write_text(path, to_toml({**options, _VERSION: __version__, _FORMAT: FORMAT}))
             return
-        kept = read_toml(path)
-        for table in (kept, wanted):
-            table.pop(_VERSION, None)  # a run may go on with another version
+        kept = read_options(self.folder)
+        made_by = kept.pop(_VERSION, None)  # a run may go on with another version
+        if unknown := sorted(set(kept) - set(options)):
+            raise InputError(
+                f"{path} has {', '.join(unknown)}, which chggen {__version__} does not know; it was made by chggen "
+                f"{made_by}: use that version, or choose another --out"
+            )
         grown = {key: wanted[key] for key in _GROWING if _is_raised(kept.get(key), wanted.get(key))}
         for key in sorted(set(kept) | set(wanted)):
             if kept.get(key) != wanted.get(key) and key not in grown:
@@ -111,10 +142,33 @@ class Store:
         Args:
             candidates: All candidates, in the order of the table's rows.
         """
-        write_text(self.folder / "summary.csv", summary_text(candidates, self._levels))
-        folder = self.folder / "structures"
-        folder.mkdir(exist_ok=True)
-        write_cifs(candidates, folder)
+        write_text(self.folder / _SUMMARY, summary_text(candidates, self._levels))
+        write_cifs(candidates, writable_folder(self.folder / _STRUCTURES))
+
+
+def read_options(folder: Path) -> dict[str, Any]:
+    """Read the options of a results folder from its config.toml.
+
+    Args:
+        folder: A results folder.
+
+    Returns:
+        Option to value, with `chggen_version`. Empty where there is no config.toml.
+
+    Raises:
+        InputError: The file cannot be read, or the folder was made by a newer version.
+    """
+    path = folder / CONFIG
+    if not path.exists():
+        return {}
+    kept = read_toml(path)
+    number = kept.pop(_FORMAT, 1)
+    if not isinstance(number, int) or isinstance(number, bool) or number > FORMAT:
+        raise InputError(
+            f"{path} has {_FORMAT} = {number!r} (chggen {kept.get(_VERSION)}), and chggen {__version__} reads up to "
+            f"{FORMAT}; update chggen"
+        )
+    return kept
 
 
 def _is_raised(kept: Any, wanted: Any) -> bool:
@@ -125,7 +179,10 @@ def _is_raised(kept: Any, wanted: Any) -> bool:
 @contextmanager
 def _logged(path: Path) -> Iterator[None]:
     """Write what chggen logs to a file, too."""
-    handler = logging.FileHandler(path)
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise InputError(f"cannot write {path} ({error.strerror}); move it away, or make it writable") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("chggen")
     level = logger.level

@@ -8,16 +8,22 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from chggen.results.candidate import Candidate
+from chggen.results.ranking import answers
 
 _BEFORE: Final = (
     "id", "parent", "stage", "status", "failed_at", "reason", "formula", "n_atoms", "seed", "seed_source",
     "space_group", "space_group_loose", "framework_symprec", "framework_rms", "framework_max", "energy_per_atom",
-    "level", "e_decomposition", "decomposition_products", "hull_warning",
+    "level", "e_decomposition", "decomposition_products",
 )  # fmt: skip
 _AFTER: Final = (
     "known_as", "volume_per_atom", "relax_energy_change", "relax_rmsd", "relax_steps", "converged", "duplicate_of",
     "n_found",
 )  # fmt: skip
+_FURTHER: Final = (  # added since, behind those that others count on
+    "space_group_symbol", "volume", "density", "confidence", "found_by", "prototype_log_odds", "hull_warning",
+    "unplaced_at",
+)  # fmt: skip
+_FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 
 
 def further_levels(candidates: Iterable[Candidate]) -> tuple[str, ...]:
@@ -30,12 +36,13 @@ def further_levels(candidates: Iterable[Candidate]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reached))
 
 
-def summary_row(candidate: Candidate, levels: Sequence[str] = ()) -> dict[str, Any]:
+def summary_row(candidate: Candidate, levels: Sequence[str] = (), answer: bool | None = None) -> dict[str, Any]:
     """Return the row of a candidate in summary.csv.
 
     Args:
         candidate: The candidate.
         levels: Further levels; each has two columns, `energy_per_atom_LEVEL` and `e_decomposition_LEVEL`.
+        answer: Whether it is the likeliest crystal of its formula (`answers`); None where that is not known.
 
     Returns:
         Column to value, in the order of the file.
@@ -44,22 +51,34 @@ def summary_row(candidate: Candidate, levels: Sequence[str] = ()) -> dict[str, A
     for level in levels:
         row[f"energy_per_atom_{level}"] = candidate.energies.get(level)
         row[f"e_decomposition_{level}"] = candidate.decomposition_energies.get(level)
-    return row | {name: getattr(candidate, name) for name in _AFTER}
+    return row | {name: getattr(candidate, name) for name in (*_AFTER, *_FURTHER)} | {"answer": answer}
 
 
 def summary_text(candidates: Sequence[Candidate], levels: Sequence[str] = ()) -> str:
     """Return the text of summary.csv: a row a candidate, numbers rounded to 1e-5.
+
+    Text that a spreadsheet would take for a formula, since it begins with `=`, `+`, `-`, `@` or a tab, gets an
+    apostrophe in front.
 
     Args:
         candidates: The candidates in the order of their rows.
         levels: Further levels that have columns even where no candidate reached them.
     """
     every = tuple(dict.fromkeys((*levels, *further_levels(candidates))))
+    likeliest = {candidate.id for candidate in answers(candidates).values()}
     blank = Candidate(id="", stage="", formula="", seed=0)
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, list(summary_row(blank, every)), lineterminator="\n")
     writer.writeheader()
     for candidate in candidates:
-        row = summary_row(candidate, every)
-        writer.writerow({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})
+        answer = candidate.id in likeliest if candidate.status == "ok" else None
+        writer.writerow({k: _cell(v) for k, v in summary_row(candidate, every, answer).items()})
     return buffer.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as it stands in a cell: numbers rounded, text that is no formula."""
+    if isinstance(value, str):
+        value = value.replace("\r\n", "\n").replace("\r", "\n")  # which csv leaves without quotes
+        return f"'{value}" if value.startswith(_FORMULA_SIGNS) else value
+    return round(value, 5) if isinstance(value, float) else value

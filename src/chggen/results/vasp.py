@@ -6,10 +6,11 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pymatgen.core import SETTINGS
+from pymatgen.core import SETTINGS, Element
 from pymatgen.core.structure import Structure
 from pymatgen.io.vasp.sets import MPScanRelaxSet
 
@@ -26,11 +27,14 @@ _README: Final = """\
 1. Run VASP in 1-pbesol (PBEsol pre-relaxation).
 2. Copy 1-pbesol/CONTCAR to 2-r2scan/POSCAR and 1-pbesol/WAVECAR to 2-r2scan, run VASP there (r2SCAN relaxation).
 POTCAR.spec names the pseudopotentials in the order of POSCAR (functional {functional}).
-k-points and smearing are those of a metal; for a known band gap see KSPACING in pymatgen's MPScanRelaxSet.
+{moments}k-points and smearing are those of a metal; for a known band gap see KSPACING in pymatgen's MPScanRelaxSet.
+"""
+_MOMENTS: Final = """\
+MAGMOM holds the sizes of the potential's magnetic moments, all parallel; turn some to try an antiferromagnetic order.
 """
 
 
-def write_vasp(structure: Structure, folder: Path | str) -> Path:
+def write_vasp(structure: Structure, folder: Path | str, moments: Sequence[float] | None = None) -> Path:
     """Write the VASP inputs of both steps. The folder appears whole or not at all.
 
     POTCAR files are written where pymatgen finds pseudopotentials (PMG_VASP_PSP_DIR), POTCAR.spec otherwise. Each
@@ -39,6 +43,8 @@ def write_vasp(structure: Structure, folder: Path | str) -> Path:
     Args:
         structure: An ordered structure.
         folder: The folder to make, one that is empty or does not exist.
+        moments: Magnetic moments of the sites, μ_B, which become MAGMOM, rounded to 0.1 μ_B and in the order of POSCAR.
+            None leaves MAGMOM to pymatgen.
 
     Returns:
         The path of the folder.
@@ -55,9 +61,10 @@ def write_vasp(structure: Structure, folder: Path | str) -> Path:
     workplace = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
     try:
         for name, settings in STEPS.items():
-            _write_step(structure, workplace / name, settings)
+            _write_step(_plain(structure, moments), workplace / name, settings)
         functional = MPScanRelaxSet.CONFIG["POTCAR_FUNCTIONAL"]
-        (workplace / "README").write_text(_README.format(functional=functional), encoding="utf-8")
+        readme = _README.format(functional=functional, moments="" if moments is None else _MOMENTS)
+        (workplace / "README").write_text(readme, encoding="utf-8")
         workplace.chmod(0o755)  # mkdtemp makes it private
         os.replace(workplace, target)
     except BaseException:
@@ -66,12 +73,13 @@ def write_vasp(structure: Structure, folder: Path | str) -> Path:
     return target
 
 
-def relaxation_flow(structure: Structure, name: str) -> Any:
+def relaxation_flow(structure: Structure, name: str, moments: Sequence[float] | None = None) -> Any:
     """Return both steps as a flow of atomate2 jobs, with the INCAR settings of `write_vasp`.
 
     Args:
         structure: An ordered structure.
         name: Name of the flow.
+        moments: As for `write_vasp`.
 
     Returns:
         A jobflow Flow. It needs the extra chggen[dft].
@@ -93,15 +101,16 @@ def relaxation_flow(structure: Structure, name: str) -> Any:
             input_set_generator=second, copy_vasp_kwargs={"additional_vasp_files": ("WAVECAR",)}
         ),
     )
-    return steps.make(_plain(structure))
+    return steps.make(_plain(structure, moments))
 
 
-def write_flow(structure: Structure, path: Path) -> Path:
+def write_flow(structure: Structure, path: Path, moments: Sequence[float] | None = None) -> Path:
     """Write the flow of a structure as JSON, which `jobflow.Flow.from_dict` reads.
 
     Args:
         structure: An ordered structure.
         path: The file to write. Its name without the ending is the name of the flow.
+        moments: As for `write_vasp`.
 
     Returns:
         The same path.
@@ -111,7 +120,7 @@ def write_flow(structure: Structure, path: Path) -> Path:
     """
     from monty.json import jsanitize
 
-    flow = relaxation_flow(structure, path.stem)
+    flow = relaxation_flow(structure, path.name.removesuffix(".json"), moments)
     write_text(path, json.dumps(jsanitize(flow.as_dict(), strict=True)))
     return path
 
@@ -120,19 +129,23 @@ def _check(structure: Structure) -> None:
     """Refuse a structure that has no VASP inputs, with an InputError."""
     if not len(structure) or not structure.is_ordered:
         raise InputError(f"{structure.composition.formula or 'the structure'} is empty or disordered; order it first")
-    unavailable = sorted({site.specie.symbol for site in structure} - set(MPScanRelaxSet.CONFIG["POTCAR"]))
+    unavailable = sorted(
+        {Element.from_Z(site.specie.Z).symbol for site in structure} - set(MPScanRelaxSet.CONFIG["POTCAR"])
+    )
     if unavailable:
         raise InputError(f"no VASP pseudopotential is assigned to {', '.join(unavailable)}")
 
 
-def _plain(structure: Structure) -> Structure:
-    """Return a structure without what would turn up as species names and extra blocks in POSCAR."""
-    return Structure(structure.lattice, [site.specie.symbol for site in structure], structure.frac_coords)
+def _plain(structure: Structure, moments: Sequence[float] | None) -> Structure:
+    """Return a structure without what would turn up as species names and extra blocks in POSCAR, with its moments."""
+    elements = [Element.from_Z(site.specie.Z) for site in structure]  # isotopes are no species of VASP
+    rounded = None if moments is None else {"magmom": [round(moment, 1) + 0.0 for moment in moments]}
+    return Structure(structure.lattice, elements, structure.frac_coords, site_properties=rounded)
 
 
 def _write_step(structure: Structure, folder: Path, settings: dict[str, Any]) -> None:
     """Write the inputs of one step into a folder of its own."""
-    inputs = MPScanRelaxSet(_plain(structure), user_incar_settings=settings)
+    inputs = MPScanRelaxSet(structure, user_incar_settings=settings)
     try:
         inputs.write_input(str(folder), potcar_spec=not SETTINGS.get("PMG_VASP_PSP_DIR"))
     except (OSError, ValueError, RuntimeError) as error:  # a POTCAR that is not there

@@ -1,0 +1,182 @@
+"""Candidates as records: JSON with all of their fields, checked when it is read."""
+
+from __future__ import annotations
+
+import json
+import typing
+import warnings
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from chggen.io import check_name, without_foreign_classes
+from chggen.results.candidate import SCALAR_FIELDS, Candidate
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pymatgen.core import Structure
+
+_STRUCTURES: Final = ("structure", "raw")
+_ARRAYS: Final = ("forces", "stress", "magnetic_moments")
+_PLAIN: Final = {"lattice", "species", "frac_coords"}  # keys of a structure as short lists; further ones may follow
+
+
+class UnknownFieldsError(ValueError):
+    """A record has fields that this version of chggen does not know.
+
+    Args:
+        names: Their names.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(f"fields that are not known here: {', '.join(names)}")
+
+
+def to_record(candidate: Candidate) -> str:
+    """Return all fields of a candidate as JSON.
+
+    Args:
+        candidate: Any candidate.
+
+    Returns:
+        JSON from which `from_record` makes an equal candidate. A number that is not finite is left out.
+    """
+    record = {name: _finite(getattr(candidate, name)) for name in SCALAR_FIELDS}
+    for name in _STRUCTURES:
+        value = getattr(candidate, name)
+        record[name] = None if value is None else _structure_table(value)
+    return json.dumps(record, default=_plain)
+
+
+def from_record(text: str) -> Candidate:
+    """Return the candidate of a record.
+
+    Args:
+        text: JSON as `to_record` returns it, or as versions before it wrote structures: pymatgen's dictionaries.
+
+    Returns:
+        The candidate.
+
+    Raises:
+        InputError: The id is no name of a file.
+        UnknownFieldsError: The record has fields that a candidate lacks.
+        ValueError: The text is no JSON, or a field is missing or has a value that it cannot have.
+        TypeError, KeyError: A structure lacks something.
+    """
+    from pydantic import ValidationError
+
+    record = json.loads(text)
+    if not isinstance(record, dict):
+        raise TypeError("a record is a table of fields")
+    if unknown := sorted(set(record) - {*SCALAR_FIELDS, *_STRUCTURES}):
+        raise UnknownFieldsError(unknown)
+    structures = {name: _structure(record.pop(name, None)) for name in _STRUCTURES}
+    for name in _ARRAYS:
+        record[name] = _tuples(record.get(name))
+    try:
+        known = _model().model_validate(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        got = "" if first["type"] == "missing" else f", got {first.get('input')!r:.40}"
+        raise ValueError(f"{where} of a candidate: {first['msg']}{got}") from None
+    check_name(record.get("id"))
+    fields: dict[str, Any] = {name: getattr(known, name) for name in SCALAR_FIELDS} | structures
+    return Candidate(**fields)
+
+
+@cache
+def _model() -> type[BaseModel]:
+    """Return the pydantic model of a record without its structures."""
+    from pydantic import ConfigDict, create_model
+    from pymatgen.core import Structure
+
+    hints = typing.get_type_hints(Candidate, localns={"Structure": Structure})
+    hints["status"] = Literal["ok", "failed"]
+    required = ("id", "stage", "formula", "seed")
+    fields: dict[str, Any] = {
+        name: (hints[name], ...) if name in required else (hints[name], getattr(_BLANK, name)) for name in SCALAR_FIELDS
+    }
+    return create_model("Record", __config__=ConfigDict(strict=True, allow_inf_nan=False, extra="forbid"), **fields)
+
+
+_BLANK: Final = Candidate(id="blank", stage="", formula="", seed=0)
+
+
+def _structure(table: Any) -> Structure | None:
+    """Return the structure of a table of `_structure_table`."""
+    from pymatgen.core import Structure
+
+    if table is None:
+        return None
+    if "@class" in table:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pymatgen's, of what a structure is given on purpose
+            return Structure.from_dict(without_foreign_classes(table))  # the file may come from a stranger
+    further = {"site_properties": table.get("site_properties"), "labels": table.get("labels")}
+    return Structure(table["lattice"], table["species"], table["frac_coords"], **further)
+
+
+def _structure_table(structure: Structure) -> dict[str, Any]:
+    """Return a structure as short lists if elements on sites are all there is to it, else as pymatgen's dictionary.
+
+    Properties and labels of the sites may stand beside, as lists, where all values are plain.
+    """
+    from pymatgen.core import Structure
+
+    symbols = _symbols(structure)
+    properties = structure.site_properties
+    simple = (
+        symbols is not None
+        and type(structure) is Structure
+        and not structure.properties
+        and all(structure.lattice.pbc)
+        and not structure._charge  # the property adds up oxidation states, of which there are none
+        and all(isinstance(v, (bool, int, float, str)) for own in properties.values() for v in own)
+    )
+    if not simple:
+        return dict(structure.as_dict())
+    table: dict[str, Any] = {
+        "lattice": structure.lattice.matrix.tolist(),
+        "species": symbols,
+        "frac_coords": structure.frac_coords.tolist(),
+    }
+    if properties:
+        table["site_properties"] = properties
+    if (labels := structure.labels) != symbols:
+        table["labels"] = labels
+    return table
+
+
+def _symbols(structure: Structure) -> list[str] | None:
+    """Return the symbols of the atoms, None where some are not simply elements."""
+    from pymatgen.core import Element
+
+    found = []
+    for site in structure:
+        present = list(site.species.items())
+        if len(present) != 1 or type(present[0][0]) is not Element or present[0][1] != 1:
+            return None
+        found.append(present[0][0].symbol)
+    return found
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _finite(value: Any) -> Any:
+    """Return a value of a field, None in place of a number that is not finite: no reader takes it for a number."""
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, Mapping):
+        return {key: one for key, one in value.items() if _finite(one) is not None}
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has no words for as something that it has: arrays, mappings, objects of pymatgen."""
+    for way in ("tolist", "as_dict"):
+        if hasattr(value, way):
+            return getattr(value, way)()
+    return dict(value) if isinstance(value, Mapping) else str(value)
