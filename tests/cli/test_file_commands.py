@@ -46,7 +46,8 @@ def _copper(a: float, shift: float = 0.0) -> Structure:
 def test_names_are_those_of_the_files_and_unique(folder: Path) -> None:
     again = folder.parent / "lithium.cif"
     again.write_text((folder / "lithium.cif").read_text())
-    assert list(files.named_structures([folder, again])) == ["lithium", "silicon", "lithiumx"]
+    names = list(files.named_structures([folder, again]))
+    assert names == ["phases-lithium", "silicon", f"{folder.parent.name}-lithium"]
 
 
 def test_names_leave_room_for_twins_in_p1(folder: Path) -> None:
@@ -54,7 +55,7 @@ def test_names_leave_room_for_twins_in_p1(folder: Path) -> None:
     for name in ("a", "a-P1", "b-P1", "b"):
         (folder.parent / f"{name}.cif").write_text(text)
     given = [folder.parent / f"{name}.cif" for name in ("a", "a-P1", "b-P1", "b")]
-    assert list(files.named_structures(given)) == ["a", "a-P1x", "b-P1", "bx"]
+    assert list(files.named_structures(given)) == ["a-cif", "a-P1-cif", "b-P1-cif", "b-cif"]
 
 
 def _built(folder: Path, out: Path, wanted: Wanted | None = None, progress: Any = silent) -> dict[str, ReferenceEntry]:
