@@ -12,7 +12,7 @@ import numpy as np
 from chggen.campaign.resources import Resources
 from chggen.execution import at_stage
 from chggen.generation import KEPT
-from chggen.io import held_atoms
+from chggen.io import held_atoms, inside
 from chggen.relaxation import Relaxed, displacement, relax, write_trajectory
 from chggen.results import Candidate, failed
 from chggen.symmetry import operations, refine, space_group
@@ -54,7 +54,7 @@ def relax_candidates(
     result = list(candidates)
     for i, relaxed in zip(indices, ends, strict=True):
         if resources.trajectories is not None and relaxed.trajectory:
-            write_trajectory(relaxed.trajectory, resources.trajectories / f"{candidates[i].id}.extxyz")
+            write_trajectory(relaxed.trajectory, inside(resources.trajectories, candidates[i].id, ".extxyz"))
         result[i] = with_relaxation(candidates[i], relaxed, resources)
     pushed = [i for i, keeps in zip(indices, keeps_group, strict=True) if keeps and result[i].status == "ok"]
     return _off_saddles(result, pushed, resources)

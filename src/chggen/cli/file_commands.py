@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from chggen.errors import InputError
-from chggen.io import cif_text, from_table, named_structures, read_toml, writable_folder, write_text
+from chggen.io import from_table, named_structures, read_toml, writable_folder
+
+_EXACT = 0.01  # Å; at which the symmetry of a symmetrised structure is found
 
 
 def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | None) -> list[str]:
@@ -29,6 +31,7 @@ def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | N
     Raises:
         InputError: A tolerance is out of range, or a file cannot be read.
     """
+    from chggen.results import write_cif
     from chggen.symmetry import above_trivial, space_group
     from chggen.symmetry import refine as refined_at
 
@@ -46,10 +49,8 @@ def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | N
         given = " and ".join(f"{space_group(structure, s)} at {s:g} Å" for s in (0.01, 0.1))
         lines.append(f"{name}: space group {best.space_group} at symprec {best.symprec:g} Å, {moved}; as given {given}")
         if out is not None:
-            writable_folder(out)
-            note = f"symmetrised with symprec {best.symprec:g} Å, {moved}"
-            write_text(out / f"{name}.cif", cif_text(best.structure, 0.01, note))
-            write_text(out / f"{name}-P1.cif", cif_text(best.structure, None, note + "\nP1, every atom"))
+            note = f"symmetrised with symprec {best.symprec:g} Å, {moved}\n"
+            write_cif(best.structure, writable_folder(out), name, _EXACT, note)
     return lines
 
 

@@ -1,4 +1,5 @@
 from .candidate import Candidate, failed
+from .cif_files import write_cif
 from .database import read_candidates
 from .export import export_survivors
 from .folder import Store, read_options
@@ -22,4 +23,5 @@ __all__ = [
     "read_candidates",
     "read_options",
     "summary_row",
+    "write_cif",
 ]

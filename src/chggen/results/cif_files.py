@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _SYMPREC: Final = 0.1  # Å
+_EVERY_ATOM: Final = "P1, every atom"
 _LIKE_A_TWIN: Final = re.compile(r"-P1_*$")
 _BATCH: Final = 50  # candidates that a process writes at once
 _SECONDS_EACH: Final = 0.005  # that the files of a candidate take, roughly
@@ -100,6 +101,30 @@ def cif_names(name: str) -> tuple[str, str]:
     return f"{stem}.cif", f"{stem}-P1.cif"
 
 
+def write_cif(structure: Structure, folder: Path, name: str, symprec: float, note: str) -> None:
+    """Write the files of a structure: one that states its symmetry, and a twin with every atom.
+
+    Args:
+        structure: An ordered structure.
+        folder: The folder to write to.
+        name: What the files are named after, see `cif_names`.
+        symprec: Tolerance at which the symmetry is found, Å.
+        note: Text for the heads of the files, which ends in a line break.
+
+    Raises:
+        InputError: The name is no name of a file.
+        OSError: A file cannot be written.
+    """
+    path, twin = (folder / one for one in cif_names(name))
+    try:
+        text = symmetric(structure, symprec, note)
+    except Exception as error:  # spglib can fail where the twin in P1 still serves
+        log.warning("%s: no symmetrised CIF: %s", name, error)
+        text = every_atom(structure, note + "symmetry not found, written in P1")
+    write_text(path, text)
+    write_text(twin, every_atom(structure, note + _EVERY_ATOM))
+
+
 def write_cifs(candidates: Iterable[Candidate], folder: Path) -> None:
     """Write ID.cif, in the symmetry found at 0.1 Å, and ID-P1.cif, where they are missing or not up to date.
 
@@ -133,19 +158,13 @@ def _not_written(files: _Files, failure: Failure) -> list[str]:
 
 def _write(files: _Files, folder: Path) -> None:
     """Write the files of a candidate. The twin comes last: one that is as it should be tells that both are."""
-    structure, note = files.structure(), files.note
+    structure = files.structure()
     path, twin = (folder / name for name in cif_names(files.name))
-    plain = every_atom(structure, note + "P1, every atom")
+    plain = every_atom(structure, files.note + _EVERY_ATOM)
     if path.exists() and twin.exists() and twin.read_bytes() == plain.encode():
         return
     if files.without_symmetry:
-        write_text(path, plain.replace("P1, every atom", f"P1: no symmetry at symprec {_SYMPREC} Å", 1))
+        write_text(path, plain.replace(_EVERY_ATOM, f"P1: no symmetry at symprec {_SYMPREC} Å", 1))
         write_text(twin, plain)
-        return
-    try:
-        text = symmetric(structure, _SYMPREC, note)
-    except Exception as error:  # spglib can fail where the twin in P1 still serves
-        log.warning("%s: no symmetrised CIF: %s", files.name, error)
-        text = every_atom(structure, note + "symmetry not found, written in P1")
-    write_text(path, text)
-    write_text(twin, plain)
+    else:
+        write_cif(structure, folder, files.name, _SYMPREC, files.note)
