@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test test-extras lint docs
+.PHONY: install demo test test-extras test-reliability lint docs
 
 install: $(INSTALLED)
 
@@ -22,6 +22,10 @@ test: install
 test-extras: install
 	$(BIN)/pip install -q -c constraints.txt -e ".[mp,dft]"
 	$(BIN)/python -m pytest tests/stability/test_importing.py tests/results/test_vasp.py
+
+# faults put in by hand, in full: 500 kills, 10,000 odd inputs and more; about two hours. TRIALS: parts, --share 0.1 …
+test-reliability: install
+	$(BIN)/python -m tests.reliability $(TRIALS)
 
 lint: install
 	$(BIN)/ruff check

@@ -261,6 +261,21 @@ def test_arrays_that_do_not_belong_together_are_refused(tmp_path, name):
         References.load(tmp_path / "t.npz")
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [(name, lambda a: a.astype(str)) for name in ("energies", "masks", "relaxed", "space_groups", "n_atoms", "drops")]
+    + [(name, lambda a: np.full(a.shape, np.inf)) for name in ("energies", "masks", "relaxed", "fingerprints")]
+    + [(name, lambda a: np.arange(a.size)) for name in ("ids", "formulas", "levels")],
+)
+def test_arrays_of_another_kind_are_refused(tmp_path, name, change):
+    write_references([entry("a", "Zn"), entry("b", "ZnS")], tmp_path / "t.npz")
+    with np.load(tmp_path / "t.npz") as file:
+        arrays = {key: file[key] for key in file.files}
+    np.savez(tmp_path / "t.npz", **{**arrays, name: change(arrays[name])})
+    with pytest.raises(InputError, match=r"is not a reference table \(.*build or import it anew"):
+        References.load(tmp_path / "t.npz")
+
+
 def test_levels_of_ones_own_are_kept_in_files(tmp_path):
     write_references([entry("mine", "ZnS", -4.0, level="pbe-dft")], tmp_path / "own.npz")
     table = references_of([str(tmp_path / "own.npz")])

@@ -96,12 +96,23 @@ def _check_levels(levels: Sequence[str]) -> None:
             raise InputError(f"unknown level '{level}'; expected {known}, or the name of a potential without one")
 
 
+def _kept_sources(path: Path) -> dict[str, Any]:
+    """Read what was written down. Raises InputError for a file that is damaged."""
+    try:
+        kept: dict[str, Any] = json.loads(path.read_text())
+        if isinstance(kept["fmax"], (int, float)) and isinstance(kept["files"], dict):
+            return kept
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise InputError(f"{path} is damaged; expected what `references build` writes; restore it, or use another --out")
+
+
 def _keep_sources(paths: Sequence[Path], fmax: float, path: Path, known: set[str]) -> None:
     """Write down what the energies in a folder come from. Raises InputError where they came from something else.
 
     known: names that have energies there. A new file must not hold another structure of such a name.
     """
-    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"fmax": fmax, "files": {}}
+    kept = _kept_sources(path) if path.exists() else {"fmax": fmax, "files": {}}
     if kept["fmax"] != fmax:
         raise InputError(
             f"{path.parent} was made with fmax {kept['fmax']:g}, now {fmax:g} is asked for; use another --out"

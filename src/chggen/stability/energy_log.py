@@ -45,8 +45,10 @@ class EnergyLog:
             write_text(path, whole)
         for number, line in enumerate(whole.splitlines(), 1):
             try:
-                self._learn([json.loads(line)])
-            except (ValueError, TypeError, KeyError, AttributeError):
+                row = json.loads(line)
+                _check(row)
+                self._learn([row])
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 raise InputError(
                     f"line {number} of {path} cannot be read; expected a row of energies; delete the line to have its "
                     "phase computed again"
@@ -122,3 +124,13 @@ class EnergyLog:
         for row in rows:
             key = row["id"], row["level"]
             self._known[key] = self._known.get(key, {}) | {k: v for k, v in row.items() if k not in ("id", "level")}
+
+
+def _check(row: dict[str, Any]) -> None:
+    """Raise ValueError, TypeError, KeyError or AttributeError for a line that `EnergyLog` has not written."""
+    if not all(isinstance(row[name], str) for name in ("id", "level")):
+        raise ValueError("id and level are names")
+    if not all(math.isfinite(row[name]) for name in ("static", "relaxed") if name in row):
+        raise ValueError("energies are finite")
+    if "static" in row and not (isinstance(row["formula"], str) and row["space_group"] >= 0 and row["n_atoms"] >= 1):
+        raise ValueError("a phase has a formula, a space group and atoms")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -9,10 +10,15 @@ from typing import Any, Final
 import numpy as np
 
 from chggen.errors import InputError
-from chggen.io import whole
+from chggen.io import check_unpacked_size, whole
 
 REFERENCES_FORMAT: Final = 3
 _WITHOUT_FINGERPRINTS: Final = 2  # the format before, which is still read
+_KINDS: Final = {
+    "levels": "U", "ids": "U", "formulas": "U", "masks": "u", "energies": "f", "relaxed": "b", "space_groups": "iu",
+    "n_atoms": "iu", "fingerprints": "u", "drops": "f",
+}  # fmt: skip
+"""Name of an array to the kinds of numbers or texts that it may hold, by NumPy's letters."""
 _TEXTS: Final = ("ids", "formulas")  # kept as bytes, which need a quarter of the space of str arrays
 
 
@@ -43,6 +49,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises:
         InputError: The file is missing, or is not a table of references of a format that is read.
     """
+    if not os.path.isfile(path):  # False for names that no file can have, too
+        raise InputError(f"no reference table at {path}; make one with `chggen references build`")
+    check_unpacked_size(path, "a reference table")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -53,8 +62,6 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         for name in _TEXTS:
             arrays[name] = np.char.decode(arrays[name], "utf-8")
         _check_shapes(arrays)
-    except FileNotFoundError:
-        raise InputError(f"no reference table at {path}; make one with `chggen references build`") from None
     except InputError:
         raise
     except Exception as error:  # numpy raises anything from BadZipFile to KeyError for a foreign file
@@ -92,7 +99,11 @@ def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
     for name, shape in expected.items():
         if arrays[name].shape != shape:
             raise ValueError(f"{name} has shape {arrays[name].shape}, not {shape}")
+        if arrays[name].dtype.kind not in _KINDS[name]:
+            raise ValueError(f"{name} are {arrays[name].dtype}, which no table has")
     if arrays["fingerprints"].dtype != np.uint64:
         raise ValueError(f"fingerprints are {arrays['fingerprints'].dtype}, not uint64")
+    if np.isinf(arrays["energies"]).any():
+        raise ValueError("a row has an infinite energy")
     if not arrays["masks"].any(axis=1).all():
         raise ValueError("a row has no elements")

@@ -1,0 +1,38 @@
+"""A few trials of each kind, for every day; `make test-reliability` does the whole."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.reliability.__main__ import PROMISES, table
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all parts, which share their inputs."""
+    return tmp_path_factory.mktemp("reliability")
+
+
+@pytest.mark.reliability
+@pytest.mark.parametrize("part", PROMISES)
+def test_a_few_trials_of_each_part_find_no_fault(part: str, work: Path) -> None:
+    out = work / f"{part}-results.json"
+    command = [sys.executable, "-m", "tests.reliability", part, "--short", "--work", str(work), "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    groups = json.loads(out.read_text())[part]
+    assert groups
+    assert all(group["trials"] > 0 for group in groups.values())
+
+
+def test_the_table_counts_trials_and_faults() -> None:
+    group = {"trials": 1200, "outcomes": {"refused": 1000, "done": 200}, "faults": [{"trial": "x"}]}
+    text = table({"fuzz": {"formulas": group, "guests": group | {"faults": []}}})
+    assert "| fuzz | formulas | 1,200 | refused 1,000, done 200 | 1 |" in text
+    assert text.endswith("| all | | 2,400 | | 1 |\n")
