@@ -216,6 +216,12 @@ def test_what_a_killed_process_was_at_is_computed_apart_by_the_next(tmp_path: Pa
     assert found["a"][0] != os.getpid() != found["b"][0]
     assert found["c"][0] == os.getpid()
     assert not note.exists()
+    note.write_text('["leaves"]')
+    assert _run(Workers(Machine(workers=1), note=note), [["a"], ["leaves"]])["leaves"][0] == "lost"
+    assert not note.exists()  # though the last batch was computed apart
+    note.write_text('["done before"]')
+    assert _run(Workers(Machine(workers=1), note=note), []) == {}
+    assert not note.exists()
     note.write_text("[1")  # cut off
     assert _run(Workers(Machine(workers=1), note=note), [["a"]])["a"][0] == os.getpid()
 

@@ -93,6 +93,7 @@ class Workers:
         if apart:
             limit = self.machine.time_limit
             yield from run_apart(self._count(), work, apart, resources.unloaded(), lost, limit)
+        self._under_way.forget()  # what a killed process left has been computed, here or before
         for batch in batches if here else ():
             if not any(batch is other for other in apart):
                 yield from self._run_here(work, batch, resources, lost, name)

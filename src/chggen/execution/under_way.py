@@ -45,6 +45,12 @@ class UnderWay:
         finally:
             self._path.unlink(missing_ok=True)
 
+    def forget(self) -> None:
+        """Remove a note that a killed process left, once the items that it names are computed."""
+        self.suspects()  # which stay known to this process
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
     def _left(self) -> list[str]:
         if self._path is None:
             return []

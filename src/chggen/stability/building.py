@@ -112,7 +112,7 @@ def _keep_sources(paths: Sequence[Path], fmax: float, path: Path, known: set[str
 
     known: names that have energies there. A new file must not hold another structure of such a name.
     """
-    kept = _kept_sources(path) if path.exists() else {"fmax": fmax, "files": {}}
+    kept: dict[str, Any] = _kept_sources(path) if path.exists() else {"fmax": fmax, "files": {}}
     if kept["fmax"] != fmax:
         raise InputError(
             f"{path.parent} was made with fmax {kept['fmax']:g}, now {fmax:g} is asked for; use another --out"
