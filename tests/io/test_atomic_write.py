@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -68,3 +69,12 @@ def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path):
 def test_text_that_is_no_utf8_is_written(tmp_path):
     write_text(tmp_path / "log", "ü \udcff")
     assert (tmp_path / "log").read_text(encoding="utf-8") == "ü \\udcff"
+
+
+def test_an_error_of_the_system_names_the_file_that_was_asked_for(tmp_path):
+    def full():
+        with whole(tmp_path / "page.html") as temporary:
+            raise OSError(errno.ENOSPC, "No space left on device", str(temporary))
+
+    with pytest.raises(OSError, match=r"page\.html"):
+        full()

@@ -161,7 +161,7 @@ def _write(files: _Files, folder: Path) -> None:
     structure = files.structure()
     path, twin = (folder / name for name in cif_names(files.name))
     plain = every_atom(structure, files.note + _EVERY_ATOM)
-    if path.exists() and twin.exists() and twin.read_bytes() == plain.encode():
+    if path.is_file() and twin.is_file() and twin.read_bytes() == plain.encode():
         return
     if files.without_symmetry:
         write_text(path, plain.replace(_EVERY_ATOM, f"P1: no symmetry at symprec {_SYMPREC} Å", 1))

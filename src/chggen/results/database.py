@@ -36,7 +36,7 @@ _TABLES: Final = {"systems", "species", "keys", "text_key_values", "number_key_v
 # ASE removes a row's old keys by its number, and has no index for that
 _TABLES_OF_KEYS: Final = ("keys", "text_key_values", "number_key_values", "species")
 _A_TRY: Final = 1.0  # s that one try waits for another program; an interrupt is heard between two
-_PATIENCE: Final = {"read": 30.0, "write": 600.0}  # s; what is to be written took long to compute
+_PATIENCE: Final = {"read": 60.0, "write": 600.0}  # s; what is to be written took long to compute
 _T = TypeVar("_T")
 
 
@@ -57,7 +57,7 @@ class CandidateDatabase:
     def __init__(self, folder: Path) -> None:
         self._path = path = folder / FILE
         with told(path):
-            if not path.exists() or _never_finished(path):
+            if not path.exists() or _patiently(path, "read", lambda: _never_finished(path)):
                 _make(path)
             self._database = _connected(path)
             found = _patiently(path, "read", lambda: _stored(self._database))
