@@ -219,8 +219,13 @@ def test_what_a_killed_process_was_at_is_computed_apart_by_the_next(tmp_path: Pa
     note.write_text('["leaves"]')
     assert _run(Workers(Machine(workers=1), note=note), [["a"], ["leaves"]])["leaves"][0] == "lost"
     assert not note.exists()  # though the last batch was computed apart
-    note.write_text('["done before"]')
-    assert _run(Workers(Machine(workers=1), note=note), []) == {}
+    note.write_text('["later", "never"]')  # some of it is only asked for after other work
+    workers = Workers(Machine(workers=1), note=note)
+    assert _run(workers, [["a"]])["a"][0] == os.getpid()
+    assert json.loads(note.read_text()) == ["later", "never"]
+    assert _run(workers, [["later"]])["later"][0] != os.getpid()
+    assert json.loads(note.read_text()) == ["never"]
+    workers.finish()
     assert not note.exists()
     note.write_text("[1")  # cut off
     assert _run(Workers(Machine(workers=1), note=note), [["a"]])["a"][0] == os.getpid()

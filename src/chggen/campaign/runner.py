@@ -265,6 +265,7 @@ class Campaign:
         final = with_duplicates(ranked(before.values()), self._comparison)
         self.results.put(c for c in final if c != before[c.id])
         self.results.export(final)
+        self.workers.finish()
         return final
 
 

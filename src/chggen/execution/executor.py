@@ -93,10 +93,15 @@ class Workers:
         if apart:
             limit = self.machine.time_limit
             yield from run_apart(self._count(), work, apart, resources.unloaded(), lost, limit)
-        self._under_way.forget()  # what a killed process left has been computed, here or before
+        if suspects:
+            self._under_way.settled(name(item) for batch in apart for item in batch)
         for batch in batches if here else ():
             if not any(batch is other for other in apart):
                 yield from self._run_here(work, batch, resources, lost, name)
+
+    def finish(self) -> None:
+        """Say that a run has come to its end, so that nothing is suspected any more."""
+        self._under_way.settled()
 
     def _run_here(
         self, work: Work, batch: Sequence[Any], resources: Any, lost: Lost, name: Callable[[Any], str]

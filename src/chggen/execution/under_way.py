@@ -20,13 +20,22 @@ class UnderWay:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._suspects: frozenset[str] | None = None
+        self._open: set[str] | None = None
 
     def suspects(self) -> frozenset[str]:
-        """Return the names that a killed process left, as they were when this was first asked for."""
-        if self._suspects is None:
-            self._suspects = frozenset(self._left())
-        return self._suspects
+        """Return the names that a killed process left and that have not been computed since."""
+        if self._open is None:
+            self._open = set(self._left())
+        return frozenset(self._open)
+
+    def settled(self, names: Iterable[str] | None = None) -> None:
+        """Say that suspects have been computed, or are not asked for any more.
+
+        Args:
+            names: Their names; None for all.
+        """
+        self._open = set() if names is None else set(self.suspects() - set(names))
+        self._write(())
 
     @contextmanager
     def noted(self, names: Iterable[str]) -> Iterator[None]:
@@ -35,20 +44,19 @@ class UnderWay:
         Args:
             names: Names of the items.
         """
-        if self._path is None:
-            yield
-            return
-        self.suspects()  # before they are written over
-        self._path.write_text(json.dumps(sorted(names)))  # one that is cut off means nothing
+        self._write(names)
         try:
             yield
         finally:
-            self._path.unlink(missing_ok=True)
+            self._write(())
 
-    def forget(self) -> None:
-        """Remove a note that a killed process left, once the items that it names are computed."""
-        self.suspects()  # which stay known to this process
-        if self._path is not None:
+    def _write(self, names: Iterable[str]) -> None:
+        """Write down these names and those of suspects; without any there is no file."""
+        if self._path is None:
+            return
+        if noted := sorted({*self.suspects(), *names}):
+            self._path.write_text(json.dumps(noted))  # one that is cut off means nothing
+        else:
             self._path.unlink(missing_ok=True)
 
     def _left(self) -> list[str]:

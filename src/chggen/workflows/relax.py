@@ -107,6 +107,7 @@ def _relax_missing(
         store.put(found)
         done, bad = done + len(found), bad + sum(c.status == "failed" for c in found)
         progress("relax", done, len(raw), bad)
+    workers.finish()
 
 
 def _seconds(candidate: Candidate) -> float:
