@@ -85,6 +85,7 @@ def test_angles(tmp_path: Path, angle: str) -> None:
         ("a.xyz", _xyz(count="1000000000")), ("a.extxyz", _xyz(count="-5")), ("POSCAR", _poscar(count="1000000000")),
         ("POSCAR", _poscar(scale="1e200")), ("POSCAR", _poscar(scale="-1e300")), ("POSCAR", _poscar(scale="1e-200")),
         ("a.json", json.dumps({"lattice": {"matrix": np.eye(3).tolist()}, "sites": [{}] * 501})),
+        ("a.xyz", _xyz().replace("species:S:1", "species:S:1:w:R:99999999999")),
         ("a.json", "[" * 100_000), ("a.cif", _cif() + "Cl 0 0 0\n" * 3000),
     ],
 )  # fmt: skip

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _FARTHEST: Final = 1e7  # Å; Cartesian coordinates beyond overflow before they can be checked as fractional ones
 _ARRAYS: Final = {"initial_magmoms": MOMENTS, "initial_charges": "charge"}  # of ASE → site property of pymatgen
 _COORDINATES: Final = ("numbers", "positions", "momenta", "masses")  # arrays that are no site properties
+_MOST_COLUMNS: Final = 1_000
 _ISOTOPES: Final = ("D", "T")
 _SPECIES_COLUMN: Final = re.compile(r"""Properties\s*=\s*["']?(?P<columns>[^\s"']+)""", re.IGNORECASE)
 
@@ -147,7 +148,7 @@ def _without_isotopes(text: str, where: str) -> tuple[str, Counter[str]]:
             break  # ASE says what is wrong
         if not 0 <= n_atoms <= len(lines) - k - 2:
             raise InputError(f"{where} claims {n_atoms} atoms but has {max(len(lines) - k - 2, 0)} lines for them")
-        column = _species_column(lines[k + 1])
+        column = _species_column(lines[k + 1], where)
         for j in range(k + 2, k + 2 + n_atoms):
             words = lines[j].split(maxsplit=column + 1)
             if len(words) > column and words[column] in _ISOTOPES:
@@ -157,16 +158,18 @@ def _without_isotopes(text: str, where: str) -> tuple[str, Counter[str]]:
     return "\n".join(lines), found
 
 
-def _species_column(comment: str) -> int:
-    """Return in which column of a frame the symbols stand."""
+def _species_column(comment: str, where: str) -> int:
+    """Return in which column of a frame the symbols stand. Raises InputError for more columns than any line has."""
     match = _SPECIES_COLUMN.search(comment)
     parts = match["columns"].split(":") if match else []
-    before = 0
+    before, found = 0, 0
     for name, _, width in zip(parts[::3], parts[1::3], parts[2::3], strict=False):
         if name.lower() in ("species", "symbols"):
-            return before
+            found = before
         before += int(width) if width.isdigit() else 1
-    return 0
+        if before > _MOST_COLUMNS:
+            raise InputError(f"{where} claims {before} columns of numbers; expected at most {_MOST_COLUMNS}")
+    return found
 
 
 def _free_coordinates(atoms: Atoms) -> tuple[np.ndarray, list[str]]:
