@@ -7,6 +7,7 @@ import logging
 import re
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -204,7 +205,10 @@ def _stored(database: Any) -> list[tuple[int, Candidate]]:
                 f"{database.filename} has format {metadata[_FORMAT_KEY]!r} (chggen {metadata.get('chggen_version')}), "
                 f"and chggen {__version__} reads up to {FORMAT}; update chggen"
             )
-        return [(row.id, from_record(row.data["record"])) for row in database.select(columns=["id"])]
+        found = [(row.id, from_record(row.data["record"])) for row in database.select(columns=["id"])]
+    if twice := [name for name, rows in Counter(c.id for _, c in found).items() if rows > 1]:
+        raise ValueError(f"{twice[0]} has two rows")
+    return found
 
 
 @contextmanager

@@ -50,6 +50,8 @@ def _sentence(path: Path, error: Exception) -> str:
         return "cannot be written (no permission); make it and its folder writable for this user, or copy the folder"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be used ({error.strerror}); repeat the command when that is mended"
+    if isinstance(error, OSError):  # ASE's, of a database of another version of ASE, with the remedy
+        return f"cannot be read: {error}"
     if isinstance(error, UnknownFieldsError):
         return (
             f"has {error}; it was made by another version of chggen than {__version__}; update chggen, or use that one"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ _STRUCTURES: Final = "structures"  # folders
 _INPUTS: Final = "inputs"
 _LOG: Final = "log.txt"
 _SUMMARY: Final = "summary.csv"
+_RUNS: Final = "runs.jsonl"  # which the campaign writes
 
 
 class Store:
@@ -87,8 +89,8 @@ class Store:
 
     def _check_places(self) -> None:
         """Refuse, before anything is computed, what could not be written at the end; clear what killed runs left."""
-        for path in (self.folder / _LOG, self.folder / _SUMMARY):
-            if path.exists() and not path.is_file():
+        for path in (self.folder / name for name in (_LOG, _SUMMARY, _RUNS)):
+            if os.path.lexists(path) and not path.is_file():  # a folder, a pipe, a link to nothing
                 raise InputError(f"{path} is in the way of the file of that name; move it away")
         for place in (self.folder / _STRUCTURES, self.folder / _INPUTS):
             if place.exists() and not place.is_dir():
