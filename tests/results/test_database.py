@@ -50,6 +50,16 @@ def _odd_structures() -> Iterator[Structure]:
     labels = _salt()
     labels[0].label = "Na_first"
     yield labels
+    carried = _salt()
+    carried.add_site_property("oxidation_state", [1.0] * 4 + [None] * 4)
+    carried.add_site_property("selective_dynamics", [[True, False, True]] * 8)
+    carried.add_site_property("magmom", [[0.0, 0.1, 1.0]] * 8)
+    carried.properties["comment"] = "π"
+    yield carried
+    odd = _salt()
+    odd.add_site_property("array", list(np.arange(8.0)))
+    odd.add_site_property("weight", [math.inf] * 8)
+    yield odd
     yield Structure(_salt().lattice, ["Na"], [[-0.3, 1.7, math.pi]], charge=1, properties={"from": "a test"})
     yield Structure(Lattice.cubic(3, pbc=(True, True, False)), ["Na"], [[0, 0, 0]])
 

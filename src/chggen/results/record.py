@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _STRUCTURES: Final = ("structure", "raw")
 _ARRAYS: Final = ("forces", "stress", "magnetic_moments")
-_PLAIN: Final = {"lattice", "species", "frac_coords"}  # keys of a structure as short lists; further ones may follow
+_FURTHER: Final = ("site_properties", "labels", "properties")  # of a structure as short lists, where it has any
 
 
 class UnknownFieldsError(ValueError):
@@ -113,14 +113,14 @@ def _structure(table: Any) -> Structure | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pymatgen's, of what a structure is given on purpose
             return Structure.from_dict(without_foreign_classes(table))  # the file may come from a stranger
-    further = {"site_properties": table.get("site_properties"), "labels": table.get("labels")}
+    further = {name: table.get(name) for name in _FURTHER}
     return Structure(table["lattice"], table["species"], table["frac_coords"], **further)
 
 
 def _structure_table(structure: Structure) -> dict[str, Any]:
     """Return a structure as short lists if elements on sites are all there is to it, else as pymatgen's dictionary.
 
-    Properties and labels of the sites may stand beside, as lists, where all values are plain.
+    Properties and labels may stand beside, where all values are plain.
     """
     from pymatgen.core import Structure
 
@@ -129,10 +129,10 @@ def _structure_table(structure: Structure) -> dict[str, Any]:
     simple = (
         symbols is not None
         and type(structure) is Structure
-        and not structure.properties
+        and _is_json(structure.properties)
         and all(structure.lattice.pbc)
         and not structure._charge  # the property adds up oxidation states, of which there are none
-        and all(isinstance(v, (bool, int, float, str)) for own in properties.values() for v in own)
+        and _is_json(properties)
     )
     if not simple:
         return dict(structure.as_dict())
@@ -143,9 +143,20 @@ def _structure_table(structure: Structure) -> dict[str, Any]:
     }
     if properties:
         table["site_properties"] = properties
+    if structure.properties:
+        table["properties"] = structure.properties
     if (labels := structure.labels) != symbols:
         table["labels"] = labels
     return table
+
+
+def _is_json(value: Any) -> bool:
+    """Return whether a value is one that JSON gives back as it is."""
+    if type(value) is dict:
+        return all(type(key) is str and _is_json(one) for key, one in value.items())
+    if type(value) is list:
+        return all(map(_is_json, value))
+    return value is None or type(value) in (bool, int, str) or (type(value) is float and value - value == 0)
 
 
 def _symbols(structure: Structure) -> list[str] | None:
