@@ -26,6 +26,7 @@ from chggen.execution.worker import DONE, LOGGED, PART, READY, STAGE, UNREADABLE
 log = logging.getLogger(__name__)
 _TRIES: Final = 2  # of an item whose process dies
 _LOOK: Final = 2.0  # s after which processes are looked at though none has said anything
+_LOADING: Final = 60.0  # s that a process may take beyond the limit until it is at the first stage of a batch
 _LAST_WORDS: Final = 5.0  # s in which a process that has hung up ends
 _STILLBORN: Final = 3  # processes in a row that end before they listen
 
@@ -44,10 +45,11 @@ class _Task:
 
 @dataclass
 class _Busy:
-    """What a process computes, and when it has to have said something."""
+    """What a process computes, when something has to have come of it, and whether it has said at which stage it is."""
 
     task: _Task
     deadline: float
+    begun: bool = False
 
 
 class LocalProcesses:
@@ -92,7 +94,7 @@ class LocalProcesses:
             items = [task.items[k] for k in task.left]
             worker.send((work, items, resources, lost))
             task.items, task.left = items, list(range(len(items)))
-            self._busy[worker] = _Busy(task, time.monotonic() + limit)
+            self._busy[worker] = _Busy(task, time.monotonic() + limit + _LOADING)
 
         try:
             while waiting or last or self._busy:
@@ -151,6 +153,8 @@ class LocalProcesses:
             worker.ready, self._stillborn = True, 0
         elif kind == STAGE:
             worker.stage = content
+            if busy is not None and not busy.begun:
+                busy.begun, busy.deadline = True, time.monotonic() + limit
         elif kind == LOGGED:
             name, level, text = content
             logging.getLogger(name).log(level, "%s", text)
