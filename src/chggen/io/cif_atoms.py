@@ -16,6 +16,7 @@ from chggen.io.cif_operations import UNKNOWN, first_text, listed_values
 
 MOST_SITES: Final = 4 * MAX_ATOMS
 """Most sites of a block, listed or expanded; several partially occupied ones may share a position."""
+_ISOTOPES: Final = re.compile(r"[DT](?![a-z])")
 _GROUPS: Final = re.compile("OH|NO3|Wat|wat|O-H")  # symbols of groups of atoms, of which pymatgen takes one atom
 
 
@@ -104,13 +105,16 @@ def sites_of(
     occupancies = listed_values(data, "_atom_site_occupancy") or ["1"] * count
     kinds = listed_values(data, "_atom_site_calc_flag") or [""] * count
     moments = _moments(data, lattice)
-    found, notes = [], []
+    found, notes, isotopes = [], [], set[str]()
     for k, (label, symbol) in enumerate(zip(labels, symbols, strict=True)):
         if kinds[k] == "dum":
             notes.append(f"left out the dummy site {label}")
             continue
         if _GROUPS.match(symbol):
             raise InputError(f"{where} has the site {label} of {symbol}; expected single atoms with their coordinates")
+        if isotope := _ISOTOPES.match(symbol):
+            isotopes.add(isotope[0])
+            symbol = "H" + symbol[1:]
         texts = [columns[axis][k] for axis in "xyz"]
         if any(text in UNKNOWN for text in texts):
             raise InputError(f"{where} gives no coordinates for {label}; add them, or remove the site and its atoms")
@@ -119,6 +123,8 @@ def sites_of(
         full = occupancies[k] in UNKNOWN
         occupancy = 1.0 if full else _number(occupancies[k], f"the occupancy of {label}", where)
         found.append(ListedSite(label, symbol, place, digits, occupancy, moments.get(label)))
+    if isotopes:
+        notes.append(f"took {' and '.join(sorted(isotopes))} as H")
     _check_hydrogens(data, found, where)
     if found:
         check_positions(np.array([site.frac_coords for site in found]), where)

@@ -90,8 +90,8 @@ def _is_plain(structure: Structure) -> bool:
     return (
         type(structure) is Structure
         and structure.properties == _of_the_whole(structure)
-        and np.linalg.det(structure.lattice.matrix) > 0
-        and all(_is_element(specie) for specie in structure.composition)
+        and bool(np.linalg.det(structure.lattice.matrix) > 0)
+        and all(_is_element(specie) for site in structure for specie in site.species)  # a sum would mix H with D
         and all(_is_json(value) for site in structure for value in site.properties.values())
     )
 

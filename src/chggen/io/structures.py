@@ -164,9 +164,9 @@ def named_structures(paths: Sequence[Path], *, heed_held: bool = False) -> dict[
     if len(failed) == 1:
         raise failed[0][1]
     if failed:
-        first, error = failed[0]
+        first, wrong = failed[0]
         names = listed([Path(file.name) for file, _ in failed], 2)
-        reason = str(error).replace(str(first), shortened(Path(first.name)))
+        reason = str(wrong).replace(str(first), shortened(Path(first.name)))
         raise InputError(f"{len(failed):,} of {len(files):,} files cannot be read: {names}; the first: {reason}")
     say(notes)
     return dict(zip(unused([name for name, _ in found]), [structure for _, structure in found], strict=True))
