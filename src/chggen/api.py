@@ -18,7 +18,7 @@ from chggen.campaign import GenerateOptions, InpaintOptions, PredictOptions
 from chggen.errors import InputError
 from chggen.execution import TIME_LIMIT, Machine, Progress, silent
 from chggen.generation import FILE
-from chggen.io import as_structure, fingerprint, held_atoms
+from chggen.io import as_structure, fingerprint, held_atoms, kept_notes
 from chggen.potential import DEFAULT
 from chggen.relaxation import Relaxed, RelaxOptions
 from chggen.relaxation import relax as relax_structures
@@ -175,10 +175,11 @@ def inpaint(
         >>> chggen.inpaint("FePO4.cif", {"Li": 4}, n=3, seed=0, relax=False)  # doctest: +SKIP
     """
     given = locals()
-    structure = as_structure(host)
+    with kept_notes() as notes:
+        structure = as_structure(host)
     given["host"] = fingerprint(structure)
     options = InpaintOptions.of_keywords(given, without=() if relax else ("relax",))
-    results = results_of(out, options, {"host": structure})
+    results = results_of(out, options, {"host": structure}, notes)
     return run_inpaint(structure, options, _machine(given), results, progress, executor)
 
 

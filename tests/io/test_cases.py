@@ -127,6 +127,7 @@ def test_guests_go_into_a_decorated_host(name: str, tmp_path: Path) -> None:
         CASES / name, {"Li": 1}, n=1, relax=False, workers=1, levels=4, best_of=1, out=tmp_path / "out"
     )
     assert made.status == "ok"
+    assert (_READ[name][2] or "") in (tmp_path / "out" / "log.txt").read_text()
     assert made.structure is not None
     assert made.structure.composition["Li"] == 1
     assert set(map(str, made.structure.composition)) == {*_READ[name][0].translate(_NO_DIGITS).split(), "Li"}

@@ -31,6 +31,7 @@ from chggen.results.summary import summary_text
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+log = logging.getLogger(__name__)
 _VERSION: Final = "chggen_version"  # keys of config.toml that are no options
 _FORMAT: Final = "chggen_format"
 CONFIG: Final = "config.toml"
@@ -54,6 +55,7 @@ class Store:
         levels: Names of further levels of theory that summary.csv has columns for, whether or not a candidate has
             energies there.
         structures: Input structures by name, kept in the folder `inputs` when the run begins.
+        notes: What was said when they were read, for log.txt.
 
     Raises:
         InputError: When it is opened: the folder cannot be written, is in use, was made with other options or by a
@@ -66,11 +68,13 @@ class Store:
         options: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
         levels: Sequence[str] = (),
         structures: Mapping[str, Structure] | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self._given = options
         self._levels = tuple(levels)
         self._structures = dict(structures or {})
+        self._notes = tuple(notes)
 
     def __enter__(self) -> Store:
         with ExitStack() as opened:
@@ -79,6 +83,8 @@ class Store:
             self._keep_options()
             self._database = CandidateDatabase(self.folder)
             opened.enter_context(_logged(self.folder / _LOG))
+            for note in self._notes:
+                log.info("%s", note)
             self._opened = opened.pop_all()
         return self
 

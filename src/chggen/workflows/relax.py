@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -19,8 +18,6 @@ from chggen.results import Candidate, Store, failed
 if TYPE_CHECKING:
     from chggen.campaign import Resources
     from chggen.execution import Failure, Progress
-
-log = logging.getLogger(__name__)
 
 
 def relax_files(
@@ -70,11 +67,9 @@ def relax_files(
         Candidate(id=name, stage="relax", formula=plain_formula(s.composition), seed=0, structure=s, raw=s)
         for name, s in structures.items()
     ]
-    with Store(out, table, structures=structures) as store:
+    with Store(out, table, structures=structures, notes=notes) as store:
         files = [os.path.abspath(path) for path in paths]
         write_down(store.folder, {**table, "files": files}, machine, digests_of(None, settings))
-        for note in notes:
-            log.info("%s", note)
         if folder is not None:
             folder.mkdir(exist_ok=True)
         _relax_missing(raw, resources, machine, store, progress)
@@ -98,7 +93,11 @@ def _relax_missing(
         return name in made and (folder is None or (folder / f"{name}.extxyz").exists())
 
     batches = batches_of(raw, machine, finished, _seconds)
-    seconds = math.inf if resources.foreign else sum((_seconds(c) for batch in batches for c in batch), 0.0)
+    seconds = (
+        math.inf
+        if resources.foreign and machine.isolate
+        else sum((_seconds(c) for batch in batches for c in batch), 0.0)
+    )
     workers = Workers(machine, note=store.folder / NOTE)
     done = sum(map(finished, raw))
     bad = sum(made[c.id].status == "failed" for c in raw if finished(c))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def results_of(
-    out: Path | str | Results | None, options: RunOptions, structures: Mapping[str, Structure] | None = None
+    out: Path | str | Results | None,
+    options: RunOptions,
+    structures: Mapping[str, Structure] | None = None,
+    notes: Sequence[str] = (),
 ) -> Results:
     """Return where the results of a run go, not opened yet.
 
@@ -29,6 +32,7 @@ def results_of(
         out: A folder, an object of the protocol `Results`, or None for memory.
         options: The options of the run, which are saved in the folder with digests of the files that they name.
         structures: Name to structure that the run was given, which are saved in the folder.
+        notes: What was said when they were read, which is logged in the folder.
 
     Raises:
         InputError: When `out` is none of these, or a file that the options name cannot be read.
@@ -39,7 +43,9 @@ def results_of(
         if isinstance(out, Results):
             return out
         raise InputError(f"out must be the path of a folder, or None to write nothing; got {out!r}")
-    return Store(Path(out), partial(_saved, options), levels=refining_levels(), structures=structures or {})
+    return Store(
+        Path(out), partial(_saved, options), levels=refining_levels(), structures=structures or {}, notes=notes
+    )
 
 
 def _saved(options: RunOptions) -> dict[str, Any]:
