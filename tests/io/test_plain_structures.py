@@ -125,7 +125,7 @@ def test_json_flags_and_flags_as_words_hold_atoms(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps([structure.as_dict()]))
     flags = [".FALSE. .false. F", ".TRUE. T True"]
     lines = [f"{' '.join(f'{x:.3f}D0' for x in site)} {flag}" for site, flag in zip(_SITES, flags, strict=True)]
-    head = "words\n1.0D0\n4.2D0 0 0\n0 4.2 0\n0 0 4.2\nMn O\n1 1\nSelective\nDirect\n"
+    head = "words\n1.0D0 ! scale\n4.2D0-0.0 0\n0 4.2 0\n0 0 4.2\nMn O\n1 1 # counts\nSelective\nDirect\n"
     (tmp_path / "fort.vasp").write_text(head + "\n".join(lines) + "\n")
     for structure in named_structures([tmp_path / "a.json", tmp_path / "fort.vasp"], heed_held=True).values():
         mask = held_atoms(structure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from chggen.io.cif_operations import UNKNOWN, first_text, listed_values
 MOST_SITES: Final = 4 * MAX_ATOMS
 """Most sites of a block, listed or expanded; several partially occupied ones may share a position."""
 _ISOTOPES: Final = re.compile(r"[DT](?![a-z])")
+_FRACTION: Final = re.compile(r"-?\d{1,6}/\d{1,6}")
 _GROUPS: Final = re.compile("OH|NO3|Wat|wat|O-H")  # symbols of groups of atoms, of which pymatgen takes one atom
 
 
@@ -70,8 +72,9 @@ def lattice_of(data: Mapping[str, Any], where: str) -> Float[np.ndarray, "3 3"]:
 def _number(text: str | None, what: str, where: str) -> float:
     """Return a number of a CIF without its standard uncertainty, such as 1.234(5)."""
     try:
-        value = float(re.sub(r"\(.*\)", "", text or ""))
-    except ValueError:
+        plain = re.sub(r"\(.*\)", "", text or "")
+        value = float(Fraction(plain)) if _FRACTION.fullmatch(plain) else float(plain)
+    except (ValueError, ArithmeticError):
         raise InputError(f"{where} has {what} {text or 'missing'}; expected a number") from None
     return value
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 _EXPONENT: Final = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d)")  # as Fortran writes double precision
+_GLUED: Final = re.compile(r"(?<=[\d.])-(?=\d*\.)")  # a column that its number fills
+_REMARK: Final = re.compile(r"[!#].*")
 _HEAD: Final = 5  # lines before those of the elements
 
 
@@ -18,7 +20,8 @@ def structure_of_poscar(text: str, where: str) -> Structure:
     """Read a POSCAR of VASP 4, 5 or 6.
 
     Beyond what pymatgen reads, these are understood: three scaling factors, one for each Cartesian component; Fortran's
-    exponents such as `1.0D0`; flags such as `.TRUE.`; any number of lines for the elements' names and counts.
+    exponents such as `1.0D0`, and columns without a space between them; flags such as `.TRUE.`; remarks after `!`; any
+    number of lines for the elements' names and counts.
 
     Args:
         text: The text of the file.
@@ -33,16 +36,16 @@ def structure_of_poscar(text: str, where: str) -> Structure:
     """
     from pymatgen.io.vasp import Poscar
 
-    lines = text.split("\n")
+    comment, *others = text.split("\n")
+    lines = [comment, *(_REMARK.sub("", line) for line in others)]
     if len(lines) <= _HEAD + 2:
         raise InputError(f"{where} is too short for a POSCAR; expected a cell, elements, counts and positions")
     begin = _first_of_counts(lines)
     claimed = _claimed(lines[begin:])
     if claimed > len(lines):
         raise InputError(f"{where} claims {claimed} atoms but has {len(lines)} lines; expected a line for each atom")
-    lines = lines[:1] + [_EXPONENT.sub("e", line) for line in lines[1:_HEAD]] + lines[_HEAD:begin] + [
-        _EXPONENT.sub("e", line) for line in lines[begin:]
-    ]  # fmt: skip
+    numbers = [_GLUED.sub(" -", _EXPONENT.sub("e", line)) for line in lines]
+    lines = [comment, *numbers[1:_HEAD], *lines[_HEAD:begin], *numbers[begin:]]
     held, cartesian, first = _kinds(lines, begin)
     _unscaled(lines, first if cartesian else len(lines), claimed)
     if held:
@@ -50,8 +53,8 @@ def structure_of_poscar(text: str, where: str) -> Structure:
             lines[k] = _plain_flags(lines[k])
     poscar = Poscar.from_str("\n".join(lines))
     structure = poscar.structure
-    if comment := lines[0].strip():
-        structure.properties["comment"] = comment
+    if comment.strip():
+        structure.properties["comment"] = comment.strip()
     return structure
 
 
@@ -68,7 +71,7 @@ def _claimed(lines: list[str]) -> int:
     """Return how many atoms the lines of counts claim."""
     total = 0
     for line in lines:
-        words = line.split("!")[0].split("#")[0].split()
+        words = line.split()
         if not words or not words[0].isdigit():
             break
         for word in words:
@@ -91,7 +94,7 @@ def _kinds(lines: list[str], begin: int) -> tuple[bool, bool, int]:
 
 def _unscaled(lines: list[str], first: int, n_atoms: int) -> None:
     """Apply three scaling factors to the cell, and to Cartesian positions from line `first` on, in place."""
-    factors = lines[1].split("!")[0].split()
+    factors = lines[1].split()
     if len(factors) != 3:
         return
     numbers = [float(factor) for factor in factors]
