@@ -74,3 +74,18 @@ def test_guests_are_told_from_the_host_to_the_end(tmp_path: Path) -> None:
             assert atoms.get_tags().tolist() == [0, 0, 0, 0, 1]
     assert any(c.energy_per_atom is not None for c in found)
     assert all("guest" not in c.structure.site_properties for c in plain if c.structure is not None)
+
+
+def test_a_larger_n_adds_fillings_to_those_that_are_there(tmp_path: Path) -> None:
+    host = Structure(Lattice.cubic(4.05), ["Al"] * 3, [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5]])
+
+    def filled(n: int) -> list[Candidate]:
+        return chggen.inpaint(
+            host, {"Cu": 1}, n=n, levels=4, potential="ase:ase.calculators.emt:EMT", workers=1, out=tmp_path
+        )
+
+    first = {c.id: c.raw for c in filled(2)}
+    more = {c.id: c.raw for c in filled(4)}
+    assert len(first) == 2
+    assert len(more) == 4
+    assert {name: more[name] for name in first} == first

@@ -163,7 +163,11 @@ class Campaign:
             return expected_seconds(job, self.resources)
 
         batches = batches_of(jobs, self.machine, lambda job: job.candidate.id in made, seconds)
-        whole = math.inf if self.resources.foreign else sum((seconds(job) for batch in batches for job in batch), 0.0)
+        whole = (
+            math.inf
+            if self.resources.foreign and self.machine.isolate
+            else sum((seconds(job) for batch in batches for job in batch), 0.0)
+        )
         for candidates in self.workers.run(
             make_candidates, batches, self.resources, lost_job, whole, name=lambda job: str(job.candidate.id)
         ):
