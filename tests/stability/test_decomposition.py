@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from chggen.errors import InputError
 from chggen.stability.decomposition import hull
 from chggen.stability.energies_above_hull import above_hull
+from chggen.stability.reaction import reduced_label
 from chggen.stability.references import ReferenceEntry, References
 
 
@@ -217,3 +218,10 @@ def test_does_not_import_torch():
         "assert hull('Li', -1.0, references=r).e_decomposition == 1.0; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_name_of_a_composition_is_kept_unless_a_program_wrote_it() -> None:
+    assert reduced_label("ZnP2S6") == "ZnP2S6"  # as it was asked for, not Zn(PS3)2
+    assert reduced_label("Mg1H3") == "MgH3"
+    assert reduced_label("Zn10O10") == "ZnO"
+    assert reduced_label("Al13Fe4") == "Al13Fe4"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -18,8 +19,8 @@ from chggen.stability import STATIC
 _MOST_ROWS = 20
 _MOST_NAMED = 5  # candidates that a line below the table names
 _DOUBTFUL = " !"  # stands behind a decomposition energy that has a warning
-_BEFORE = ("candidate", "formula", "atoms", "E, eV/atom", "E_d, eV/atom")
-_AFTER = ("space group", "known as", "found", "sure")
+_Columns = Mapping[str, Callable[[Candidate], str]]
+"""What each column of a table shows of a candidate."""
 _WIDTH_OF_FILES = 140  # characters, where no terminal sets the width
 
 
@@ -60,28 +61,22 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
         candidates: The ranked candidates of a run.
         folder: Its results folder.
     """
-    levels = further_levels(candidates)
     distinct = [c for c in candidates if c.status == "ok" and c.duplicate_of is None]
-    table = Table(title=f"{len(distinct)} distinct of {len(candidates)} candidates")
-    for name in (*_BEFORE, *(f"E_d {level}" for level in levels), *_AFTER):
+    relaxed = bool(candidates) and all(c.stage == "relax" for c in candidates)
+    kind = "relaxed of" if relaxed else "distinct of"
+    things = "structures" if relaxed else "candidates"
+    columns = _RELAXED if relaxed else _ranked_columns(further_levels(candidates))
+    table = Table(title=f"{len(distinct)} {kind} {len(candidates)} {things}")
+    for name in columns:
         table.add_column(name, no_wrap=True)
     for c in distinct[:_MOST_ROWS]:
-        table.add_row(
-            c.id,
-            c.formula,
-            str(c.n_atoms),
-            _number(c.energy_per_atom),
-            _number(c.e_decomposition) + _mark(c.e_decomposition, c),
-            *(_e_d_at(c, level) for level in levels),
-            str(c.space_group_loose or ""),
-            c.known_as or "",
-            str(c.n_found or ""),
-            c.confidence or "",
-        )
+        table.add_row(*(cell(c) for cell in columns.values()))
     console = Console()
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES
     console.print(table)
+    if relaxed and distinct:
+        console.print("place them against known phases by `chggen hull`", markup=False)
     placed = dict.fromkeys(level for c in distinct for level in c.decomposition_energies)
     for caveat in dict.fromkeys(level_named(level).caveat for level in placed):
         if caveat:
@@ -92,7 +87,8 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
         console.print(f"likeliest of {formula}: {told}")
     if any(STATIC in (c.decomposition_products or "") for c in distinct):
         console.print("some stand on known phases that are not relaxed with the potential, (static) among the products")
-    for level in dict.fromkeys(c.level for c in distinct if c.energies and not c.decomposition_energies):
+    unplaced = [c for c in distinct if c.energies and not c.decomposition_energies and not relaxed]
+    for level in dict.fromkeys(c.level for c in unplaced):
         console.print(f"no decomposition energies: there are no reference energies of all elements at level {level}")
     bad = [c for c in candidates if c.status == "failed"]
     if bad and not distinct:
@@ -101,6 +97,36 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
     if bad:
         console.print(f"{len(bad)} failed; their stages and reasons stand in summary.csv")
     console.print(f"results in {folder} (report.html, summary.csv, structures/)")
+
+
+def _ranked_columns(levels: Sequence[str]) -> _Columns:
+    """Return the columns of a run that makes candidates, with one for each further level of theory."""
+    further = {f"E_d {level}": partial(_e_d_at, level=level) for level in levels}
+    return {
+        "candidate": lambda c: c.id,
+        "formula": lambda c: c.formula,
+        "atoms": lambda c: str(c.n_atoms),
+        "E, eV/atom": lambda c: _number(c.energy_per_atom),
+        "E_d, eV/atom": lambda c: _number(c.e_decomposition) + _mark(c.e_decomposition, c),
+        **further,
+        "space group": lambda c: str(c.space_group_loose or ""),
+        "known as": lambda c: c.known_as or "",
+        "found": lambda c: str(c.n_found or ""),
+        "sure": lambda c: c.confidence or "",
+    }
+
+
+_RELAXED: _Columns = {
+    "structure": lambda c: c.id,
+    "formula": lambda c: c.formula,
+    "atoms": lambda c: str(c.n_atoms),
+    "E, eV/atom": lambda c: _number(c.energy_per_atom),
+    "fell by, eV/atom": lambda c: _number(None if c.relax_energy_change is None else -c.relax_energy_change),
+    "moved by, Å": lambda c: _number(c.relax_rmsd),
+    "steps": lambda c: str(c.relax_steps),
+    "space group": lambda c: str(c.space_group_loose or ""),
+}
+"""The columns of structures that were given and relaxed: nothing was found, and nothing placed on a hull."""
 
 
 def _e_d_at(candidate: Candidate, level: str) -> str:

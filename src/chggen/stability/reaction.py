@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +12,7 @@ from chggen.stability.reference_entry import ReferenceEntry
 
 _ARROW: Final = " -> "
 _DIGITS: Final = 4  # after the decimal point of an amount
+_ONE: Final = re.compile(r"[A-Za-z]1(?!\d)")
 STATIC: Final = "(static)"
 """What stands behind a product that was not relaxed with the potential."""
 
@@ -71,10 +73,13 @@ def reduced_label(formula: str) -> str:
 
     Args:
         formula: The composition.
+
+    Returns:
+        The formula. Programs write counts of one, as in `Mg1H3`; such a formula is written anew.
     """
     counts = parse_formula(formula)
     same = reduced(counts) == {symbol: counts[symbol] for symbol in sorted(counts)}
-    return formula.strip() if same else phase_label(reduced(counts))
+    return formula.strip() if same and not _ONE.search(formula) else phase_label(reduced(counts))
 
 
 def phase_label(counts: Mapping[str, int]) -> str:
