@@ -129,6 +129,8 @@ def run_part(part: str, work: Path, inputs: Path, seed: int, short: bool, share:
     for group, trial in trials_of(part, work, inputs, seed, short, share):
         told = groups.setdefault(group, {"trials": 0, "faults": [], "outcomes": {}, "seconds": 0.0})
         told["trials"] += 1
+        if told["trials"] % 500 == 0:
+            print(f"{part}/{group}: {told['trials']} trials, {len(told['faults'])} faults", flush=True)
         told["seconds"] = round(told["seconds"] + trial.seconds, 1)
         kind = trial.outcome.split(",")[0].split(":")[0]
         told["outcomes"][kind] = told["outcomes"].get(kind, 0) + 1

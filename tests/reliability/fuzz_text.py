@@ -66,7 +66,7 @@ _LIKELY: Final[dict[str, tuple[str, ...]]] = {
     "--levels": ("1", "2", "100000000"),
     "--max-atoms": ("20", "1", "100000000"),
     "--formula-units": ("1,2", "250", "251", "0"),
-    "--diagram": ("x.png", "x.html", "x", ".png", "/proc/x.png"),
+    "--diagram": ("OUT/x.png", "OUT/x.html", "OUT/x", "OUT/.png", "OUT", "/proc/x.png"),
 }  # fmt: skip
 
 
@@ -156,5 +156,6 @@ def option_command(rng: random.Random, number: int, inputs: Path, out: Path) -> 
     arguments = [*command.split(), *subject, *where]
     for option in rng.sample(_OPTIONS[command], min(rng.choice([1, 1, 1, 2, 3]), len(_OPTIONS[command]))):
         likely = option in _LIKELY and rng.random() < 0.5
-        arguments += [option, rng.choice(_LIKELY[option]) if likely else rng.choice(ODD)]
+        value = rng.choice(_LIKELY[option]) if likely else rng.choice(ODD)
+        arguments += [option, value.replace("OUT", str(out))]
     return arguments

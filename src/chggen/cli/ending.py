@@ -182,7 +182,8 @@ def _stopped_by_signals() -> Iterator[None]:
     os.set_blocking(writing, False)
     told = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     ended = threading.Event()
-    threading.Thread(target=_end_soon, args=(reading, tuple(before), ended), daemon=True).start()
+    with suppress(RuntimeError):  # where memory is too short for a thread, what follows says so
+        threading.Thread(target=_end_soon, args=(reading, tuple(before), ended), daemon=True).start()
     for number in before:
         signal.signal(number, handler)
     try:
