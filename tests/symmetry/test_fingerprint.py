@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 
 from pymatgen.core import Lattice, Structure
 
@@ -34,3 +36,20 @@ def test_what_has_no_label_has_no_fingerprint() -> None:
     assert structure_fingerprint(Structure(Lattice.cubic(3), [], [])) is None
     coinciding = Structure(Lattice.cubic(3), ["Na", "Na"], [[0, 0, 0], [0, 0, 0]])
     assert structure_fingerprint(coinciding) is None
+
+
+def test_labels_do_not_load_pymatgens_library_of_prototypes_and_leave_it_to_others() -> None:
+    """In a process of its own: what is imported once stays."""
+    code = """
+import sys
+from pymatgen.core import Lattice, Structure
+from chggen.symmetry import structure_fingerprint
+salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.6), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+first = structure_fingerprint(salt)
+assert first is not None
+assert not [name for name in sys.modules if name.startswith("pymatgen.analysis.prototypes")]
+from pymatgen.analysis.prototypes import AflowPrototypeMatcher
+assert AflowPrototypeMatcher().get_prototypes(salt)
+assert structure_fingerprint(salt) == first
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
