@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -171,6 +171,3 @@ def _hold(path: Path, how: str) -> int:
     os.read(reading, 1)
     os.close(reading)
     return pid
-
-
-Part = Callable[[], Iterator[Trial]]
