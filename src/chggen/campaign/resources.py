@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 from chggen.diffusion import ScoreModel
 from chggen.errors import InputError
+from chggen.execution import Machine
 from chggen.generation import Kind, SamplerOptions, by_energy, recipe_of
 from chggen.potential import Potential, load_potential, potentials
 from chggen.relaxation import RelaxOptions
@@ -24,6 +28,7 @@ class Resources:
         relax: How to relax; None in a run that does not.
         device: Where models run, `cpu` or `cuda`.
         trajectories: Folder for the trajectories of relaxations; None where nobody asks for them.
+        weights: Time of change (ns) and size of the file of the score model, where workers load it from one.
         loaded: Models that this process has loaded, by name.
     """
 
@@ -31,11 +36,30 @@ class Resources:
     relax: RelaxOptions | None
     device: str = "cpu"
     trajectories: Path | None = None
+    weights: tuple[int, int] | None = None
     loaded: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def unloaded(self) -> Resources:
-        """Return the same before anything is loaded: what is sent to workers."""
-        return replace(self, loaded={})
+        """Return the same before anything is loaded: what is sent to workers.
+
+        The file of a score model is told by absolute path, time and size, so that workers that are kept load it again
+        once it has changed.
+        """
+        model = self.sampler.model
+        if model is None or not os.path.isfile(model):
+            return replace(self, loaded={})
+        found = os.stat(model)
+        sampler = self.sampler.model_copy(update={"model": os.path.abspath(model)})
+        return replace(self, sampler=sampler, weights=(found.st_mtime_ns, found.st_size), loaded={})
+
+    def seconds(self, each: Iterable[float], machine: Machine) -> float:
+        """Return what work is expected to take on one core, s: infinite where code of others is kept apart.
+
+        Args:
+            each: What each item is expected to take, s.
+            machine: Where the work is done.
+        """
+        return math.inf if self.foreign and machine.isolate else sum(each, 0.0)
 
     def check(self) -> None:
         """Load what can be refused.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
@@ -163,11 +162,7 @@ class Campaign:
             return expected_seconds(job, self.resources)
 
         batches = batches_of(jobs, self.machine, lambda job: job.candidate.id in made, seconds)
-        whole = (
-            math.inf
-            if self.resources.foreign and self.machine.isolate
-            else sum((seconds(job) for batch in batches for job in batch), 0.0)
-        )
+        whole = self.resources.seconds((seconds(job) for batch in batches for job in batch), self.machine)
         for candidates in self.workers.run(
             make_candidates, batches, self.resources, lost_job, whole, name=lambda job: str(job.candidate.id)
         ):
@@ -238,9 +233,17 @@ class Campaign:
         for candidates in self.workers.run(
             rescore_in_parts, batches, resources, lost, seconds, name=lambda c: f"{c.id} at {level}"
         ):
-            self.results.put([self._or_failed(partial(self._placed_at, level=level), c) for c in candidates])
+            self.results.put([self._placed_or_not(c, level) for c in candidates])
             done, bad = done + len(candidates), bad + sum(level not in c.energies for c in candidates)
             self.progress(level, done, len(chosen), bad)
+
+    def _placed_or_not(self, candidate: Candidate, level: str) -> Candidate:
+        """Return a survivor placed at a further level; one that cannot be placed there stays what it is, marked."""
+        try:
+            return self._placed_at(candidate, level)
+        except Exception as error:  # of any kind: it is sound and placed at the level of the run
+            log.warning("%s cannot be placed at level %s", candidate.id, level, exc_info=True)
+            return unplaced(candidate, level, Failure.of(error).reason)
 
     def _placed_at(self, candidate: Candidate, level: str) -> Candidate:
         """Return the candidate with its decomposition energy at a further level, where it has an energy there."""

@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
+from chggen.errors import InputError, one_line
 from chggen.execution.failure import Failure
 from chggen.execution.guard import Lost, Part, Work, guarded
-from chggen.execution.local_processes import are_kept, run_apart
+from chggen.execution.kept_processes import are_kept, run_apart
 from chggen.execution.machine import Machine
 from chggen.execution.under_way import UnderWay
 from chggen.execution.worker import kept_resources
@@ -35,7 +36,11 @@ class Sendable(Protocol):
     """What work needs besides its batch, such as models; each worker loads its own."""
 
     def unloaded(self) -> Any:
-        """Return the same before anything is loaded: what is sent to workers."""
+        """Return the same before anything is loaded: what is sent to workers.
+
+        Workers are kept and load again what has another `repr`. It therefore tells files that are loaded by absolute
+        path, size and time of change.
+        """
         ...
 
 
@@ -70,7 +75,8 @@ class Workers:
 
         Whatever happens to a batch, what has come of it is kept, and the other items are tried again in parts, so that
         one bad item costs no other. An item whose worker dies is tried once more, alone; then it is lost. One that
-        takes longer than the time limit is lost.
+        takes longer than the time limit is lost. In an executor of the user's, the time limit holds where calls run in
+        the main thread of a process, as in a ProcessPoolExecutor, and stops Python code alone.
 
         Args:
             work: A function of a module, called with a batch and the resources. It returns a list of all that it makes
@@ -83,9 +89,13 @@ class Workers:
 
         Yields:
             What comes of a batch or of a part of it, in no fixed order.
+
+        Raises:
+            InputError: No local process can be started, or the executor takes no more calls.
         """
         if self.executor is not None:
-            yield from _Spread(self.executor, work, resources.unloaded(), lost).run(batches)
+            limit = self.machine.time_limit
+            yield from _Spread(self.executor, work, resources.unloaded(), lost, limit).run(batches)
             return
         suspects = self._under_way.suspects()
         here = self._here(len(batches), seconds)
@@ -128,11 +138,12 @@ class _Spread:
     so that the item at fault is found.
     """
 
-    def __init__(self, executor: Executor, work: Work, resources: Any, lost: Lost) -> None:
+    def __init__(self, executor: Executor, work: Work, resources: Any, lost: Lost, limit: float) -> None:
         self._executor = executor
         self._work = work
         self._resources = resources
         self._lost = lost
+        self._limit = limit
         self._pending: dict[Future[list[Part]], Sequence[Any]] = {}
         self._suspects: deque[tuple[Any, int, Failure]] = deque()  # item, how often it was tried, what happened
 
@@ -146,7 +157,10 @@ class _Spread:
                     continue
                 while waiting and not self._suspects:
                     batch = waiting.popleft()
-                    self._pending[self._submit(batch)] = batch
+                    try:
+                        self._pending[self._submit(batch)] = batch
+                    except InputError as error:  # raised again once what is on its way has come
+                        self._suspects.extend((item, 0, Failure.of(error)) for item in batch)
                 for future in wait(self._pending, return_when=FIRST_COMPLETED).done:
                     batch = self._pending.pop(future)
                     if (made := self._result(future, batch)) is not None:
@@ -157,7 +171,19 @@ class _Spread:
             raise
 
     def _submit(self, batch: Sequence[Any]) -> Future[list[Part]]:
-        return self._executor.submit(_in_worker, self._work, batch, self._resources, self._lost)
+        """Send a batch. Raises InputError where the executor takes no more calls."""
+        try:
+            return self._executor.submit(_in_worker, self._work, batch, self._resources, self._lost, self._limit)
+        except RuntimeError as error:  # broken, as by a worker that died, or shut down
+            reason = one_line(f"{type(error).__name__}: {error}", 100)
+            raise InputError(
+                f"the executor takes no more work ({reason}); what has come is kept; "
+                "repeat the command with a new executor, or without one"
+            ) from error
+        except Exception as error:  # it packs what it sends at once, and cannot
+            failed: Future[list[Part]] = Future()
+            failed.set_exception(error)
+            return failed
 
     def _result(self, future: Future[list[Part]], batch: Sequence[Any]) -> list[Any] | None:
         """Return what came of a batch; None where it has to be tried again."""
@@ -173,8 +199,9 @@ class _Spread:
     def _alone(self, item: Any, tries: int, failure: Failure) -> list[Any]:
         """Return what comes of a suspected item, computed while nothing else is."""
         for _ in range(tries, _TRIES):
+            future = self._submit([item])
             try:
-                return [row for _, made in self._submit([item]).result() for row in made]
+                return [row for _, made in future.result() for row in made]
             except Exception as error:
                 failure = Failure.of(error)
                 log.warning("an item did not come back: %s", failure.reason)
@@ -238,6 +265,6 @@ def _one_thread(machine: Machine) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _in_worker(work: Work, batch: Sequence[Any], resources: Any, lost: Lost) -> list[Part]:
+def _in_worker(work: Work, batch: Sequence[Any], resources: Any, lost: Lost, limit: float) -> list[Part]:
     """Return what comes of a batch, computed with the resources that this process has loaded already."""
-    return list(guarded(work, batch, kept_resources(resources), lost))
+    return list(guarded(work, batch, kept_resources(resources), lost, limit))

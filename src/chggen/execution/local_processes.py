@@ -6,11 +6,10 @@ stage it is, so that a death costs no other batch.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import math
 import os
-import threading
+import pickle
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import Any, Final
 
-from chggen.errors import InputError
+from chggen.errors import InputError, one_line
 from chggen.execution.failure import Failure
 from chggen.execution.guard import Lost, Work
 from chggen.execution.worker import DONE, LOGGED, PART, READY, STAGE, UNREADABLE, WorkerProcess
@@ -60,7 +59,7 @@ class LocalProcesses:
     """
 
     def __init__(self, count: int) -> None:
-        self._count = count
+        self._count = self._most = count
         self._workers: list[WorkerProcess] = []
         self._busy: dict[WorkerProcess, _Busy] = {}
         self._stillborn = 0
@@ -87,18 +86,20 @@ class LocalProcesses:
         Raises:
             InputError: No process can be started.
         """
+        common = pickle.dumps((work, resources, lost, _folder()))
+        self._most = self._count
         waiting = deque(_Task(list(batch)) for batch in batches)
         last: deque[_Task] = deque()
 
-        def send(worker: WorkerProcess, task: _Task) -> None:
+        def send(worker: WorkerProcess, task: _Task, packed: bytes) -> None:
+            worker.send(common, packed)
             items = [task.items[k] for k in task.left]
-            worker.send((work, items, resources, lost))
             task.items, task.left = items, list(range(len(items)))
             self._busy[worker] = _Busy(task, time.monotonic() + limit + _LOADING)
 
         try:
             while waiting or last or self._busy:
-                self._hand_out(waiting, last, send)
+                yield from self._hand_out(waiting, last, lost, send)
                 for worker in self._heard():
                     yield from self._listen(worker, lost, limit, waiting, last)
                 for worker in self._overdue():
@@ -114,18 +115,32 @@ class LocalProcesses:
         for worker in list(self._workers):
             self._dismiss(worker)
 
-    def _hand_out(self, waiting: deque[_Task], last: deque[_Task], send: Any) -> None:
-        """Start processes as they are needed, and give those that are free something to compute."""
+    def _hand_out(self, waiting: deque[_Task], last: deque[_Task], lost: Lost, send: Any) -> Iterator[list[Any]]:
+        """Start processes as they are needed, and give those that are free something to compute.
+
+        Yields what stands for items that cannot be sent.
+        """
         tasks = waiting or (last if not self._busy else deque())
-        wanted = min(self._count, len(self._busy) + (1 if tasks is last else len(tasks)))
+        wanted = min(self._most, len(self._busy) + (1 if tasks is last else len(tasks)))
         while len(self._workers) < wanted:
-            self._workers.append(WorkerProcess())
+            try:
+                self._workers.append(WorkerProcess())
+            except OSError as error:  # such as no memory, or as many processes as the user may have
+                if not self._workers:
+                    raise _no_start(one_line(str(error))) from error
+                wanted = self._most = len(self._workers)
+                log.warning("no more than %d local processes can be started: %s", wanted, error)
         for worker in [w for w in self._workers if w.ready and w not in self._busy]:
             if not tasks or (tasks is last and self._busy):
                 return
             task = tasks.popleft()
             try:
-                send(worker, task)
+                packed = pickle.dumps([task.items[k] for k in task.left])
+            except Exception as error:
+                yield _unsent(task, Failure.of(error), lost, waiting)
+                continue
+            try:
+                send(worker, task, packed)
             except OSError:  # it has died since
                 tasks.appendleft(task)
                 self._dismiss(worker)
@@ -137,12 +152,15 @@ class LocalProcesses:
         if not listening:
             return []
         heard = [listening[c] for c in wait(list(listening), max(0.0, min(_LOOK, soon)))]  # type: ignore[index]
-        return heard or [w for w in listening.values() if w.gone]
+        return heard or [w for w in listening.values() if w.gone]  # what it has forked may keep the connection open
 
     def _listen(
         self, worker: WorkerProcess, lost: Lost, limit: float, waiting: deque[_Task], last: deque[_Task]
     ) -> Iterator[list[Any]]:
         """Take in one thing that a process says; yield rows where these are it."""
+        if worker.gone and not worker.connection.poll():
+            yield from self._died(worker, lost, waiting, last)
+            return
         try:
             kind, content = worker.connection.recv()
         except Exception:  # it has ended, or says what cannot be read
@@ -169,7 +187,7 @@ class LocalProcesses:
             del self._busy[worker]
         elif kind == UNREADABLE:
             del self._busy[worker]
-            yield [row for k in busy.task.left for row in lost(busy.task.items[k], content)]
+            yield _unsent(busy.task, content, lost, waiting)
 
     def _died(
         self,
@@ -190,7 +208,7 @@ class LocalProcesses:
         if busy is None:
             self._stillborn += not worker.ready
             if self._stillborn >= _STILLBORN:
-                raise InputError(f"local processes cannot be started here ({told}); use --workers 1, or free memory")
+                raise _no_start(told)
             return
         task = busy.task
         log.warning("a batch of %d did not come back at stage %s: %s", len(task.left), stage, failure.reason)
@@ -215,68 +233,21 @@ class LocalProcesses:
         return worker.end(patience)
 
 
-_kept: dict[int, LocalProcesses] = {}
-"""The processes that this process keeps, by their number: one entry at most."""
-_in_use = threading.Lock()
+def _unsent(task: _Task, failure: Failure, lost: Lost, waiting: deque[_Task]) -> list[Any]:
+    """Put the items of a batch that cannot be sent in line, each alone; return what stands for one that was alone."""
+    if len(task.left) > 1:
+        waiting.extend(_Task([task.items[k]]) for k in task.left)
+        return []
+    return [row for k in task.left for row in lost(task.items[k], failure)]
 
 
-def are_kept(count: int) -> bool:
-    """Return whether so many processes are kept already.
-
-    Args:
-        count: Number of processes.
-    """
-    return count in _kept
+def _no_start(why: str) -> InputError:
+    return InputError(f"local processes cannot be started here ({why}); use --workers 1, or free memory")
 
 
-def run_apart(
-    count: int,
-    work: Work,
-    batches: Sequence[Sequence[Any]],
-    resources: Any,
-    lost: Lost,
-    limit: float = math.inf,
-) -> Iterator[list[Any]]:
-    """Compute batches in local processes, those that are kept from earlier calls where there are any.
-
-    Args:
-        count: Most processes at a time.
-        work: As in `LocalProcesses.run`, and so are the others.
-        batches: The batches.
-        resources: What work needs besides them, before anything is loaded.
-        lost: What stands for an item that cannot be computed.
-        limit: Time in which something has to come of a batch, s.
-
-    Yields:
-        What comes of a batch or a part of it, as it comes.
-    """
-    if not _in_use.acquire(blocking=False):  # by another thread, or by who asks for this while the other goes on
-        others = LocalProcesses(count)
-        try:
-            yield from others.run(work, batches, resources, lost, limit)
-        finally:
-            others.stop()
-        return
+def _folder() -> str | None:
+    """Return the working folder, to which paths may be relative; None where it is gone."""
     try:
-        for other in [n for n in _kept if n != count]:
-            _kept.pop(other).stop()
-        yield from _kept.setdefault(count, LocalProcesses(count)).run(work, batches, resources, lost, limit)
-    finally:
-        _in_use.release()
-
-
-def _forget() -> None:
-    """Leave the processes of the parent alone, in a process that was forked."""
-    global _in_use
-    _kept.clear()
-    _in_use = threading.Lock()
-
-
-def _stop() -> None:
-    while _kept:
-        _kept.popitem()[1].stop()
-
-
-atexit.register(_stop)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+        return os.getcwd()
+    except OSError:
+        return None

@@ -27,6 +27,9 @@ class WorkerProcess:
 
     It leads a process group of its own, so that programs that calculators start end with it.
 
+    Raises:
+        OSError: It cannot be started.
+
     Attributes:
         connection: What it says comes here.
         ready: Whether it has begun to listen.
@@ -42,6 +45,9 @@ class WorkerProcess:
         try:
             with _hidden_main(), _one_thread_for_matrices(), _no_interrupt():
                 self._process.start()
+        except BaseException:
+            self.connection.close()
+            raise
         finally:
             other.close()
 
@@ -50,16 +56,20 @@ class WorkerProcess:
         """Whether the process has ended."""
         return not self._process.is_alive()
 
-    def send(self, content: Any) -> None:
+    def send(self, common: bytes, batch: bytes) -> None:
         """Give it a batch.
 
         Args:
-            content: Work, batch, resources and what stands for lost items.
+            common: Work, resources, what stands for lost items, and the working folder; pickled.
+            batch: The batch, pickled.
 
         Raises:
             OSError: The process has ended.
         """
-        self.connection.send_bytes(pickle.dumps(content))
+        if self.gone:  # though what it has forked may keep the connection open
+            raise OSError("the process has ended")
+        self.connection.send_bytes(common)
+        self.connection.send_bytes(batch)
 
     def end(self, patience: float = 0.0) -> str:
         """End the process with all that it has started, and say how it ended.
@@ -181,19 +191,22 @@ def _serve(connection: Connection) -> None:
     speaker.say(READY)
     while True:
         try:
-            task = connection.recv_bytes()
+            common, packed = connection.recv_bytes(), connection.recv_bytes()
         except (EOFError, OSError):
             os._exit(0)  # without waiting for what a calculator may have left running
-        _compute(task, speaker)
+        _compute(common, packed, speaker)
 
 
-def _compute(task: bytes, speaker: _Speaker) -> None:
+def _compute(common: bytes, packed: bytes, speaker: _Speaker) -> None:
     """Compute one batch and send what comes of it."""
     try:
-        work, batch, resources, lost = pickle.loads(task)
+        work, resources, lost, folder = pickle.loads(common)
+        batch = pickle.loads(packed)
     except Exception as error:  # such as a module that is not found here
         speaker.say(UNREADABLE, Failure.of(error))
         return
+    with suppress(OSError, TypeError):  # the folder of the owner is gone
+        os.chdir(folder)
     for part in guarded(work, batch, kept_resources(resources), lost):
         _send(part, batch, lost, speaker)
     speaker.say(DONE)
@@ -218,7 +231,8 @@ def kept_resources(resources: Any) -> Any:
     """Return the resources that this process has loaded already where they are the same, else these.
 
     Args:
-        resources: What work needs besides its batch, before anything is loaded.
+        resources: What work needs besides its batch, before anything is loaded. Its `repr` tells whether it is the
+            same, and so says which version of a file is meant (see `Sendable.unloaded`).
     """
     return _resources.setdefault(repr(resources), resources)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -93,11 +92,7 @@ def _relax_missing(
         return name in made and (folder is None or (folder / f"{name}.extxyz").exists())
 
     batches = batches_of(raw, machine, finished, _seconds)
-    seconds = (
-        math.inf
-        if resources.foreign and machine.isolate
-        else sum((_seconds(c) for batch in batches for c in batch), 0.0)
-    )
+    seconds = resources.seconds((_seconds(c) for batch in batches for c in batch), machine)
     workers = Workers(machine, note=store.folder / NOTE)
     done = sum(map(finished, raw))
     bad = sum(made[c.id].status == "failed" for c in raw if finished(c))

@@ -1,0 +1,79 @@
+"""Local processes that are kept from one call to the next, since each has models to load."""
+
+from __future__ import annotations
+
+import atexit
+import math
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from chggen.execution.guard import Lost, Work
+from chggen.execution.local_processes import LocalProcesses
+
+_kept: dict[int, LocalProcesses] = {}
+"""The processes that this process keeps, by their number: one entry at most."""
+_in_use = threading.Lock()
+
+
+def are_kept(count: int) -> bool:
+    """Return whether so many processes are kept already.
+
+    Args:
+        count: Number of processes.
+    """
+    return count in _kept
+
+
+def run_apart(
+    count: int,
+    work: Work,
+    batches: Sequence[Sequence[Any]],
+    resources: Any,
+    lost: Lost,
+    limit: float = math.inf,
+) -> Iterator[list[Any]]:
+    """Compute batches in local processes, those that are kept from earlier calls where there are any.
+
+    Args:
+        count: Most processes at a time.
+        work: As in `LocalProcesses.run`, and so are the others.
+        batches: The batches.
+        resources: What work needs besides them, before anything is loaded.
+        lost: What stands for an item that cannot be computed.
+        limit: Time in which something has to come of a batch, s.
+
+    Yields:
+        What comes of a batch or a part of it, as it comes.
+    """
+    if not _in_use.acquire(blocking=False):  # by another thread, or by who asks for this while the other goes on
+        others = LocalProcesses(count)
+        try:
+            yield from others.run(work, batches, resources, lost, limit)
+        finally:
+            others.stop()
+        return
+    try:
+        for other in [n for n in _kept if n != count]:
+            _kept.pop(other).stop()
+        yield from _kept.setdefault(count, LocalProcesses(count)).run(work, batches, resources, lost, limit)
+    finally:
+        _in_use.release()
+
+
+def _forget() -> None:
+    """Leave the processes of the parent alone, in a process that was forked."""
+    global _in_use
+    _kept.clear()
+    _in_use = threading.Lock()
+
+
+def _stop() -> None:
+    while _kept:
+        _kept.popitem()[1].stop()
+
+
+atexit.register(_stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
