@@ -22,7 +22,7 @@ import numpy as np
 from pymatgen.core import Structure
 
 from chggen.campaign import Resources, relax_candidates
-from chggen.campaign.relax_and_refine import with_space_groups
+from chggen.campaign.evaluation import with_space_groups
 from chggen.generation import SamplerOptions
 from chggen.io import NamedStructures
 from chggen.relaxation import RelaxOptions

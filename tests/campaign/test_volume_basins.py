@@ -9,12 +9,14 @@ import pytest
 from ase.calculators.calculator import Calculator, all_changes
 from pymatgen.core import Lattice, Structure
 
+from chggen.campaign import volume_basins
 from chggen.campaign.relax_and_refine import relax_candidates
 from chggen.campaign.resources import Resources
 from chggen.campaign.volume_basins import in_lower_basins
 from chggen.generation.options import SamplerOptions
 from chggen.potential.ase import AsePotential
 from chggen.relaxation.options import RelaxOptions
+from chggen.relaxation.result import Relaxed
 from chggen.results.candidate import Candidate
 
 _SMALL, _LARGE = 16.0, 17.6  # Å³/atom, minima of the model
@@ -104,3 +106,17 @@ def test_layered_lithium_cobalt_oxide_that_began_too_large_ends_in_the_small_sta
     assert first.energy_per_atom is not None
     assert second.energy_per_atom == pytest.approx(first.energy_per_atom - 0.0165, abs=0.002)
     assert second.space_group_loose == 166
+
+
+def test_a_lower_minimum_that_symmetrising_lifts_above_the_first_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resources = _resources((0.02, 0.0))
+    (first,) = relax_candidates([_cubic(18.0)], resources)
+
+    def lifted(candidate: Candidate, end: Relaxed, resources: Resources) -> Candidate:
+        assert end.energy_per_atom is not None
+        return replace(candidate, structure=end.structure, energies={"other": end.energy_per_atom + 0.021})
+
+    monkeypatch.setattr(volume_basins, "moved_on", lifted)
+    assert in_lower_basins([first], resources) == [first]

@@ -3,13 +3,14 @@ from __future__ import annotations
 import errno
 import os
 import re
+import socket
 import subprocess
 import sys
 
 import pytest
 
 from chggen.errors import InputError
-from chggen.io.atomic_write import clear_leftovers, whole, write_text
+from chggen.io.atomic_write import _machine, clear_leftovers, whole, write_text
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -78,3 +79,12 @@ def test_an_error_of_the_system_names_the_file_that_was_asked_for(tmp_path):
 
     with pytest.raises(OSError, match=r"page\.html"):
         full()
+
+
+def test_machines_whose_names_begin_alike_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One would take the other's file in progress for one that a dead process left."""
+    names = set()
+    for host in ("compute-node-01", "compute-node-02"):
+        monkeypatch.setattr(socket, "gethostname", lambda host=host: host)
+        names.add(_machine())
+    assert len(names) == 2

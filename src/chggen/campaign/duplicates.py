@@ -11,7 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from chggen.campaign.comparison import Reduced, StructureComparison
-from chggen.campaign.relax_and_refine import SYMMETRY_COST, lower_id
+from chggen.campaign.evaluation import SYMMETRY_COST
+from chggen.campaign.relax_and_refine import lower_id
 from chggen.results import Candidate, rank
 from chggen.symmetry import above_trivial, point_group_order
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from chggen.campaign.evaluation import with_space_groups
 from chggen.campaign.parts import parts_of
-from chggen.campaign.relax_and_refine import relax_candidates, with_space_groups
+from chggen.campaign.relax_and_refine import relax_candidates
 from chggen.campaign.resources import Resources
 from chggen.campaign.volume_basins import in_lower_basins
 from chggen.crystals import Crystals, to_structures

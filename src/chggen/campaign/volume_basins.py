@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
-from chggen.campaign.relax_and_refine import moved_on, relaxed_as_asked
+from chggen.campaign.evaluation import moved_on, relaxed_as_asked
 from chggen.campaign.resources import Resources
 from chggen.generation import KEPT
 from chggen.relaxation import Relaxed, relax
@@ -44,7 +44,7 @@ def in_lower_basins(candidates: Sequence[Candidate], resources: Resources) -> li
         return list(candidates)
     relaxed = [k for k, c in enumerate(candidates) if c.status == "ok" and c.energy_per_atom is not None]
     probes = [_scaled(candidates[k], 1 + change) for k in relaxed for change in _PROBES]
-    ends = relax(probes, potential=resources.potential(), fix_cell=True, max_steps=0)
+    ends = relax(probes, potential=resources.potential(), fix_cell=True, max_steps=0, device=resources.device)
     starts = [
         (k, probes[4 * i + side])
         for i, k in enumerate(relaxed)
@@ -55,7 +55,9 @@ def in_lower_basins(candidates: Sequence[Candidate], resources: Resources) -> li
     for (k, _), other in zip(starts, others, strict=True):
         energy = cast(float, found[k].energy_per_atom)
         if other.converged and other.energy_or_inf < energy - _LOWER:
-            found[k] = moved_on(found[k], other, resources)
+            moved = moved_on(found[k], other, resources)
+            if cast(float, moved.energy_per_atom) < energy:  # symmetrising may cost more than was gained
+                found[k] = moved
     return found
 
 
@@ -70,4 +72,4 @@ def _promising(candidate: Candidate, probes: Sequence[Relaxed]) -> list[int]:
     """Return which of the outer probes lie lower than near a lone minimum: of 0 (smaller) and 3 (larger)."""
     energy = cast(float, candidate.energy_per_atom)
     rises = [probe.energy_or_inf - energy for probe in probes]
-    return [outer for outer, inner in ((0, 1), (3, 2)) if rises[outer] < _LEAST_RISE * rises[inner]]
+    return [outer for outer, inner in ((0, 1), (3, 2)) if rises[outer] < max(0.0, _LEAST_RISE * rises[inner])]

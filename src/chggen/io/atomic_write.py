@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import os
 import re
@@ -93,4 +94,4 @@ def _writing(entry: os.DirEntry[str], machine: str, process: str) -> bool:
 
 def _machine() -> str:
     """Return what tells this machine from others that write to the same folder."""
-    return socket.gethostname().encode().hex()[:24] or "0"
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:16]

@@ -122,7 +122,8 @@ def _expanded(
 ) -> tuple[Structure, list[str]]:
     """Return the structure of all positions of all sites, with notes."""
     kept: list[tuple[ListedSite, Orbit]] = []
-    merged, apart, twice = 0, 0.0, []
+    full: dict[tuple[str, int], Float[np.ndarray, "sites 3"]] = {}  # first positions of fully occupied sites
+    merged, apart, twice, count = 0, 0.0, [], 0
     for site in sites:
         try:
             orbit = orbit_of(
@@ -132,16 +133,16 @@ def _expanded(
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
         merged, apart = merged + orbit.merged, max(apart, orbit.apart)
-        if any(
-            other.symbol == site.symbol
-            and min(other.occupancy, site.occupancy) >= FULL
-            and same_site(o, orbit, lattice)
-            for other, o in kept
-        ):
-            twice.append(site.label)
-            continue
+        if site.occupancy >= FULL:
+            alike = (site.symbol, len(orbit.frac_coords))
+            before = full.get(alike, np.empty((0, 3)))
+            if same_site(before, orbit, lattice):
+                twice.append(site.label)
+                continue
+            full[alike] = np.concatenate([before, orbit.frac_coords[:1]])
         kept.append((site, orbit))
-        if sum(len(o.frac_coords) for _, o in kept) > MOST_SITES:
+        count += len(orbit.frac_coords)
+        if count > MOST_SITES:
             raise InputError(f"{where} expands to more than {MOST_SITES} sites; expected at most {MAX_ATOMS} atoms")
     notes = [f"merged {merged} positions that coincide within {apart:.2g} Å, since coordinates are rounded"] * bool(
         merged

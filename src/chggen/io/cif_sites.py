@@ -105,17 +105,15 @@ def orbit_of(
     return Orbit(frac_coords=positions % 1.0, operations=makers, merged=merged, apart=apart if merged else 0.0)
 
 
-def same_site(one: Orbit, other: Orbit, lattice: Float[np.ndarray, "3 3"]) -> bool:
-    """Return whether two listed sites have the same positions.
+def same_site(firsts: Float[np.ndarray, "sites 3"], orbit: Orbit, lattice: Float[np.ndarray, "3 3"]) -> bool:
+    """Return whether a listed site has the positions of one of some sites of as many positions.
 
     Args:
-        one: Positions of one site.
-        other: Positions of the other.
+        firsts: The first position of each of these sites, fractional, of shape (sites, 3).
+        orbit: Positions of the listed site.
         lattice: Lattice vectors in rows, of shape (3, 3), in Å.
     """
-    if len(one.frac_coords) != len(other.frac_coords):
-        return False
-    return bool(_distances(other.frac_coords - one.frac_coords[0], lattice).min() < _NEAR)
+    return bool((_distances(orbit.frac_coords[:, None] - firsts, lattice) < _NEAR).any())
 
 
 def _special(
@@ -152,6 +150,6 @@ def _distinct(
     return points[kept], np.array(kept)
 
 
-def _distances(off: Float[np.ndarray, "points 3"], lattice: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "points"]:
+def _distances(off: Float[np.ndarray, "*points 3"], lattice: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "*points"]:
     """Return lengths of fractional vectors modulo the lattice, in Å; right for short ones, never too short."""
     return np.asarray(np.linalg.norm((off - np.round(off)) @ lattice, axis=-1))

@@ -48,12 +48,13 @@ def read_tensors(path: Path, what: str, device: str = "cpu", allowed: Sequence[t
         raise InputError(_refusal(path, what, type(error).__name__)) from None
 
 
-def check_unpacked_size(path: Path, what: str) -> None:
-    """Check that a zip file, as torch and numpy write them, unpacks to at most 1 GiB.
+def check_unpacked_size(path: Path, what: str, most: int = MAX_BYTES) -> None:
+    """Check that a zip file, as torch and numpy write them, does not unpack to too much.
 
     Args:
         path: The file.
         what: What is expected, for the message, such as `a chggen checkpoint`.
+        most: Most bytes that it may unpack to.
 
     Raises:
         InputError: If it unpacks to more, cannot be read or is no zip file.
@@ -65,8 +66,8 @@ def check_unpacked_size(path: Path, what: str) -> None:
         raise InputError(f"{path} cannot be read; expected {what}, check the rights to read it") from None
     except Exception as error:  # zipfile raises BadZipFile, NotImplementedError, struct.error and others
         raise InputError(_refusal(path, what, type(error).__name__)) from None
-    if max(size, path.stat().st_size) > MAX_BYTES:
-        raise InputError(f"{path} unpacks to {size / 2**30:.1f} GiB; expected {what} of at most 1 GiB")
+    if max(size, path.stat().st_size) > most:
+        raise InputError(f"{path} unpacks to {size / 2**30:.1f} GiB; expected {what} of at most {most >> 30} GiB")
 
 
 def _refusal(path: Path, what: str, reason: str) -> str:

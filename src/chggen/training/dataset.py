@@ -15,6 +15,7 @@ from chggen.errors import InputError
 from chggen.io import check_unpacked_size
 
 _ARRAYS: Final = ("cell", "offsets", "Z", "frac")
+_MAX_BYTES: Final = 2**33  # of arrays, unpacked: a hundred million atoms
 _MAX_ATOMIC_NUMBER: Final = 118
 _MAX_COORDINATE: Final = 1e4
 _MAX_EDGE: Final = 1e3  # Å
@@ -123,7 +124,7 @@ def _read(path: Path, split: str) -> Dataset:
         raise InputError(f"no training data at {path}; give an .npz, .extxyz or .csv file")
     if path.suffix != ".npz":
         return _from_structures(path)
-    check_unpacked_size(path, "an archive of arrays with cell, offsets, Z and frac")
+    check_unpacked_size(path, "an archive of arrays with cell, offsets, Z and frac", _MAX_BYTES)
     try:
         with np.load(path, allow_pickle=False) as data:
             arrays = {name: data[name] for name in (*_ARRAYS, "split") if name in data.files}

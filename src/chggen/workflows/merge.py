@@ -11,6 +11,7 @@ from typing import Any
 from chggen.campaign import StructureComparison, with_duplicates, write_down
 from chggen.errors import InputError
 from chggen.io import digest, distinct_names
+from chggen.potential import refining_levels
 from chggen.results import Candidate, Store, ranked, read_candidates, read_options
 
 
@@ -49,7 +50,7 @@ def merge_folders(folders: Sequence[Path], out: Path) -> list[Candidate]:
         "references_content": _common("references_content", options),
     }
     candidates = list(_joined(found).values())
-    with Store(out, given) as store:
+    with Store(out, given, levels=refining_levels()) as store:
         write_down(store.folder, given, digests={str(path): digest(path / "candidates.db") for path in paths})
         before = store.candidates()
         final = with_duplicates(ranked(candidates), StructureComparison())
