@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,7 +42,7 @@ class RegisteredPotential:
     level: Level
     load: Callable[[str], Potential]
     refined_by: str | None = None
-    weights: Callable[[], Sequence[Path]] = tuple
+    weights: Callable[[], Sequence[Path]] = field(default_factory=lambda: tuple)
 
 
 def _chgnet(name: str, weights: str, level: Level, refined_by: str | None = None) -> RegisteredPotential:
