@@ -64,7 +64,8 @@ def checkpoints(bench: Bench, inputs: Path, short: bool) -> Iterator[Trial]:
 def _write_checkpoints(folder: Path, mark: Path) -> None:
     import torch
 
-    from chggen.score import load_score_model, save_checkpoint
+    from chggen.score import save_checkpoint
+    from chggen.score.checkpoint import load_score_model
 
     content = {"format": 1, "architecture": "painn", "options": {}, "weights": Harm(mark)}
     (folder / "raw-pickle.pt").write_bytes(pickle.dumps(Harm(mark)))

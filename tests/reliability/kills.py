@@ -184,7 +184,7 @@ def killed_workers(inputs: Path, work: Path, seed: int, trials: int) -> Iterator
             _wait_for_workers(run)
             time.sleep(rng.uniform(0, 6))
             _kill_target(run, target, rng)
-            code = run.wait(_FOREVER)
+            code: int | None = run.wait(_FOREVER)
         if target == "worker" and code != 0:
             faults.append(f"exit code {code} after a worker was killed: {log.read_text()[-300:]!r}")
         if orphans := left_of_group(run.pid):

@@ -5,14 +5,16 @@ A child is `chggen` itself, `chggen.cli.main`, in a session of its own, with its
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import resource
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Final
 
@@ -40,12 +42,10 @@ def load(models: bool = False) -> None:
 
     torch.set_num_threads(1)
     import chggen
-    import chggen.campaign
-    import chggen.cli
-    import chggen.stability
-    import chggen.training
-    import chggen.workflows
-    from chggen.results import cif_files  # noqa: F401  (its workers stay, see stop_before_computing)
+
+    for module in pkgutil.walk_packages(chggen.__path__, "chggen."):
+        with suppress(ImportError):  # of what needs an extra
+            importlib.import_module(module.name)
     from chggen.score import load_score_model
     from chggen.stability import references_of
 
