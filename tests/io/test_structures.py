@@ -142,7 +142,20 @@ def test_unknown_elements(tmp_path: Path, odd: Structure) -> None:
 def test_a_poscar_that_names_no_elements_is_not_read_as_hydrogen(tmp_path: Path) -> None:
     lines = rock_salt().to(fmt="poscar").splitlines()
     old = "\n".join(["no names here", *lines[1:5], *lines[6:8], *(line.rsplit(maxsplit=1)[0] for line in lines[8:])])
-    _refused(tmp_path, "POSCAR", old, "Elements in POSCAR cannot be determined")
+    _refused(tmp_path, "POSCAR", old, "names no elements; put them in a line above the counts")
+    for comment in ("Na", "Na Cl K", "Na Cl rocksalt", "As In a cell", ""):
+        said = "names no elements"
+        _refused(tmp_path, "POSCAR", old.replace("no names here", comment), said)
+
+
+def test_a_poscar_of_vasp_4_may_name_its_elements_in_the_comment(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = rock_salt().to(fmt="poscar").splitlines()
+    bare = [line.rsplit(maxsplit=1)[0] for line in lines[8:]]
+    (tmp_path / "POSCAR").write_text("\n".join(["Na  Cl", *lines[1:5], *lines[6:8], *bare]))
+    assert same(as_structure(tmp_path / "POSCAR"), rock_salt())
+    assert caplog.messages == ["POSCAR: took the elements Na Cl from the comment line"]
 
 
 @pytest.mark.parametrize(

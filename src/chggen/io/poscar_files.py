@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import TYPE_CHECKING, Final
 
 from chggen.errors import InputError
@@ -13,35 +14,35 @@ if TYPE_CHECKING:
 _EXPONENT: Final = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d)")  # as Fortran writes double precision
 _GLUED: Final = re.compile(r"(?<=[\d.])-(?=\d*\.)")  # a column that its number fills
 _REMARK: Final = re.compile(r"[!#].*")
+_NAMELESS: Final = "Elements in POSCAR cannot be determined"  # as pymatgen warns
 _HEAD: Final = 5  # lines before those of the elements
 
 
-def structure_of_poscar(text: str, where: str) -> Structure:
+def structure_of_poscar(text: str, where: str) -> tuple[Structure, list[str]]:
     """Read a POSCAR of VASP 4, 5 or 6.
 
     Beyond what pymatgen reads, these are understood: three scaling factors, one for each Cartesian component; Fortran's
     exponents such as `1.0D0`, and columns without a space between them; flags such as `.TRUE.`; remarks after `!`; any
-    number of lines for the elements' names and counts.
+    number of lines for the elements' names and counts; elements named in the comment alone, as VASP 4 has them.
 
     Args:
         text: The text of the file.
         where: What the file is called in messages.
 
     Returns:
-        The structure. Flags of selective dynamics and velocities are site properties, the comment is a property.
+        The structure, and a note where the comment names its elements. Flags of selective dynamics and velocities are
+        site properties, the comment is a property.
 
     Raises:
-        InputError: It claims more atoms than it has lines.
+        InputError: It claims more atoms than it has lines, or names no elements.
         Exception: Whatever pymatgen raises for text that it cannot read.
     """
-    from pymatgen.io.vasp import Poscar
-
     comment, *others = text.split("\n")
     lines = [comment, *(_REMARK.sub("", line) for line in others)]
     if len(lines) <= _HEAD + 2:
         raise InputError(f"{where} is too short for a POSCAR; expected a cell, elements, counts and positions")
     begin = _first_of_counts(lines)
-    claimed = _claimed(lines[begin:])
+    claimed = sum(_counts(lines[begin:]))
     if claimed > len(lines):
         raise InputError(f"{where} claims {claimed} atoms but has {len(lines)} lines; expected a line for each atom")
     numbers = [_GLUED.sub(" -", _EXPONENT.sub("e", line)) for line in lines]
@@ -51,11 +52,39 @@ def structure_of_poscar(text: str, where: str) -> Structure:
     if held:
         for k in range(first, min(first + claimed, len(lines))):
             lines[k] = _plain_flags(lines[k])
-    poscar = Poscar.from_str("\n".join(lines))
-    structure = poscar.structure
+    structure, notes = _read_by_pymatgen(lines, begin, where)
     if comment.strip():
         structure.properties["comment"] = comment.strip()
-    return structure
+    return structure, notes
+
+
+def _read_by_pymatgen(lines: list[str], begin: int, where: str) -> tuple[Structure, list[str]]:
+    """Return what pymatgen reads, and a note where it had to be told the elements that the comment names."""
+    from pymatgen.io.vasp import Poscar
+
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", _NAMELESS)  # it invents some
+            return Poscar.from_str("\n".join(lines)).structure, []
+    except UserWarning as warning:
+        if not str(warning).startswith(_NAMELESS):
+            raise
+    names = _elements_of_comment(lines, begin)
+    if not names:
+        raise InputError(f"{where} names no elements; put them in a line above the counts") from None
+    named = [*lines[:_HEAD], " ".join(names), *lines[begin:]]
+    return Poscar.from_str("\n".join(named)).structure, [f"took the elements {' '.join(names)} from the comment line"]
+
+
+def _elements_of_comment(lines: list[str], begin: int) -> list[str]:
+    """Return the elements that the comment is made of, one for each count; none where it says anything else.
+
+    Words such as In, As and I are symbols too, so a sentence is not searched for them.
+    """
+    from pymatgen.core import Element
+
+    names = lines[0].split()
+    return names if len(names) == len(_counts(lines[begin:])) and all(map(Element.is_valid_symbol, names)) else []
 
 
 def _first_of_counts(lines: list[str]) -> int:
@@ -67,9 +96,9 @@ def _first_of_counts(lines: list[str]) -> int:
     return min(_HEAD + 1, len(lines))
 
 
-def _claimed(lines: list[str]) -> int:
-    """Return how many atoms the lines of counts claim."""
-    total = 0
+def _counts(lines: list[str]) -> list[int]:
+    """Return how many atoms of each element the lines of counts claim."""
+    counts = []
     for line in lines:
         words = line.split()
         if not words or not words[0].isdigit():
@@ -77,8 +106,8 @@ def _claimed(lines: list[str]) -> int:
         for word in words:
             if not word.isdigit():
                 break
-            total += int(word)
-    return total
+            counts.append(int(word))
+    return counts
 
 
 def _kinds(lines: list[str], begin: int) -> tuple[bool, bool, int]:

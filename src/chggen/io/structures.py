@@ -210,7 +210,6 @@ def _read(path: Path, heed_held: bool, most_bytes: int = MAX_TEXT_BYTES) -> tupl
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            warnings.filterwarnings("error", "Elements in POSCAR cannot be determined")  # pymatgen invents some
             given, notes = _parsed(path, text)
             structures, said = _plain(given, str(path), heed_held)
     except InputError:
@@ -232,7 +231,8 @@ def _parsed(path: Path, text: str) -> tuple[list[Structure], list[str]]:
         case "json":
             return structures_of_json(text, where), []
         case "poscar":
-            return [structure_of_poscar(text, where)], []
+            structure, said = structure_of_poscar(text, where)
+            return [structure], said
         case "xyz" | "res" as kind:
             frames, notes = atoms_of_xyz(text, where) if kind == "xyz" else (atoms_of_res(text), [])
             converted = [structure_of_atoms(atoms, where) for atoms in frames]
