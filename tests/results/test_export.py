@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sqlite3
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from pymatgen.io.vasp import Incar
 from chggen.errors import InputError
 from chggen.results import Candidate, export_survivors
 from chggen.results.database import FILE, CandidateDatabase
+from chggen.results.summary import summary_text
 
 _FORCES = ((0.1, 0.0, -0.2), (0.0, 0.3, 0.0))
 
@@ -87,3 +91,35 @@ def test_a_database_of_another_program_is_no_traceback(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(InputError, match="damaged or no database"):
         export_survivors(tmp_path, "cif", None, None)
+
+
+def test_no_folder_is_left_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "atomate2.vasp.flows.core", None)
+    CandidateDatabase(tmp_path).put([_candidate("a")])
+    with pytest.raises(InputError, match="flows need atomate2"):
+        export_survivors(tmp_path, "atomate2", None, None)
+    lawrencium = Structure(Lattice.cubic(3), ["Lr"], [[0, 0, 0]])
+    CandidateDatabase(tmp_path).put([_candidate("b", structure=lawrencium)])
+    with pytest.raises(InputError, match="pseudopotential is assigned to Lr"):
+        export_survivors(tmp_path, "vasp", None, None)
+    assert not (tmp_path / "export").exists()
+
+
+def test_a_limit_is_no_remedy_where_nothing_was_placed(tmp_path: Path) -> None:
+    CandidateDatabase(tmp_path).put([_candidate("a", stage="relax", decomposition_energies={})])
+    with pytest.raises(InputError, match=r"no candidate has an E_d; leave --max-e-d out .*chggen hull"):
+        export_survivors(tmp_path, "cif", 0.1, None)
+    CandidateDatabase(tmp_path).put([_candidate("b")])
+    with pytest.raises(InputError, match="raise --max-e-d"):
+        export_survivors(tmp_path, "cif", 0.001, None)
+
+
+def test_relaxed_structures_are_no_answers(tmp_path: Path) -> None:
+    CandidateDatabase(tmp_path).put([_candidate("a", stage="relax", n_found=None)])
+    export_survivors(tmp_path, "extxyz", None, None)
+    atoms = ase.io.read(tmp_path / "export" / "extxyz" / "candidates.extxyz")
+    assert "answer" not in atoms.info
+    rows = list(csv.DictReader(io.StringIO(summary_text([_candidate("a", stage="relax", n_found=None)]))))
+    assert rows[0]["answer"] == ""
+    rows = list(csv.DictReader(io.StringIO(summary_text([_candidate("a"), _candidate("b", n_found=None)]))))
+    assert [row["answer"] for row in rows] == ["True", "False"]

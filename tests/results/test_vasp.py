@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -137,3 +138,49 @@ def test_moments_stand_in_the_order_of_poscar(tmp_path):
     assert "MAGMOM" in (folder / "README").read_text()
     plain = write_vasp(iron, tmp_path / "b")
     assert "MAGMOM" not in (plain / "README").read_text()
+
+
+def _iron(**properties):
+    places = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
+    return Structure(Lattice.cubic(4), ["Fe", "Fe", "O"], places, site_properties=properties)
+
+
+def _moments(folder):
+    return [float(one) for one in Incar.from_file(folder / "2-r2scan" / "INCAR")["MAGMOM"]]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [2.0, -2.0, 0.0],
+        [2, -2, None],
+        [[0.0, 0.0, 2.0], [0.0, 0.0, -2.0], [0.0, 0.0, 0.0]],
+        [[1.5, 1.5, 0.0], [-1.4, -1.5, 0.0], [0.0, 0.0, 0.0]],
+    ],
+)
+def test_the_order_of_given_moments_survives(tmp_path, given):
+    iron = _iron(magmom=given)
+    assert _moments(write_vasp(iron, tmp_path / "a", (3.6, 3.7, 0.1))) == [3.6, -3.7, 0.1]
+    assert "signs" in (tmp_path / "a" / "README").read_text()
+    own = _moments(write_vasp(iron, tmp_path / "b"))  # a potential without moments
+    assert np.sign(own).tolist() == [1, -1, 0]
+    assert 2 <= own[0] <= 2.2
+
+
+def test_given_moments_of_zero_are_no_order(tmp_path):
+    assert _moments(write_vasp(_iron(magmom=[0, 0, 0]), tmp_path / "a", (3.6, 3.7, 0.1))) == [3.6, 3.7, 0.1]
+
+
+def test_poscar_keeps_selective_dynamics(tmp_path):
+    folder = write_vasp(_iron(selective_dynamics=[[False] * 3, None, [True, True, False]]), tmp_path / "a")
+    for step in ("1-pbesol", "2-r2scan"):
+        lines = (folder / step / "POSCAR").read_text().splitlines()
+        assert lines[7].strip().lower().startswith("selective")
+        assert [line.split()[3:6] for line in lines[9:12]] == [["F"] * 3, ["T"] * 3, ["T", "T", "F"]]
+
+
+def test_what_the_set_of_pymatgen_thinks_of_gaps_is_no_warning(tmp_path):
+    iron = Structure.from_spacegroup("Im-3m", Lattice.cubic(2.8), ["Fe"], [[0, 0, 0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_vasp(iron, tmp_path / "a", (2.2, 2.2))

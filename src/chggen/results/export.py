@@ -13,7 +13,7 @@ from chggen.results.candidate import Candidate
 from chggen.results.cif_files import cif_names, write_cifs
 from chggen.results.database import read_candidates
 from chggen.results.ranking import answers, ranked
-from chggen.results.summary import further_levels, summary_row
+from chggen.results.summary import further_levels, is_answer, summary_row
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -50,8 +50,18 @@ def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | N
         and (max_e_d is None or (c.deciding_e_d is not None and c.deciding_e_d <= max_e_d))
     ]
     if not chosen:
-        limit = "" if max_e_d is None else f" with E_d up to {max_e_d} eV/atom; raise --max-e-d"
-        raise InputError(f"{folder} holds no good candidate{limit}")
+        if max_e_d is None:
+            raise InputError(f"{folder} holds no good candidate")
+        if all(c.deciding_e_d is None for c in everyone if c.status == "ok"):
+            raise InputError(
+                f"in {folder} no candidate has an E_d; leave --max-e-d out (relax places nothing on a hull, "
+                "`chggen hull` does)"
+            )
+        raise InputError(f"{folder} holds no good candidate with E_d up to {max_e_d} eV/atom; raise --max-e-d")
+    if to in _CHECKED:  # before there is a folder
+        from chggen.results.vasp import check_inputs
+
+        check_inputs(map(_structure, chosen), flows=to == "atomate2")
     target = writable_folder((out or folder / "export") / to)
     _WRITERS[to](chosen, target)
     for name in {c.id for c in everyone} - {c.id for c in chosen}:
@@ -64,11 +74,11 @@ def _write_extxyz(chosen: Sequence[Candidate], target: Path) -> None:
     """Write one extxyz file of all, with what the potential says of them and their rows of summary.csv."""
     from ase.io import write
 
-    levels, likeliest = further_levels(chosen), {c.id for c in answers(chosen).values()}
+    levels, likeliest = further_levels(chosen), answers(chosen)
     frames = []
     for candidate in chosen:
         frame = atoms_of(candidate)
-        row = summary_row(candidate, levels, candidate.id in likeliest)
+        row = summary_row(candidate, levels, is_answer(candidate, likeliest))
         frame.info.update({key: value for key, value in row.items() if value is not None})
         frames.append(frame)
     with whole(target / "candidates.extxyz") as temporary:
@@ -102,3 +112,4 @@ _WRITERS: Final[dict[str, Callable[[Sequence[Candidate], Path], None]]] = {
     "cif": write_cifs,
     "extxyz": _write_extxyz,
 }
+_CHECKED: Final = ("vasp", "atomate2")

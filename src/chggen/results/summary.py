@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from chggen.results.candidate import Candidate
@@ -54,6 +54,21 @@ def summary_row(candidate: Candidate, levels: Sequence[str] = (), answer: bool |
     return row | {name: getattr(candidate, name) for name in (*_AFTER, *_FURTHER)} | {"answer": answer}
 
 
+def is_answer(candidate: Candidate, likeliest: Mapping[str, Candidate]) -> bool | None:
+    """Return what the column `answer` says of a candidate.
+
+    Args:
+        candidate: A candidate of a finished run.
+        likeliest: Formula to its likeliest candidate (`answers`).
+
+    Returns:
+        Whether it is the likeliest crystal of its formula. None where it failed, and where none was looked for, as
+        among structures that were given and relaxed.
+    """
+    answer = likeliest.get(candidate.formula)
+    return None if candidate.status != "ok" or answer is None else candidate.id == answer.id
+
+
 def summary_text(candidates: Sequence[Candidate], levels: Sequence[str] = ()) -> str:
     """Return the text of summary.csv: a row a candidate, numbers rounded to 1e-5.
 
@@ -65,14 +80,14 @@ def summary_text(candidates: Sequence[Candidate], levels: Sequence[str] = ()) ->
         levels: Further levels that have columns even where no candidate reached them.
     """
     every = tuple(dict.fromkeys((*levels, *further_levels(candidates))))
-    likeliest = {candidate.id for candidate in answers(candidates).values()}
+    likeliest = answers(candidates)
     blank = Candidate(id="", stage="", formula="", seed=0)
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, list(summary_row(blank, every)), lineterminator="\n")
     writer.writeheader()
     for candidate in candidates:
-        answer = candidate.id in likeliest if candidate.status == "ok" else None
-        writer.writerow({k: _cell(v) for k, v in summary_row(candidate, every, answer).items()})
+        row = summary_row(candidate, every, is_answer(candidate, likeliest))
+        writer.writerow({k: _cell(v) for k, v in row.items()})
     return buffer.getvalue()
 
 

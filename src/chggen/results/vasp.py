@@ -6,16 +6,19 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from jaxtyping import Float
 from pymatgen.core import SETTINGS, Element
 from pymatgen.core.structure import Structure
-from pymatgen.io.vasp.sets import MPScanRelaxSet
+from pymatgen.io.vasp.sets import BadInputSetWarning, MPScanRelaxSet
 
 from chggen.errors import InputError
-from chggen.io import write_text
+from chggen.io import HELD, MOMENTS, write_text
 
 STEPS: Final[dict[str, dict[str, Any]]] = {
     # PBEsol geometries are close to r²SCAN ones at a fraction of the cost; WAVECAR starts the second step
@@ -32,19 +35,24 @@ POTCAR.spec names the pseudopotentials in the order of POSCAR (functional {funct
 _MOMENTS: Final = """\
 MAGMOM holds the sizes of the potential's magnetic moments, all parallel; turn some to try an antiferromagnetic order.
 """
+_SIGNED: Final = """\
+MAGMOM holds the sizes of the magnetic moments with the signs that the structure was given with.
+"""
 
 
 def write_vasp(structure: Structure, folder: Path | str, moments: Sequence[float] | None = None) -> Path:
     """Write the VASP inputs of both steps. The folder appears whole or not at all.
 
     POTCAR files are written where pymatgen finds pseudopotentials (PMG_VASP_PSP_DIR), POTCAR.spec otherwise. Each
-    step's POSCAR holds the given structure, sites grouped by species.
+    step's POSCAR holds the given structure, sites grouped by species, with its selective dynamics where it has any.
 
     Args:
-        structure: An ordered structure.
+        structure: An ordered structure. Where it has magnetic moments itself (site property `magmom`), MAGMOM takes
+            their signs, so that an antiferromagnetic order survives; of vectors that of the projection on their
+            common axis.
         folder: The folder to make, one that is empty or does not exist.
-        moments: Magnetic moments of the sites, μ_B, which become MAGMOM, rounded to 0.1 μ_B and in the order of POSCAR.
-            None leaves MAGMOM to pymatgen.
+        moments: Sizes of the magnetic moments of the sites, μ_B, which become MAGMOM, rounded to 0.1 μ_B and in the
+            order of POSCAR. None stands for the sizes that the structure has; without those, pymatgen chooses.
 
     Returns:
         The path of the folder.
@@ -55,15 +63,17 @@ def write_vasp(structure: Structure, folder: Path | str, moments: Sequence[float
     """
     target = Path(folder)
     _check(structure)
+    plain = _plain(structure, moments)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target} exists already and is not an empty folder; choose another or move it away")
     target.parent.mkdir(parents=True, exist_ok=True)
     workplace = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
     try:
         for name, settings in STEPS.items():
-            _write_step(_plain(structure, moments), workplace / name, settings)
+            _write_step(plain, workplace / name, settings)
         functional = MPScanRelaxSet.CONFIG["POTCAR_FUNCTIONAL"]
-        readme = _README.format(functional=functional, moments="" if moments is None else _MOMENTS)
+        about = "" if MOMENTS not in plain.site_properties else _MOMENTS if _given(structure) is None else _SIGNED
+        readme = _README.format(functional=functional, moments=about)
         (workplace / "README").write_text(readme, encoding="utf-8")
         workplace.chmod(0o755)  # mkdtemp makes it private
         os.replace(workplace, target)
@@ -87,12 +97,10 @@ def relaxation_flow(structure: Structure, name: str, moments: Sequence[float] | 
     Raises:
         InputError: The extra is not installed, or `write_vasp` refuses the structure.
     """
-    try:
-        from atomate2.vasp.flows.core import DoubleRelaxMaker
-        from atomate2.vasp.jobs.mp import MPMetaGGARelaxMaker, MPPreRelaxMaker
-    except ImportError:
-        raise InputError("flows need atomate2; install chggen[dft], or write inputs with --to vasp") from None
-    _check(structure)
+    check_inputs([structure], flows=True)
+    from atomate2.vasp.flows.core import DoubleRelaxMaker
+    from atomate2.vasp.jobs.mp import MPMetaGGARelaxMaker, MPPreRelaxMaker
+
     first, second = (MPScanRelaxSet(user_incar_settings=settings) for settings in STEPS.values())
     steps = DoubleRelaxMaker(
         name=name,
@@ -125,6 +133,26 @@ def write_flow(structure: Structure, path: Path, moments: Sequence[float] | None
     return path
 
 
+def check_inputs(structures: Iterable[Structure], flows: bool = False) -> None:
+    """Check that inputs of structures can be written, before anything is.
+
+    Args:
+        structures: The structures.
+        flows: Whether flows of atomate2 are to be written.
+
+    Raises:
+        InputError: The extra chggen[dft] is not installed, which flows need, or `write_vasp` refuses a structure.
+    """
+    if flows:
+        try:
+            import atomate2.vasp.flows.core
+            import atomate2.vasp.jobs.mp  # noqa: F401
+        except ImportError:
+            raise InputError("flows need atomate2; install chggen[dft], or write inputs with --to vasp") from None
+    for structure in structures:
+        _check(structure)
+
+
 def _check(structure: Structure) -> None:
     """Refuse a structure that has no VASP inputs, with an InputError."""
     if not len(structure) or not structure.is_ordered:
@@ -137,17 +165,57 @@ def _check(structure: Structure) -> None:
 
 
 def _plain(structure: Structure, moments: Sequence[float] | None) -> Structure:
-    """Return a structure without what would turn up as species names and extra blocks in POSCAR, with its moments."""
+    """Return a structure of elements, with nothing on its sites but magnetic moments and selective dynamics."""
     elements = [Element.from_Z(site.specie.Z) for site in structure]  # isotopes are no species of VASP
-    rounded = None if moments is None else {"magmom": [round(moment, 1) + 0.0 for moment in moments]}
-    return Structure(structure.lattice, elements, structure.frac_coords, site_properties=rounded)
+    properties: dict[str, list[Any]] = {}
+    signed = _signed(_given(structure), moments)
+    if signed is not None:
+        properties[MOMENTS] = [round(moment, 1) + 0.0 for moment in signed]
+    if (free := structure.site_properties.get(HELD)) is not None:
+        properties[HELD] = [[True] * 3 if row is None else list(map(bool, row)) for row in free]
+    return Structure(structure.lattice, elements, structure.frac_coords, site_properties=properties)
+
+
+def _signed(given: Float[np.ndarray, "atoms"] | None, sizes: Sequence[float] | None) -> list[float] | None:
+    """Return moments of the sizes that a potential gives with the signs that are given, μ_B; None where both lack."""
+    if given is None:
+        return None if sizes is None else list(map(float, sizes))
+    if sizes is None:
+        return [float(moment) for moment in given]
+    return [-abs(size) if sign < 0 else float(abs(size)) for sign, size in zip(given, sizes, strict=True)]
+
+
+def _given(structure: Structure) -> Float[np.ndarray, "atoms"] | None:
+    """Return the magnetic moments that a structure has along their common axis, μ_B; None where it has none.
+
+    The common axis of vectors is that on which their projections are largest. It points along the largest of them.
+    """
+    values = structure.site_properties.get(MOMENTS)
+    if values is None:
+        return None
+    vectors = np.array([_vector(value) for value in values])
+    if not np.isfinite(vectors).all() or not vectors.any():
+        return None
+    if not vectors[:, :2].any():
+        return np.asarray(vectors[:, 2])
+    axis = np.linalg.svd(vectors)[2][0]
+    along = vectors @ axis
+    return np.asarray(along * np.sign(along[np.abs(along).argmax()]))
+
+
+def _vector(moment: Any) -> list[float]:
+    """Return a moment as a vector: a number lies along z, and nothing is none."""
+    parts = np.atleast_1d(np.asarray(0.0 if moment is None else moment, dtype=float)).tolist()
+    return [*[0.0] * (3 - len(parts)), *parts]
 
 
 def _write_step(structure: Structure, folder: Path, settings: dict[str, Any]) -> None:
     """Write the inputs of one step into a folder of its own."""
-    inputs = MPScanRelaxSet(structure, user_incar_settings=settings)
     try:
-        inputs.write_input(str(folder), potcar_spec=not SETTINGS.get("PMG_VASP_PSP_DIR"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", BadInputSetWarning)  # of smearing and k-points: the README says so
+            inputs = MPScanRelaxSet(structure, user_incar_settings=settings)
+            inputs.write_input(str(folder), potcar_spec=not SETTINGS.get("PMG_VASP_PSP_DIR"))
     except (OSError, ValueError, RuntimeError) as error:  # a POTCAR that is not there
         reason = str(error).split("\n")[0]
         raise InputError(
