@@ -102,6 +102,41 @@ def test_ions_that_share_a_site() -> None:
     assert {str(s) for s in partly.composition} == {"Fe2+", "Co3+", "O2-"}  # an ordering needs them
 
 
+def test_oxidation_states_of_symbols_without_a_table() -> None:
+    places = ("0 0 0", "0.5 0.5 0", "0.5 0 0.5", "0 0.5 0.5")
+    symbols = ("Fe2+", "Fe+3", "Fe", "O-")
+    for columns in ("label type_symbol fract_x fract_y fract_z", "label fract_x fract_y fract_z"):
+        with_labels = "type_symbol" in columns
+        sites = [
+            f"A{k} {s} {p}" if with_labels else f"{s} {p}" for k, (s, p) in enumerate(zip(symbols, places, strict=True))
+        ]
+        found, notes = _read(_cif((4.3, 4.3, 4.3, 90, 90, 90), sites, _operations(1), columns=columns))
+        assert found.composition.formula == "Fe3 O1"
+        states = found.site_properties["oxidation_state"]
+        assert set(zip(map(tuple, found.frac_coords.tolist()), states, strict=True)) == {
+            ((0, 0, 0), 2.0), ((0.5, 0.5, 0), 3.0), ((0.5, 0, 0.5), None), ((0, 0.5, 0.5), -1.0),
+        }  # fmt: skip
+        assert notes == []
+    unfinished = "loop_\n_atom_type_symbol\n_atom_type_oxidation_number\nFe2+ 2\nO2- ?"
+    sites = ["A Fe2+ 0 0 0", "B O2- 0.5 0.5 0.5"]
+    found, _ = _read(_cif((4.3, 4.3, 4.3, 90, 90, 90), sites, unfinished, _operations(517)))
+    assert found.site_properties == {"oxidation_state": [2.0, -2.0]}
+    plain, _ = _read(_cif((4.3, 4.3, 4.3, 90, 90, 90), ["A Fe 0 0 0", "B O 0.5 0.5 0.5"], _operations(517)))
+    assert plain.site_properties == {}
+
+
+def test_ions_of_symbols_that_share_a_site() -> None:
+    columns = "label type_symbol fract_x fract_y fract_z occupancy"
+    sites = ["A Fe2+ 0 0 0 0.5", "B Fe3+ 0 0 0 0.5", "O O2- 0.5 0.5 0.5 1"]
+    found, notes = _read(_cif((4.3, 4.3, 4.3, 90, 90, 90), sites, _operations(517), columns=columns))
+    assert found.composition.formula == "Fe1 O1"
+    assert found.site_properties["oxidation_state"] == [2.5, -2.0]
+    assert notes == ["took ions of one element that share a site as that element"]
+    for wrong in ("Qq2+", "Qq"):
+        with pytest.raises((InputError, ValueError), match=r"Qq|element"):
+            _read(_cif((4.3, 4.3, 4.3, 90, 90, 90), [f"A {wrong} 0 0 0", "B O2- 0.5 0.5 0.5"], _operations(517)))
+
+
 def _crystal(hall: int) -> tuple[tuple[float, ...], np.ndarray, np.ndarray]:
     """Return cell parameters that fit a setting, and the orbits of a general point and of the origin."""
     rng, found = np.random.default_rng(hall), spglib.get_symmetry_from_database(hall)

@@ -20,6 +20,8 @@ from chggen.io.plain_structures import MOMENTS
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
 
+_STATE: Final = re.compile(r"[+-]?\d+(\.\d*)?(\(\d+\))?")
+_ION: Final = re.compile(r"[A-Z][a-z]?(?:(?P<before>\d+(?:\.\d+)?))?(?P<sign>[+-])(?(before)|(?P<after>\d+)?)")
 _MODULATED: Final = ("_cell_modulation_dimension", "_cell_wave_vector")
 
 
@@ -168,11 +170,10 @@ def _on_sites(
     lines = ["data_block", *(f"_cell_length_{a} {v!r}" for a, v in zip("abc", lengths.tolist(), strict=True))]
     lines += [f"_cell_angle_{a} {v!r}" for a, v in zip(("alpha", "beta", "gamma"), angles, strict=True)]
     lines += ["loop_", "_symmetry_equiv_pos_as_xyz", "x,y,z"]
-    types = listed_values(data, "_atom_type_symbol")
-    states = listed_values(data, "_atom_type_oxidation_number")
-    if types and len(types) == len(states):
+    states, from_symbols = _oxidation_states(data, [site.symbol for site, _ in kept])
+    if states:
         lines += ["loop_", "_atom_type_symbol", "_atom_type_oxidation_number"]
-        lines += [f"'{kind}' {state}" for kind, state in zip(types, states, strict=True)]
+        lines += [f"'{kind}' {state}" for kind, state in states.items()]
     lines += ["loop_", "_atom_site_label", "_atom_site_type_symbol", *(f"_atom_site_fract_{a}" for a in "xyz")]
     lines += ["_atom_site_occupancy"]
     for site, orbit in kept:
@@ -183,9 +184,37 @@ def _on_sites(
         (structure,) = parser.parse_structures(primitive=False, on_error="raise")
     except ValueError as error:
         raise ValueError(str(error).split("\n")[-1]) from None  # its first line says which block
+    if from_symbols:
+        structure = _without_zeros(structure)
     structure.lattice = Lattice(lattice)  # as it is, while the text gives rounded angles
     unusual = [text for text in dict.fromkeys(getattr(parser, "warnings", ())) if " parsed as " in text]
     return structure, [f"took {text.replace(' parsed as ', ' as ')}" for text in unusual]
+
+
+def _oxidation_states(data: Mapping[str, Any], symbols: Sequence[str]) -> tuple[dict[str, str], bool]:
+    """Return the oxidation states of symbols, and whether these say them themselves, as Fe3+ and O2- do.
+
+    A table of oxidation numbers comes first if it is complete. Symbols that say nothing get 0, which pymatgen needs.
+    """
+    types = listed_values(data, "_atom_type_symbol")
+    states = listed_values(data, "_atom_type_oxidation_number")
+    if types and len(types) == len(states) and all(map(_STATE.fullmatch, states)):
+        return dict(zip(types, states, strict=True)), False
+    ions = {symbol: found for symbol in dict.fromkeys(symbols) if (found := _ION.fullmatch(symbol))}
+    if not ions:
+        return {}, False
+    said = {symbol: found["sign"] + (found["before"] or found["after"] or "1") for symbol, found in ions.items()}
+    return {**said, **{symbol: "0" for symbol in symbols if symbol not in said}}, True  # the plain ones are heeded last
+
+
+def _without_zeros(structure: Structure) -> Structure:
+    """Return a structure with plain elements in place of species of oxidation state 0."""
+    from pymatgen.core import Element, Structure
+
+    species = [
+        {(Element(s.symbol) if s.oxi_state == 0 else s): n for s, n in site.species.items()} for site in structure
+    ]
+    return Structure(structure.lattice, species, structure.frac_coords)
 
 
 def _angles(lattice: Float[np.ndarray, "3 3"]) -> list[float]:
