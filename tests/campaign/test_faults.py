@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import chggen
-from chggen.campaign import production, relax_and_refine, runner
+from chggen.campaign import evaluation, production, runner
 from chggen.generation.cell_starts import BravaisCell
 from chggen.results.candidate import Candidate
 from chggen.results.database import read_candidates
@@ -81,7 +81,7 @@ _BREAKS = {
     "sample": _break_sample,
     "screen": _break_function(production, "_screened"),
     "relax": _break_function(production, "relax_candidates"),
-    "refine": _break_function(relax_and_refine, "with_space_groups"),
+    "refine": _break_function(evaluation, "with_space_groups"),
     "hull": _break_function(runner.Campaign, "_placed"),
 }
 
