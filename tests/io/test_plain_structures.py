@@ -162,6 +162,41 @@ def test_what_a_structure_carries_comes_out_of_extxyz_again(tmp_path: Path) -> N
     assert again.site_properties["oxidation_state"] == [2.0, -2.0]
 
 
+_COLUMNS = """2
+Lattice="3 0 0 0 3 0 0 0 3" Properties=species:S:1:pos:R:3:{columns} energy=-1.0 magmom=4.4 pbc="T T T"
+Mn 0 0 0 {first}
+O 1.5 1.5 1.5 {second}
+"""
+
+
+@pytest.mark.parametrize(
+    ("columns", "first", "second", "kept"),
+    [
+        ("magmoms:R:1:charges:R:1", "4.5 1.5", "-0.1 -1.5", {"magmom": [4.5, -0.1], "charge": [1.5, -1.5]}),
+        ("magmoms:R:3", "1 0 4", "0 1 0", {"magmom": [[1.0, 0.0, 4.0], [0.0, 1.0, 0.0]]}),
+        ("charge:R:1", "1.5", "-1.5", {"charge": [1.5, -1.5]}),
+        ("initial_magmoms:R:1:initial_charges:R:1", "4 2", "0 -2", {"magmom": [4.0, 0.0], "charge": [2.0, -2.0]}),
+        ("forces:R:3:tag:I:1", "0 0 1 7", "0 0 -1 8", {"tag": [7, 8]}),
+    ],
+)  # fmt: skip
+def test_moments_and_charges_of_an_extxyz_are_kept(
+    tmp_path: Path, columns: str, first: str, second: str, kept: dict[str, Any]
+) -> None:
+    (tmp_path / "a.xyz").write_text(_COLUMNS.format(columns=columns, first=first, second=second))
+    assert as_structure(tmp_path / "a.xyz").site_properties == kept
+
+
+def test_moments_given_twice_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = _COLUMNS.format(columns="initial_magmoms:R:1:magmoms:R:1", first="5 4.5", second="0 -0.1")
+    (tmp_path / "a.xyz").write_text(text)
+    taken = as_structure(tmp_path / "a.xyz")
+    assert taken.site_properties == {"magmom": [4.5, -0.1]}
+    assert caplog.messages == ["a.xyz: took the magmom that was computed, in place of the one that was given at first"]
+    atoms = read(tmp_path / "a.xyz")
+    atoms.positions[0] += 0.1  # what was computed is of other positions
+    assert as_structure(atoms).site_properties == {"magmom": [5.0, 0.0]}
+
+
 _CIF = cif_text(Structure(_CELL, ["Mn", "O"], _SITES), None, "Müller")
 
 

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 _FARTHEST: Final = 1e7  # Å; Cartesian coordinates beyond overflow before they can be checked as fractional ones
 _ARRAYS: Final = {"initial_magmoms": MOMENTS, "initial_charges": "charge"}  # of ASE → site property of pymatgen
+_COMPUTED: Final = {
+    "magmom": MOMENTS,
+    "magmoms": MOMENTS,
+    "charges": "charge",
+}  # as computed
 _COORDINATES: Final = ("numbers", "positions", "momenta", "masses")  # arrays that are no site properties
 _MOST_COLUMNS: Final = 1_000
 _ISOTOPES: Final = ("D", "T")
@@ -30,11 +35,12 @@ def structure_of_atoms(atoms: Atoms, where: str) -> tuple[Structure, list[str]]:
     """Convert ASE Atoms to a structure, their constraints to marks of selective dynamics.
 
     Args:
-        atoms: The atoms. Calculators and what they computed stay behind.
+        atoms: The atoms. Of what was computed for them and is kept with them, magnetic moments and charges of atoms go
+            along, as columns of an extxyz; energies, forces and calculators stay behind.
         where: What they are called in messages.
 
     Returns:
-        The structure, and notes of one line each on constraints that are not understood.
+        The structure, and notes of one line each on constraints that are not understood and on values given twice.
 
     Raises:
         InputError: They are not periodic in three directions, hold something that is no element, or have a cell or
@@ -52,13 +58,18 @@ def structure_of_atoms(atoms: Atoms, where: str) -> tuple[Structure, list[str]]:
         raise InputError(f"{where} has positions that are not finite, or far out of its cell; expected numbers in Å")
     properties = {_ARRAYS.get(k, k): v.tolist() for k, v in atoms.arrays.items() if k not in _COORDINATES}
     free, strange = _free_coordinates(atoms)
+    notes = [f"constraints of ASE that are not understood are ignored: {', '.join(strange)}"] * bool(strange)
+    for name, values in _computed(atoms).items():
+        if properties.get(name, values) != values:
+            notes.append(f"took the {name} that was computed, in place of the one that was given at first")
+        properties[name] = values
     if not free.all():
         properties[HELD] = free.tolist()
     structure = Structure(
         atoms.cell.array, atoms.numbers, atoms.positions, coords_are_cartesian=True, site_properties=properties,
         properties={key: value for key, value in atoms.info.items() if isinstance(value, str)},
     )  # fmt: skip
-    return structure, [f"constraints of ASE that are not understood are ignored: {', '.join(strange)}"] * bool(strange)
+    return structure, notes
 
 
 def atoms_of_structure(structure: Structure, info: Mapping[str, Any] | None = None) -> Atoms:
@@ -170,6 +181,20 @@ def _species_column(comment: str, where: str) -> int:
         if before > _MOST_COLUMNS:
             raise InputError(f"{where} claims {before} columns of numbers; expected at most {_MOST_COLUMNS}")
     return found
+
+
+def _computed(atoms: Atoms) -> dict[str, Any]:
+    """Return site properties that were computed for atoms as they are, one value an atom.
+
+    ASE takes the columns magmom, magmoms and charges of an extxyz as such. A calculator that can compute anew is not
+    asked: what it holds may belong to other atoms.
+    """
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    if not isinstance(atoms.calc, SinglePointCalculator) or atoms.calc.check_state(atoms):
+        return {}
+    given = {ours: atoms.calc.results[theirs] for theirs, ours in _COMPUTED.items() if theirs in atoms.calc.results}
+    return {name: v.tolist() for name, v in given.items() if np.ndim(v) > 0 and len(v) == len(atoms)}
 
 
 def _free_coordinates(atoms: Atoms) -> tuple[np.ndarray, list[str]]:
