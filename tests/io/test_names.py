@@ -66,13 +66,17 @@ def test_missing_files_are_named_before_any_is_read(tmp_path: Path) -> None:
         named_structures([tmp_path / "POSCAR", tmp_path / "b.cif", tmp_path / "c.cif"])
 
 
-def test_unreadable_files_among_many_are_named_in_a_short_sentence(tmp_path: Path) -> None:
+def test_unreadable_files_among_many_are_named_in_a_short_sentence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     for k in range(40):
         (tmp_path / f"{k:02}-{'long' * 20}.vasp").write_text(_SALT if k < 20 else "nonsense")
-    expected = r"20 of 40 files cannot be read: .* and 18 more; the first: .* is too short"
+    expected = r"20 of 40 files cannot be read, so nothing was computed: .* and 18 more; the first: .* is too short"
     with pytest.raises(InputError, match=expected) as caught:
         named_structures([tmp_path])
     assert len(str(caught.value)) <= 300
+    assert len(caplog.messages) == 20  # a line for each, and no other
+    assert all(f"{20 + k}-long" in line and "is too short" in line for k, line in enumerate(caplog.messages))
     for k in range(21, 40):
         (tmp_path / f"{k:02}-{'long' * 20}.vasp").unlink()
     with pytest.raises(InputError, match=r"long\.vasp is too short for a POSCAR"):
@@ -87,3 +91,17 @@ def test_lists_of_files_are_short() -> None:
 def test_a_folder_is_no_structure(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no structure file at"):
         as_structure(tmp_path)
+
+
+def test_partially_occupied_sites_are_named(tmp_path: Path) -> None:
+    mixed = [{"Fe": 0.5, "Co": 0.5}, "O", {"Li": 0.4}]
+    Structure(Lattice.cubic(5), mixed, [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0, 0]]).to(str(tmp_path / "m.cif"))
+    expected = r"m\.cif has partially occupied sites: \d \(.*Li:0\.4.*\).*; choose an ordered model of it first"
+    with pytest.raises(InputError, match=expected) as caught:
+        named_structures([tmp_path / "m.cif"])
+    assert "Co:0.5" in str(caught.value)
+    assert " O" not in str(caught.value)
+    many = Structure(Lattice.cubic(5), [{"Li": 0.4}] * 8, [[0, 0, k / 8] for k in range(8)])
+    many.to(str(tmp_path / "m.cif"))
+    with pytest.raises(InputError, match=r"3 \(Li:0\.4\) and 5 more; choose"):
+        named_structures([tmp_path / "m.cif"])

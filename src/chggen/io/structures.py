@@ -13,12 +13,13 @@ from chggen.errors import InputError
 from chggen.io.ase_atoms import atoms_of_res, atoms_of_xyz, structure_of_atoms
 from chggen.io.cif_files import structures_of_cif
 from chggen.io.json_files import structures_of_json
-from chggen.io.names import distinct_names, listed, plain_path, safe, shortened, unused
+from chggen.io.names import distinct_names, listed, plain_path, safe, unused
 from chggen.io.notes import say
 from chggen.io.plain_structures import plain_structure
 from chggen.io.poscar_files import structure_of_poscar
 from chggen.io.selective_dynamics import notes_on_held_atoms, without_held_atoms
 from chggen.io.text_files import MAX_TEXT_BYTES, read_text
+from chggen.io.unreadable import check_ordered, refusal
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -142,7 +143,8 @@ def named_structures(paths: Sequence[Path], *, heed_held: bool = False) -> dict[
 
     Raises:
         InputError: There are no files, some are missing, or some cannot be read or hold a structure with partially
-            occupied sites. All files are looked at first, and the first few that fail are named.
+            occupied sites. All files are looked at first. Several that fail are told of in a note each, and the first
+            few are named.
     """
     files = list({os.path.abspath(file): file for file in structure_files(paths)}.values())
     if not files:
@@ -153,21 +155,15 @@ def named_structures(paths: Sequence[Path], *, heed_held: bool = False) -> dict[
     for name, file in zip(distinct_names([Path(os.path.abspath(file)) for file in files]), files, strict=True):
         try:
             structures, said = _read(file, heed_held)
-            if not all(structure.is_ordered for structure in structures):
-                raise InputError(f"{file} has partially occupied sites; choose an ordered model of it first")
+            check_ordered(structures, str(file))
         except InputError as error:
             failed.append((file, error))
             continue
         many = len(structures) > 1
         found += [(f"{name}-{k}" if many else name, structure) for k, structure in enumerate(structures)]
         notes += [f"{name}: {note}" for note in said]
-    if len(failed) == 1:
-        raise failed[0][1]
     if failed:
-        first, wrong = failed[0]
-        names = listed([Path(file.name) for file, _ in failed], 2)
-        reason = str(wrong).replace(str(first), shortened(Path(first.name)))
-        raise InputError(f"{len(failed):,} of {len(files):,} files cannot be read: {names}; the first: {reason}")
+        raise refusal(failed, len(files))
     say(notes)
     return dict(zip(unused([name for name, _ in found]), [structure for _, structure in found], strict=True))
 
