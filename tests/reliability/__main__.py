@@ -78,7 +78,7 @@ def trials_of(part: str, work: Path, inputs: Path, seed: int, short: bool, share
         for kind in fuzz.KINDS if part == "fuzz" else HOSTILE:
             bench = Bench(work / kind.replace(" ", "-"))
             if part == "fuzz":
-                n = max(1, round(share * (25 if short else _FUZZ[kind])))
+                n = max(1, round(share * (20 if short else _FUZZ[kind])))
                 found = fuzz.fuzz(kind, bench, inputs, seed, range(n))
             else:
                 found = HOSTILE[kind](bench, inputs, short)
@@ -86,7 +86,7 @@ def trials_of(part: str, work: Path, inputs: Path, seed: int, short: bool, share
         return
     processes.fork_workers()
     groups: dict[str, Callable[[], Iterator[Trial]]] = {
-        "kills": lambda: kills.kill_and_resume(inputs, work, seed, max(1, round(share * (6 if short else _KILLS)))),
+        "kills": lambda: kills.kill_and_resume(inputs, work, seed, max(1, round(share * (4 if short else _KILLS)))),
         "workers": lambda: kills.killed_workers(inputs, work, seed, 1 if short else max(1, round(share * 30))),
         "creation": lambda: kills.killed_at_creation(inputs, work, 5 if short else 1),
         "calculators": lambda: calculators.failing_calculators(inputs, work, 4 if short else 1),

@@ -69,12 +69,12 @@ def make_results(inputs: Path) -> None:
 
 
 def damaged_folders(bench: Bench, inputs: Path, short: bool) -> Iterator[Trial]:
-    """Damage configuration, database and rows in many ways; every fifth way in the short form."""
+    """Damage configuration, database and rows in many ways; every twelfth way in the short form."""
     copies = Copies(bench, inputs)
     copies.copy()
     yield from copies.all_commands("whole", ("done",), ("accepted", "done"))
     ways = [*_configurations(copies.good), *_databases(), *_rows(), *_files(copies.good)]
-    for name, damage, report, resumed in ways[:: 5 if short else 1]:
+    for name, damage, report, resumed in ways[:: 12 if short else 1]:
         folder = copies.copy()
         damage(folder)
         yield from copies.all_commands(name, report, resumed)
@@ -182,7 +182,7 @@ def _files(good: Path) -> Iterator[Way]:
 def damaged_bytes(bench: Bench, inputs: Path, short: bool) -> Iterator[Trial]:
     """Change random bytes of the database, which is then refused or works."""
     copies = Copies(bench, inputs)
-    for number in range(8 if short else 200):
+    for number in range(4 if short else 200):
         rng = random.Random(f"bytes-{number}")
         path = copies.copy() / "candidates.db"
         data = bytearray(path.read_bytes())
