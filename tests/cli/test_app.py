@@ -245,18 +245,18 @@ def references(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("references")
 def test_the_line_of_hull(chggen: Chggen) -> None:
-    tail = "eV/atom (pbe; errs by about 0.03, high ones are too low), products"
+    tail = "eV/atom (pbe; errs by about 0.03, high ones are too low),"
     far = "E_d below -0.05 eV/atom (phase missing, or energy not per atom at level pbe?)"
     remedy = "add phases by `chggen references fetch S-Zn`, then `chggen references build`"
     for arguments, line in (
-        ("ZnS --energy -3.4", f"ZnS: E_d +0.1000 eV/atom, E_hull 0.1000 {tail} ZnS -> ZnS (formula units)"),
+        ("ZnS --energy -3.4", f"ZnS: E_d +0.1000 eV/atom, E_hull 0.1000 {tail} on the hull: ZnS"),
         (
             "Zn2S2 --energy -3.6",
-            f"Zn2S2: E_d -0.1000 eV/atom, E_hull 0.0000 {tail} ZnS -> ZnS (formula units); doubtful: {far}; {remedy}",
+            f"Zn2S2: E_d -0.1000 eV/atom, E_hull 0.0000 {tail} on the hull: ZnS; doubtful: {far}; {remedy}",
         ),
         (
             "ZnS --energy -3 --without blende",
-            f"ZnS: E_d -0.5000 eV/atom, E_hull 0.0000 {tail} ZnS -> S + Zn (formula units); doubtful: {far}; "
+            f"ZnS: E_d -0.5000 eV/atom, E_hull 0.0000 {tail} products ZnS -> S + Zn (formula units); doubtful: {far}; "
             f"product S, Zn: an element; {remedy}",
         ),
         ("ZnO --energy -3", "ZnO: no decomposition energy (no pbe reference energy for the element O)"),
@@ -330,7 +330,11 @@ def test_a_second_call_resumes_and_other_options_are_refused(chggen: Chggen, sma
     assert code == 0
     assert "of 2 candidates" in shown
     assert Path("run/summary.csv").read_text() == before
-    for change, named in (("--seed 5", "seed = 0, now 5"), ("--fmax 0.3", "relax"), ("--levels 7", "sampler")):
+    for change, named in (
+        ("--seed 5", "--seed 0, now 5;"),
+        ("--fmax 0.3 --levels 7", "--fmax 0.1, now 0.3; --levels 6, now 7;"),
+        ("--no-relax", "relaxation, now --no-relax;"),
+    ):
         code, _, complaint = chggen(*small_run.split(), *change.split())
         assert code == 2
         assert complaint.startswith("chggen: run was made with")
@@ -370,7 +374,7 @@ def test_export_and_report_of_a_folder(chggen: Chggen) -> None:
     }  # fmt: skip
     code, _, complaint = chggen("export", "run", "--to", "cif", "--max-e-d", "0.03")
     assert code == 2
-    assert "holds no good candidate with E_d up to 0.03 eV/atom; raise --max-e-d" in complaint
+    assert "no candidate has an E_d; leave --max-e-d out" in complaint
     assert chggen("report", "run", "-o", "page")[0] == 0
     assert best.id in Path("page/report.html").read_text()
 
@@ -393,7 +397,7 @@ def test_a_run_knows_its_references_by_their_content(chggen: Chggen) -> None:
     written(0.1)
     code, _, complaint = chggen(*line)
     assert code == 2
-    assert "run was made with references_content" in complaint
+    assert "run was made with other content of --references" in complaint
 
 
 def test_inpainting_a_file_with_several_guests(chggen: Chggen) -> None:

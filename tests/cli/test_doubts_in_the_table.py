@@ -22,3 +22,13 @@ def test_a_doubtful_energy_is_marked_and_the_reason_stands_below(capsys: pytest.
     marked = {line.split()[1]: "!" in line for line in lines if "NaCl" in line and "│" in line}
     assert marked == {"a": True, "b": True, "c": False}
     assert f"! a, b: {warning}" in " ".join(lines)
+
+
+def test_a_doubt_that_all_share_names_no_ids_and_its_command_stays_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    warning = "phases missing, " * 8 + "add phases by `chggen references fetch Cl-Na`, then `chggen references build`"
+    show([_good("a", -0.41, warning), _good("b", -0.3, warning)], Path("run"))
+    assert f"! all rows: {warning}" in capsys.readouterr().out.splitlines()
+    show([_good("a", -0.41, warning)], Path("run"))
+    assert f"! a: {warning}" in capsys.readouterr().out.splitlines()

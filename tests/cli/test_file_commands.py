@@ -195,7 +195,7 @@ def test_relaxing_files_keeps_their_order_and_resumes(tmp_path: Path, monkeypatc
     again = relax_files(files, _EMT, "cpu", 1, tmp_path / "out", silent)
     assert [c.energy_per_atom for c in again] == [c.energy_per_atom for c in found]
     _copper(3.7).to(str(files[0]))
-    with pytest.raises(InputError, match="was made with structures"):
+    with pytest.raises(InputError, match="was made with other structures: 2;"):
         relax_files(files, _EMT, "cpu", 1, tmp_path / "out", silent)
 
 

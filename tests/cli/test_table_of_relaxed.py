@@ -21,8 +21,27 @@ def test_relaxed_structures_have_no_columns_of_a_search(capsys: pytest.CaptureFi
     show([relaxed, lost], Path("out"))
     shown = capsys.readouterr().out
     assert "1 relaxed of 2 structures" in shown
+    assert "group (0.1 Å)" in shown
     assert "0.125" in shown
     assert "chggen hull" in shown
     assert "1 failed" in shown
     for other in ("E_d", "known as", "no decomposition energies"):
         assert other not in shown
+
+
+def test_only_what_was_searched_misses_reference_energies(capsys: pytest.CaptureFixture[str]) -> None:
+    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.6), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    values = {"formula": "NaCl", "seed": 0, "structure": salt, "raw": salt, "level": "pbe", "energies": {"pbe": -3.39}}
+    given = Candidate(id="given", stage="relax", **values)  # type: ignore[arg-type]
+    made = Candidate(id="made", stage="generate", decomposition_energies={"pbe": 0.1}, **values)  # type: ignore[arg-type]
+    show([made, given], Path("out"))
+    shown = capsys.readouterr().out
+    assert "2 distinct of 2 candidates" in shown
+    assert "1 of relax not placed on a hull" in shown
+    assert "no decomposition energies" not in shown
+    lost = Candidate(id="lost", stage="generate", **values)  # type: ignore[arg-type]
+    show([lost], Path("out"))
+    shown = capsys.readouterr().out
+    assert "1 distinct of 1 candidate" in [line.strip() for line in shown.splitlines()]
+    assert "no decomposition energies" in shown
+    assert "not placed" not in shown

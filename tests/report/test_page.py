@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -70,6 +72,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "salt & <pepper>"
     with Store(folder, {"seed": 0}) as store:
         store.put(CANDIDATES)
+        store.export(CANDIDATES)
     return folder
 
 
@@ -127,7 +130,9 @@ def test_every_distinct_candidate_is_ranked(parsed: Loads) -> None:
 def test_a_doubtful_row_says_so_and_is_not_shown_as_stable(tmp_path: Path) -> None:
     doubtful = replace(CANDIDATES[2], id="g0009", hull_warning="no known phase of NaCl; add phases")
     with Store(tmp_path / "run", {"command": "generate"}) as store:
-        store.put([CANDIDATES[2], doubtful.with_energy("r2scan", -9.0, -0.2)])
+        rows_put = [CANDIDATES[2], doubtful.with_energy("r2scan", -9.0, -0.2)]
+        store.put(rows_put)
+        store.export(rows_put)
     parser = Loads()
     parser.feed(write_report(tmp_path / "run").read_text())
     rows = {row[0]: (row, stable) for row, stable in zip(parser.rows, parser.stable, strict=True) if len(row) == 15}
@@ -190,3 +195,36 @@ def test_the_histogram_holds_the_energies_of_good_candidates() -> None:
     assert decomposition_histogram([replace(c, decomposition_energies={}) for c in CANDIDATES]) is None
     failed = [replace(c, status="failed") for c in CANDIDATES]
     assert decomposition_histogram(failed) is None
+
+
+def test_a_stopped_run_gets_its_table_and_files_by_a_report(tmp_path: Path) -> None:
+    found = [_good("g1", 0.05), _good("g2", 0.051), _good("g3", -0.2)]
+    with Store(tmp_path / "run", {"seed": 0}) as store:
+        store.put(found)  # and no export: the run was stopped
+    write_report(tmp_path / "run", tmp_path / "elsewhere")
+    assert not (tmp_path / "run" / "summary.csv").exists()
+    write_report(tmp_path / "run")
+
+    def rows() -> list[tuple[str, str, str]]:
+        with (tmp_path / "run" / "summary.csv").open() as table:
+            return [(row["id"], row["duplicate_of"], row["answer"]) for row in csv.DictReader(table)]
+
+    assert rows() == [("g3", "", "True"), ("g1", "", "False"), ("g2", "g1", "False")]
+    assert len(list((tmp_path / "run" / "structures").iterdir())) == 6
+    (tmp_path / "run" / "summary.csv").write_text("id,duplicate_of,answer\nmine,,\n")
+    write_report(tmp_path / "run")
+    assert rows() == [("mine", "", "")]  # as new as the database
+    os.utime(tmp_path / "run" / "summary.csv", (1, 1))
+    write_report(tmp_path / "run")
+    assert len(rows()) == 3
+
+
+def test_the_page_of_relaxed_structures_says_so_and_groups_none(tmp_path: Path) -> None:
+    given = [_good(name, 0.05, stage="relax", decomposition_energies={}) for name in ("b", "a")]
+    with Store(tmp_path, {"command": "relax"}) as store:
+        store.put(given)
+    page = write_report(tmp_path).read_text()
+    assert "<h2>Relaxed structures</h2>" in page
+    assert "Ranked candidates" not in page
+    with (tmp_path / "summary.csv").open() as table:
+        assert [(row["duplicate_of"], row["answer"]) for row in csv.DictReader(table)] == [("", "")] * 2

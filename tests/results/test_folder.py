@@ -22,6 +22,7 @@ from chggen.io import whole
 from chggen.results.candidate import Candidate
 from chggen.results.database import read_candidates
 from chggen.results.folder import Store
+from chggen.results.options_differences import differences
 from chggen.results.summary import summary_row, summary_text
 
 _OPTIONS = {"command": "generate", "n": 2, "units": [1, 2], "volume": None, "relax": {"fmax": 0.1}}
@@ -201,11 +202,11 @@ def test_a_lock_file_of_a_killed_run_blocks_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"n": 1}, "n = 2, now 1"),
-        ({"units": [1]}, r"units = \[1, 2\], now \[1\]"),
-        ({"volume": 9.5}, "volume = None, now 9.5"),
-        ({"relax": {"fmax": 0.2}}, r"relax = \{'fmax': 0.1\}, now \{'fmax': 0.2\}"),
-        ({"relax": None}, "relax = .* now None"),
+        ({"n": 1}, "made with -n 2, now 1;"),
+        ({"units": [1]}, "made with --units 1,2, now 1;"),
+        ({"volume": 9.5}, "made with --volume not given, now 9.5;"),
+        ({"relax": {"fmax": 0.2}}, "made with --fmax 0.1, now 0.2;"),
+        ({"relax": None}, "made with relaxation, now --no-relax;"),
     ],
 )
 def test_other_options_are_refused_by_name(tmp_path: Path, change: dict[str, object], message: str) -> None:
@@ -217,6 +218,19 @@ def test_other_options_are_refused_by_name(tmp_path: Path, change: dict[str, obj
     assert (tmp_path / "config.toml").read_text() == before
     with Store(tmp_path, _OPTIONS):  # refusing leaves the folder unlocked
         pass
+
+
+def test_what_differs_is_said_in_short() -> None:
+    kept = {"guests": {"Li": 4}, "host": "ab12", "n": 2, "model_content": "aa", "relax": {"fmax": 0.1, "cell": True}}
+    now = {"guests": {"Li": 5}, "host": "cd34", "n": 2, "model_content": "bb", "relax": {"fmax": 0.2, "cell": True}}
+    assert differences(kept, kept) == ""
+    assert differences(kept, now) == "--guest Li=4, now Li=5; another host; other content of --model; …"
+    given = {"structures": [f"{name} 0123" for name in "abc"]}
+    assert differences(given, {"structures": ["a 0123", "b 4567", "x y 89"]}) == "other structures: b, c, x y"
+    long = {f"option_{k}": "x" * 500 for k in range(9)}
+    assert 60 < len(differences(long, {**long, **dict.fromkeys(long, "y" * 500)})) <= 160
+    many = differences({"structures": []}, {"structures": [f"structure-{k} 0" for k in range(99)]})
+    assert len(many) <= 160
 
 
 def test_candidates_without_options_are_refused(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_a_larger_n_keeps_what_was_made_and_adds_to_it(tmp_path: Path) -> None:
     assert len(more) == 10
     assert read_toml(tmp_path / "config.toml")["n"] == 5
     _same(made(5, out=tmp_path), more)
-    with pytest.raises(InputError, match="was made with n = 5, now 2 is asked for"):
+    with pytest.raises(InputError, match="was made with -n 5, now 2;"):
         made(2, out=tmp_path)
 
 

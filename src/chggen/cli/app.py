@@ -208,10 +208,11 @@ def export(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder, instead of DIR/export.")] = None,
 ) -> None:
     """Write the survivors of a results folder for other programs."""
+    from chggen.cli.display import counted
     from chggen.results import export_survivors
 
     count, target = export_survivors(folder, to, max_e_d, out)
-    typer.echo(f"{count} structures in {target}")
+    typer.echo(f"{counted(count, 'structure')} in {target}")
 
 
 @app.command()

@@ -63,10 +63,9 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
     """
     distinct = [c for c in candidates if c.status == "ok" and c.duplicate_of is None]
     relaxed = bool(candidates) and all(c.stage == "relax" for c in candidates)
-    kind = "relaxed of" if relaxed else "distinct of"
-    things = "structures" if relaxed else "candidates"
+    kind, thing = ("relaxed of", "structure") if relaxed else ("distinct of", "candidate")
     columns = _RELAXED if relaxed else _ranked_columns(further_levels(candidates))
-    table = Table(title=f"{len(distinct)} {kind} {len(candidates)} {things}")
+    table = Table(title=f"{len(distinct)} {kind} {counted(len(candidates), thing)}")
     for name in columns:
         table.add_column(name, no_wrap=True)
     for c in distinct[:_MOST_ROWS]:
@@ -82,12 +81,16 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
         if caveat:
             console.print(f"E_d: {caveat}")
     for line in _doubts(distinct[:_MOST_ROWS]):
-        console.print(line, markup=False)
+        console.print(line, markup=False, soft_wrap=True)  # a command in it can be copied whole
     for formula, told in likelier(distinct).items():
         console.print(f"likeliest of {formula}: {told}")
     if any(STATIC in (c.decomposition_products or "") for c in distinct):
         console.print("some stand on known phases that are not relaxed with the potential, (static) among the products")
-    unplaced = [c for c in distinct if c.energies and not c.decomposition_energies and not relaxed]
+    energetic = [c for c in distinct if c.energies and not c.decomposition_energies]
+    given = sum(c.stage == "relax" for c in energetic)
+    if given and not relaxed:
+        console.print(f"{given} of relax not placed on a hull; `chggen hull` does that", markup=False)
+    unplaced = [c for c in energetic if c.stage != "relax"]
     for level in dict.fromkeys(c.level for c in unplaced):
         console.print(f"no decomposition energies: there are no reference energies of all elements at level {level}")
     bad = [c for c in candidates if c.status == "failed"]
@@ -109,7 +112,7 @@ def _ranked_columns(levels: Sequence[str]) -> _Columns:
         "E, eV/atom": lambda c: _number(c.energy_per_atom),
         "E_d, eV/atom": lambda c: _number(c.e_decomposition) + _mark(c.e_decomposition, c),
         **further,
-        "space group": lambda c: str(c.space_group_loose or ""),
+        "group (0.1 Å)": lambda c: str(c.space_group_loose or ""),
         "known as": lambda c: c.known_as or "",
         "found": lambda c: str(c.n_found or ""),
         "sure": lambda c: c.confidence or "",
@@ -124,7 +127,7 @@ _RELAXED: _Columns = {
     "fell by, eV/atom": lambda c: _number(None if c.relax_energy_change is None else -c.relax_energy_change),
     "moved by, Å": lambda c: _number(c.relax_rmsd),
     "steps": lambda c: str(c.relax_steps),
-    "space group": lambda c: str(c.space_group_loose or ""),
+    "group (0.1 Å)": lambda c: str(c.space_group_loose or ""),
 }
 """The columns of structures that were given and relaxed: nothing was found, and nothing placed on a hull."""
 
@@ -146,7 +149,18 @@ def _doubts(shown: Sequence[Candidate]) -> Iterator[str]:
         if c.hull_warning:
             names.setdefault(c.hull_warning, []).append(c.id)
     for warning, ids in names.items():
-        yield f"{_DOUBTFUL.strip()} {', '.join(ids[:_MOST_NAMED])}{' …' if len(ids) > _MOST_NAMED else ''}: {warning}"
+        named = f"{', '.join(ids[:_MOST_NAMED])}{' …' if len(ids) > _MOST_NAMED else ''}"
+        yield f"{_DOUBTFUL.strip()} {'all rows' if 1 < len(ids) == len(shown) else named}: {warning}"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things in words.
+
+    Args:
+        number: How many there are.
+        thing: What one of them is called; more get an s.
+    """
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _number(value: float | None, missed: bool = False) -> str:

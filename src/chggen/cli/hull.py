@@ -200,6 +200,15 @@ def _level(level: str | None, potential: str | None) -> str:
     return given
 
 
+def _products(reaction: str) -> str:
+    """Return what a line says of a reaction; a compound that is a phase of the hull itself falls apart into nothing."""
+    from chggen.stability import ARROW, STATIC
+
+    made, _, phases = reaction.partition(ARROW)
+    same = phases.removesuffix(STATIC).strip() == made
+    return f"on the hull: {phases}" if same else f"products {reaction} (formula units)"
+
+
 def _position_line(name: str, position: HullPosition) -> str:
     if position.e_decomposition is None:
         return f"{name}: no decomposition energy ({position.reason})"
@@ -208,7 +217,7 @@ def _position_line(name: str, position: HullPosition) -> str:
     line = (
         f"{name}: E_d {round(position.e_decomposition, 4) + 0.0:+.4f} eV/atom, "
         f"E_hull {position.e_hull:.4f} eV/atom ({position.level}{caveat}), "
-        f"products {position.products} (formula units)"
+        f"{_products(position.products)}"
     )
     if position.static_excess is not None:
         line += f"; static: not relaxed with the potential, typically {position.static_excess:.3f} eV/atom too high"

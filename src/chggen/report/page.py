@@ -11,11 +11,20 @@ from typing import Any, Final
 from chggen.crystals import parse_formula
 from chggen.errors import InputError
 from chggen.io import write_text
-from chggen.potential import DEFAULT_LEVEL, level_named, levels
+from chggen.potential import DEFAULT_LEVEL, level_named, levels, refining_levels
 from chggen.report.drawing import interactive, save
 from chggen.report.figures import attrition, decomposition_histogram
 from chggen.report.phase_diagram import energy_at, picture
-from chggen.results import Candidate, further_levels, likelier, ranked, read_candidates, read_options
+from chggen.results import (
+    Candidate,
+    further_levels,
+    has_tables,
+    likelier,
+    ranked,
+    read_candidates,
+    read_options,
+    write_tables,
+)
 from chggen.stability import STATIC, References, references_of
 
 _TEMPLATE: Final = Path(__file__).with_name("page.html.jinja")
@@ -25,6 +34,7 @@ _AFTER: Final = (
     ("E, eV/atom", "n"), ("level", ""), ("space group (0.1 Å)", "n"), ("known as", ""), ("found", "n"), ("by", ""),
     ("confidence", ""), ("decomposition", ""), ("doubts", ""),
 )  # fmt: skip
+_RELAX: Final = "relax"  # the stage of structures that were given
 _FAILURE_COLUMNS: Final = (("candidate", ""), ("failed at", ""), ("reason", ""))
 
 
@@ -39,7 +49,9 @@ class _Row:
 def write_report(folder: Path, out: Path | None = None) -> Path:
     """Write the report page of a results folder.
 
-    The page is one self-contained file: it loads nothing from elsewhere.
+    The page is one self-contained file: it loads nothing from elsewhere. Of a run that was stopped, duplicates are
+    looked for first; summary.csv and structures/, which such a run did not come to, are then written as well, unless
+    the page goes elsewhere.
 
     Args:
         folder: The results folder of a run.
@@ -52,9 +64,27 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
         InputError: The folder holds no results, or a reference file of the run is missing or cannot be read.
     """
     candidates = read_candidates(folder)
+    if not has_tables(folder):
+        candidates = _finished(candidates)
+        if out is None:
+            write_tables(folder, candidates, () if _all_given(candidates) else refining_levels())
     target = (out or folder) / "report.html"
     write_text(target, _page(folder.resolve().name, candidates, _references(folder)))
     return target
+
+
+def _finished(candidates: list[Candidate]) -> list[Candidate]:
+    """Return candidates as a run that ends well leaves them: duplicates found, best first. Given ones stay in order."""
+    if _all_given(candidates):
+        return candidates
+    from chggen.campaign import with_duplicates
+
+    return with_duplicates(ranked(candidates))
+
+
+def _all_given(candidates: Sequence[Candidate]) -> bool:
+    """Return whether all candidates are structures that were given and relaxed."""
+    return bool(candidates) and all(c.stage == _RELAX for c in candidates)
 
 
 def draw_candidates(folder: Path, level: str | None, path: Path) -> None:
@@ -114,6 +144,7 @@ def _page(title: str, candidates: Sequence[Candidate], references: References) -
     static = any(STATIC in (c.decomposition_products or "") for c in distinct)
     return environment.get_template(_TEMPLATE.name).render(
         title=title,
+        heading="Relaxed structures" if _all_given(candidates) else "Ranked candidates",
         n_candidates=len(candidates),
         columns=columns,
         ranked=[_ranked_row(c, further) for c in distinct],

@@ -2,7 +2,7 @@ from .candidate import Candidate, failed
 from .cif_files import write_cif
 from .database import read_candidates
 from .export import export_survivors
-from .folder import Store, read_options
+from .folder import Store, has_tables, read_options, write_tables
 from .protocol import MemoryResults, Results
 from .ranking import ENERGY_ERROR, answers, likelier, rank, ranked
 from .summary import further_levels, summary_row
@@ -17,6 +17,7 @@ __all__ = [
     "export_survivors",
     "failed",
     "further_levels",
+    "has_tables",
     "likelier",
     "rank",
     "ranked",
@@ -24,4 +25,5 @@ __all__ = [
     "read_options",
     "summary_row",
     "write_cif",
+    "write_tables",
 ]

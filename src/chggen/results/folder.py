@@ -26,6 +26,7 @@ from chggen.io import (
 from chggen.results.candidate import Candidate
 from chggen.results.cif_files import write_cifs
 from chggen.results.database import FILE, FORMAT, CandidateDatabase
+from chggen.results.options_differences import differences, shortened
 from chggen.results.summary import summary_text
 
 if TYPE_CHECKING:
@@ -123,12 +124,11 @@ class Store:
                 f"{made_by}: use that version, or choose another --out"
             )
         grown = {key: wanted[key] for key in _GROWING if _is_raised(kept.get(key), wanted.get(key))}
-        for key in sorted(set(kept) | set(wanted)):
-            if kept.get(key) != wanted.get(key) and key not in grown:
-                raise InputError(
-                    f"{self.folder} was made with {key} = {kept.get(key)!r}, now {wanted.get(key)!r} is asked for; "
-                    "repeat the old options to resume or choose another --out"
-                )
+        if told := differences(kept, {**wanted, **{key: kept[key] for key in grown}}):
+            raise InputError(
+                f"{shortened(str(self.folder), 60)} was made with {told}; repeat the old options to resume, or choose "
+                "another --out"
+            )
         if grown:
             write_text(path, to_toml({**read_toml(path), **grown}))
 
@@ -150,8 +150,33 @@ class Store:
         Args:
             candidates: All candidates, in the order of the table's rows.
         """
-        write_text(self.folder / _SUMMARY, summary_text(candidates, self._levels))
-        write_cifs(candidates, writable_folder(self.folder / _STRUCTURES))
+        write_tables(self.folder, candidates, self._levels)
+
+
+def write_tables(folder: Path, candidates: Sequence[Candidate], levels: Sequence[str] = ()) -> None:
+    """Write summary.csv of a results folder, and the files of structures/ that are not up to date.
+
+    Args:
+        folder: A results folder.
+        candidates: All candidates, in the order of the table's rows.
+        levels: Further levels that have columns even where no candidate reached them.
+    """
+    write_text(folder / _SUMMARY, summary_text(candidates, levels))
+    write_cifs(candidates, writable_folder(folder / _STRUCTURES))
+
+
+def has_tables(folder: Path) -> bool:
+    """Return whether summary.csv and structures/ of a results folder are there, and no older than its database.
+
+    They are written when a run ends well, so those of a run that was stopped are missing, or of the run before it.
+
+    Args:
+        folder: A results folder.
+    """
+    summary = folder / _SUMMARY
+    if not summary.is_file() or not (folder / _STRUCTURES).is_dir():
+        return False
+    return summary.stat().st_mtime_ns >= (folder / FILE).stat().st_mtime_ns
 
 
 def read_options(folder: Path) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from .energies_above_hull import above_hull
 from .importing import entries_table
 from .joined_references import references_of
 from .materials_project import fetch_structures
-from .reaction import STATIC, phase_label
+from .reaction import ARROW, STATIC, phase_label
 from .references import References
 from .wanted import Wanted
 
 __all__ = [
+    "ARROW",
     "STATIC",
     "HullPosition",
     "References",

@@ -10,9 +10,10 @@ from typing import Final
 from chggen.crystals import parse_formula, reduced
 from chggen.stability.reference_entry import ReferenceEntry
 
-_ARROW: Final = " -> "
 _DIGITS: Final = 4  # after the decimal point of an amount
 _ONE: Final = re.compile(r"[A-Za-z]1(?!\d)")
+ARROW: Final = " -> "
+"""What stands between the composition and its products."""
 STATIC: Final = "(static)"
 """What stands behind a product that was not relaxed with the potential."""
 
@@ -57,7 +58,7 @@ def reaction_text(formula: str, products: Sequence[Product]) -> str:
         f"{'' if product.phase.relaxed else ' ' + STATIC}"
         for product in products
     ]
-    return name + _ARROW + " + ".join(terms)
+    return name + ARROW + " + ".join(terms)
 
 
 def _amount(amount: float) -> str:
