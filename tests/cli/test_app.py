@@ -333,7 +333,6 @@ def test_a_second_call_resumes_and_other_options_are_refused(chggen: Chggen, sma
     for change, named in (
         ("--seed 5", "--seed 0, now 5;"),
         ("--fmax 0.3 --levels 7", "--fmax 0.1, now 0.3; --levels 6, now 7;"),
-        ("--no-relax", "relaxation, now --no-relax;"),
     ):
         code, _, complaint = chggen(*small_run.split(), *change.split())
         assert code == 2
