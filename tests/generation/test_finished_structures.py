@@ -51,7 +51,7 @@ def test_finished_structures_are_screened_relaxed_and_written(generated: Path, t
     chggen.generate("Cu3Au", **options)
     assert (tmp_path / "run" / "summary.csv").read_text() == before
     generated.write_text(generated.read_text().replace("3.9", "3.7"))
-    with pytest.raises(chggen.InputError, match="cells_content"):
+    with pytest.raises(chggen.InputError, match="other content of --cells-from"):
         chggen.generate("Cu3Au", **options)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 _GUESTS: Final = "guests"  # which may be a table, of counts
-_NAMES: Final = {"n": "-n", _GUESTS: "--guest"}  # options that are not called like their keys
+_NAMES: Final = {"n": "-n", _GUESTS: "--guest", "cells": "--cells-from"}  # options that are not called like their keys
 _ARGUMENTS: Final = ("command", "formula", "folders")  # no options
 _RELAX: Final = "relax"  # a table, or none
 _HOST: Final = "host"  # a digest
