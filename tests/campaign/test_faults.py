@@ -19,6 +19,8 @@ from chggen.generation.cell_starts import BravaisCell
 from chggen.results.candidate import Candidate
 from chggen.results.database import read_candidates
 
+pytestmark = pytest.mark.reliability  # faults put in by hand: processes start, die and are ended
+
 _QUICK: dict[str, Any] = {
     "n": 3, "formula_units": [4], "levels": 4, "best_of": 1, "max_steps": 300, "fmax": 0.2,
     "potential": "ase:ase.calculators.emt:EMT", "workers": 1, "judge": "score",

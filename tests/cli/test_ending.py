@@ -18,6 +18,8 @@ from chggen.cli import ending
 from chggen.errors import InputError
 from chggen.results.database import read_candidates
 
+pytestmark = pytest.mark.reliability  # faults put in by hand: processes start, die and are ended
+
 _SLOW = """
 import time
 from ase.calculators.emt import EMT

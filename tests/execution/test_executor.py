@@ -24,6 +24,8 @@ from chggen.execution.executor import Workers, batches_of
 from chggen.execution.failure import Failure, at_stage
 from chggen.execution.machine import Machine
 
+pytestmark = pytest.mark.reliability  # faults put in by hand: processes start, die and are ended
+
 
 @dataclass(frozen=True)
 class Nothing:

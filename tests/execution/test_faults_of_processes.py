@@ -21,6 +21,8 @@ from chggen.execution.executor import Sendable
 from chggen.execution.local_processes import LocalProcesses
 from chggen.generation import SamplerOptions
 
+pytestmark = pytest.mark.reliability  # faults put in by hand: processes start, die and are ended
+
 
 class Nothing:
     """Resources of work that needs none."""

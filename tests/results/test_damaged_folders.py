@@ -17,6 +17,8 @@ from chggen.errors import InputError
 from chggen.report import page, write_report
 from chggen.results import Candidate, export_survivors
 
+pytestmark = pytest.mark.reliability  # faults put in by hand: processes start, die and are ended
+
 _FILES = ("config.toml", "candidates.db", "log.txt", "summary.csv", "report.html", ".lock", "runs.jsonl")
 _QUICK: dict[str, Any] = {
     "cells_from": ["bravais"], "n": 2, "formula_units": [1], "levels": 4, "quality": "fast", "relax": False, "seed": 1,
