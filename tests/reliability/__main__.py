@@ -149,23 +149,43 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("runs/reliability"))
     parser.add_argument("--out", type=Path, help="file for counts and faults, as JSON")
+    parser.add_argument("--add", type=Path, nargs="+", default=[], help="what --out of earlier runs wrote, to be added")
     parser.add_argument("--table", type=Path, help="file for a table of them, as Markdown")
     given = parser.parse_args()
     if unknown := [part for part in given.parts if part not in PROMISES]:
         parser.error(f"unknown part {unknown[0]}; expected some of {', '.join(PROMISES)}")
     work, inputs = given.work.resolve(), given.work.resolve() / "inputs"
     results: dict[str, Any] = {}
-    for part in given.parts or PROMISES:
+    for part in given.parts or ([] if given.add else PROMISES):
         began = time.monotonic()
         results[part] = _apart(part, work, inputs, given)
         trials = sum(group["trials"] for group in results[part].values())
         faults = sum(len(group["faults"]) for group in results[part].values())
         print(f"{part}: {trials} trials, {faults} faults, {time.monotonic() - began:.0f} s", flush=True)
+    for earlier in given.add:
+        add(results, json.loads(earlier.read_text()))
     if given.out is not None:
         given.out.write_text(json.dumps(results, indent=1) + "\n")
     if given.table is not None:
         given.table.write_text(table(results))
     return int(any(not groups or any(g["faults"] for g in groups.values()) for groups in results.values()))
+
+
+def add(results: dict[str, Any], more: dict[str, Any]) -> None:
+    """Add the counts and faults of another run.
+
+    Args:
+        results: What `--out` writes; the other run is added to it.
+        more: What `--out` of the other run has written.
+    """
+    for part in [part for part in PROMISES if part in more]:
+        groups = results.setdefault(part, {})
+        for group, told in more[part].items():
+            here = groups.setdefault(group, {"trials": 0, "faults": [], "outcomes": {}, "seconds": 0.0})
+            for name in ("trials", "faults", "seconds"):
+                here[name] += told[name]
+            for outcome, count in told["outcomes"].items():
+                here["outcomes"][outcome] = here["outcomes"].get(outcome, 0) + count
 
 
 def table(results: dict[str, Any]) -> str:
@@ -182,7 +202,7 @@ def table(results: dict[str, Any]) -> str:
         "| part | what is tried | trials | how they end | faults |", "|---|---|---|---|---|",
     ]  # fmt: skip
     total = [0, 0]
-    for part, groups in results.items():
+    for part, groups in ((part, results[part]) for part in PROMISES if part in results):
         for group, told in groups.items():
             outcomes = sorted(told["outcomes"].items(), key=lambda pair: -pair[1])
             ends = ", ".join(f"{name} {count:,}" for name, count in outcomes[:4]) + (", …" if outcomes[4:] else "")

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.reliability.__main__ import PROMISES, table
+from tests.reliability.__main__ import PROMISES, add, table
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,3 +38,12 @@ def test_the_table_counts_trials_and_faults() -> None:
     text = table({"fuzz": {"formulas": group, "guests": group | {"faults": []}}})
     assert "| fuzz | formulas | 1,200 | refused 1,000, done 200 | 1 |" in text
     assert text.endswith("| all | | 2,400 | | 1 |\n")
+
+
+def test_runs_add_up() -> None:
+    told = {"trials": 2, "outcomes": {"2 kills": 1, "1 kills": 1}, "faults": [], "seconds": 1.5}
+    results = {"kills": {"kills": told}}
+    add(results, {"kills": {"kills": told | {"outcomes": {"2 kills": 2}}}, "fuzz": {"guests": told}})
+    assert results["kills"]["kills"]["trials"] == 4
+    assert results["kills"]["kills"]["outcomes"] == {"2 kills": 3, "1 kills": 1}
+    assert results["fuzz"]["guests"]["trials"] == 2
