@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import re
@@ -270,5 +269,5 @@ def killed_at_creation(inputs: Path, work: Path, every: int) -> Iterator[Trial]:
         if second != 0 or len(rows(folder)) != 1:
             faults.append(f"the same command gave {second}: {log.with_suffix('.err').read_text()[-300:]!r}")
         faults += [f"left {path}" for path in leftovers(folder)]
-        told = json.dumps([first, second])
+        told = f"exit {first} then {second}"
         yield Trial(f"killed before statement {moment}", told, tuple(faults), time.monotonic() - began)
