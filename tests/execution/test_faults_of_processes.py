@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import threading
@@ -249,3 +250,15 @@ def test_kept_processes_take_paths_from_the_folder_where_their_owner_is(
         monkeypatch.chdir(folder)
         made = Workers(Machine(workers=1, isolate=True)).run(_where, [[1]], Nothing(), _lost)
         assert list(made) == [[str(folder)]]
+
+
+def _imported(batch: Sequence[Any], resources: Nothing) -> list[Any]:
+    return [importlib.import_module(name).VALUE for name in batch]
+
+
+def test_kept_processes_find_modules_where_their_owner_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(Workers(Machine(workers=1, isolate=True)).run(_where, [[1]], Nothing(), _lost)) == [[os.getcwd()]]
+    (tmp_path / "added_afterwards.py").write_text("VALUE = 7")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = Workers(Machine(workers=1, isolate=True)).run(_imported, [["added_afterwards"]], Nothing(), _lost)
+    assert list(made) == [[7]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import math
 import os
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,8 +13,10 @@ from typing import Any
 from chggen.execution.guard import Lost, Work
 from chggen.execution.local_processes import LocalProcesses
 
-_kept: dict[int, LocalProcesses] = {}
-"""The processes that this process keeps, by their number: one entry at most."""
+_Kind = tuple[int, tuple[str, ...]]
+
+_kept: dict[_Kind, LocalProcesses] = {}
+"""The processes that this process keeps, by their number and where they find modules: one entry at most."""
 _in_use = threading.Lock()
 
 
@@ -23,7 +26,7 @@ def are_kept(count: int) -> bool:
     Args:
         count: Number of processes.
     """
-    return count in _kept
+    return _kind(count) in _kept
 
 
 def run_apart(
@@ -55,11 +58,17 @@ def run_apart(
             others.stop()
         return
     try:
-        for other in [n for n in _kept if n != count]:
+        kind = _kind(count)
+        for other in [kept for kept in _kept if kept != kind]:
             _kept.pop(other).stop()
-        yield from _kept.setdefault(count, LocalProcesses(count)).run(work, batches, resources, lost, limit)
+        yield from _kept.setdefault(kind, LocalProcesses(count)).run(work, batches, resources, lost, limit)
     finally:
         _in_use.release()
+
+
+def _kind(count: int) -> _Kind:
+    """Return what tells processes apart: those begun before a folder of modules was added would not find them."""
+    return count, tuple(sys.path)
 
 
 def _forget() -> None:
