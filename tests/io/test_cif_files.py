@@ -223,6 +223,11 @@ def test_what_is_refused_by_name(more: list[str], reason: str) -> None:
             ["Na1 0 0 0 0", "O1 0.5 0 0 1"],
             "counts attached hydrogens",
         ),
+        ("label fract_x fract_y fract_z occupancy", ["Na1 0 0 0 2.0", "Cl1 0.5 0 0 1"], "the occupancy 2.0 of Na1"),
+        ("label fract_x fract_y fract_z occupancy", ["Na1 0 0 0 1", "Cl1 0.5 0 0 -0.5"], "occupancy -0.5 of Cl1"),
+        ("label fract_x fract_y fract_z occupancy", ["Na1 0 0 0 nan", "Cl1 0.5 0 0 1"], "occupancy nan of Na1"),
+        ("label fract_x fract_y fract_z occupancy", ["Na1 0 0 0 .8", "K1 0 0 0 .7"], "occupancy 1.5 of Na1, K1 toget"),
+        ("label fract_x fract_y fract_z occupancy", ["Na1 0 0 0 1", "K1 0 0 0 1"], "occupancy 2 of Na1, K1 together"),
     ],
 )
 def test_sites_that_are_refused_by_name(columns: str, sites: list[str], reason: str) -> None:
@@ -271,6 +276,15 @@ def test_keys_in_other_ways_of_writing_and_blocks_of_one_name() -> None:
     assert _read(empty)[0].formula == "Na1"
     with pytest.raises(InputError, match=r"block 2 of a\.cif gives no coordinates for K1"):
         structures_of_cif(text + text.replace("Na1 Na 0", "K1 K ?"), "a.cif")
+
+
+def test_sites_of_no_occupancy_are_left_out_and_told_of() -> None:
+    columns = "label type_symbol fract_x fract_y fract_z occupancy"
+    sites = ["Na1 Na 0 0 0 1.005", "Cl1 Cl 0.5 0.5 0.5 1", "Li1 Li 0.25 0.25 0.25 0"]
+    found, notes = _read(_cif((4, 4, 4, 90, 90, 90), sites, "_symmetry_space_group_name_H-M 'P 1'", columns=columns))
+    assert found.composition.formula == "Na1 Cl1"
+    assert found.is_ordered
+    assert notes == ["left out the site Li1, whose occupancy is 0"]
 
 
 def test_dummies_are_left_out_and_told_of() -> None:

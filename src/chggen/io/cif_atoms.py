@@ -17,6 +17,8 @@ from chggen.io.cif_operations import UNKNOWN, first_text, listed_values
 
 MOST_SITES: Final = 4 * MAX_ATOMS
 """Most sites of a block, listed or expanded; several partially occupied ones may share a position."""
+MOST_OCCUPIED: Final = 1.01
+"""Largest occupancy of a site, and of all that share a position: 1, up to rounding."""
 _ISOTOPES: Final = re.compile(r"[DT](?![a-z])")
 _FRACTION: Final = re.compile(r"-?\d{1,6}/\d{1,6}")
 _GROUPS: Final = re.compile("OH|NO3|Wat|wat|O-H")  # symbols of groups of atoms, of which pymatgen takes one atom
@@ -90,11 +92,11 @@ def sites_of(
         where: What the file is called in messages.
 
     Returns:
-        The sites in their order, without dummies, and notes of one line each.
+        The sites in their order, without dummies and those of occupancy 0, and notes of one line each.
 
     Raises:
-        InputError: A site has no coordinates or stands for a group of atoms, hydrogens are counted but not listed, or
-            there are no sites or too many.
+        InputError: A site has no coordinates, an occupancy that is none or stands for a group of atoms, hydrogens are
+            counted but not listed, or there are no sites or too many.
     """
     columns = {axis: listed_values(data, f"_atom_site_fract_{axis}") for axis in "xyz"}
     count = len(columns["x"])
@@ -125,6 +127,11 @@ def sites_of(
         digits = max(len(re.sub(r"\(.*|[eE].*", "", text).partition(".")[2]) for text in texts)
         full = occupancies[k] in UNKNOWN
         occupancy = 1.0 if full else _number(occupancies[k], f"the occupancy of {label}", where)
+        if not 0 <= occupancy <= MOST_OCCUPIED:
+            raise InputError(f"{where} has the occupancy {occupancies[k]} of {label}; expected 0 to 1, so mend it")
+        if not occupancy:
+            notes.append(f"left out the site {label}, whose occupancy is 0")
+            continue
         found.append(ListedSite(label, symbol, place, digits, occupancy, moments.get(label)))
     if isotopes:
         notes.append(f"took {' and '.join(sorted(isotopes))} as H")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ from jaxtyping import Float
 
 from chggen.errors import InputError
 from chggen.io.bounds import MAX_ATOMS
-from chggen.io.cif_atoms import MOST_SITES, ListedSite, lattice_of, sites_of
+from chggen.io.cif_atoms import MOST_OCCUPIED, MOST_SITES, ListedSite, lattice_of, sites_of
 from chggen.io.cif_formula import check_formula, stated_formula
 from chggen.io.cif_operations import choices_of, first_text, listed_values
 from chggen.io.cif_sites import FULL, Operations, Orbit, orbit_of, same_site
@@ -151,13 +152,13 @@ def _expanded(
     )
     if twice:
         notes.append(f"took {', '.join(twice[:5])} as listed twice, being where another site of the element is")
-    structure, said = _on_sites(kept, lattice, data)
+    structure, said = _on_sites(kept, lattice, data, where)
     _carry(structure, kept, operations)
     return structure, notes + said
 
 
 def _on_sites(
-    kept: Sequence[tuple[ListedSite, Orbit]], lattice: Float[np.ndarray, "3 3"], data: Mapping[str, Any]
+    kept: Sequence[tuple[ListedSite, Orbit]], lattice: Float[np.ndarray, "3 3"], data: Mapping[str, Any], where: str
 ) -> tuple[Structure, list[str]]:
     """Return the structure of all positions, with notes on symbols that were not plain ones.
 
@@ -179,16 +180,32 @@ def _on_sites(
     for site, orbit in kept:
         for place in orbit.frac_coords.tolist():
             lines.append(f"'{site.label}' '{site.symbol}' {' '.join(map(repr, place))} {site.occupancy!r}")
-    parser = CifParser.from_str("\n".join(lines) + "\n", occupancy_tolerance=1.01, frac_tolerance=0.0, check_cif=False)
+    parser = CifParser.from_str(
+        "\n".join(lines) + "\n", occupancy_tolerance=MOST_OCCUPIED, frac_tolerance=0.0, check_cif=False
+    )
     try:
-        (structure,) = parser.parse_structures(primitive=False, on_error="raise")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Some occupancies")  # those within the tolerance; others are refused
+            (structure,) = parser.parse_structures(primitive=False, on_error="raise")
     except ValueError as error:
+        _check_shared(kept, lattice, where)
         raise ValueError(str(error).split("\n")[-1]) from None  # its first line says which block
     if from_symbols:
         structure = _without_zeros(structure)
     structure.lattice = Lattice(lattice)  # as it is, while the text gives rounded angles
     unusual = [text for text in dict.fromkeys(getattr(parser, "warnings", ())) if " parsed as " in text]
     return structure, [f"took {text.replace(' parsed as ', ' as ')}" for text in unusual]
+
+
+def _check_shared(kept: Sequence[tuple[ListedSite, Orbit]], lattice: Float[np.ndarray, "3 3"], where: str) -> None:
+    """Raise InputError where sites that share a position have occupancies of more than 1 together."""
+    for _, orbit in kept:
+        alike = [(s, o) for s, o in kept if len(o.frac_coords) == len(orbit.frac_coords)]
+        sharing = [s for s, o in alike if same_site(o.frac_coords[:1], orbit, lattice)]
+        total = sum(site.occupancy for site in sharing)
+        if total > MOST_OCCUPIED:
+            names = ", ".join(site.label for site in sharing[:5])
+            raise InputError(f"{where} has the occupancy {total:.4g} of {names} together; expected at most 1; mend it")
 
 
 def _oxidation_states(data: Mapping[str, Any], symbols: Sequence[str]) -> tuple[dict[str, str], bool]:
