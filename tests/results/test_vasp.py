@@ -171,6 +171,13 @@ def test_given_moments_of_zero_are_no_order(tmp_path):
     assert _moments(write_vasp(_iron(magmom=[0, 0, 0]), tmp_path / "a", (3.6, 3.7, 0.1))) == [3.6, 3.7, 0.1]
 
 
+def test_positions_of_poscar_lie_in_the_cell(tmp_path):
+    far = Structure(Lattice.cubic(4), ["Cs", "Cl"], [[-0.25, 1.5, -1e-18], [2.25, 0, 0.5]])
+    folder = write_vasp(far, tmp_path / "far")
+    lines = (folder / "1-pbesol" / "POSCAR").read_text().splitlines()[8:10]
+    assert [[float(word) for word in line.split()[:3]] for line in lines] == [[0.75, 0.5, 0], [0.25, 0, 0.5]]
+
+
 def test_poscar_keeps_selective_dynamics(tmp_path):
     folder = write_vasp(_iron(selective_dynamics=[[False] * 3, None, [True, True, False]]), tmp_path / "a")
     for step in ("1-pbesol", "2-r2scan"):

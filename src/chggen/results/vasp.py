@@ -165,7 +165,7 @@ def _check(structure: Structure) -> None:
 
 
 def _plain(structure: Structure, moments: Sequence[float] | None) -> Structure:
-    """Return a structure of elements, with nothing on its sites but magnetic moments and selective dynamics."""
+    """Return a structure of elements inside its cell, with moments and selective dynamics alone on its sites."""
     elements = [Element.from_Z(site.specie.Z) for site in structure]  # isotopes are no species of VASP
     properties: dict[str, list[Any]] = {}
     signed = _signed(_given(structure), moments)
@@ -173,7 +173,9 @@ def _plain(structure: Structure, moments: Sequence[float] | None) -> Structure:
         properties[MOMENTS] = [round(moment, 1) + 0.0 for moment in signed]
     if (free := structure.site_properties.get(HELD)) is not None:
         properties[HELD] = [[True] * 3 if row is None else list(map(bool, row)) for row in free]
-    return Structure(structure.lattice, elements, structure.frac_coords, site_properties=properties)
+    inside = structure.frac_coords % 1.0
+    inside[inside == 1.0] = 0.0  # of something just below 0
+    return Structure(structure.lattice, elements, inside, site_properties=properties)
 
 
 def _signed(given: Float[np.ndarray, "atoms"] | None, sizes: Sequence[float] | None) -> list[float] | None:
