@@ -74,7 +74,7 @@ def symmetric(structure: Structure, symprec: float, note: str) -> str:
         "_symmetry_equiv_pos_as_xyz": list(cell.operations),
         "_atom_site_symmetry_multiplicity": [str(multiplicities[cell.orbits[k]]) for k in sites],
     }
-    note += f"symmetrised with symprec {symprec} Å\n"
+    note += f"space group and orbits found at symprec {symprec:g} Å\n"
     if differing:
         note += f"left out, since equivalent atoms differ in it: {', '.join(differing)}; see the file in P1\n"
     return _head(note) + str(writer)
