@@ -106,7 +106,8 @@ def predict(
     options = PredictOptions.of_keywords(given)
     if options.between and not system:
         raise InputError(f"between {' and '.join(options.between)} expects a system that they are of, got none; add it")
-    return run_predict(options, _machine(given), results_of(out, options), progress, executor)
+    machine = _machine(given)
+    return run_predict(options, machine, results_of(out, options, machine=machine), progress, executor)
 
 
 @_with_arguments(GenerateOptions)
@@ -143,7 +144,8 @@ def generate(
     if max_atoms is None:
         del given["max_atoms"]
     options = GenerateOptions.of_keywords(given, without=() if relax else ("relax",))
-    return run_generate(options, _machine(given), results_of(out, options), progress, executor)
+    machine = _machine(given)
+    return run_generate(options, machine, results_of(out, options, machine=machine), progress, executor)
 
 
 @_with_arguments(InpaintOptions)
@@ -179,8 +181,9 @@ def inpaint(
         structure = as_structure(host)
     given["host"] = fingerprint(structure)
     options = InpaintOptions.of_keywords(given, without=() if relax else ("relax",))
-    results = results_of(out, options, {"host": structure}, notes)
-    return run_inpaint(structure, options, _machine(given), results, progress, executor)
+    machine = _machine(given)
+    results = results_of(out, options, {"host": structure}, notes, machine)
+    return run_inpaint(structure, options, machine, results, progress, executor)
 
 
 @_with_arguments(RelaxOptions)

@@ -17,8 +17,11 @@ import pytest
 from ase.db import connect
 from pymatgen.core import Lattice, Structure
 
+from chggen import __version__
 from chggen.errors import InputError
+from chggen.execution import Machine
 from chggen.io import whole
+from chggen.results import cif_files
 from chggen.results.candidate import Candidate
 from chggen.results.database import read_candidates
 from chggen.results.folder import Store
@@ -104,6 +107,34 @@ def test_candidates_come_back_as_they_were_put(tmp_path: Path) -> None:
     assert np.array_equal(back.lattice.matrix, put.lattice.matrix)
     assert found["NaCl-z4-0001"].raw is None
     assert [c.id for c in read_candidates(tmp_path / "a" / "run")] == list(found)
+
+
+def test_the_log_says_when_a_run_begins_and_ends_and_how(tmp_path: Path) -> None:
+    with Store(tmp_path, {"command": "generate"}) as store:
+        store.export([_candidate(), _failed()])
+    with pytest.raises(KeyError), Store(tmp_path, {"command": "generate"}):
+        raise KeyError
+    told = [line.split("INFO ")[1] for line in (tmp_path / "log.txt").read_text().splitlines()]
+    first, end, again, stopped = (re.sub(r"[\d.]+ s", "N s", line) for line in told)
+    assert first == again == f"begins: generate, chggen {__version__}"
+    assert end == "ends after N s: 1 ok, 1 failed"
+    assert stopped == "ends after N s: unfinished (KeyError)"
+
+
+def test_the_files_are_made_by_as_many_processes_as_the_run_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines: list[Machine] = []
+
+    class Noted(cif_files.Workers):
+        def __init__(self, machine: Machine) -> None:
+            machines.append(machine)
+            super().__init__(machine)
+
+    monkeypatch.setattr(cif_files, "Workers", Noted)
+    with Store(tmp_path, _OPTIONS, machine=Machine(workers=1)) as store:
+        store.export([_candidate()])
+    assert [machine.workers for machine in machines] == [1]
 
 
 def test_a_candidate_put_again_replaces_the_old_record(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def write_cif(structure: Structure, folder: Path, name: str, symprec: float, not
     write_text(twin, every_atom(structure, note + _EVERY_ATOM))
 
 
-def write_cifs(candidates: Iterable[Candidate], folder: Path) -> None:
+def write_cifs(candidates: Iterable[Candidate], folder: Path, machine: Machine | None = None) -> None:
     """Write ID.cif, in the symmetry found at 0.1 Å, and ID-P1.cif, where they are missing or not up to date.
 
     Thousands are written by several processes.
@@ -133,6 +133,7 @@ def write_cifs(candidates: Iterable[Candidate], folder: Path) -> None:
     Args:
         candidates: Candidates; those without a structure have no files.
         folder: The folder to write to.
+        machine: Where to compute; None: one process for each core.
 
     Raises:
         InputError: The id of a candidate is no name of a file.
@@ -141,7 +142,8 @@ def write_cifs(candidates: Iterable[Candidate], folder: Path) -> None:
     files = [_Files.of(c) for c in candidates if c.structure is not None]
     missing = sum(not (folder / cif_names(one.name)[1]).exists() for one in files)
     batches = [files[k : k + _BATCH] for k in range(0, len(files), _BATCH)]
-    written = Workers(Machine()).run(_write_batch, batches, _Folder(folder), _not_written, _SECONDS_EACH * missing)
+    workers = Workers(machine or Machine())
+    written = workers.run(_write_batch, batches, _Folder(folder), _not_written, _SECONDS_EACH * missing)
     for reason in (reason for reasons in written for reason in reasons):
         raise OSError(reason)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chggen import __version__
 from chggen.errors import InputError
+from chggen.execution import Machine
 from chggen.io import (
     cif_text,
     clear_leftovers,
@@ -57,6 +60,7 @@ class Store:
             energies there.
         structures: Input structures by name, kept in the folder `inputs` when the run begins.
         notes: What was said when they were read, for log.txt.
+        machine: Where the files of structures/ are made; None: by one process for each core.
 
     Raises:
         InputError: When it is opened: the folder cannot be written, is in use, was made with other options or by a
@@ -70,9 +74,11 @@ class Store:
         levels: Sequence[str] = (),
         structures: Mapping[str, Structure] | None = None,
         notes: Sequence[str] = (),
+        machine: Machine | None = None,
     ) -> None:
         self.folder = folder
         self._given = options
+        self._machine = machine
         self._levels = tuple(levels)
         self._structures = dict(structures or {})
         self._notes = tuple(notes)
@@ -81,9 +87,11 @@ class Store:
         with ExitStack() as opened:
             opened.enter_context(locked(self.folder))
             self._check_places()
-            self._keep_options()
+            command = self._keep_options().get("command", "a run")
             self._database = CandidateDatabase(self.folder)
             opened.enter_context(_logged(self.folder / _LOG))
+            self._begun, self._ended = time.monotonic(), "nothing exported"
+            log.info("begins: %s, chggen %s", command, __version__)
             for note in self._notes:
                 log.info("%s", note)
             self._opened = opened.pop_all()
@@ -92,6 +100,8 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        seconds = time.monotonic() - self._begun
+        log.info("ends after %.1f s: %s", seconds, self._ended if kind is None else f"unfinished ({kind.__name__})")
         self._opened.close()
 
     def _check_places(self) -> None:
@@ -105,7 +115,8 @@ class Store:
             clear_leftovers(place)
         clear_leftovers(self.folder)
 
-    def _keep_options(self) -> None:
+    def _keep_options(self) -> dict[str, Any]:
+        """Write the options down, or compare them with those that are there. Return them."""
         path = self.folder / CONFIG
         options = dict(self._given() if callable(self._given) else self._given)
         wanted = json.loads(json.dumps({k: v for k, v in options.items() if v is not None}))
@@ -115,7 +126,7 @@ class Store:
             for name, structure in self._structures.items():
                 write_text(inside(self.folder / _INPUTS, name, ".cif"), cif_text(structure, None))
             write_text(path, to_toml({**options, _VERSION: __version__, _FORMAT: FORMAT}))
-            return
+            return options
         kept = read_options(self.folder)
         made_by = kept.pop(_VERSION, None)  # a run may go on with another version
         if unknown := sorted(set(kept) - set(options)):
@@ -131,6 +142,7 @@ class Store:
             )
         if grown:
             write_text(path, to_toml({**read_toml(path), **grown}))
+        return options
 
     def put(self, candidates: Iterable[Candidate]) -> None:
         """Write candidates in one transaction: all of them, or none when one of them fails.
@@ -150,19 +162,24 @@ class Store:
         Args:
             candidates: All candidates, in the order of the table's rows.
         """
-        write_tables(self.folder, candidates, self._levels)
+        write_tables(self.folder, candidates, self._levels, self._machine)
+        counts = Counter(c.status for c in candidates)
+        self._ended = f"{counts['ok']} ok, {counts['failed']} failed"
 
 
-def write_tables(folder: Path, candidates: Sequence[Candidate], levels: Sequence[str] = ()) -> None:
+def write_tables(
+    folder: Path, candidates: Sequence[Candidate], levels: Sequence[str] = (), machine: Machine | None = None
+) -> None:
     """Write summary.csv of a results folder, and the files of structures/ that are not up to date.
 
     Args:
         folder: A results folder.
         candidates: All candidates, in the order of the table's rows.
         levels: Further levels that have columns even where no candidate reached them.
+        machine: Where the files are made; None: by one process for each core.
     """
     write_text(folder / _SUMMARY, summary_text(candidates, levels))
-    write_cifs(candidates, writable_folder(folder / _STRUCTURES))
+    write_cifs(candidates, writable_folder(folder / _STRUCTURES), machine)
 
 
 def has_tables(folder: Path) -> bool:

@@ -66,7 +66,7 @@ def relax_files(
         Candidate(id=name, stage="relax", formula=plain_formula(s.composition), seed=0, structure=s, raw=s)
         for name, s in structures.items()
     ]
-    with Store(out, table, structures=structures, notes=notes) as store:
+    with Store(out, table, structures=structures, notes=notes, machine=machine) as store:
         files = [os.path.abspath(path) for path in paths]
         write_down(store.folder, {**table, "files": files}, machine, digests_of(None, settings))
         if folder is not None:

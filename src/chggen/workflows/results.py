@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chggen.campaign import SHIPPED, RunOptions
 from chggen.errors import InputError
+from chggen.execution import Machine
 from chggen.generation import FILE
 from chggen.io import digest_of_folder
 from chggen.potential import refining_levels
@@ -25,6 +26,7 @@ def results_of(
     options: RunOptions,
     structures: Mapping[str, Structure] | None = None,
     notes: Sequence[str] = (),
+    machine: Machine | None = None,
 ) -> Results:
     """Return where the results of a run go, not opened yet.
 
@@ -33,6 +35,7 @@ def results_of(
         options: The options of the run, which are saved in the folder with digests of the files that they name.
         structures: Name to structure that the run was given, which are saved in the folder.
         notes: What was said when they were read, which is logged in the folder.
+        machine: Where files are made when the run ends; None: by one process for each core.
 
     Raises:
         InputError: When `out` is none of these, or a file that the options name cannot be read.
@@ -44,7 +47,12 @@ def results_of(
             return out
         raise InputError(f"out must be the path of a folder, or None to write nothing; got {out!r}")
     return Store(
-        Path(out), partial(_saved, options), levels=refining_levels(), structures=structures or {}, notes=notes
+        Path(out),
+        partial(_saved, options),
+        levels=refining_levels(),
+        structures=structures or {},
+        notes=notes,
+        machine=machine,
     )
 
 
