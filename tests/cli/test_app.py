@@ -19,6 +19,7 @@ from pymatgen.core import Lattice, Structure
 
 from chggen import __version__
 from chggen.cli import app as cli
+from chggen.cli.options import as_typed
 from chggen.io.toml import read_toml
 from chggen.results.candidate import failed
 from chggen.results.database import read_candidates
@@ -75,7 +76,7 @@ def test_commands_share_options_and_take_none_that_does_nothing(chggen: Chggen, 
 def test_an_option_that_has_no_effect_is_refused(chggen: Chggen) -> None:
     _write_host("host.cif")
     for line, named in (
-        ("generate NaCl --no-relax --fmax 0.3", "fmax has no effect without relax"),
+        ("generate NaCl --no-relax --fmax 0.3", "chggen: --fmax has no effect without relax"),
         ("hull --formula NaCl --energy -3.6 --device cuda", "--device has no effect with --formula"),
         ("hull --formula NaCl --energy -3.6 --fix-cell", "--fix-cell has no effect"),
         ("report run --level pbe", "--level is that of a phase diagram"),
@@ -87,6 +88,31 @@ def test_an_option_that_has_no_effect_is_refused(chggen: Chggen) -> None:
         code, _, complaint = chggen(*line.split())
         assert code == 2
         assert "No such option" in complaint
+
+
+def test_the_help_says_how_many_candidates_come(chggen: Chggen) -> None:
+    for command, told in (
+        ("predict", "of each cell size"),
+        ("generate", "of each cell size"),
+        ("inpaint", "Number of"),
+    ):
+        assert told in " ".join(chggen(command, "--help")[1].split())
+
+
+def test_the_help_says_where_results_go(chggen: Chggen) -> None:
+    for command, default in (("predict", "runs/FORMULA, or"), ("generate", "runs/FORMULA]"), ("relax", "runs/relax]")):
+        assert default in " ".join(chggen(command, "--help")[1].split())
+
+
+def test_a_refusal_names_the_option_that_was_typed(chggen: Chggen) -> None:
+    for line, named in (
+        ("generate NaCl -n-3", "chggen: -n: "),
+        ("generate NaCl --max-atoms=0", "chggen: --max-atoms: "),
+        ("generate NaCl --time-limit 0", "chggen: --time-limit: "),
+    ):
+        assert chggen(*line.split())[2].startswith(named)
+    assert as_typed("max_atoms: too few", ["generate", "--seed", "1"]) == "max_atoms: too few"
+    assert as_typed("formula units are too many", ["--formula", "X"]) == "formula units are too many"
 
 
 def test_the_version_is_shown(chggen: Chggen) -> None:
@@ -119,17 +145,17 @@ _BAD = {
     "empty formula": ("predict ''", "formula is empty"),
     "guest not in the formula": ("predict ZnP2S6 --guest Li", "guest 'Li' is not in the formula"),
     "all species guests": ("predict ZnS --guest Zn --guest S", "all species"),
-    "no candidates": ("generate NaCl -n 0", "n: .* greater than or equal to 1, got 0"),
-    "negative seed": ("generate NaCl --seed -1", "seed: .*got -1"),
-    "volume without size": ("generate NaCl --volume 0", "volume: .*got 0"),
+    "no candidates": ("generate NaCl -n 0", "chggen: -n: .* greater than or equal to 1, got 0"),
+    "negative seed": ("generate NaCl --seed -1", "chggen: --seed: .*got -1"),
+    "volume without size": ("generate NaCl --volume 0", "chggen: --volume: .*got 0"),
     "hardly a volume": ("generate NaCl --volume 1e-9", "volume: .*got 1e-09"),
     "more volume than any crystal": ("predict NaCl --volume 1e200", "volume: .*got 1e.?200"),
     "prototypes in another group": (
-        "generate NaCl --cells-from prototype --space-group 225", "space_group: .* got '225'"
+        "generate NaCl --cells-from prototype --space-group 225", "chggen: --space-group: .* got '225'"
     ),
-    "unrelaxed with no potential": ("generate NaCl --no-relax --potential lennard", "no effect without relax"),
+    "unrelaxed with no potential": ("generate NaCl --no-relax --potential lennard", "--potential has no effect"),
     "guests in superscript": ("inpaint host.cif --guest Li=²", "must be ELEMENT=COUNT"),
-    "references within no force": ("references build host.cif --fmax -1", "fmax: .* got -1"),
+    "references within no force": ("references build host.cif --fmax -1", "chggen: --fmax: .* got -1"),
     "hull within no force": ("hull host.cif --fmax nan", "fmax above 0 eV/Å"),
     "exporting from no database": ("export damaged", "no database of candidates"),
     "reporting on an empty database": ("report blank", "expected a results folder"),
@@ -137,15 +163,15 @@ _BAD = {
     "formula units without number": ("generate NaCl --formula-units 1,b", "--formula-units must be numbers"),
     "zero formula units": ("generate NaCl --formula-units 0", "0 formula units give 0 atoms"),
     "too many formula units": ("predict NaCl --formula-units 1,900", "900 formula units give 1800 atoms"),
-    "unknown space group": ("generate NaCl --space-group 300", "space_group: .* got '300'"),
-    "unknown source": ("predict NaCl --cells-from moon", "cells_from"),
-    "one level": ("generate NaCl --levels 1", r"sampler|levels: .* got 1"),
+    "unknown space group": ("generate NaCl --space-group 300", "chggen: --space-group: .* got '300'"),
+    "unknown source": ("predict NaCl --cells-from moon", "chggen: --cells-from: "),
+    "one level": ("generate NaCl --levels 1", "chggen: --levels: .* got 1"),
     "unknown anchor": ("inpaint host.cif --guest Li=1 --anchor rope", "anchor: .* got 'rope'"),
     "unknown potential": ("generate NaCl --potential lennard", "unknown potential 'lennard'"),
     "unknown calculator": ("inpaint host.cif --guest Li=1 --potential ase:no.such:Thing", "cannot be made"),
     "no force limit": ("generate NaCl --fmax 0", "fmax: .* got 0"),
     "unknown device": ("generate NaCl --device abacus", "device 'abacus' is not available"),
-    "negative workers": ("generate NaCl --workers -1", "workers: .* got -1"),
+    "negative workers": ("generate NaCl --workers -1", "chggen: --workers: .* got -1"),
     "missing model": ("generate NaCl --model none.pt", "no score model at none.pt"),
     "model of another format": ("inpaint host.cif --guest Li=1 --model old.pt", "checkpoint format 99, expected 1"),
     "file that is no model": ("predict NaCl --model noise.cif", "not a chggen checkpoint"),
@@ -160,7 +186,7 @@ _BAD = {
     "unknown guest": ("inpaint host.cif --guest Qq=1", "unknown guest element 'Qq'"),
     "too many guests": ("inpaint host.cif --guest Li=600", "603 atoms"),
     "unknown symmetry": ("inpaint host.cif --guest Li=1 --symmetry cubic", "--symmetry must be one of none, host"),
-    "flat supercell": ("inpaint host.cif --guest Li=1 --supercell 1,0,1", r"supercell\.1"),
+    "flat supercell": ("inpaint host.cif --guest Li=1 --supercell 1,0,1", "chggen: --supercell: "),
     "supercell of two numbers": ("inpaint host.cif --guest Li=1 --supercell 1,1", "supercell"),
     "output where a file is": ("generate NaCl -o noise.cif", "cannot write results to noise.cif"),
     "output below a file": ("inpaint host.cif --guest Li=1 -o noise.cif/run", "cannot write results"),

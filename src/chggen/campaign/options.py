@@ -40,11 +40,17 @@ def _reference_files(given: Any) -> Any:
         raise ValueError(f"expected files of known phases, or `{SHIPPED}`") from None
 
 
+_NUMBER: Final = (
+    "De novo candidates of each composition, all cell sizes together; with --space-group, or --cells-from other than "
+    "auto, of each cell size (number of formula units). Fillings, redraws and what saddles fall to come beside."
+)
+
+
 class RunOptions(Options):
     """What all runs share. relax is None in a run that keeps its structures as generated."""
 
     unused: ClassVar[frozenset[str]] = frozenset({"pressure"})  # hulls are at none
-    n: int = Field(default=8, ge=1, description="Number of candidates of each composition.")
+    n: int = Field(default=8, ge=1, description=_NUMBER)
     seed: int = Field(default=0, ge=0, description="Random seed; the same seed gives the same candidates.")
     sampler: SamplerOptions = SamplerOptions()
     relax: RelaxOptions | None = RelaxOptions()
@@ -91,7 +97,7 @@ class GenerateOptions(RunOptions):
     unused: ClassVar[frozenset[str]] = frozenset({"pressure", "anchor", "n_resample", "jump_length"})
     formula: str = Field(default="", description="Formula such as ZnP2S6.")
     formula_units: _Several[int] = Field(default=(), description="Formula units in the cell, such as 1,2.")
-    max_atoms: int = Field(default=20, ge=1, description="Most atoms in a cell where formula_units does not say.")
+    max_atoms: int = Field(default=20, ge=1, description="Most atoms in a cell where formula units are not given.")
     volume: float | None = Field(
         default=None, ge=1, le=1000, description="Volume, Å³/atom; default: from a composition model."
     )
@@ -155,6 +161,7 @@ class PredictOptions(GenerateOptions):
 class InpaintOptions(RunOptions):
     """Options of putting guests into a given host, which is named by the digest of its content."""
 
+    n: int = Field(default=8, ge=1, description="Number of candidates; redraws and what saddles fall to come beside.")
     host: str
     guests: dict[str, int] = Field(description="Guests as ELEMENT=COUNT, added to what the host holds.")
     symmetry: Literal["none", "host"] = Field(

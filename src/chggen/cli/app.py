@@ -12,7 +12,17 @@ import typer
 
 from chggen import __version__
 from chggen.campaign import GenerateOptions, InpaintOptions, PredictOptions
-from chggen.cli.options import TIME_LIMIT, Device, Out, References, TimeLimit, Workers, floats, integers, with_options
+from chggen.cli.options import (
+    TIME_LIMIT,
+    Device,
+    References,
+    TimeLimit,
+    Workers,
+    floats,
+    integers,
+    results_folder,
+    with_options,
+)
 from chggen.cli.references import references_app
 from chggen.relaxation import RelaxOptions
 
@@ -50,7 +60,7 @@ def predict(
     device: Device = "cpu",
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
-    out: Out = None,
+    out: Annotated[Path | None, results_folder("runs/FORMULA, or runs/SYSTEM")] = None,
     **values: Any,
 ) -> None:
     """Predict crystals of a formula or a system: de novo, host, guests, relaxation, hull."""
@@ -76,7 +86,7 @@ def generate(
     device: Device = "cpu",
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
-    out: Out = None,
+    out: Annotated[Path | None, results_folder("runs/FORMULA")] = None,
     **values: Any,
 ) -> None:
     """Generate crystals of a formula de novo."""
@@ -100,7 +110,7 @@ def inpaint(
     device: Device = "cpu",
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
-    out: Out = None,
+    out: Annotated[Path | None, results_folder("runs/ and the name of the host's file")] = None,
     **values: Any,
 ) -> None:
     """Put guest atoms into a given host."""
@@ -129,7 +139,7 @@ def relax(
     device: Device = "cpu",
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
-    out: Out = None,
+    out: Annotated[Path | None, results_folder("runs/relax")] = None,
     **values: Any,
 ) -> None:
     """Relax structures with a potential."""
@@ -145,7 +155,7 @@ def relax(
 def refine(
     structures: list[Path],
     symprec: Annotated[str, typer.Option(help="Tolerances to try in turn, Å.")] = "0.01,0.1",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the symmetrised CIFs.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for symmetrised CIFs; default: none.")] = None,
 ) -> None:
     """Symmetrise structures at the first tolerance that gives a group above P1 and P-1."""
     from chggen.cli.file_commands import refine_files
@@ -174,7 +184,7 @@ def hull(
     fix_cell: Annotated[bool, typer.Option("--fix-cell", help="Keep the cell; relax the positions only.")] = False,
     references: References = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.  [default: cpu]")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for hull.txt.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for hull.txt; default: none.")] = None,
 ) -> None:
     """Decomposition energy against the hull of the known phases."""
     from chggen.cli.hull import Placing, hull_lines

@@ -24,6 +24,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from chggen.cli.options import as_typed
 from chggen.errors import one_line
 
 _SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -89,7 +90,7 @@ def _ended_by(error: BaseException) -> int:
         _hush()
         return 1
     if type(error).__name__ == "InputError":
-        _say(str(error))
+        _say(as_typed(str(error), sys.argv[1:]))
         return 2
     if isinstance(error, OSError) or type(error).__module__ == "sqlite3":
         _say(_about_files(error))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
-from pathlib import Path
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -19,12 +19,37 @@ TIME_LIMIT = 21600.0  # s, as `chggen.execution.TIME_LIMIT`, which takes long to
 TimeLimit = Annotated[
     float, typer.Option(help="Most seconds for a candidate; one that takes longer is a failed row and is stopped.")
 ]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results; resumed if it is there.")]
 References = Annotated[
     list[str] | None,
     typer.Option(help="File of known phases; may be repeated; `shipped`: the built-in ones."),
 ]
+_NAMED = re.compile(r"(\w+)(?:\.\w+)*(?=: | has no effect| must be )")  # the field that a refusal is about
 _NAMES = {"n": ("-n",), "guests": ("--guest",)}  # options that are not called like their fields
+
+
+def results_folder(default: str) -> Any:
+    """Return the option `--out` of a command that makes a results folder.
+
+    Args:
+        default: The folder that it writes to otherwise, for the help.
+    """
+    help_ = f"Folder for the results; resumed if it is there.  [default: {default}]"
+    return typer.Option("--out", "-o", help=help_)
+
+
+def as_typed(message: str, arguments: Sequence[str]) -> str:
+    """Return a refusal with the name of an option as it was typed, where it begins with that of a Python argument.
+
+    Args:
+        message: What is said.
+        arguments: The command line. A field that is no option of it keeps its name.
+    """
+    found = _NAMED.match(message)
+    if found is None:
+        return message
+    flag = _flags(found[1])[0]
+    typed = any(a == flag or a.startswith(f"{flag}=" if flag[:2] == "--" else flag) for a in arguments)
+    return flag + message[found.end() :] if typed else message
 
 
 def with_options(options: type[Options], *leave_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -73,7 +73,7 @@ def references_show(
     level: Annotated[str | None, typer.Option(help="pbe (default), r2scan or one of your own.")] = None,
     references: References = None,
     diagram: Annotated[Path | None, typer.Option(help="Draw it: .html interactive, .png, .svg or .pdf.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for SYSTEM.txt.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for SYSTEM.txt; default: none.")] = None,
 ) -> None:
     """List the reference phases of a system such as Zn-P-S with their energies above the hull."""
     from chggen.cli.hull import reference_lines
