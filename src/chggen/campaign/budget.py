@@ -111,8 +111,9 @@ class Budget:
         """Return the jobs of the next round.
 
         A round is eight candidates, or one for each formula, or an eighth of what was asked for before, whichever is
-        most. It does not depend on how many candidates are wanted in all, so that a run that is asked for more makes
-        the same ones first.
+        most. Arms, cells and seeds do not depend on how many candidates are wanted in all, so a run that is asked for
+        more keeps what is there and goes on from it. What a symmetric candidate of one formula is drawn anew from does
+        depend on that number (`CellRequest.stride`), and later rounds learn from what came of it.
 
         Call `learn` with the outcomes of one round before the next is asked for.
 
@@ -256,4 +257,6 @@ class Budget:
 def _check_total(total: int) -> None:
     """Raise InputError where a run is asked for more candidates than anybody can wait for."""
     if total > _MOST:
-        raise InputError(f"that is {total} candidates in all; expected at most {_MOST}; lower n or the number of cells")
+        raise InputError(
+            f"that is {total} candidates in all; expected at most {_MOST}; lower the number of each or of cells"
+        )
