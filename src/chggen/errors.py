@@ -1,4 +1,4 @@
-"""InputError, the exception for input that cannot be used."""
+"""InputError, the exception for input that cannot be used, and the words of its message."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ class InputError(ValueError):
 
     def __init__(self, message: object = "") -> None:
         super().__init__(one_line(str(message)))
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things in words.
+
+    Args:
+        number: How many there are.
+        thing: What one of them is called; more get an s.
+    """
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def one_line(text: str, most: int = MOST_CHARACTERS) -> str:

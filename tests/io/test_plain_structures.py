@@ -95,8 +95,8 @@ def test_a_left_handed_cell_is_the_same_crystal(caplog: pytest.LogCaptureFixture
     [
         (FixAtoms([1]), [False, True], "1 of 2 atoms are held"),
         (FixCartesian([0], mask=[True, True, True]), [True, False], "1 of 2 atoms are held"),
-        (FixCartesian([0], mask=[True, False, False]), [True, False], "1 atoms may move in some directions only"),
-        (FixScaled([1], mask=[False, True, False]), [False, True], "1 atoms may move in some directions only"),
+        (FixCartesian([0], mask=[True, False, False]), [True, False], "1 atom may move in some directions only"),
+        (FixScaled([1], mask=[False, True, False]), [False, True], "1 atom may move in some directions only"),
         (FixBondLength(0, 1), None, "constraints of ASE that are not understood are ignored: FixBondLength"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Final
 
 from chggen.campaign.options import GenerateOptions, PredictOptions
 from chggen.crystals import compositions, parse_formula, reduced, system_elements
-from chggen.errors import InputError
+from chggen.errors import InputError, counted
 from chggen.io import MAX_ATOMS
 
 _MOST_COMPOSITIONS: Final = 5_000  # of a system: 4,845 of four elements in 20 atoms take 10 s to list
@@ -90,5 +90,6 @@ def formula_units(n_atoms: int, asked: Sequence[int], most_atoms: int) -> tuple[
     """
     for z in asked or (1,):
         if z < 1 or z * n_atoms > MAX_ATOMS:
-            raise InputError(f"{z} formula units give {z * n_atoms} atoms; expected cells of 1 to {MAX_ATOMS} atoms")
+            made = f"{counted(z, 'formula unit')} {'gives' if z == 1 else 'give'} {z * n_atoms} atoms"
+            raise InputError(f"{made}; expected cells of 1 to {MAX_ATOMS} atoms")
     return tuple(dict.fromkeys(asked)) or tuple(range(1, max(1, min(most_atoms, MAX_ATOMS) // n_atoms) + 1))

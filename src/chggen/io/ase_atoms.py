@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from chggen.errors import InputError
+from chggen.errors import InputError, counted
 from chggen.io.bounds import check_cell, check_count
 from chggen.io.plain_structures import HELD, MOMENTS
 
@@ -158,7 +158,8 @@ def _without_isotopes(text: str, where: str) -> tuple[str, Counter[str]]:
         except ValueError:
             break  # ASE says what is wrong
         if not 0 <= n_atoms <= len(lines) - k - 2:
-            raise InputError(f"{where} claims {n_atoms} atoms but has {max(len(lines) - k - 2, 0)} lines for them")
+            there = counted(max(len(lines) - k - 2, 0), "line")
+            raise InputError(f"{where} claims {counted(n_atoms, 'atom')} but has {there} for them")
         column = _species_column(lines[k + 1], where)
         for j in range(k + 2, k + 2 + n_atoms):
             words = lines[j].split(maxsplit=column + 1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from jaxtyping import Float
 
-from chggen.errors import InputError
+from chggen.errors import InputError, counted
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -16,10 +16,13 @@ MAX_ATOMS: Final = 500
 """Largest number of atoms that a structure may have."""
 LAST: Final = 118
 """Atomic number of the heaviest known element."""
-_DENSEST: Final = 1.0  # Å³/atom; no crystal is denser
-_LONGEST: Final = 1_000.0  # Å; the longest lattice vector
+DENSEST: Final = 1.0
+"""Least volume for each atom, Å³; no crystal is denser."""
+LONGEST: Final = 1_000.0
+"""Length of the longest lattice vector, Å."""
+FARTHEST: Final = 10_000.0
+"""Largest fractional coordinate, in cells."""
 _THINNEST: Final = 0.5  # Å; the least distance of opposite faces of the cell, so that it has few neighbours in reach
-_FARTHEST: Final = 10_000.0  # cells; the largest fractional coordinate
 
 
 def check_structure(structure: Structure, where: str) -> None:
@@ -70,8 +73,8 @@ def check_positions(frac_coords: Float[np.ndarray, "atoms 3"], where: str) -> No
     if not np.isfinite(frac_coords).all():
         raise InputError(f"{where} has positions that are not finite; expected numbers")
     far = np.abs(frac_coords).max(initial=0.0)
-    if far > _FARTHEST:
-        raise InputError(f"{where} has an atom {far:.3g} cells away; expected at most {_FARTHEST:g}, so wrap it back")
+    if far > FARTHEST:
+        raise InputError(f"{where} has an atom {far:.3g} cells away; expected at most {FARTHEST:g}, so wrap it back")
 
 
 def check_cell(lattice: Float[np.ndarray, "3 3"], n_atoms: int, where: str) -> None:
@@ -89,14 +92,14 @@ def check_cell(lattice: Float[np.ndarray, "3 3"], n_atoms: int, where: str) -> N
     if not np.isfinite(lattice).all():
         raise InputError(f"{where} has a cell that is not finite; expected numbers")
     longest = float(np.abs(lattice).max())
-    longest = longest if longest > _LONGEST else float(np.linalg.norm(lattice, axis=1).max())
-    if longest > _LONGEST:
-        raise InputError(f"{where} has a lattice vector of {longest:.3g} Å; expected at most {_LONGEST:g} Å")
+    longest = longest if longest > LONGEST else float(np.linalg.norm(lattice, axis=1).max())
+    if longest > LONGEST:
+        raise InputError(f"{where} has a lattice vector of {longest:.3g} Å; expected at most {LONGEST:g} Å")
     volume = abs(float(np.linalg.det(lattice)))
-    if volume < _DENSEST * n_atoms:
+    if volume < DENSEST * n_atoms:
         raise InputError(
-            f"{where} has a cell of volume {volume:.3g} Å³ for {n_atoms} atoms; expected a periodic crystal, "
-            "lengths in Å"
+            f"{where} has a cell of volume {volume:.3g} Å³ for {counted(n_atoms, 'atom')}; expected a periodic "
+            "crystal, lengths in Å"
         )
     thinnest = 1 / float(np.linalg.norm(np.linalg.inv(lattice), axis=0).max())
     if thinnest < _THINNEST:
@@ -117,8 +120,8 @@ def check_cell_parameters(lengths: list[float], angles: list[float], where: str)
     Raises:
         InputError: A length is not above 0 or above 1,000 Å, or the angles are those of no cell.
     """
-    if not all(0 < length <= _LONGEST for length in lengths):
-        raise InputError(f"{where} has cell lengths {_listed(lengths)} Å; expected above 0 and at most {_LONGEST:g} Å")
+    if not all(0 < length <= LONGEST for length in lengths):
+        raise InputError(f"{where} has cell lengths {_listed(lengths)} Å; expected above 0 and at most {LONGEST:g} Å")
     a, b, c = angles
     if not all(0 < angle < 180 for angle in angles) or not (a + b + c < 360 and a < b + c and b < a + c and c < a + b):
         raise InputError(f"{where} has cell angles {_listed(angles)}; expected angles in degrees that form a cell")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from jaxtyping import Float
 
-from chggen.errors import InputError
+from chggen.errors import InputError, counted
 from chggen.io.bounds import MAX_ATOMS
 from chggen.io.cif_atoms import MOST_OCCUPIED, MOST_SITES, ListedSite, lattice_of, sites_of
 from chggen.io.cif_formula import check_formula, stated_formula
@@ -147,9 +147,10 @@ def _expanded(
         count += len(orbit.frac_coords)
         if count > MOST_SITES:
             raise InputError(f"{where} expands to more than {MOST_SITES} sites; expected at most {MAX_ATOMS} atoms")
-    notes = [f"merged {merged} positions that coincide within {apart:.2g} Å, since coordinates are rounded"] * bool(
-        merged
-    )
+    notes = []
+    if merged:
+        places = counted(merged, "position")
+        notes.append(f"merged {places} that coincide within {apart:.2g} Å, since coordinates are rounded")
     if twice:
         notes.append(f"took {', '.join(twice[:5])} as listed twice, being where another site of the element is")
     structure, said = _on_sites(kept, lattice, data, where)

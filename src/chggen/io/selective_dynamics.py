@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool
 
+from chggen.errors import counted
 from chggen.io.plain_structures import HELD
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def without_held_atoms(structure: Structure) -> tuple[Structure, list[str]]:
     mask = held_atoms(structure)
     freed = structure.copy()
     freed.remove_site_property(HELD)
-    return freed, [] if mask is None else [f"holds {mask.sum()} atoms in place, which only relax heeds; ignored here"]
+    if mask is None:
+        return freed, []
+    return freed, [f"holds {counted(int(mask.sum()), 'atom')} in place, which only relax heeds; ignored here"]
 
 
 def notes_on_held_atoms(structure: Structure) -> list[str]:
@@ -61,7 +64,7 @@ def notes_on_held_atoms(structure: Structure) -> list[str]:
         return []
     notes = [f"{mask.sum()} of {len(structure)} atoms are held at their fractional coordinates"]
     partly = int((mask & free.any(axis=1)).sum())
-    return [*notes, f"{partly} atoms may move in some directions only, held in all"] if partly else notes
+    return [*notes, f"{counted(partly, 'atom')} may move in some directions only, held in all"] if partly else notes
 
 
 def _free(structure: Structure) -> Bool[np.ndarray, "atoms 3"] | None:

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from chggen.crystals import Crystals, collate, from_structures, volume, wrap
+from chggen.errors import counted
 from chggen.potential import EnergyForcesStress, Potential
 from chggen.relaxation.optimizers import Optimizer
 from chggen.relaxation.result import NO_ENERGY, Frame, Goal, Relaxed, displacement, failed
@@ -186,7 +187,7 @@ class MovingBatch:
         """Return the result of structure k if it is done, else None; energy in eV/atom, forces in eV/Å and eV."""
         descent = self.descents[k]
         if not np.isfinite([energy, largest_force, cell_force]).all():
-            reason = f"{evaluation.failures.get(k, NO_ENERGY)} after {descent.n_steps} steps"
+            reason = f"{evaluation.failures.get(k, NO_ENERGY)} after {counted(descent.n_steps, 'step')}"
             return failed(descent.given, reason, descent.n_steps, descent.initial, descent.frames)
         descent.initial = energy if descent.initial is None else descent.initial
         if self.goal.trajectory:
@@ -197,7 +198,7 @@ class MovingBatch:
         if residual < self.goal.fmax:
             return self._reached(k, evaluation, energy, largest_force, None)
         if descent.n_steps >= self.goal.max_steps:
-            reason = f"not converged in {descent.n_steps} steps, {residual:.2g} eV/Å left"
+            reason = f"not converged in {counted(descent.n_steps, 'step')}, {residual:.2g} eV/Å left"
             return self._reached(k, evaluation, energy, largest_force, reason)
         return None
 
@@ -272,7 +273,7 @@ def _explosion(energy: float, descent: Descent, volume_ratio: float) -> str | No
     """Return why a structure is given up as unphysical, or None; volume_ratio compares its volume with the start's."""
     low, high = _VOLUME_RANGE
     if not low <= volume_ratio <= high:
-        return f"the volume went to {volume_ratio:.2g} times its start in {descent.n_steps} steps"
+        return f"the volume went to {volume_ratio:.2g} times its start in {counted(descent.n_steps, 'step')}"
     if descent.initial is not None and energy < descent.initial - _DEEPEST_FALL:
         return f"the energy fell to {energy:.0f} eV/atom, outside what the potential knows"
     return None
