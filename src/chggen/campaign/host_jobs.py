@@ -28,7 +28,7 @@ from chggen.generation import (
     strip_guests,
     symmetrised,
 )
-from chggen.io import MAX_ATOMS
+from chggen.io import DENSEST, MAX_ATOMS
 from chggen.results import Candidate, failed
 from chggen.symmetry import Refined, operations, symmetrised_framework
 
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _SHARE_ANYWHERE: Final = {"mixed": 0.25, "host": 0.0, "none": 1.0}  # share of fillings whose guests start anywhere
-
-_DENSEST: Final = 2.0  # Å³/atom; no crystal is denser, and the neighbours of its atoms would take for ever to count
 
 
 def guests_of(species: Mapping[str, int], asked: Sequence[str]) -> tuple[str, ...]:
@@ -226,9 +224,9 @@ def _repeated(host: Structure, options: InpaintOptions) -> Structure:
         raise InputError(f"that supercell has {n_atoms} atoms; expected at most {MAX_ATOMS}, so ask for a smaller one")
     whole = n_atoms + sum(options.guests.values())
     volume = host.volume * math.prod(options.supercell) / max(whole, 1)
-    if 0 < volume < _DENSEST and whole <= MAX_ATOMS:  # more atoms than that are refused as such
+    if 0 < volume < DENSEST and whole <= MAX_ATOMS:  # more atoms than that are refused as such
         raise InputError(
-            f"the host with these guests has {volume:.2g} Å³ for each atom; expected at least {_DENSEST:g} (diamond: "
+            f"the host with these guests has {volume:.2g} Å³ for each atom; expected at least {DENSEST:g} (diamond: "
             "5.7); ask for fewer guests or a larger supercell"
         )
     if options.sampler.anchor == "paper" and options.guests_from == PrototypeGuests.name:

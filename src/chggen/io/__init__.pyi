@@ -1,6 +1,6 @@
 from .ase_atoms import atoms_of_structure
 from .atomic_write import clear_leftovers, whole, write_text
-from .bounds import MAX_ATOMS
+from .bounds import DENSEST, FARTHEST, LAST, LONGEST, MAX_ATOMS
 from .candidate_files import named_candidates
 from .digests import digest, digest_of_folder, fingerprint
 from .folders import LONGEST_NAME, check_name, inside, locked, writable_folder
@@ -8,7 +8,7 @@ from .foreign_json import read_foreign_json, without_foreign_classes
 from .limits import Between, check_limits
 from .names import distinct_names
 from .notes import kept_notes
-from .plain_structures import HELD, MOMENTS, OXIDATION_STATES
+from .plain_structures import HELD, MOMENTS, OXIDATION_STATES, is_json
 from .selective_dynamics import held_atoms
 from .structure_archive import NamedStructures, read_arrays, write_archive
 from .structure_output import cif_text, write_extxyz
@@ -18,7 +18,11 @@ from .toml import from_table, read_toml, to_toml
 from .training_structures import read_training_structures
 
 __all__ = [
+    "DENSEST",
+    "FARTHEST",
     "HELD",
+    "LAST",
+    "LONGEST",
     "LONGEST_NAME",
     "MAX_ATOMS",
     "MOMENTS",
@@ -39,6 +43,7 @@ __all__ = [
     "from_table",
     "held_atoms",
     "inside",
+    "is_json",
     "kept_notes",
     "locked",
     "named_candidates",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any, Final
 
 from chggen.errors import InputError
+from chggen.io.text_files import read_text
 
 _MAX_BYTES: Final = 2**29  # of JSON text, unpacked
-_OPENERS: Final = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}  # ending → module of the standard library
 _ENTRY_MODULES: Final = (
     "pymatgen.core.entries",
     "pymatgen.entries.computed_entries",
@@ -35,7 +34,7 @@ _KNOWN: Final = {(module, name) for module in _ENTRY_MODULES for name in _ENTRY_
 
 
 def read_foreign_json(path: Path) -> Any:
-    """Return the data of a JSON file, which may be packed (`.gz`, `.bz2`, `.xz`).
+    """Return the data of a JSON file, which may be packed (gzip, bzip2, xz).
 
     Args:
         path: The file. It must exist.
@@ -48,12 +47,7 @@ def read_foreign_json(path: Path) -> Any:
         InputError: If the file cannot be read, unpacks to more than 512 MiB, is no JSON, or is nested too deeply.
     """
     try:
-        module = importlib.import_module(_OPENERS[path.suffix.lower()]) if path.suffix.lower() in _OPENERS else None
-        with module.open(path) if module else path.open("rb") as handle:
-            text = handle.read(_MAX_BYTES + 1)
-        if len(text) > _MAX_BYTES:
-            raise InputError(f"{path} holds more than {_MAX_BYTES >> 20} MiB of JSON; expected less, split it")
-        return without_foreign_classes(json.loads(text))
+        return without_foreign_classes(json.loads(read_text(path, _MAX_BYTES)))
     except InputError:
         raise
     except Exception as error:  # a foreign file may be anything, and nested as deep as it likes

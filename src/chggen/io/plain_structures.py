@@ -7,6 +7,7 @@ which can be stored as JSON.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -92,7 +93,7 @@ def _is_plain(structure: Structure) -> bool:
         and structure.properties == _of_the_whole(structure)
         and bool(np.linalg.det(structure.lattice.matrix) > 0)
         and all(_is_element(specie) for site in structure for specie in site.species)  # a sum would mix H with D
-        and all(_is_json(value) for site in structure for value in site.properties.values())
+        and all(is_json(value) for site in structure for value in site.properties.values())
     )
 
 
@@ -109,11 +110,18 @@ def _is_element(specie: Any) -> bool:
     return type(specie) is Element and Element.from_Z(specie.Z) is specie
 
 
-def _is_json(value: Any) -> bool:
-    """Return whether a value is one that JSON gives back as it is."""
+def is_json(value: Any, tables: bool = False) -> bool:
+    """Return whether a value is one that JSON gives back as it is: no array, no tuple, no number that is not finite.
+
+    Args:
+        value: Any value.
+        tables: Whether dictionaries, whose keys are text, may be or lie in it.
+    """
+    if tables and type(value) is dict:
+        return all(type(key) is str and is_json(one, tables) for key, one in value.items())
     if type(value) is list:
-        return all(map(_is_json, value))
-    return value is None or type(value) in (bool, int, float, str)
+        return all(is_json(one, tables) for one in value)
+    return value is None or type(value) in (bool, int, str) or (type(value) is float and math.isfinite(value))
 
 
 def _isotopes(structure: Structure) -> list[str]:

@@ -82,7 +82,7 @@ def _unpacked(path: Path, most: int) -> bytes:
             f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); check the file"
         ) from None
     if len(data) > most:
-        raise InputError(f"{path} holds more than {most // 2**20} MiB of text; expected structures, so split the file")
+        raise InputError(f"{path} holds more than {most // 2**20} MiB of text; expected less, so split the file")
     return data
 
 

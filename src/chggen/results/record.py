@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from chggen.io import check_name, without_foreign_classes
+from chggen.io import check_name, is_json, without_foreign_classes
 from chggen.results.candidate import SCALAR_FIELDS, Candidate
 
 if TYPE_CHECKING:
@@ -129,10 +129,10 @@ def _structure_table(structure: Structure) -> dict[str, Any]:
     simple = (
         symbols is not None
         and type(structure) is Structure
-        and _is_json(structure.properties)
+        and is_json(structure.properties, tables=True)
         and all(structure.lattice.pbc)
         and not structure._charge  # the property adds up oxidation states, of which there are none
-        and _is_json(properties)
+        and is_json(properties, tables=True)
     )
     if not simple:
         return dict(structure.as_dict())
@@ -148,15 +148,6 @@ def _structure_table(structure: Structure) -> dict[str, Any]:
     if (labels := structure.labels) != symbols:
         table["labels"] = labels
     return table
-
-
-def _is_json(value: Any) -> bool:
-    """Return whether a value is one that JSON gives back as it is."""
-    if type(value) is dict:
-        return all(type(key) is str and _is_json(one) for key, one in value.items())
-    if type(value) is list:
-        return all(map(_is_json, value))
-    return value is None or type(value) in (bool, int, str) or (type(value) is float and value - value == 0)
 
 
 def _symbols(structure: Structure) -> list[str] | None:

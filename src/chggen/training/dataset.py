@@ -12,13 +12,10 @@ import torch
 
 from chggen.crystals import Crystals, lattice_from_parameters
 from chggen.errors import InputError
-from chggen.io import check_unpacked_size
+from chggen.io import FARTHEST, LAST, LONGEST, check_unpacked_size
 
 _ARRAYS: Final = ("cell", "offsets", "Z", "frac")
 _MAX_BYTES: Final = 2**33  # of arrays, unpacked: a hundred million atoms
-_MAX_ATOMIC_NUMBER: Final = 118
-_MAX_COORDINATE: Final = 1e4
-_MAX_EDGE: Final = 1e3  # Å
 _MIN_VOLUME: Final = 1e-2  # Å³
 _POOL = 64  # batches drawn together and sorted by size, so that padding stays small
 
@@ -152,12 +149,12 @@ def _of_arrays(arrays: Mapping[str, np.ndarray]) -> Dataset:
         raise ValueError(f"shapes cell {cell.shape}, offsets {offsets.shape}, Z {numbers.shape}, frac {frac.shape}")
     if n < 1 or offsets[0] != 0 or offsets[-1] != len(numbers) or (np.diff(offsets) < 0).any():
         raise ValueError("offsets do not rise from 0 to the number of atoms")
-    if ((numbers < 1) | (numbers > _MAX_ATOMIC_NUMBER)).any():
-        raise ValueError(f"atomic numbers outside 1 to {_MAX_ATOMIC_NUMBER}")
-    if not (np.isfinite(frac).all() and np.abs(frac).max(initial=0) < _MAX_COORDINATE):
-        raise ValueError(f"coordinates that are not finite or above {_MAX_COORDINATE:g}")
+    if ((numbers < 1) | (numbers > LAST)).any():
+        raise ValueError(f"atomic numbers outside 1 to {LAST}")
+    if not (np.isfinite(frac).all() and np.abs(frac).max(initial=0) < FARTHEST):
+        raise ValueError(f"coordinates that are not finite or above {FARTHEST:g}")
     lengths, angles = cell[:, :3], cell[:, 3:]
-    if not ((lengths > 0) & (lengths < _MAX_EDGE) & (angles > 1) & (angles < 179)).all():
+    if not ((lengths > 0) & (lengths < LONGEST) & (angles > 1) & (angles < 179)).all():
         raise ValueError("cells with edges or angles that no crystal has")
     lattice = lattice_from_parameters(cell)
     if not (np.linalg.det(lattice) > _MIN_VOLUME).all():
