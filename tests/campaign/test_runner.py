@@ -134,6 +134,17 @@ def test_a_potential_that_breaks_for_some_fails_them_alone() -> None:
             assert c.energy_per_atom == sound[name].energy_per_atom
 
 
+def test_a_stage_of_no_candidates_is_not_shown() -> None:
+    shown: dict[str, int] = {}
+
+    def progress(stage: str, done: int, total: int, failed: int) -> None:
+        shown[stage] = total
+
+    chggen.predict("Cu", n=1, **{**_QUICK, "formula_units": 1}, progress=progress)  # an element has no guests
+    assert shown["generate"] == 1
+    assert all(shown.values())
+
+
 def test_what_sampling_cannot_do_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = resources.Recipe.run
 

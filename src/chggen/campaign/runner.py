@@ -152,6 +152,8 @@ class Campaign:
 
     def _make_each(self, stage: str, jobs: Sequence[Job]) -> None:
         """Make each job once that the results do not hold yet, and put what comes of it into the results."""
+        if not jobs:  # as of formulas that have no guests: such a stage is none
+            return
         made = self.results.candidates()
         names = {job.candidate.id for job in jobs}
         done = sum(job.candidate.id in made for job in jobs)
@@ -224,6 +226,8 @@ class Campaign:
             return level in candidate.energies or candidate.unplaced_at == level
 
         chosen = survivors(self.results.candidates().values(), below, self._comparison)
+        if not chosen:
+            return
         done = sum(map(tried, chosen))
         self.progress(level, done, len(chosen), 0)
         bad = 0
