@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chggen.crystals.composition import SYMBOLS, compositions, parse_formula, reduced
+from chggen.campaign import GenerateOptions
+from chggen.crystals.composition import SYMBOLS, compositions, parse_formula, plain_text, reduced
 from chggen.errors import InputError
 
 
@@ -79,6 +80,12 @@ def test_any_text_is_read_or_refused(text):
         return
     assert species
     assert all(symbol in SYMBOLS and type(n) is int and n > 0 for symbol, n in species.items())
+
+
+@pytest.mark.parametrize(("typed", "plain"), [("Na Cl", "NaCl"), (" Zn P2\tS6 ", "ZnP2S6"), ("Li₃PS₄", "Li3PS4")])
+def test_candidates_are_named_after_the_formula_without_spaces_and_subscripts(typed: str, plain: str) -> None:
+    assert GenerateOptions(formula=typed) == GenerateOptions(formula=plain)
+    assert plain_text(typed) == plain
 
 
 def test_reduced_divides_by_the_common_divisor():

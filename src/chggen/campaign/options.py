@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, PositiveInt, field_validator
 
+from chggen.crystals import plain_text
 from chggen.generation import AUTO, FILE, SamplerOptions, cell_sources, guest_sources
 from chggen.relaxation import RelaxOptions
 from chggen.settings import Options
@@ -79,6 +80,10 @@ def _space_group(given: Any) -> Any:
     return number
 
 
+def _without_spaces(given: Any) -> Any:
+    return plain_text(given) if isinstance(given, str) else given  # candidates are named after it
+
+
 def _cell_source(given: Any) -> Any:
     if given == AUTO or (isinstance(given, str) and (given in cell_sources() or given.startswith(FILE))):
         return given
@@ -95,7 +100,7 @@ class GenerateOptions(RunOptions):
     """Options of de novo generation."""
 
     unused: ClassVar[frozenset[str]] = frozenset({"pressure", "anchor", "n_resample", "jump_length"})
-    formula: str = Field(default="", description="Formula such as ZnP2S6.")
+    formula: Annotated[str, BeforeValidator(_without_spaces)] = Field(default="", description="Formula such as ZnP2S6.")
     formula_units: _Several[int] = Field(default=(), description="Formula units in the cell, such as 1,2.")
     max_atoms: int = Field(default=20, ge=1, description="Most atoms in a cell where formula units are not given.")
     volume: float | None = Field(

@@ -65,8 +65,9 @@ def predict(
 ) -> None:
     """Predict crystals of a formula or a system: de novo, host, guests, relaxation, hull."""
     from chggen import api
+    from chggen.crystals import plain_text
 
-    folder = out or Path("runs") / (formula or values["system"])
+    folder = out or Path("runs") / plain_text(formula or values["system"])
     with _watched(folder) as progress:
         found = api.predict(
             formula, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
@@ -91,8 +92,9 @@ def generate(
 ) -> None:
     """Generate crystals of a formula de novo."""
     from chggen import api
+    from chggen.crystals import plain_text
 
-    folder = out or Path("runs") / formula
+    folder = out or Path("runs") / plain_text(formula)
     units = None if formula_units is None else integers(formula_units, "--formula-units")
     with _watched(folder) as progress:
         found = api.generate(
@@ -218,7 +220,7 @@ def export(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder, instead of DIR/export.")] = None,
 ) -> None:
     """Write the survivors of a results folder for other programs."""
-    from chggen.cli.display import counted
+    from chggen.errors import counted
     from chggen.results import export_survivors
 
     count, target = export_survivors(folder, to, max_e_d, out)

@@ -1,5 +1,5 @@
 from .batch import GUEST, Crystals, collate, from_structures, to_structures
-from .composition import SYMBOLS, compositions, parse_formula, plain_formula, reduced, system_elements
+from .composition import SYMBOLS, compositions, parse_formula, plain_formula, plain_text, reduced, system_elements
 from .lattice import (
     inverse_spacings,
     lattice_from_parameters,
@@ -28,6 +28,7 @@ __all__ = [
     "pairs_of",
     "parse_formula",
     "plain_formula",
+    "plain_text",
     "reduced",
     "rms_displacement",
     "system_elements",

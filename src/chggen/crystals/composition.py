@@ -67,6 +67,15 @@ def system_elements(system: str) -> list[str]:
     return elements
 
 
+def plain_text(formula: str) -> str:
+    """Return a formula as it is typed without spaces and subscripts: `Na₂ S` as `Na2S`.
+
+    Args:
+        formula: Any text.
+    """
+    return "".join(unicodedata.normalize("NFKC", formula).split())
+
+
 def parse_formula(text: str) -> dict[str, int]:
     """Read a formula as typed, without reducing it.
 
@@ -86,7 +95,7 @@ def parse_formula(text: str) -> dict[str, int]:
     """
     if not isinstance(text, str):
         raise InputError(f"expected a formula such as ZnP2S6, got {text!r}; give it as text")
-    formula = "".join(unicodedata.normalize("NFKC", text).split())
+    formula = plain_text(text)
     if not formula:
         raise InputError("the formula is empty; expected something like ZnP2S6")
     stack: list[tuple[str, dict[str, int]]] = [("", {})]  # open bracket and what it has gathered so far
