@@ -279,7 +279,7 @@ def test_a_source_that_fails_costs_its_candidates_alone(monkeypatch: pytest.Monk
         (PredictOptions(system="Li-Si", max_atoms=10**9), "lower --max-atoms"),
         (PredictOptions(system="Li-P-S", between=("Li2S", "P2S5"), max_atoms=10**6), "lower --max-atoms"),
         (GenerateOptions(formula="NaCl", n=10**9), "0 candidates in all"),
-        (GenerateOptions(formula="NaCl", n=10**5, max_atoms=500), "lower n or the number of cells"),
+        (GenerateOptions(formula="NaCl", n=10**5, max_atoms=500), r"lower n \(-n\) or the number of cells"),
         (PredictOptions(formula="NaCl", n=10**7), "10000000 candidates in all"),
     ],
 )

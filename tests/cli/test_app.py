@@ -311,7 +311,7 @@ def test_generating_end_to_end(tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([script, *line.split()], capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
-    assert "2 distinct of 2 candidates" in done.stdout
+    assert "2 good of 2 candidates, not compared for duplicates" in done.stdout
     assert "NaCl-z1-0000" in done.stdout
     assert "results in run" in done.stdout
     assert "Traceback" not in done.stderr

@@ -39,6 +39,9 @@ def test_only_what_was_searched_misses_reference_energies(capsys: pytest.Capture
     assert "2 distinct of 2 candidates" in shown
     assert "1 of relax not placed on a hull" in shown
     assert "no decomposition energies" not in shown
+    low = Candidate(id="made-low", stage="generate", parent="made", **values)  # type: ignore[arg-type]
+    show([low, made], Path("out"))
+    assert "not in the symmetry that was drawn, which was a saddle: made-low" in capsys.readouterr().out
     lost = Candidate(id="lost", stage="generate", **values)  # type: ignore[arg-type]
     show([lost], Path("out"))
     shown = capsys.readouterr().out

@@ -175,6 +175,17 @@ def test_a_run_in_which_everything_failed_has_a_page(tmp_path: Path) -> None:
     assert "Stability" not in page
 
 
+def test_what_was_not_compared_is_not_called_distinct_and_saddles_are_told_of(tmp_path: Path) -> None:
+    unrelaxed = [_candidate(name, structure=SALT) for name in ("a", "b")]
+    with Store(tmp_path / "raw", {}) as store:
+        store.put(unrelaxed)
+    assert "2 candidates, 2 good (not compared for duplicates), 0 failed." in write_report(tmp_path / "raw").read_text()
+    with Store(tmp_path / "run", {}) as store:
+        store.put([_candidate("a", status="failed", failed_at="relax"), _good("a-low", 0.1, parent="a")])
+    page = write_report(tmp_path / "run").read_text()
+    assert "Not in the symmetry that was drawn, which was that of a saddle: a-low." in page
+
+
 def test_attrition_takes_failures_off_where_they_happened() -> None:
     generate, inpaint = attrition(CANDIDATES).data
     assert generate.name == "generate"

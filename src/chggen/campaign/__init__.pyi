@@ -6,7 +6,7 @@ from .options import SHIPPED, GenerateOptions, InpaintOptions, PredictOptions, R
 from .parts import relax_in_parts
 from .production import clearly_lower, sample_jobs
 from .provenance import RUNS, digests_of, write_down
-from .relax_and_refine import relax_candidates
+from .relax_and_refine import left_symmetry, relax_candidates
 from .resources import Resources, check_potential
 from .runner import NOTE, Campaign
 
@@ -28,6 +28,7 @@ __all__ = [
     "framework_jobs",
     "guests_by_formula",
     "inpaint_jobs",
+    "left_symmetry",
     "outcome",
     "relax_candidates",
     "relax_in_parts",

@@ -258,5 +258,5 @@ def _check_total(total: int) -> None:
     """Raise InputError where a run is asked for more candidates than anybody can wait for."""
     if total > _MOST:
         raise InputError(
-            f"that is {total} candidates in all; expected at most {_MOST}; lower the number of each or of cells"
+            f"that is {total} candidates in all; expected at most {_MOST}; lower n (-n) or the number of cells"
         )

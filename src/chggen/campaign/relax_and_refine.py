@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
@@ -99,6 +99,15 @@ def lower_id(name: str) -> str:
         name: Id of the saddle.
     """
     return f"{name}-low"
+
+
+def left_symmetry(candidates: Iterable[Candidate]) -> list[str]:
+    """Return the ids of candidates that have not the symmetry that they were drawn in, since it was that of a saddle.
+
+    Args:
+        candidates: Candidates of a run.
+    """
+    return [c.id for c in candidates if c.parent is not None and c.id == lower_id(c.parent)]
 
 
 def _off_saddles(candidates: Sequence[Candidate], symmetric: Sequence[int], resources: Resources) -> list[Candidate]:

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from chggen.campaign import left_symmetry
+from chggen.errors import counted
 from chggen.potential import level_named
 from chggen.results import Candidate, further_levels, likelier
 from chggen.stability import STATIC
@@ -63,9 +65,11 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
     """
     distinct = [c for c in candidates if c.status == "ok" and c.duplicate_of is None]
     relaxed = bool(candidates) and all(c.stage == "relax" for c in candidates)
-    kind, thing = ("relaxed of", "structure") if relaxed else ("distinct of", "candidate")
+    compared = any(c.energies for c in distinct)  # without energies nothing is
+    kind, thing = ("relaxed of", "structure") if relaxed else ("distinct of" if compared else "good of", "candidate")
     columns = _RELAXED if relaxed else _ranked_columns(further_levels(candidates))
-    table = Table(title=f"{len(distinct)} {kind} {counted(len(candidates), thing)}")
+    also = "" if relaxed or compared or not distinct else ", not compared for duplicates"
+    table = Table(title=f"{len(distinct)} {kind} {counted(len(candidates), thing)}{also}")
     for name in columns:
         table.add_column(name, no_wrap=True)
     for c in distinct[:_MOST_ROWS]:
@@ -82,6 +86,8 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
             console.print(f"E_d: {caveat}")
     for line in _doubts(distinct[:_MOST_ROWS]):
         console.print(line, markup=False, soft_wrap=True)  # a command in it can be copied whole
+    if low := left_symmetry(distinct[:_MOST_ROWS]):
+        console.print(f"not in the symmetry that was drawn, which was a saddle: {_named(low)}", soft_wrap=True)
     for formula, told in likelier(distinct).items():
         console.print(f"likeliest of {formula}: {told}")
     if any(STATIC in (c.decomposition_products or "") for c in distinct):
@@ -149,18 +155,12 @@ def _doubts(shown: Sequence[Candidate]) -> Iterator[str]:
         if c.hull_warning:
             names.setdefault(c.hull_warning, []).append(c.id)
     for warning, ids in names.items():
-        named = f"{', '.join(ids[:_MOST_NAMED])}{' …' if len(ids) > _MOST_NAMED else ''}"
-        yield f"{_DOUBTFUL.strip()} {'all rows' if 1 < len(ids) == len(shown) else named}: {warning}"
+        yield f"{_DOUBTFUL.strip()} {'all rows' if 1 < len(ids) == len(shown) else _named(ids)}: {warning}"
 
 
-def counted(number: int, thing: str) -> str:
-    """Return a number of things in words.
-
-    Args:
-        number: How many there are.
-        thing: What one of them is called; more get an s.
-    """
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+def _named(ids: Sequence[str]) -> str:
+    """Return the first few of some ids."""
+    return f"{', '.join(ids[:_MOST_NAMED])}{' …' if len(ids) > _MOST_NAMED else ''}"
 
 
 def _number(value: float | None, missed: bool = False) -> str:

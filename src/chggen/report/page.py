@@ -129,6 +129,8 @@ def _page(title: str, candidates: Sequence[Candidate], references: References) -
     """Return the HTML of the page."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    from chggen.campaign import left_symmetry
+
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATE.parent),
         autoescape=True,
@@ -146,6 +148,8 @@ def _page(title: str, candidates: Sequence[Candidate], references: References) -
         title=title,
         heading="Relaxed structures" if _all_given(candidates) else "Ranked candidates",
         n_candidates=len(candidates),
+        compared=not _all_given(candidates) and any(c.energies for c in distinct),
+        left_symmetry=left_symmetry(distinct),
         columns=columns,
         ranked=[_ranked_row(c, further) for c in distinct],
         caveats=[caveat for caveat in dict.fromkeys(caveats) if caveat],
