@@ -1,3 +1,4 @@
+from .all_pairs import AllPairs
 from .batch import GUEST, Crystals, collate, from_structures, to_structures
 from .composition import SYMBOLS, compositions, parse_formula, plain_formula, plain_text, reduced, system_elements
 from .lattice import (
@@ -14,6 +15,7 @@ from .niggli import niggli_reduced
 __all__ = [
     "GUEST",
     "SYMBOLS",
+    "AllPairs",
     "Crystals",
     "Edges",
     "Pairs",
