@@ -53,12 +53,22 @@ def padded(crystals: Crystals, noise: Noise) -> tuple[Crystals, Noise]:
     return collate([crystals, chain]), Noise(sigma=sigma, tau=torch.cat([noise.tau, noise.tau.new_zeros(1)]))
 
 
-class Silu(nn.Module):
-    """The activation x · sigmoid(x), with the same last digits wherever a number stands in the batch.
+def silu(x: Tensor) -> Tensor:
+    """Return x · sigmoid(x), with the same last digits wherever a number stands in the batch.
 
     Vector units take 32 numbers at once. The numbers left over at the end of a tensor are computed by other code, whose
     last digits differ. So zeros are appended until nothing is left over.
+
+    Args:
+        x: Numbers of any shape.
     """
+    if not (missing := -x.numel() % _LANES):
+        return functional.silu(x)
+    return functional.silu(torch.cat([x.flatten(), x.new_zeros(missing)]))[: x.numel()].view_as(x)
+
+
+class Silu(nn.Module):
+    """The activation x · sigmoid(x), see `silu`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the activation to each number.
@@ -69,9 +79,7 @@ class Silu(nn.Module):
         Returns:
             x · sigmoid(x), of the shape of x.
         """
-        if not (missing := -x.numel() % _LANES):
-            return functional.silu(x)
-        return functional.silu(torch.cat([x.flatten(), x.new_zeros(missing)]))[: x.numel()].view_as(x)
+        return silu(x)
 
 
 class RadialBasis(nn.Module):

@@ -12,14 +12,15 @@ from typing import Annotated, Final
 
 import torch
 from e3nn import o3
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from chggen.crystals import Crystals, Edges, Pairs, edges_within, pairs_of
+from chggen.crystals import Crystals, Pairs, pairs_of
 from chggen.diffusion import Noise, Score
 from chggen.errors import InputError
 from chggen.io import Between, check_limits
 from chggen.score.cell_shape import StrainScore, score_of_shape
+from chggen.score.fused import FusedNequip
 from chggen.score.layers import (
     MAX_ATOMIC_NUMBER,
     MAX_CUTOFF,
@@ -32,6 +33,7 @@ from chggen.score.layers import (
     padded,
     score_from_noise,
 )
+from chggen.score.neighbourhoods import neighbours
 from chggen.score.tensor_product import Convolution, Irrep
 
 _MAX_L: Final = 6  # from there on a network takes minutes to build
@@ -105,7 +107,7 @@ class NequipScore(nn.Module):
         width = hidden[0].channels
         even = all(irrep.parity == 1 for irrep in hidden)
         harmonics = [Irrep(1, k, 1 if even else (-1) ** k) for k in range(options.l_max + 1)]
-        self._vector = next(i for i, irrep in enumerate(hidden) if irrep.l == 1 and (even or irrep.parity == -1))
+        self.vector = next(i for i, irrep in enumerate(hidden) if irrep.l == 1 and (even or irrep.parity == -1))
         self._hidden = hidden
         self.species = nn.Embedding(MAX_ATOMIC_NUMBER + 1, width)
         self.sigma = SigmaEmbedding(width) if options.sigma_input == "embedding" else _NoLevel(width)
@@ -114,10 +116,11 @@ class NequipScore(nn.Module):
             _Layer([Irrep(width, 0, 1)] if k == 0 else hidden, hidden, harmonics, options)
             for k in range(options.layers)
         )
-        channels = hidden[self._vector].channels
+        channels = hidden[self.vector].channels
         self.readout = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), Silu(), nn.Linear(width, channels))
         self.direction = nn.Linear(channels, channels, bias=False)
         self.strain = StrainScore(options.strain_features) if options.strain_features else None
+        self._arranged: FusedNequip | None = None
 
     def forward(self, crystals: Crystals, noise: Noise) -> Score:
         """Return the score of crystals at a noise level.
@@ -135,28 +138,38 @@ class NequipScore(nn.Module):
         """
         if (shape := score_of_shape(self.strain, crystals, noise)) is not None:
             return shape
+        arranged = self._arranged
+        if arranged is not None and not torch.is_grad_enabled() and arranged.fits(crystals.frac_coords):
+            return Score(atoms=score_from_noise(arranged(crystals, noise.sigma), noise.sigma))
         n_atoms = len(crystals.atomic_numbers)
         crystals, noise = padded(crystals, noise)
-        edges = edges_within(crystals, self.options.cutoff)
-        vector = edges.vectors(crystals)
-        if self.options.max_neighbours:
-            near = _nearest(edges, vector, self.options.max_neighbours)
-            edges = Edges(sender=edges.sender[near], receiver=edges.receiver[near], image=edges.image[near])
-            vector = vector[near]
+        edges, vector = neighbours(crystals, self.options.cutoff, self.options.max_neighbours)
         pairs = pairs_of(edges, len(crystals.atomic_numbers))
+        predicted = self._noise(crystals.atomic_numbers, noise.sigma, vector, pairs)
+        return Score(atoms=score_from_noise(predicted, noise.sigma)[:n_atoms])
+
+    def arrange(self) -> None:
+        """Arrange the weights as they are now for fast evaluation without gradients; see `FusedNequip`."""
+        self._arranged = FusedNequip(self)
+
+    def release(self) -> None:
+        """Evaluate by modules again, as after a change of the weights."""
+        self._arranged = None
+
+    def _noise(self, atomic_numbers: Tensor, sigma: Tensor, vector: Tensor, pairs: Pairs) -> Tensor:
+        """Return the predicted displacements in units of σ, Cartesian, of shape (atoms, 3)."""
         distance = torch.sqrt((vector**2).sum(-1) + 1e-12)
         # Not quite unit vectors: harmonics fall to 0 with the distance, so that nothing is singular at an overlap.
         harmonics = o3.spherical_harmonics(
             list(range(self.options.l_max + 1)), vector / (distance + 0.01)[:, None], False, "component"
         )
         basis = self.basis(distance)
-        level = self.sigma(noise.sigma)
-        features = [(self.species(crystals.atomic_numbers) + level)[:, None, :]]
+        level = self.sigma(sigma)
+        features = [(self.species(atomic_numbers) + level)[:, None, :]]
         for layer in self.layers:
             features = layer(features, level, basis, harmonics, pairs)
         gate = self.readout(features[0].squeeze(1))
-        predicted = (self.direction(features[self._vector]) * gate[:, None, :]).sum(-1)
-        return Score(atoms=score_from_noise(predicted, noise.sigma)[:n_atoms])
+        return (self.direction(features[self.vector]) * gate[:, None, :]).sum(-1)
 
 
 class _NoLevel(nn.Module):
@@ -183,10 +196,10 @@ class _Layer(nn.Module):
         self.send = nn.ModuleList(nn.Linear(i.channels, i.channels, bias=False) for i in inputs)
         self.convolution = Convolution(inputs, hidden, harmonics, (options.n_basis, *options.radial_mlp))
         gates = sum(i.channels for i in hidden[1:])
-        self._lengths = options.lengths
+        self.lengths = options.lengths
         seen = 2 * width + (gates if options.lengths else 0)
         self.gate = nn.Sequential(nn.Linear(seen, width), Silu(), nn.Linear(width, width + gates))
-        self._hidden = hidden
+        self.hidden = hidden
 
     def forward(
         self, features: list[Tensor], level: Tensor, basis: Tensor, harmonics: Tensor, pairs: Pairs
@@ -194,9 +207,9 @@ class _Layer(nn.Module):
         seen = (self.norm(features[0]) + self.level(level)[:, None, :], *features[1:])
         sent = [linear(x) for linear, x in zip(self.send, seen, strict=True)]
         arrived = self.convolution(sent, basis, harmonics, pairs)
-        lengths = [_length(x) for x in arrived[1:]] if self._lengths else []
+        lengths = [_length(x) for x in arrived[1:]] if self.lengths else []
         scalars = torch.cat([features[0], arrived[0], *lengths], dim=-1)
-        update, *gates = self.gate(scalars).split([i.channels for i in self._hidden], dim=-1)
+        update, *gates = self.gate(scalars).split([i.channels for i in self.hidden], dim=-1)
         gated = [update, *(torch.sigmoid(g) * x for g, x in zip(gates, arrived[1:], strict=True))]
         known = len(features)  # the first layer starts from scalars alone
         return [x + features[k] if k < known else x for k, x in enumerate(gated)]
@@ -205,16 +218,6 @@ class _Layer(nn.Module):
 def _length(x: Float[Tensor, "atoms components channels"]) -> Float[Tensor, "atoms 1 channels"]:
     """Root mean square over the components of each tensor, made smooth at 0."""
     return torch.sqrt((x * x).mean(dim=1, keepdim=True) + 1e-4)
-
-
-def _nearest(edges: Edges, vector: Tensor, most: int) -> Bool[Tensor, "edges"]:
-    """True for the `most` shortest edges of each receiver."""
-    by_length = torch.argsort((vector**2).sum(-1), stable=True)
-    order = by_length[torch.argsort(edges.receiver[by_length], stable=True)]
-    degree = torch.bincount(edges.receiver)
-    starts = torch.cumsum(degree, 0) - degree
-    rank = torch.arange(len(order), device=order.device) - starts[edges.receiver[order]]
-    return torch.zeros_like(order, dtype=torch.bool).index_copy(0, order, rank < most)
 
 
 def _hidden_irreps(options: NequipOptions) -> list[Irrep]:

@@ -115,7 +115,7 @@ class _Product(nn.Module):
         scale = 1 / math.sqrt(_TYPICAL_NEIGHBOURS * n_radial)
         self.filter = nn.Parameter(scale * torch.randn(n_radial, len(paths), source.channels))
         self.channels_into = [source.channels * sum(k == j for k, _, _ in paths) for j in range(len(outputs))]
-        self._targets = [(k, out.size) for k, _, out in paths]
+        self.targets = [(k, out.size) for k, _, out in paths]
 
     def forward(self, x: Tensor, table: Tensor, sender: Tensor) -> list[tuple[int, Tensor]]:
         """For each path the number of its output irrep, and the sum (atoms, 2l+1, channels) over the neighbours.
@@ -128,8 +128,8 @@ class _Product(nn.Module):
         met = (table @ neighbours).view(n * n_radial, -1, channels)  # rows: harmonic component, source component
         rows = (self.coefficients.to(x.dtype) @ met).view(n, n_radial, -1, channels)
         summed = (rows * self.filter[:, self.path_of_row]).sum(1)
-        parts = summed.split([size for _, size in self._targets], dim=1)
-        return [(k, part) for (k, _), part in zip(self._targets, parts, strict=True)]
+        parts = summed.split([size for _, size in self.targets], dim=1)
+        return [(k, part) for (k, _), part in zip(self.targets, parts, strict=True)]
 
 
 def _coefficients(source: Irrep, paths: list[tuple[int, Irrep, Irrep]], n_harmonics: int) -> Tensor:

@@ -1,0 +1,207 @@
+"""Neighbourhoods: a batch of crystals cut into chunks for evaluation, and who sees whom in each of them.
+
+A network that is evaluated again and again for the same crystals, as in sampling, gets other positions each time and
+the same cells and species. What follows from those is therefore kept until other crystals come.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Final
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from chggen.crystals import AllPairs, Crystals, Edges, edges_within, pairs_of
+
+_CHUNK: Final = 64  # atoms of small crystals that are evaluated together, so that they stay in the processor's cache
+_ALL_SEE_ALL: Final = 64  # atoms up to which every atom has a slot for every other; in larger crystals most stay empty
+LEAST: Final = 16
+"""Rows from which on the last digits of a matrix product do not depend on the number of rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """The edges of a chunk, and the table of pairs that they belong to: a row for each atom and slot.
+
+    Attributes:
+        vector: Vectors from receiver to sender in Å, of shape (edges, 3).
+        row: Row of each edge in the table, atom · slots + slot, of shape (edges,).
+        sender: The neighbour in each row, of shape (atoms · slots,). Rows without edges hold any atom.
+        slots: Slots of an atom.
+    """
+
+    vector: Float[Tensor, "edges 3"]
+    row: Int[Tensor, "edges"]
+    sender: Int[Tensor, "rows"]
+    slots: int
+
+    def table(self, features: Float[Tensor, "edges features"], atoms: int) -> Float[Tensor, "atoms features slots"]:
+        """Sum edge features over the images of each pair; 0 where there are none.
+
+        Args:
+            features: Features of the edges, of shape (edges, features).
+            atoms: Number of atoms.
+
+        Returns:
+            Summed features of shape (atoms, features, slots).
+        """
+        rows = atoms * self.slots
+        total = features.new_zeros(rows + 1, features.shape[-1]).index_add_(0, self.row, features)
+        return total[:rows].view(atoms, self.slots, -1).transpose(1, 2)
+
+
+class Chunk(ABC):
+    """Crystals of a batch that are evaluated together.
+
+    Attributes:
+        atoms: Their atoms in the batch, of shape (atoms,).
+        atomic_numbers: Their atomic numbers. Where they are few, those of dummy atoms without neighbours follow.
+    """
+
+    def __init__(self, crystals: Crystals, atoms: Int[Tensor, "atoms"]) -> None:
+        self.atoms = atoms
+        numbers = crystals.atomic_numbers[atoms]
+        self.atomic_numbers = torch.cat([numbers, numbers.new_ones(max(LEAST - len(numbers), 0))])
+
+    @abstractmethod
+    def graph(self, frac: Float[Tensor, "atoms 3"]) -> Graph:
+        """Return the graph of these positions.
+
+        Args:
+            frac: Fractional coordinates of the atoms of the chunk.
+        """
+
+    def _graph(self, vector: Tensor, row: Tensor, sender: Tensor, slots: int) -> Graph:
+        """Return the graph with edges that lead nowhere where there are few, and with the rows of the dummy atoms."""
+        rows = len(self.atomic_numbers) * slots
+        if len(vector) < LEAST:
+            vector = torch.cat([vector, vector.new_ones(LEAST, 3)])
+            row = torch.cat([row, row.new_full((LEAST,), rows)])  # the row after the last, which nobody reads
+        if len(sender) < rows:
+            sender = torch.cat([sender, sender.new_zeros(rows - len(sender))])
+        return Graph(vector=vector, row=row, sender=sender, slots=slots)
+
+
+class _Alike(Chunk):
+    """Small crystals with as many atoms each, in which every atom has a slot for every atom of its crystal."""
+
+    def __init__(self, crystals: Crystals, which: Tensor, starts: Tensor, n_atoms: int, cutoff: float) -> None:
+        own = torch.arange(n_atoms, device=starts.device)
+        super().__init__(crystals, (starts[which][:, None] + own).flatten())
+        self._search = AllPairs(crystals.lattice[which], n_atoms, cutoff)
+        first = torch.arange(len(which), device=starts.device) * n_atoms
+        self._sender = (first[:, None] + own)[:, None].expand(-1, n_atoms, -1).flatten()
+        self._slots = n_atoms
+
+    def graph(self, frac: Tensor) -> Graph:
+        vector, row = self._search(frac)
+        return self._graph(vector.to(frac.dtype), row, self._sender, self._slots)
+
+
+class _Alone(Chunk):
+    """A large crystal, or one whose atoms see a limited number of neighbours."""
+
+    def __init__(self, crystals: Crystals, atoms: Tensor, which: int, cutoff: float, most: int) -> None:
+        super().__init__(crystals, atoms)
+        self._crystal = Crystals(
+            frac_coords=crystals.frac_coords[atoms],
+            lattice=crystals.lattice[which : which + 1],
+            atomic_numbers=crystals.atomic_numbers[atoms],
+            crystal_index=torch.zeros_like(atoms),
+            guest=crystals.guest[atoms],
+        )
+        self._cutoff = cutoff
+        self._most = most
+
+    def graph(self, frac: Tensor) -> Graph:
+        crystal = replace(self._crystal, frac_coords=frac)
+        edges, vector = neighbours(crystal, self._cutoff, self._most)
+        pairs = pairs_of(edges, len(frac))
+        return self._graph(vector, pairs.slot, pairs.sender.flatten(), pairs.sender.shape[1])
+
+
+class Neighbourhoods:
+    """Cuts batches into chunks, and keeps those of the batch that came last.
+
+    Args:
+        cutoff: Distance in Å within which atoms see each other.
+        max_neighbours: Most neighbours of an atom, the nearest ones; 0 for all.
+    """
+
+    def __init__(self, cutoff: float, max_neighbours: int = 0) -> None:
+        self._cutoff = cutoff
+        self._most = max_neighbours
+        self._last: tuple[Tensor, Tensor, Tensor] | None = None
+        self._chunks: list[Chunk] = []
+
+    def chunks(self, crystals: Crystals) -> list[Chunk]:
+        """Return the chunks of a batch.
+
+        They are those of the call before where lattices, species and crystals of the atoms are the same tensors.
+
+        Args:
+            crystals: The batch.
+        """
+        given = (crystals.lattice, crystals.atomic_numbers, crystals.crystal_index)
+        if self._last is None or any(a is not b for a, b in zip(given, self._last, strict=True)):
+            self._chunks = self._cut(crystals)
+            self._last = given
+        return self._chunks
+
+    def _cut(self, crystals: Crystals) -> list[Chunk]:
+        counts = crystals.n_atoms
+        starts = torch.cumsum(counts, 0) - counts
+        found: list[Chunk] = []
+        for n in sorted(set(counts.tolist()) - {0}):
+            which = torch.nonzero(counts == n).flatten()
+            if n <= _ALL_SEE_ALL and not self._most:
+                parts = which.split(max(1, _CHUNK // n))
+                found += [_Alike(crystals, part, starts, n, self._cutoff) for part in parts]
+                continue
+            for c in which.tolist():
+                atoms = starts[c] + torch.arange(n, device=starts.device)
+                found.append(_Alone(crystals, atoms, c, self._cutoff, self._most))
+        return found
+
+
+def at_least(index: Int[Tensor, "rows"], count: int) -> Int[Tensor, "more"]:
+    """Return an index with zeros appended where it is short.
+
+    Args:
+        index: Numbers of rows.
+        count: So many there are at least in what is returned.
+    """
+    return index if len(index) >= count else torch.cat([index, index.new_zeros(count - len(index))])
+
+
+def neighbours(crystals: Crystals, cutoff: float, max_neighbours: int = 0) -> tuple[Edges, Float[Tensor, "edges 3"]]:
+    """Return the edges within a cutoff and their vectors.
+
+    Args:
+        crystals: The crystals.
+        cutoff: Longest edge in Å.
+        max_neighbours: Keep only so many nearest neighbours of each atom; 0 keeps all.
+
+    Returns:
+        The edges, and their vectors from receiver to sender in Å, of shape (edges, 3).
+    """
+    edges = edges_within(crystals, cutoff)
+    vector = edges.vectors(crystals)
+    if max_neighbours:
+        near = _nearest(edges, vector, max_neighbours)
+        edges = Edges(sender=edges.sender[near], receiver=edges.receiver[near], image=edges.image[near])
+        vector = vector[near]
+    return edges, vector
+
+
+def _nearest(edges: Edges, vector: Tensor, most: int) -> Bool[Tensor, "edges"]:
+    """True for the `most` shortest edges of each receiver."""
+    by_length = torch.argsort((vector**2).sum(-1), stable=True)
+    order = by_length[torch.argsort(edges.receiver[by_length], stable=True)]
+    degree = torch.bincount(edges.receiver)
+    starts = torch.cumsum(degree, 0) - degree
+    rank = torch.arange(len(order), device=order.device) - starts[edges.receiver[order]]
+    return torch.zeros_like(order, dtype=torch.bool).index_copy(0, order, rank < most)
