@@ -10,7 +10,7 @@ three, on one thread, tables loaded. Sampling: batches of 8, 40 evaluations, one
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from pymatgen.core import Lattice, Structure
@@ -19,7 +19,7 @@ import chggen
 from chggen.crystals import Crystals
 from chggen.errors import InputError
 from chggen.generation import Host, batched_hosts, on_orbits, symmetrised
-from chggen.sampling import NO_SYMMETRY, OrbitSymmetry, Symmetry, recipe
+from chggen.sampling import OrbitSymmetry, Symmetry, recipe
 
 
 def hosts() -> dict[str, tuple[Structure, str, tuple[int, ...]]]:
@@ -77,11 +77,15 @@ def sampling() -> None:
         host = on_orbits(Host(framework=symmetrised(structure).structure, guests={guest: count}))
         crystals = batched_hosts([host] * 8)
 
-        def start(seeds: list[int], host: Host = host, crystals: Crystals = crystals) -> tuple[Crystals, Symmetry]:
+        def start(
+            which: Sequence[int], seeds: Sequence[int], host: Host = host, crystals: Crystals = crystals
+        ) -> tuple[Crystals, Symmetry]:
             assert host.orbits is not None
             return crystals, OrbitSymmetry.of([host.orbits.draw(seed) for seed in seeds], crystals)
 
-        free = best(lambda crystals=crystals: how.run(score, lambda seeds: (crystals, NO_SYMMETRY), list(range(8))))
+        free = best(
+            lambda crystals=crystals: how.run(score, lambda which, seeds: (crystals, NO_SYMMETRY), list(range(8)))
+        )
         kept = best(lambda start=start: how.run(score, start, list(range(8))))
         print(f"| {name} | {len(structure) + count} | {free / 8:.3f} | {kept / 8:.3f} |", flush=True)
 

@@ -72,22 +72,33 @@ class Nearest:
 def test_the_best_try_is_kept_crystal_by_crystal() -> None:
     tries = [(3.0, 6.0, 0.5), (1.0, 2.0, 1.0), (2.0, 7.0, 0.6), (1.5, 1.5, 9.0)]
     judge = Nearest([])
-    asked: list[list[int]] = []
+    asked: list[tuple[int, int]] = []
 
-    def sample(seeds: Sequence[int], k: int) -> Crystals:
-        asked.append(list(seeds))
-        return _pairs(*tries[k])
+    def sample(which: Sequence[int], seeds: Sequence[int]) -> Crystals:
+        asked.extend(zip(which, seeds, strict=True))
+        return _tried(tries, which)
 
     best = BestOf(n=4, judge=judge).run(sample, _normal_score, [7, 8, 9])
     assert best.cart_coords[::2, 0].sub(EDGE / 2).tolist() == pytest.approx([1.0, 1.5, 0.5])
-    assert asked[0] == [7, 8, 9]
-    assert len({seed for row in asked for seed in row}) == 12  # every try has noise of its own
-    assert len({tuple(seeds) for _, seeds in judge.seen}) == 1  # and all are judged by the same
+    assert asked[:3] == [(0, 7), (1, 8), (2, 9)]
+    assert len({seed for _, seed in asked}) == 12  # every try has noise of its own
+    ((_, seeds),) = judge.seen
+    assert len(set(seeds)) == 3  # and all of a crystal are judged by the same
+
+
+def _tried(tries: Sequence[Sequence[float]], which: Sequence[int]) -> Crystals:
+    """The tries of these crystals, each time that one is asked for its next."""
+    times: dict[int, int] = {}
+    offsets = []
+    for c in which:
+        offsets.append(tries[times.get(c, 0)][c])
+        times[c] = times.get(c, 0) + 1
+    return _pairs(*offsets)
 
 
 def test_a_mark_that_is_no_number_never_wins() -> None:
-    made = iter([_pairs(9.0), _pairs(4.0), _pairs(8.0)])
-    best = BestOf(n=3, judge=Nearest([])).run(lambda seeds, k: next(made), _normal_score, [1])
+    tries = [(9.0,), (4.0,), (8.0,)]
+    best = BestOf(n=3, judge=Nearest([])).run(lambda which, seeds: _tried(tries, which), _normal_score, [1])
     assert float(best.cart_coords[0, 0]) == pytest.approx(EDGE / 2 + 4.0)
 
 
@@ -99,7 +110,7 @@ def _second(samples: Sequence[Crystals], refused: torch.Tensor) -> torch.Tensor:
 def test_the_last_word_is_asked_with_the_samples_in_the_order_of_their_marks() -> None:
     tries = [(3.0, 9.0, 2.0), (1.0, 8.0, 1.0), (2.0, 4.0, 0.5), (4.0, 7.0, 1.5)]
     choice = BestOf(n=4, judge=Nearest([]), final=_second)
-    best = choice.run(lambda seeds, k: _pairs(*tries[k]), _normal_score, [7, 8, 9])
+    best = choice.run(lambda which, seeds: _tried(tries, which), _normal_score, [7, 8, 9])
     assert best.cart_coords[::2, 0].sub(EDGE / 2).tolist() == pytest.approx([2.0, 4.0, 1.0])
 
 
@@ -118,15 +129,40 @@ def test_the_last_word_is_told_which_tries_are_refused() -> None:
         told.append(refused[:, 0])
         return torch.zeros(1, dtype=torch.long)
 
-    made = iter([_pairs(9.0), _pairs(1.0), _pairs(6.0), _pairs(2.0)])
-    BestOf(n=4, judge=Refusing(), final=last).run(lambda seeds, k: next(made), _normal_score, [1])
+    tries = [(9.0,), (1.0,), (6.0,), (2.0,)]
+    BestOf(n=4, judge=Refusing(), final=last).run(lambda which, seeds: _tried(tries, which), _normal_score, [1])
     assert told[0].tolist() == [False, False, True, True]
 
 
 def test_one_try_is_not_judged() -> None:
     judge = Nearest([])
-    BestOf(n=1, judge=judge).run(lambda seeds, k: _pairs(1.0), _normal_score, [1])
+    BestOf(n=1, judge=judge).run(lambda which, seeds: _pairs(1.0), _normal_score, [1])
     assert judge.seen == []
     assert BestOf(n=1).evaluations == 0
     with pytest.raises(ValueError, match="best_of must be at least 1, got 0"):
         BestOf(n=0)
+
+
+def test_tries_that_agree_are_enough_and_need_no_judge() -> None:
+    tries = [(3.0, 2.0), (3.02, 1.0), (1.0, 4.0), (2.0, 1.5)]  # of the first crystal the first two agree
+    judge = Nearest([])
+    asked: list[list[int]] = []
+
+    def sample(which: Sequence[int], seeds: Sequence[int]) -> Crystals:
+        asked.append(list(which))
+        return _tried(tries if len(asked) == 1 else tries[2:], which)
+
+    best = BestOf(n=4, judge=judge, enough=2).run(sample, _normal_score, [7, 8])
+    assert asked == [[0, 1, 0, 1], [1, 1]]
+    assert best.cart_coords[::2, 0].sub(EDGE / 2).tolist() == pytest.approx([3.0, 1.0])
+    assert [len(mark) for mark, _ in judge.seen] == [4]  # tries of the second crystal alone
+
+
+def test_of_tries_that_agree_one_is_marked() -> None:
+    judge = Nearest([])
+    tries = [(3.0,), (1.0,), (3.03,), (1.02,), (2.0,)]
+    best = BestOf(n=5, judge=judge).run(lambda which, seeds: _tried(tries, which), _normal_score, [7])
+    assert [mark.tolist() for mark, _ in judge.seen] == [pytest.approx([3.0, 1.0, 2.0])]
+    assert float(best.cart_coords[0, 0]) == pytest.approx(EDGE / 2 + 1.0)
+    with pytest.raises(ValueError, match="enough must be at least 1, got 0"):
+        BestOf(n=2, enough=0)

@@ -160,10 +160,10 @@ def clearly_lower(rival: Structure, sample: Structure, potential: Potential) -> 
 def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, resources: Resources) -> list[Structure]:
     """Sample jobs of one kind in one batch."""
 
-    def start(seeds: Sequence[int]) -> tuple[Crystals, Symmetry]:
+    def start(which: Sequence[int], seeds: Sequence[int]) -> tuple[Crystals, Symmetry]:
         with at_stage("draw"):
             cell_drawer = resources.cell_drawer()
-            drawn = [job.start.draw(seed, cell_drawer) for job, seed in zip(jobs, seeds, strict=True)]
+            drawn = [jobs[k].start.draw(seed, cell_drawer) for k, seed in zip(which, seeds, strict=True)]
         hosts, orbits = zip(*drawn, strict=True)
         crystals = batched_hosts(hosts).to(resources.device)
         return crystals, OrbitSymmetry.of(orbits, crystals) if any(orbits) else NO_SYMMETRY

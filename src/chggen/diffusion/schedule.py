@@ -40,6 +40,8 @@ class Schedule:
         largest: Upper limit of the first level, in Å. Crystals with a smaller `sigma_max` start there.
         knee: Level in Å at which the rate changes. None has one rate throughout.
         share: Share of the steps between levels that lies above the knee, between 0 and 1.
+        mixed: The first level as a share of the crystal's `sigma_max`, at which noise is uniform in the cell; above 0
+            and at most 1. Atoms that start uniform learn next to nothing of their sites far above half of it.
 
     Raises:
         ValueError: There are fewer than two levels, the levels are not in order, or the knee or its share lies out of
@@ -51,6 +53,7 @@ class Schedule:
     largest: float = 10.0
     knee: float | None = None
     share: float = 0.75
+    mixed: float = 1.0
 
     def __post_init__(self) -> None:
         if self.n_levels < 2 or not 0 < self.smallest < self.largest:
@@ -63,6 +66,8 @@ class Schedule:
                 f"a knee lies between {self.smallest} and {self.largest} Å, its share between 0 and 1, "
                 f"got {self.knee} Å and {self.share}"
             )
+        if not 0 < self.mixed <= 1:
+            raise ValueError(f"mixed must be above 0 and at most 1, got {self.mixed}")
 
     def sigmas(self, lattice: Float[Tensor, "crystals 3 3"]) -> Float[Tensor, "levels crystals"]:
         """Return the ladder of each crystal.
@@ -73,7 +78,7 @@ class Schedule:
         Returns:
             Levels of shape (n_levels + 1, crystals), in Å: `n_levels` falling levels and a last row of zeros.
         """
-        top = sigma_max(lattice, self.largest).clamp(min=2 * self.smallest)
+        top = (self.mixed * sigma_max(lattice, torch.inf)).clamp(min=2 * self.smallest, max=self.largest)
         bottom = torch.full_like(top, self.smallest)
         n_coarse = 0 if self.knee is None else round(self.share * (self.n_levels - 1))
         if self.knee is None or not 0 < n_coarse < self.n_levels - 1:

@@ -38,7 +38,7 @@ class SamplerOptions(Options):
         "(paper), or by a registered recipe.",
     )
     quality: Literal["fast", "best"] = Field(
-        default="best", description="Evaluations of the score network for a candidate: 50 (fast) or 160 (best)."
+        default="best", description="Most evaluations of the score network for a candidate: 50 (fast) or 140 (best)."
     )
     levels: int | None = Field(default=None, ge=2, description="Noise levels of a try.")
     n_resample: int | None = Field(default=None, ge=1, description="How often each stretch of levels is walked.")

@@ -14,7 +14,7 @@ from chggen.relaxation import RelaxOptions
 from chggen.sampling import DE_NOVO, QUALITIES, Criterion, DenoisingError, Recipe, recipe
 
 # On orbits, in runs that relax: tries whose energy is looked at, and levels of each.
-_ON_ORBITS: Final = {"fast": (8, 6), "best": (16, 10)}
+_ON_ORBITS: Final = {"fast": (8, 6), "best": (16, 8)}
 _IN_SYMMETRY: Final = {"fast": (24, 6), "best": (64, 8)}  # the same where symmetry is kept and cells are drawn
 _FINALISTS: Final = {"fast": (4, 80), "best": (12, 240)}  # of these: at least so many, and as many as have these atoms
 
@@ -83,4 +83,6 @@ def recipe_of(
         judge=criterion,
         top=kind.start_sigma,
     )
-    return made if final is None else replace(made, choice=replace(made.choice, final=final))
+    if kind.on_orbits:  # tries draw other orbits each, so two that agree say nothing of the others
+        made = replace(made, choice=replace(made.choice, final=final, enough=None))
+    return made

@@ -6,6 +6,7 @@ from .predictors import Ancestral, Heun, Multistep, ProbabilityFlow, Refresh
 from .recipes import DE_NOVO, QUALITIES, Recipe, RecipeSettings, known_recipes, recipe
 from .resampling import Walk
 from .selection import ONE, BestOf, Criterion, DenoisingError
+from .settling import Settling
 
 __all__ = [
     "DE_NOVO",
@@ -25,6 +26,7 @@ __all__ = [
     "RecipeSettings",
     "Refresh",
     "Renoise",
+    "Settling",
     "ShapeSampler",
     "Symmetry",
     "Walk",

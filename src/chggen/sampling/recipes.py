@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Final
 
-from chggen.crystals import Crystals
+from chggen.crystals import Crystals, collate
 from chggen.diffusion import Schedule, ScoreModel
 from chggen.errors import InputError
 from chggen.sampling.anchor import Anchor, Clamp, Renoise
@@ -19,14 +19,22 @@ from chggen.sampling.random_numbers import generators_from
 from chggen.sampling.resampling import Walk
 from chggen.sampling.sampler import sample
 from chggen.sampling.selection import ONE, BestOf, Criterion
+from chggen.sampling.settling import Settling
 
 ENTRY_POINTS: Final = "chggen.recipes"
 """Group of entry points by which other packages add recipes; each names a function of `RecipeSettings`."""
 DE_NOVO: Final = "de-novo"
-QUALITIES: Final = {"fast": (50, 2), "best": (160, 4)}  # most evaluations of the network for a sample, and tries
+QUALITIES: Final = {"fast": (50, 2), "best": (140, 4)}  # most evaluations of the network for a sample, and tries
 _TOP: Final = 3.0  # Å; guests start uniform, and at higher levels the network tells them nothing of their sites
+_MIXED: Final = 0.5  # of the level at which noise is uniform in the cell; the same holds above that in small cells
 _KNEE: Final = 0.3  # Å; above this level guests choose their sites
-_COARSE: Final = 0.7  # share of the levels above the knee
+_ENOUGH: Final = 2  # tries that are believed where they agree
+_SETTLE: Final = {"fast": 5, "best": 8}  # levels for guests whose sites are roughly known
+_COARSE: Final = 0.8  # share of the levels above the knee
+
+
+Starts = Callable[[Sequence[int], Sequence[int]], tuple[Crystals, Symmetry]]
+"""Returns where tries begin, and their symmetry: of the crystals of these numbers, each by its seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +52,7 @@ class Recipe:
         anchor: Holds the host.
         choice: How many tries are made and which one is kept.
         perturb: Start the guests from their input positions plus noise, not from anywhere; see `sample`.
+        settling: When guests count as settled, so that further levels are skipped; None visits all levels.
     """
 
     schedule: Schedule
@@ -53,11 +62,12 @@ class Recipe:
     anchor: Anchor = Clamp()
     choice: BestOf = ONE
     perturb: bool = False
+    settling: Settling | None = None
 
     def run(
         self,
         score: ScoreModel,
-        crystals: Crystals | Callable[[Sequence[int]], tuple[Crystals, Symmetry]],
+        crystals: Crystals | Starts,
         seeds: Sequence[int],
         on_move: Callable[[int, int], None] = lambda done, total: None,
     ) -> Crystals:
@@ -65,13 +75,17 @@ class Recipe:
 
         Args:
             score: The score network, on the device of the crystals.
-            crystals: The crystals, the same for every try and without symmetry. Or a function of a try's seeds that
-                returns its crystals, with the same atoms each time, and their symmetry.
+            crystals: The crystals, the same for every try and without symmetry; or what returns the crystals of tries
+                and their symmetry.
             seeds: One for each crystal. A sample depends on its own seed alone, not on the rest of the batch.
-            on_move: Called after each step with the number of steps done and of all steps, over all tries.
+            on_move: Called after each step with the number of steps done and of all steps. Tries that are made together
+                step together; a second round that nothing is left for takes no steps.
 
         Returns:
             The best sample of each crystal.
+
+        Raises:
+            ValueError: The seeds are not as many as the crystals.
 
         Example:
             Two crystals from their species and cells, the positions of all atoms being sampled:
@@ -79,8 +93,20 @@ class Recipe:
                 made = recipe("de-novo", quality="fast").run(load_score_model(), crystals, seeds=[0, 1])
         """
 
-        def once(seeds: Sequence[int], k: int) -> Crystals:
-            begin, symmetry = (crystals, NO_SYMMETRY) if isinstance(crystals, Crystals) else crystals(seeds)
+        alone = crystals.split() if isinstance(crystals, Crystals) else []
+        if alone and len(alone) != len(seeds):
+            raise ValueError(f"expected one seed for each of {len(alone)} crystals, got {len(seeds)}")
+        rounds = 0
+
+        def samples(which: Sequence[int], seeds: Sequence[int]) -> Crystals:
+            nonlocal rounds
+            symmetry: Symmetry = NO_SYMMETRY
+            if isinstance(crystals, Crystals):
+                begin = collate([alone[c] for c in which])
+            else:
+                begin, symmetry = crystals(which, seeds)
+            before, all_rounds = rounds, len(self.choice.rounds)
+            rounds += 1
             return sample(
                 score,
                 begin,
@@ -91,11 +117,12 @@ class Recipe:
                 walk=self.walk,
                 symmetry=symmetry,
                 perturb=self.perturb,
+                settling=self.settling,
                 generators=generators_from(seeds),
-                on_move=lambda done, total: on_move(k * total + done, self.choice.n * total),
+                on_move=lambda done, total: on_move(before * total + done, all_rounds * total),
             )
 
-        return self.choice.run(once, score, seeds)
+        return self.choice.run(samples, score, seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +130,7 @@ class RecipeSettings:
     """What a run may change of a recipe. None leaves a setting at the recipe's own value.
 
     Attributes:
-        quality: `fast` or `best`: at most 50 or 160 evaluations of the network, unless settings are changed.
+        quality: `fast` or `best`: at most 50 or 140 evaluations of the network, unless settings are changed.
         levels: Noise levels of one try.
         n_resample: How often each stretch of levels is walked.
         jump_length: Levels in a stretch.
@@ -183,21 +210,22 @@ def _refreshing(settings: RecipeSettings, anchor: Anchor, tries: int, walks: int
     evaluations, _ = QUALITIES[settings.quality]
     if settings.top is not None:
         return Recipe(
-            schedule=Schedule(n_levels=settings.levels or evaluations // 10, largest=settings.top),
+            schedule=Schedule(n_levels=settings.levels or _SETTLE[settings.quality], largest=settings.top),
             predictor=Refresh(),
             anchor=anchor,
             choice=BestOf(n=settings.best_of or 1, judge=settings.judge),
             perturb=True,
         )
     walked = settings.n_resample or walks
-    choice = BestOf(n=settings.best_of or tries, judge=settings.judge)
+    choice = BestOf(n=settings.best_of or tries, judge=settings.judge, enough=_ENOUGH)
     afforded = max(2, (evaluations // choice.n - choice.evaluations) // walked)
     return Recipe(
-        schedule=Schedule(n_levels=settings.levels or afforded, largest=_TOP, knee=_KNEE, share=_COARSE),
+        schedule=Schedule(n_levels=settings.levels or afforded, largest=_TOP, knee=_KNEE, share=_COARSE, mixed=_MIXED),
         walk=Walk(n_resample=walked, jump_length=settings.jump_length or 1),
         predictor=Refresh(),
         anchor=anchor,
         choice=choice,
+        settling=Settling() if walked == 1 else None,
     )
 
 

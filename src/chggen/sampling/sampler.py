@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from chggen.crystals import Crystals
@@ -17,6 +18,9 @@ from chggen.sampling.orbit_noise import NO_SYMMETRY, Symmetry
 from chggen.sampling.predictors import Ancestral, History, Predictor
 from chggen.sampling.random_numbers import normal, uniform
 from chggen.sampling.resampling import Walk
+from chggen.sampling.settling import Settling
+
+_FREE: Final = 1e-6  # mean square length of the noise on guests that sites of orbits hold in place, rounding aside
 
 
 @torch.no_grad()
@@ -31,6 +35,7 @@ def sample(
     walk: Walk = Walk(),
     symmetry: Symmetry = NO_SYMMETRY,
     perturb: bool = False,
+    settling: Settling | None = None,
     generators: Sequence[torch.Generator],
     on_move: Callable[[int, int], None] = lambda done, total: None,
 ) -> Crystals:
@@ -50,11 +55,16 @@ def sample(
         symmetry: Where guests start and which displacements keep them on their orbits.
         perturb: Start the guests from their input positions, or those on their orbits, moved by noise of the schedule's
             top level (SDEdit, Meng et al., ICLR 2022). Otherwise they start uniform in the cell or on their orbits.
+        settling: When the guests of a crystal count as settled, so that the rest of its levels is skipped. None visits
+            all levels. Crystals that are done leave, and the others go on.
         generators: Random numbers, one generator for each crystal.
         on_move: Called after each step with the number of steps done and of all steps.
 
     Returns:
         The crystals with sampled guests. Host atoms are those handed in, bit for bit.
+
+    Raises:
+        ValueError: With `settling`, for a walk that jumps back to higher levels.
 
     Example:
         Four samples of the guests of one host, by a network loaded with `chggen.score.load_score_model`:
@@ -69,13 +79,18 @@ def sample(
     else:
         loop.start()
     steps = walk.steps(schedule.n_levels)
-    for done, (level, target) in enumerate(steps, 1):
-        if target < level:
-            loop.jump(level, target)
-        else:
-            loop.predict(level, target, predictor)
-            loop.correct(target, corrector)
-        on_move(done, len(steps))
+    if settling is not None:
+        if any(target < level for level, target in steps):
+            raise ValueError("settling expects a walk straight down; got one that jumps back")
+        loop.descend(predictor, corrector, settling, on_move)
+    else:
+        for done, (level, target) in enumerate(steps, 1):
+            if target < level:
+                loop.jump(level, target)
+            else:
+                loop.predict(level, target, predictor)
+                loop.correct(loop.levels[target], corrector)
+            on_move(done, len(steps))
     held = torch.where(crystals.guest[:, None], loop.now.frac_coords, crystals.frac_coords)
     return replace(crystals, frac_coords=held)
 
@@ -100,7 +115,16 @@ class _Loop:
         self.memory: History | None = None
         self.generators = generators
         self.levels = schedule.sigmas(crystals.lattice)[:, crystals.crystal_index]
-        self.tau = torch.zeros(crystals.n_crystals, dtype=torch.float32, device=crystals.lattice.device)
+        freedom = symmetry.freedom(crystals) * crystals.guest
+        self.able = torch.zeros_like(crystals.lattice[:, 0, 0]).index_add(0, crystals.crystal_index, freedom) > _FREE
+        self.pending: Tensor | None = None
+        self.go_on(self.able)
+
+    def go_on(self, active: Bool[Tensor, "crystals"]) -> None:
+        """Ask the network about these crystals from now on, always in the same float32 cells; the others stay put."""
+        self.asked = active[self.host.crystal_index]
+        self.seen = _part(self.host, active).to(self.host.lattice.device, torch.float32)
+        self.tau = torch.zeros(self.seen.n_crystals, dtype=torch.float32, device=self.host.lattice.device)
 
     def start(self) -> None:
         """Put guests uniform in the cell or on their orbits, and the host at the top level."""
@@ -119,10 +143,43 @@ class _Loop:
         """Take one predictor step from one level number to another."""
         self.memory = predictor(self, self.levels[level], self.levels[target], self.memory)
 
-    def correct(self, level: int, corrector: Langevin) -> None:
-        """Take the corrector steps at a level number."""
-        sigma = self.levels[level]
-        if not bool((sigma > 0).any()):
+    def descend(
+        self, predictor: Predictor, corrector: Langevin, settling: Settling, on_move: Callable[[int, int], None]
+    ) -> None:
+        """Take every crystal down its levels, and past those that it has no need of once it is settled."""
+        n_levels, index = len(self.levels) - 1, self.host.crystal_index
+        first = (torch.cumsum(self.host.n_atoms, 0) - self.host.n_atoms).clamp(max=len(index) - 1)
+        low = (self.levels[:-1, first] > settling.level).sum(0).clamp(max=n_levels - 1)  # where the settled go on
+        at = torch.where(self.able, 0, n_levels)
+        expected: Tensor | None = None
+        calm = torch.zeros_like(at)
+        atoms = torch.arange(len(index), device=index.device)
+        while bool((active := at < n_levels).any()):
+            if int(active.sum()) < self.seen.n_crystals:
+                self.go_on(active)
+            sigma = torch.where(self.asked, self.levels[at[index].clamp(max=n_levels - 1), atoms], 1.0)
+            self.pending = self.score(sigma)
+            clean = self.now.moved((sigma**2)[:, None] * self.pending * self.now.guest[:, None])
+            calm = torch.where(self._moved(clean, expected) < settling.near, calm + 1, 0)
+            expected = clean.frac_coords
+            step = torch.where((calm >= settling.times) & (at < low), low, at + 1)
+            at = torch.where(active, step, at)
+            target = torch.where(self.asked, self.levels[at[index], atoms], 1.0)
+            self.memory = predictor(self, sigma, target, self.memory)
+            self.correct(target, corrector)
+            on_move(int(at.min()), n_levels)
+
+    def _moved(self, clean: Crystals, before: Tensor | None) -> Float[Tensor, "crystals"]:
+        """How far the guest of each crystal that moved farthest stands from where it stood before, Å."""
+        if before is None:
+            return torch.full_like(clean.lattice[:, 0, 0], torch.inf)
+        shift = clean.frac_coords - before
+        length = torch.linalg.norm(clean.to_cartesian(shift - shift.round()), dim=-1) * clean.guest
+        return torch.zeros_like(clean.lattice[:, 0, 0]).scatter_reduce(0, clean.crystal_index, length, "amax")
+
+    def correct(self, sigma: Float[Tensor, "atoms"], corrector: Langevin) -> None:
+        """Take the corrector steps at a level."""
+        if not corrector.n_steps or not bool((sigma > 0).any()):
             return  # no noise is left to correct in the clean crystal
         freedom = self.symmetry.freedom(self.now)
         for _ in range(corrector.n_steps):
@@ -142,9 +199,15 @@ class _Loop:
 
     def score(self, sigma: Float[Tensor, "atoms"]) -> Float[Tensor, "atoms 3"]:
         """The score (atoms, 3), 1/Å, at the levels that the anchor tells the network."""
-        seen = self.anchor.levels(self.now, sigma)
-        noise = Noise(sigma=seen.float(), tau=self.tau)
-        return self.model(self.now.to(self.now.lattice.device, torch.float32), noise).atoms.to(sigma.dtype)
+        if self.pending is not None:
+            score, self.pending = self.pending, None
+            return score
+        score = torch.zeros_like(self.now.frac_coords)
+        if len(self.tau):
+            told = self.anchor.levels(self.now, sigma)[self.asked].float()
+            seen = replace(self.seen, frac_coords=self.now.frac_coords[self.asked].float())
+            score[self.asked] = self.model(seen, Noise(sigma=told, tau=self.tau)).atoms.to(sigma.dtype)
+        return score
 
     def noise(self) -> Float[Tensor, "atoms 3"]:
         """Standard normal noise (atoms, 3), projected on what the symmetry allows."""
@@ -152,11 +215,27 @@ class _Loop:
 
     def move(self, step: Float[Tensor, "atoms 3"], sigma: Float[Tensor, "atoms"]) -> None:
         """Move the guests by the part of the step (Å) that keeps the symmetry, which the network's rounding breaks."""
-        allowed = self.symmetry.project(step) * self.now.guest[:, None]
+        free = (self.now.guest & self.asked)[:, None]
+        allowed = torch.where(free, self.symmetry.project(step), 0.0)
         self._hold(self.symmetry.rebuild(self.now.moved(allowed)), sigma)
 
     def _hold(self, crystals: Crystals, sigma: Float[Tensor, "atoms"]) -> None:
-        self.now = self.anchor.hold(crystals, self.host, sigma, self.noise)
+        held = self.anchor.hold(crystals, self.host, sigma, self.noise)
+        going = self.asked[:, None]  # crystals that are done stay as they are
+        self.now = replace(held, frac_coords=torch.where(going, held.frac_coords, crystals.frac_coords))
 
     def _normal(self) -> Float[Tensor, "atoms 3"]:
         return normal(self.host, self.generators)
+
+
+def _part(crystals: Crystals, which: Bool[Tensor, "crystals"]) -> Crystals:
+    """Some crystals of a batch, perhaps none."""
+    atoms = which[crystals.crystal_index]
+    number = torch.cumsum(which.long(), 0) - 1
+    return Crystals(
+        frac_coords=crystals.frac_coords[atoms],
+        lattice=crystals.lattice[which],
+        atomic_numbers=crystals.atomic_numbers[atoms],
+        crystal_index=number[crystals.crystal_index[atoms]],
+        guest=crystals.guest[atoms],
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, runtime_checkable
@@ -11,9 +12,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from chggen.crystals import Crystals
+from chggen.crystals import Crystals, collate
 from chggen.diffusion import Noise, ScoreModel
+from chggen.sampling.agreement import Distances, distances_of
 from chggen.sampling.random_numbers import generators_from, normal
+
+Sample = Callable[[Sequence[int], Sequence[int]], Crystals]
+"""Returns a batch of samples of the crystals of these numbers, each by its seed."""
 
 
 @runtime_checkable
@@ -90,11 +95,12 @@ class DenoisingError:
     ) -> Float[Tensor, "crystals"]:
         every = replace(crystals, guest=torch.ones_like(crystals.guest))
         index, like = crystals.crystal_index, crystals.frac_coords
+        seen = every.to(like.device, torch.float32)  # the same cells at every level, which the network may remember
         count = crystals.n_atoms.to(like)
         total = torch.zeros_like(count)
         for sigma in self.sigmas:
             z = normal(crystals, generators)
-            noised = every.moved(sigma * z).to(like.device, torch.float32)
+            noised = replace(seen, frac_coords=every.moved(sigma * z).frac_coords.float())
             level = Noise(
                 sigma=torch.full_like(noised.frac_coords[:, 0], sigma), tau=torch.zeros_like(count, dtype=torch.float32)
             )
@@ -109,36 +115,47 @@ class BestOf:
     """Sampling several times and keeping the best sample of each crystal.
 
     Attributes:
-        n: Number of samples, called tries.
-        judge: Marks the tries; the lowest mark wins.
+        n: Most samples of a crystal, called tries.
+        judge: Marks the tries; the lowest mark wins. Of tries that agree only the first is marked.
         final: Chooses among the tries in the order of their marks. None takes the lowest mark.
+        enough: So many tries are made at first. Where they all agree, no more are made and none is marked. None makes
+            all of them at once.
 
     Raises:
-        ValueError: If n is below 1.
+        ValueError: If n or `enough` is below 1.
     """
 
     n: int = 1
     judge: Criterion = DenoisingError()
     final: FinalSelector | None = None
+    enough: int | None = None
 
     def __post_init__(self) -> None:
         if self.n < 1:
             raise ValueError(f"best_of must be at least 1, got {self.n}")
+        if self.enough is not None and self.enough < 1:
+            raise ValueError(f"enough must be at least 1, got {self.enough}")
 
     @property
     def evaluations(self) -> int:
         """Evaluations of the network that judging one try takes; 0 where there is only one try."""
         return self.judge.evaluations if self.n > 1 else 0
 
-    def run(
-        self, sample: Callable[[Sequence[int], int], Crystals], score: ScoreModel, seeds: Sequence[int]
-    ) -> Crystals:
-        """Sample n times and return the best sample of each crystal.
+    @property
+    def rounds(self) -> list[range]:
+        """The tries that are made together, round by round."""
+        if self.enough is None or self.enough >= self.n:
+            return [range(self.n)]
+        return [range(self.enough), range(self.enough, self.n)]
+
+    def run(self, sample: Sample, score: ScoreModel, seeds: Sequence[int]) -> Crystals:
+        """Sample up to n times and return the best sample of each crystal.
 
         All tries of a crystal are judged with the same noise, so that marks differ by the samples alone.
 
         Args:
-            sample: `sample(seeds, try)` returns one sample of each crystal. Tries are numbered from 0.
+            sample: `sample(which, seeds)` returns one sample for each entry: of the crystal of that number, by that
+                seed.
             score: The network, for the judge.
             seeds: One for each crystal. The first try takes them as they are; others take seeds that follow from them.
 
@@ -146,26 +163,70 @@ class BestOf:
             The best samples. Of equal marks the first try wins.
         """
         if self.n == 1:
-            return sample(seeds, 0)
-        tries, marks = [], []
-        for k in range(self.n):
-            tries.append(sample(seeds if k == 0 else [_another(seed, k) for seed in seeds], k))
-            mark = self.judge(score, tries[k], generators_from([_another(seed, 0) for seed in seeds]))
-            marks.append(torch.where(mark.isnan(), torch.inf, mark))
-        mark, order = torch.stack(marks).sort(dim=0, stable=True)  # the first of equals
+            return sample(range(len(seeds)), seeds)
+        tries = [_Tries() for _ in seeds]
+        for numbers in self.rounds:
+            wanted = [(c, k) for k in numbers for c, mine in enumerate(tries) if k == 0 or not mine.settled]
+            if wanted:
+                made = sample(*zip(*((c, _another(seeds[c], k) if k else seeds[c]) for c, k in wanted), strict=True))
+                for (c, _), each, distances in zip(wanted, made.split(), distances_of(made), strict=True):
+                    tries[c].add(each, distances)
+        self._mark(tries, score, seeds)
+        orders = [sorted(range(len(mine.made)), key=mine.marks.__getitem__) for mine in tries]  # the first of equals
         if self.final is None:
-            return _picked(tries, order[0])
-        won = self.final([_picked(tries, which) for which in order], torch.isinf(mark))
-        return _picked(tries, order.gather(0, won[None])[0])
+            return collate([mine.made[order[0]] for mine, order in zip(tries, orders, strict=True)])
+        batches = [collate([m.made[order[k]] for m, order in zip(tries, orders, strict=True)]) for k in range(self.n)]
+        refused = [
+            [math.isinf(m.marks[order[k]]) for m, order in zip(tries, orders, strict=True)] for k in range(self.n)
+        ]
+        won = self.final(batches, torch.tensor(refused, device=batches[0].lattice.device)).tolist()
+        return collate([mine.made[order[k]] for mine, order, k in zip(tries, orders, won, strict=True)])
+
+    def _mark(self, tries: Sequence[_Tries], score: ScoreModel, seeds: Sequence[int]) -> None:
+        """Mark the tries of crystals with a choice, all in one batch."""
+        chosen = [(c, k) for c, mine in enumerate(tries) if not mine.settled for k in mine.distinct]
+        if not chosen:
+            return
+        generators = generators_from([_another(seeds[c], 0) for c, _ in chosen])
+        marks = self.judge(score, collate([tries[c].made[k] for c, k in chosen]), generators).tolist()
+        for (c, k), mark in zip(chosen, marks, strict=True):
+            for j, first in enumerate(tries[c].firsts):
+                if first == k:
+                    tries[c].marks[j] = math.inf if math.isnan(mark) else mark
 
 
-def _picked(tries: Sequence[Crystals], which: Int[Tensor, "crystals"]) -> Crystals:
-    """The chosen try of each crystal, with its own cell, from batches of the same atoms."""
-    index = tries[0].crystal_index
-    atoms, crystals = (torch.arange(len(over), device=over.device) for over in (index, which))
-    frac = torch.stack([made.frac_coords for made in tries])[which[index], atoms]
-    lattice = torch.stack([made.lattice for made in tries])[which, crystals]
-    return replace(tries[0], frac_coords=frac, lattice=lattice)
+class _Tries:
+    """The tries of one crystal.
+
+    Attributes:
+        made: The samples.
+        firsts: For each the number of the first that it agrees with.
+        marks: Their marks, 0 until they are marked.
+    """
+
+    def __init__(self) -> None:
+        self.made: list[Crystals] = []
+        self.firsts: list[int] = []
+        self.marks: list[float] = []
+        self._distances: list[Distances] = []
+
+    def add(self, made: Crystals, distances: Distances) -> None:
+        """Add a sample."""
+        own = len(self.made)
+        self.firsts.append(next((k for k in self.distinct if self._distances[k].agree(distances)), own))
+        self.made.append(made)
+        self.marks.append(0.0)
+        self._distances.append(distances)
+
+    @property
+    def distinct(self) -> list[int]:
+        """The first of each group of tries that agree."""
+        return list(dict.fromkeys(self.firsts))
+
+    @property
+    def settled(self) -> bool:
+        """Whether all tries agree."""
+        return len(self.distinct) == 1
 
 
 ONE: Final = BestOf()
