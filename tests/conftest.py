@@ -14,13 +14,16 @@ from typing import Any
 # One thread for the matrices of NumPy and SciPy, which are small here: more only wait for each other. Before they load.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
-from jaxtyping import install_import_hook
+# What the package imports is loaded before it: under the import hook, all of that would be compiled each time.
+import ase.build  # noqa: F401
+import e3nn.o3  # noqa: F401
+import numpy as np
+import pymatgen.core  # noqa: F401
+import pytest
+import torch
+from tests import shape_checks
 
-install_import_hook("chggen", "beartype.beartype")
-
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-import torch  # noqa: E402
+shape_checks.install("chggen")
 
 import chggen  # noqa: E402
 from chggen.crystals.batch import Crystals  # noqa: E402
@@ -45,6 +48,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "any_space_group" in metafunc.fixturenames:
         full = metafunc.config.getoption("full") or os.environ.get("CHGGEN_TEST_FULL", "") not in ("", "0")
         metafunc.parametrize("any_space_group", range(1, 231) if full else _SAMPLE)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    shape_checks.begin_anew()
 
 
 @pytest.fixture
@@ -72,6 +80,7 @@ def predict_alloy() -> Callable[..., list[Candidate]]:
         quick: dict[str, Any] = {
             "levels": 6,
             "n_resample": 1,
+            "best_of": 2,
             "potential": "ase:ase.calculators.emt:EMT",
             "workers": 1,
             "fmax": 0.2,

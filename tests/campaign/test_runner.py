@@ -75,7 +75,8 @@ def progress(stage, done, total, failures):
         time.sleep(600)
 
 chggen.predict("Cu3Au", guests=["Cu"], n=4, formula_units=[1], out=sys.argv[1], batch_size=2, levels=6, n_resample=1,
-               cells_from=["bravais"], potential="ase:ase.calculators.emt:EMT", workers=1, fmax=0.2, progress=progress)
+               best_of=2, cells_from=["bravais"], potential="ase:ase.calculators.emt:EMT", workers=1, fmax=0.2,
+               progress=progress)
 """
 
 
