@@ -124,7 +124,6 @@ def _named(group: str, trials: Iterator[Trial]) -> Iterator[tuple[str, Trial]]:
 def run_part(part: str, work: Path, inputs: Path, seed: int, short: bool, share: float) -> dict[str, Any]:
     """Run a part in this process and return its counts by group, with every trial that has a fault."""
     work.mkdir(parents=True, exist_ok=True)
-    processes.load(models=part not in ("fuzz", "hostile"))
     groups: dict[str, dict[str, Any]] = {}
     for group, trial in trials_of(part, work, inputs, seed, short, share):
         told = groups.setdefault(group, {"trials": 0, "faults": [], "outcomes": {}, "seconds": 0.0})
@@ -156,7 +155,12 @@ def main() -> int:
         parser.error(f"unknown part {unknown[0]}; expected some of {', '.join(PROMISES)}")
     work, inputs = given.work.resolve(), given.work.resolve() / "inputs"
     results: dict[str, Any] = {}
-    for part in given.parts or ([] if given.add else PROMISES):
+    parts = given.parts or ([] if given.add else list(PROMISES))
+    if parts:
+        processes.load(models=not {*parts} <= {"fuzz", "hostile"})  # once, for the children that run the parts
+        make_inputs(inputs, few=given.short)
+        hostile_folders.make_results(inputs)
+    for part in parts:
         began = time.monotonic()
         results[part] = _apart(part, work, inputs, given)
         trials = sum(group["trials"] for group in results[part].values())
@@ -212,7 +216,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def _apart(part: str, work: Path, inputs: Path, given: argparse.Namespace) -> dict[str, Any]:
-    """Run a part in a fresh child, so that what is loaded or replaced for one is not there for the next."""
+    """Run a part in a child of its own, so that what is replaced for one is not so for the next."""
     told = work / f"{part}.json"
     work.mkdir(parents=True, exist_ok=True)
     told.unlink(missing_ok=True)
@@ -221,8 +225,6 @@ def _apart(part: str, work: Path, inputs: Path, given: argparse.Namespace) -> di
     if not pid:
         code = 1
         try:
-            make_inputs(inputs)
-            hostile_folders.make_results(inputs)
             found = run_part(part, work / part, inputs, given.seed, given.short, given.share)
             told.write_text(json.dumps(found))
             code = 0

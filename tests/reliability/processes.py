@@ -5,6 +5,7 @@ A child is `chggen` itself, `chggen.cli.main`, in a session of its own, with its
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import pkgutil
@@ -53,6 +54,8 @@ def load(models: bool = False) -> None:
     load_score_model()
     if models:
         chggen.generate("NaCl", n=1, quality="fast", workers=1)
+    gc.collect()
+    gc.freeze()  # else each child walks through all that is loaded, and copies it by doing so
 
 
 def rehearse(inputs: Path, folder: Path) -> None:
