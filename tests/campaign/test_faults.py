@@ -115,14 +115,6 @@ def test_a_fault_at_any_stage_is_a_row_that_says_so(
         assert np.array_equal(c.raw.frac_coords, sound[name].raw.frac_coords)  # type: ignore[union-attr]
 
 
-_RUN = """
-import sys
-sys.path.insert(0, sys.argv[2])
-import chggen
-from test_faults import _QUICK
-
-chggen.generate("Cu", **{**_QUICK, "potential": "ase:ends_at_the_second:make", "out": sys.argv[1]})
-"""
 _CALCULATOR = """
 import os
 import numpy as np
@@ -139,19 +131,24 @@ def make():
 """
 
 
-def test_a_run_that_a_candidate_has_ended_goes_on_without_it(tmp_path: Path, sound: dict[str, Candidate]) -> None:
-    (tmp_path / "test_faults.py").write_text(Path(__file__).read_text())
+def test_a_run_that_a_candidate_has_ended_goes_on_without_it(
+    tmp_path: Path, sound: dict[str, Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "ends_at_the_second.py").write_text(_CALCULATOR)
     raw = sound[_BAD].raw
     assert raw is not None
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "VOLUME": repr(raw.volume)}
+    monkeypatch.setenv("VOLUME", repr(raw.volume))
+    monkeypatch.syspath_prepend(str(tmp_path))
     folder = tmp_path / "run"
-    command = [sys.executable, "-c", _RUN, str(folder), str(tmp_path)]
+    options = {"potential": "ase:ends_at_the_second:make", "out": str(folder)}
+    run = f"import chggen; chggen.generate('Cu', **{ {**_QUICK, **options}!r})"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", run]
     assert subprocess.run(command, env=environment, capture_output=True, timeout=300).returncode == 0
     assert not (folder / "summary.csv").exists()  # the calculator has ended the process before
     assert [c.id for c in read_candidates(folder)] == ["Cu-z4-0000"]  # what was finished is there
     assert _BAD in (folder / ".under-way").read_text()
-    subprocess.run(command, env=environment, capture_output=True, timeout=300, check=True)
+    _generated(**options)  # here, where the calculator would end the tests, were it not kept apart
     found = {c.id: c for c in read_candidates(folder)}
     assert (found[_BAD].status, found[_BAD].failed_at) == ("failed", "relax")
     assert found[_BAD].reason == "its process ended with exit code 0"
