@@ -16,7 +16,7 @@ from chggen.generation import Kind, SamplerOptions, by_energy, recipe_of
 from chggen.potential import Potential, load_potential, potentials
 from chggen.relaxation import RelaxOptions
 from chggen.sampling import Recipe, ShapeSampler
-from chggen.score import load_score_model
+from chggen.score import kept_score_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class Resources:
     def score(self) -> ScoreModel:
         """Return the score model, loaded when first asked for."""
         if "score" not in self.loaded:
-            self.loaded["score"] = load_score_model(self.sampler.model, self.device)
+            self.loaded["score"] = kept_score_model(self.sampler.model, self.device)
         return cast(ScoreModel, self.loaded["score"])
 
     def cell_drawer(self) -> ShapeSampler | None:

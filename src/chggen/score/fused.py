@@ -38,9 +38,12 @@ class FusedNequip:
         layers: list[Any] = list(model.layers)
         radial = [list(layer.convolution.radial) for layer in layers]
         self._species = model.species.weight
-        self._sigma = model.sigma
-        self._basis = model.basis
-        self._readout = model.readout
+        self._embed = model.sigma.forward
+        self._functions = model.basis.forward
+        readout: list[Any] = list(model.readout)
+        norm, inner, _, outer = readout
+        self._norm = (norm.weight, norm.bias)
+        self._inner, self._outer = _Affine(inner), _Affine(outer)
         self._direction = _transposed(model.direction)
         self._vector = model.vector
         self._harmonics = list(range(model.options.l_max + 1))
@@ -88,11 +91,11 @@ class FusedNequip:
         vector = graph.vector
         distance = torch.sqrt((vector * vector).sum(-1) + 1e-12)
         harmonics = o3.spherical_harmonics(self._harmonics, vector / (distance + 0.01)[:, None], False, "component")
-        radial = self._basis(distance)
+        radial = self._functions(distance)
         for weight in self._radial:
             radial = silu(torch.mm(radial, weight))
         radial = radial.view(len(vector), count, -1, 1)
-        level = self._sigma(sigma)
+        level = self._embed(sigma)
         levels = torch.addmm(self._level_bias, level, self._level).view(atoms, count, -1)
         features = [self._species.index_select(0, chunk.atomic_numbers) + level]
         for k, layer in enumerate(self._layers):
@@ -101,7 +104,18 @@ class FusedNequip:
             features = layer(features, levels[:, k], table, graph, at_least(noisy, LEAST) if last else None)
         vectors = features[self._vector]
         directed = torch.mm(vectors.view(-1, vectors.shape[-1]), self._direction).view(len(vectors), 3, -1)
-        return (directed * self._readout(features[0])[:, None, :]).sum(-1)
+        seen = torch.layer_norm(features[0], (features[0].shape[1],), *self._norm)
+        return (directed * self._outer(silu(self._inner(seen)))[:, None, :]).sum(-1)
+
+
+class _Affine:
+    """A linear layer with a bias, by the arranged weight."""
+
+    def __init__(self, linear: Any) -> None:
+        self._weight, self._bias = _transposed(linear), linear.bias.detach()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.addmm(self._bias, x, self._weight)
 
 
 @dataclass(frozen=True)
@@ -161,8 +175,7 @@ class _Layer:
         self._mix = [_transposed(linear) for linear in convolution.mix]
         self._sizes = [irrep.size for irrep in layer.hidden]
         self._channels = [irrep.channels for irrep in layer.hidden]
-        self._gate_in, self._gate_out = layer.gate[0], layer.gate[2]
-        self._weights = [_transposed(layer.gate[0]), _transposed(layer.gate[2])]
+        self._gate_in, self._gate_out = _Affine(layer.gate[0]), _Affine(layer.gate[2])
         self._lengths = layer.lengths
 
     def __call__(
@@ -188,8 +201,7 @@ class _Layer:
             arrived.append(torch.mm(joined.view(atoms * size, -1), mix).view(atoms, size, -1))
         lengths = [torch.sqrt((x * x).mean(1) + 1e-4) for x in arrived[1:]] if self._lengths else []
         known = torch.cat([scalars, arrived[0].view(atoms, -1), *lengths], dim=-1)
-        inner = silu(torch.addmm(self._gate_in.bias, known, self._weights[0]))
-        update = torch.addmm(self._gate_out.bias, inner, self._weights[1])
+        update = self._gate_out(silu(self._gate_in(known)))
         gates = torch.sigmoid(update[:, None, width:]).split(self._channels[1:], dim=-1)
         changed = [scalars + update[:, :width]]
         for k, (gate, x) in enumerate(zip(gates, arrived[1:], strict=True), 1):

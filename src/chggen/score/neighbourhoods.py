@@ -134,8 +134,7 @@ class Neighbourhoods:
     def __init__(self, cutoff: float, max_neighbours: int = 0) -> None:
         self._cutoff = cutoff
         self._most = max_neighbours
-        self._last: tuple[Tensor, Tensor, Tensor] | None = None
-        self._chunks: list[Chunk] = []
+        self._last: tuple[tuple[Tensor, ...], list[Chunk]] = ((), [])  # replaced as a whole: threads may share a model
 
     def chunks(self, crystals: Crystals) -> list[Chunk]:
         """Return the chunks of a batch.
@@ -146,10 +145,11 @@ class Neighbourhoods:
             crystals: The batch.
         """
         given = (crystals.lattice, crystals.atomic_numbers, crystals.crystal_index)
-        if self._last is None or any(a is not b for a, b in zip(given, self._last, strict=True)):
-            self._chunks = self._cut(crystals)
-            self._last = given
-        return self._chunks
+        last, chunks = self._last
+        if not last or any(a is not b for a, b in zip(given, last, strict=True)):
+            chunks = self._cut(crystals)
+            self._last = given, chunks
+        return chunks
 
     def _cut(self, crystals: Crystals) -> list[Chunk]:
         counts = crystals.n_atoms

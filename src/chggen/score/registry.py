@@ -53,6 +53,38 @@ def load_score_model(model: Path | str | None = None, device: str = "cpu") -> Sc
     return made.to(device) if hasattr(made, "to") else made
 
 
+_kept: dict[tuple[str, int, int, str], ScoreModel] = {}
+"""The checkpoint that this process has loaded last, by path, time of change, size and device: one entry at most."""
+
+
+def kept_score_model(model: Path | str | None = None, device: str = "cpu") -> ScoreModel:
+    """Return a score model that is only evaluated: the same object for the same checkpoint, loaded once a process.
+
+    Args:
+        model: As for `load_score_model`. What a factory makes is made anew.
+        device: Where it runs, `cpu` or `cuda`.
+
+    Returns:
+        The model, to be left as it is.
+
+    Raises:
+        InputError: As `load_score_model`.
+    """
+    if model is None:
+        key = ("", 0, 0, device)  # the shipped one
+    elif isinstance(model, (str, os.PathLike)) and os.path.isfile(model):
+        found = os.stat(model)
+        key = (os.path.abspath(model), found.st_mtime_ns, found.st_size, device)
+    else:
+        return load_score_model(model, device)
+    made = _kept.get(key)
+    if made is None:
+        made = load_score_model(model, device)
+        _kept.clear()
+        _kept[key] = made
+    return made
+
+
 def digest_of_model(model: str | None) -> str | None:
     """Return what stands for the content of a score model in the options of a run.
 
