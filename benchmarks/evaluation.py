@@ -6,9 +6,7 @@ Crystals are rattled supercells of perovskite SrTiO3. Beside our arrangement of 
 calculator, both on one thread; a point is the fastest of the repeats, the two taken in turn, in a process of its own.
 Memory is the largest resident set of that process less what it held before, MiB.
 
-The floor counts the operations of an evaluation of 16 crystals of 20 atoms: matrix products at the rate of a large
-product, every element-wise operation as one pass over its output at the rate of an addition or, for those that need
-one, of an exponential, both within the cache. Gathering, scattering and the neighbour search are not in it.
+The floor, see `floors`, is that of an evaluation of 16 crystals of 20 atoms.
 Prints Markdown tables.
 """
 
@@ -18,20 +16,14 @@ import argparse
 import contextlib
 import io
 import math
-import multiprocessing
-import time
 import warnings
-from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from floors import Count, Rates, apart, fastest, floor_lines, peak_memory, perovskite, profile_lines
 from pymatgen.core import Structure
-from speed import peak_memory, perovskite
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from chggen.crystals import edges_within, from_structures
 from chggen.execution import keep_memory
@@ -40,29 +32,12 @@ from chggen.potential.bond_graph import bond_graph
 
 SIZES = {10: (2, 1, 1), 20: (2, 2, 1), 40: (2, 2, 2), 80: (4, 2, 2), 160: (4, 4, 2), 320: (4, 4, 4), 500: (5, 5, 4)}
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
-_HARD = ("exp", "silu", "silu_backward", "sigmoid", "sin", "cos", "acos", "pow", "log")
-_PRODUCTS = ("mm", "addmm", "bmm", "baddbmm")
-_MOVING = (
-    "index_select", "index_add", "index_add_", "cat", "copy_", "_to_copy", "clone", "zeros", "zeros_like", "new_zeros",
-    "fill_", "zero_", "empty_like", "ones_like", "full_like", "index", "index_put_", "slice_backward",
-)  # fmt: skip
 
 
 def crystal(n_atoms: int, seed: int = 0) -> Structure:
     found = perovskite(SIZES[n_atoms])
     step = np.random.default_rng(seed).normal(scale=0.05, size=(len(found), 3))
     return Structure(found.lattice, found.species, found.frac_coords + found.lattice.get_fractional_coords(step))
-
-
-def fastest(works: list[Callable[[], Any]], repeats: int) -> list[float]:
-    """Least wall seconds of each of the works, taken in turn after one warm-up."""
-    best = [math.inf] * len(works)
-    for turn in range(repeats + 1):
-        for k, work in enumerate(works):
-            began = time.perf_counter()
-            work()
-            best[k] = min(best[k], time.perf_counter() - began) if turn else math.inf
-    return best
 
 
 def point(n_atoms: int, size: int, repeats: int, theirs: bool) -> tuple[float, float, float]:
@@ -90,39 +65,6 @@ def point(n_atoms: int, size: int, repeats: int, theirs: bool) -> tuple[float, f
     return best[0], best[1], memory
 
 
-class Count(TorchDispatchMode):
-    """Floating-point operations of matrix products, and elements of the passes, of everything run inside."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.flops = 0
-        self.elements: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        name = func._schema.name.removeprefix("aten::")
-        first = out[0] if isinstance(out, tuple | list) and out else out
-        if name in _PRODUCTS:
-            left = args[1] if name.startswith(("add", "bad")) else args[0]
-            self.flops += 2 * first.numel() * left.shape[-1]
-        elif isinstance(first, torch.Tensor) and first.is_floating_point() and not func.is_view:
-            kind = "moved" if name in _MOVING else "hard" if name in _HARD else "plain"
-            self.elements[kind] += first.numel()
-        return out
-
-
-def rates() -> tuple[float, float, float]:
-    """Operations a second of a large matrix product; elements a second of an addition and of an exponential."""
-    a = torch.randn(1024, 1024)
-    product = 2 * 1024**3 / fastest([lambda: torch.mm(a, a)], 10)[0]
-    x, out = torch.randn(16_384), torch.empty(16_384)
-
-    def times(work: Callable[[], Any]) -> float:
-        return 1000 * 16_384 / fastest([lambda: [work() for _ in range(1000)]], 5)[0]
-
-    return product, times(lambda: torch.add(x, x, out=out)), times(lambda: torch.exp(x, out=out))
-
-
 def floor() -> list[str]:
     """Lines of the floor and of where the time goes."""
     warnings.simplefilter("ignore")
@@ -138,32 +80,9 @@ def floor() -> list[str]:
     whole, searching = fastest([lambda: potential(crystals), search], 10)
     with Count() as count:
         potential(crystals)
-    product, plain, hard = rates()
-    parts = {
-        "matrix products": (f"{count.flops / 1e9:.2f} Gflop", f"{product / 1e9:.0f} Gflop/s", count.flops / product),
-        "element-wise, plain": (
-            f"{count.elements['plain'] / 1e6:.0f} M", f"{plain / 1e9:.2f} G/s", count.elements["plain"] / plain
-        ),
-        "element-wise, exponential and the like": (
-            f"{count.elements['hard'] / 1e6:.0f} M", f"{hard / 1e9:.2f} G/s", count.elements["hard"] / hard
-        ),
-    }  # fmt: skip
-    least = sum(seconds for *_, seconds in parts.values())
-    lines = ["| floor of 16 crystals of 20 atoms | count | rate | ms |", "|---|---|---|---|"]
-    lines += [f"| {what} | {n} | {rate} | {1000 * s:.1f} |" for what, (n, rate, s) in parts.items()]
-    lines += [
-        f"| the floor | | | {1000 * least:.1f} |",
-        f"| measured ({whole / least:.2f} times the floor) | | | {1000 * whole:.1f} |",
-        f"| of it the neighbour search and the graph | | | {1000 * searching:.1f} |",
-    ]
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-        for _ in range(5):
-            potential(crystals)
-    events = sorted(profile.key_averages(), key=lambda e: -e.self_cpu_time_total)
-    total = sum(e.self_cpu_time_total for e in events)
-    lines += ["", "| operation | share of the time, % | calls |", "|---|---|---|"]
-    lines += [f"| {e.key} | {100 * e.self_cpu_time_total / total:.1f} | {e.count // 5} |" for e in events[:12]]
-    return lines
+    lines = floor_lines("16 crystals of 20 atoms", count, Rates.measured(), whole)
+    lines.append(f"| of it the neighbour search and the graph | | | {1000 * searching:.1f} |")
+    return [*lines, "", *profile_lines(lambda: potential(crystals))]
 
 
 def main() -> None:
@@ -171,13 +90,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--figure", type=Path)
     args = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
-
-    def apart(work: Callable[..., Any], *arguments: Any) -> Any:
-        """In a fresh process, for the sake of its memory."""
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            return pool.submit(work, *arguments).result()
-
     print("| atoms | ms | ms / atom | chgnet's calculator, ms | ratio | memory, MiB |\n|---|---|---|---|---|---|")
     by_size = {}
     for n in SIZES:
