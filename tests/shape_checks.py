@@ -45,18 +45,24 @@ def _checked_at_first(thing: Any = None, *, typechecker: Any) -> Any:
         if thing.__init__ is not plain:  # a dataclass, whose fields are checked
             thing.__init__ = _either(plain, thing.__init__)
         return thing
+    if isinstance(thing, FunctionType) and "<locals>" in thing.__qualname__:
+        return _either(thing, None, typechecker)  # made anew at each call of what it stands in
     checked = _jaxtyped(thing, typechecker=typechecker)
     return _either(thing, checked) if isinstance(checked, FunctionType) else checked
 
 
-def _either(plain: Callable[..., Any], checked: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that is checked for its first calls."""
+def _either(plain: Any, checked: Any, typechecker: Any = None) -> Callable[..., Any]:
+    """Return a function that is checked for its first calls; what is not given of it is made when it is needed."""
+    key = getattr(plain, "__code__", plain)
 
-    @functools.wraps(checked)
+    @functools.wraps(plain)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if _calls[plain] >= CALLS:
+        nonlocal checked
+        if _calls[key] >= CALLS:
             return plain(*args, **kwargs)
-        _calls[plain] += 1
+        _calls[key] += 1
+        if checked is None:
+            checked = _jaxtyped(plain, typechecker=typechecker)
         return checked(*args, **kwargs)
 
     return call
