@@ -219,7 +219,7 @@ def broken_cifs(draw: st.DrawFn) -> str:
     return "\n".join(lines)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(st.one_of(broken_cifs(), st.text(max_size=80), st.binary(max_size=60)))
 def test_any_cif_is_read_or_refused(content: str | bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
