@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--atoms", type=int, nargs="+", choices=tuple(SIZES), default=list(SIZES))
-    parser.add_argument("--seconds", type=float, default=1.0, help="spent on the repeats of one evaluation")
+    parser.add_argument("--seconds", type=float, default=0.5, help="spent on the repeats of one evaluation")
     parser.add_argument("--model", type=Path)
     args = parser.parse_args()
     parts = args.parts if args.device == "cpu" else ["samples"]
