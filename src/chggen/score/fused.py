@@ -128,7 +128,7 @@ class _Source:
     size: int
     channels: int
     send: Tensor  # [channels channels]
-    first: Tensor  # weights of the first path of each harmonic, [radial components 1 channels]
+    first: Tensor  # weights of the first path of each harmonic, [radial harmonics size channels]
     others: Sequence[tuple[slice, Tensor]]  # components of the harmonic of a further path, and its weights
     coefficients: Tensor | None  # [1 rows columns], from weighted products to output components; None for scalars
 
@@ -215,7 +215,8 @@ def _source(product: Any, send: Any, n_harmonics: int) -> _Source:
     like = weights
     coefficients = product.coefficients.view(len(product.coefficients), n_harmonics, -1)  # float64
     rows, size = len(coefficients), coefficients.shape[2]
-    first = weights.new_zeros(weights.shape[0], n_harmonics, 1, weights.shape[2])
+    # Repeated for each component, so that products with them run over long rows of numbers.
+    first = weights.new_zeros(weights.shape[0], n_harmonics, size, weights.shape[2])
     columns = [torch.zeros_like(coefficients)]
     others: list[tuple[slice, Tensor]] = []
     taken: set[int] = set()
@@ -227,10 +228,10 @@ def _source(product: Any, send: Any, n_harmonics: int) -> _Source:
         harmonic = slice(l * l, (l + 1) ** 2)
         if l not in taken:
             taken.add(l)
-            first[:, harmonic, 0] = weights[:, path, None]
+            first[:, harmonic] = weights[:, path, None, None]
             columns[0][block, harmonic] = coefficients[block, harmonic]
             continue
-        others.append((harmonic, weights[:, path, None, None].contiguous()))
+        others.append((harmonic, weights[:, path, None, None].expand(-1, 2 * l + 1, size, -1).contiguous()))
         further = coefficients.new_zeros(rows, 2 * l + 1, size)
         further[block] = coefficients[block, harmonic]
         columns.append(further)
