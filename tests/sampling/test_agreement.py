@@ -56,5 +56,9 @@ def test_the_same_places_in_another_cell_and_lost_guests_do_not_agree() -> None:
     assert not _agree(one, replace(one, lattice=1.001 * one.lattice))
     far = replace(one, lattice=torch.from_numpy(40 * np.eye(3))[None])
     assert not _agree(far, far)  # nothing within reach tells where that guest is
-    lost = replace(one, frac_coords=torch.full_like(one.frac_coords, torch.nan))
-    assert not _agree(lost, lost)
+    for many in (1, 5):  # large cells are searched in another way
+        structure = _HOST * (many, many, many)
+        crystals = from_structures([structure])
+        for wrong in (torch.nan, torch.inf):
+            lost = replace(crystals, frac_coords=torch.full_like(crystals.frac_coords, wrong))
+            assert not _agree(lost, lost)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -60,6 +60,8 @@ def distances_of(crystals: Crystals) -> list[Distances]:
         One for each crystal.
     """
     crystals = crystals.to("cpu", torch.float64)
+    nowhere = ~torch.isfinite(crystals.frac_coords).all(dim=-1)
+    crystals = replace(crystals, frac_coords=torch.where(nowhere[:, None], 0.0, crystals.frac_coords))
     edges = edges_within(crystals, _REACH)
     mine = crystals.guest[edges.receiver]
     receiver, sender = edges.receiver[mine], edges.sender[mine]
@@ -73,7 +75,7 @@ def distances_of(crystals: Crystals) -> list[Distances]:
     found: list[dict[int, np.ndarray]] = [{} for _ in range(crystals.n_crystals)]
     for each, part in zip(kinds.tolist(), parts, strict=True):
         found[each // _KINDS**2][each % _KINDS**2] = part
-    lonely = crystals.guest & (torch.bincount(receiver, minlength=len(numbers)) == 0)
+    lonely = crystals.guest & (torch.bincount(receiver, minlength=len(numbers)) == 0) | nowhere
     for c in torch.unique(index[lonely]).tolist():
-        found[c][_FAR] = np.array([np.nan])  # a guest far from everything, of whose place nothing is known
+        found[c][_FAR] = np.array([np.nan])  # an atom far from everything or nowhere, of whose place nothing is known
     return [Distances(cell, pairs) for cell, pairs in zip(crystals.lattice.numpy(), found, strict=True)]
