@@ -17,6 +17,7 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 # What the package imports is loaded before it: under the import hook, all of that would be compiled each time.
 import ase.build  # noqa: F401
 import e3nn.o3  # noqa: F401
+import hypothesis
 import numpy as np
 import pymatgen.core  # noqa: F401
 import pytest
@@ -30,6 +31,10 @@ from chggen.crystals.batch import Crystals  # noqa: E402
 from chggen.results.candidate import Candidate  # noqa: E402
 
 torch.set_num_threads(1)
+
+# A busy machine takes longer for an example; that says nothing of the code.
+hypothesis.settings.register_profile("chggen", deadline=None)
+hypothesis.settings.load_profile("chggen")
 
 # One or more of each of the 32 crystal classes and of each centring (P, C, A, I, F, R); groups of two origins (48, 68,
 # 70, 85, 88, 141, 201, 227); rhombohedral ones (146, 148, 155, 161, 166); monoclinic ones with a glide plane that other
