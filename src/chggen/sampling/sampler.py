@@ -215,14 +215,15 @@ class _Loop:
 
     def move(self, step: Float[Tensor, "atoms 3"], sigma: Float[Tensor, "atoms"]) -> None:
         """Move the guests by the part of the step (Å) that keeps the symmetry, which the network's rounding breaks."""
-        free = (self.now.guest & self.asked)[:, None]
-        allowed = torch.where(free, self.symmetry.project(step), 0.0)
-        self._hold(self.symmetry.rebuild(self.now.moved(allowed)), sigma)
+        going = self.asked[:, None]
+        allowed = torch.where(going & self.now.guest[:, None], self.symmetry.project(step), 0.0)
+        moved = self.symmetry.rebuild(self.now.moved(allowed))
+        # Crystals that are done stay as they are to the last bit, which rebuilding orbits would change.
+        self._hold(replace(moved, frac_coords=torch.where(going, moved.frac_coords, self.now.frac_coords)), sigma)
 
     def _hold(self, crystals: Crystals, sigma: Float[Tensor, "atoms"]) -> None:
         held = self.anchor.hold(crystals, self.host, sigma, self.noise)
-        going = self.asked[:, None]  # crystals that are done stay as they are
-        self.now = replace(held, frac_coords=torch.where(going, held.frac_coords, crystals.frac_coords))
+        self.now = replace(held, frac_coords=torch.where(self.asked[:, None], held.frac_coords, crystals.frac_coords))
 
     def _normal(self) -> Float[Tensor, "atoms 3"]:
         return normal(self.host, self.generators)
