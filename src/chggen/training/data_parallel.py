@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -106,6 +108,9 @@ def _start(
     follow(Team(rank, size), f"cuda:{rank}" if device == "cuda" else device, *args)
     dist.barrier()
     dist.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # threads of the backend now and then abort a process that leaves in the ordinary way
 
 
 def _join(meeting: str, rank: int, size: int, device: str) -> None:
