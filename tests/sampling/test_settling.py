@@ -113,3 +113,26 @@ def test_guests_that_sites_hold_in_place_need_no_network() -> None:
                       generators=generators_from([0]))  # fmt: skip
         assert model.asked == []
         assert made.frac_coords[1].tolist() == [0.25] * 3
+
+
+def test_guests_held_in_place_keep_their_bits_beside_others_that_move() -> None:
+    class Rebuilt:
+        """The first crystal's guest is held; what is rebuilt differs in its last digits."""
+
+        def start(self, frac: torch.Tensor) -> torch.Tensor:
+            return torch.full_like(frac, 0.3)
+
+        def project(self, displacement: torch.Tensor) -> torch.Tensor:
+            return displacement
+
+        def rebuild(self, crystals: Crystals) -> Crystals:
+            return replace(crystals, frac_coords=crystals.frac_coords + 1e-12)
+
+        def freedom(self, crystals: Crystals) -> torch.Tensor:
+            return torch.tensor([0.0, 0.0, 3.0, 3.0], dtype=torch.float64)
+
+    for settling in (None, Settling()):
+        made = sample(OneSite(), collate([_crystal(3), _crystal(3)]), LEVELS, predictor=Refresh(), symmetry=Rebuilt(),
+                      settling=settling, generators=generators_from([0, 1]))  # fmt: skip
+        assert made.frac_coords[1].tolist() == [0.3] * 3
+        assert made.frac_coords[3].tolist() == pytest.approx([0.5] * 3, abs=1e-6)
