@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from chggen.crystals.lattice import inverse_spacings
+from chggen.crystals.lattice import images_within
 
 
 class AllPairs:
@@ -25,7 +25,7 @@ class AllPairs:
     def __init__(self, lattice: Float[Tensor, "crystals 3 3"], n_atoms: int, cutoff: float) -> None:
         self._n = n_atoms
         self._lattice = lattice.double()
-        reach = torch.ceil(cutoff * inverse_spacings(self._lattice) - 1e-9).long().clamp(min=1).amax(dim=0).tolist()
+        reach = images_within(self._lattice, cutoff).amax(dim=0).tolist()
         axes = [torch.arange(-r, r + 1, device=lattice.device, dtype=torch.float64) for r in reach]
         shift = torch.cartesian_prod(*axes) @ self._lattice
         self._images = shift.shape[1]

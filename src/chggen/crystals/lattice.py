@@ -9,7 +9,7 @@ import itertools
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -53,6 +53,19 @@ def inverse_spacings(lattice: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*ba
     """
     lengths: Tensor = torch.linalg.norm(torch.linalg.inv(lattice), dim=-2)
     return lengths
+
+
+def images_within(lattice: Float[Tensor, "*batch 3 3"], cutoff: float) -> Int[Tensor, "*batch 3"]:
+    """Return how many images to either side along each lattice vector may hold neighbours of an atom in the cell.
+
+    Args:
+        lattice: Lattices of shape (..., 3, 3), in Å.
+        cutoff: Largest distance, in Å.
+
+    Returns:
+        Numbers of images of shape (..., 3), at least 1.
+    """
+    return torch.ceil(cutoff * inverse_spacings(lattice) - 1e-9).long().clamp(min=1)
 
 
 def rms_displacement(shift: Float[Tensor, "atoms 3"], lattice: Float[Tensor, "3 3"]) -> float:

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from chggen.crystals.batch import Crystals
-from chggen.crystals.lattice import inverse_spacings
+from chggen.crystals.lattice import images_within
 
 _VESIN_FROM_ATOMS: Final = 100  # from here cell lists are faster than the dense search, measured on one CPU core
 _DENSE_ELEMENTS: Final = {"cpu": 300_000, "cuda": 60_000_000}  # pair-image products held at once
@@ -66,7 +66,7 @@ def edges_within(crystals: Crystals, cutoff: float) -> Edges:
     cell = torch.floor(crystals.frac_coords.double())  # the search needs wrapped coordinates, the caller may not
     frac = crystals.frac_coords.double() - cell
     lattice = crystals.lattice.double()
-    reach = torch.ceil(cutoff * inverse_spacings(lattice) - 1e-9).long().clamp(min=1)
+    reach = images_within(lattice, cutoff)
     cost = counts**2 * (2 * reach + 1).prod(dim=-1)
     vesin = crystals.frac_coords.device.type == "cpu" and importlib.util.find_spec("vesin") is not None
     found: list[tuple[Tensor, Tensor, Tensor]] = []

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from e3nn import o3
 from jaxtyping import Float
 from torch import Tensor
 
 from chggen.crystals import Crystals
-from chggen.score.layers import silu
-from chggen.score.neighbourhoods import LEAST, Chunk, Graph, Neighbourhoods, at_least
+from chggen.score.layers import LEAST_ROWS, silu
+from chggen.score.neighbourhoods import Chunk, Graph, Neighbourhoods, at_least
+from chggen.score.tensor_product import harmonics_of, length_of
 
 if TYPE_CHECKING:
     from chggen.score.nequip import NequipScore
@@ -46,14 +46,14 @@ class FusedNequip:
         self._inner, self._outer = _Affine(inner), _Affine(outer)
         self._direction = _transposed(model.direction)
         self._vector = model.vector
-        self._harmonics = list(range(model.options.l_max + 1))
+        self._l_max = model.options.l_max
         first = [step[0] for step in radial]
         self._radial = [torch.cat([_transposed(step[0]) for step in first], dim=1).contiguous()]
         for further in zip(*(steps[1:] for steps in radial), strict=True):
             self._radial.append(torch.block_diag(*(_transposed(step[0]) for step in further)))
         self._level = torch.cat([_transposed(layer.level) for layer in layers], dim=1).contiguous()
         self._level_bias = torch.cat([layer.level.bias for layer in layers])
-        self._layers = [_Layer(layer, len(self._harmonics) ** 2) for layer in layers]
+        self._layers = [_Layer(layer, (self._l_max + 1) ** 2) for layer in layers]
         self._neighbourhoods = Neighbourhoods(model.options.cutoff, model.options.max_neighbours)
 
     def fits(self, like: Tensor) -> bool:
@@ -89,8 +89,7 @@ class FusedNequip:
         if missing := atoms - len(sigma):  # dummy atoms
             sigma = torch.cat([sigma, sigma.new_zeros(missing)])
         vector = graph.vector
-        distance = torch.sqrt((vector * vector).sum(-1) + 1e-12)
-        harmonics = o3.spherical_harmonics(self._harmonics, vector / (distance + 0.01)[:, None], False, "component")
+        distance, harmonics = harmonics_of(vector, self._l_max)
         radial = self._functions(distance)
         for weight in self._radial:
             radial = silu(torch.mm(radial, weight))
@@ -101,7 +100,7 @@ class FusedNequip:
         for k, layer in enumerate(self._layers):
             table = graph.table((radial[:, k] * harmonics[:, None, :]).view(len(vector), -1), atoms)
             last = k == count - 1 and len(noisy) < atoms
-            features = layer(features, levels[:, k], table, graph, at_least(noisy, LEAST) if last else None)
+            features = layer(features, levels[:, k], table, graph, at_least(noisy, LEAST_ROWS) if last else None)
         vectors = features[self._vector]
         directed = torch.mm(vectors.view(-1, vectors.shape[-1]), self._direction).view(len(vectors), 3, -1)
         seen = torch.layer_norm(features[0], (features[0].shape[1],), *self._norm)
@@ -199,7 +198,7 @@ class _Layer:
                 continue
             joined = torch.cat([rows[i][:, a:b] for i, a, b in parts], dim=-1)
             arrived.append(torch.mm(joined.view(atoms * size, -1), mix).view(atoms, size, -1))
-        lengths = [torch.sqrt((x * x).mean(1) + 1e-4) for x in arrived[1:]] if self._lengths else []
+        lengths = [length_of(x) for x in arrived[1:]] if self._lengths else []
         known = torch.cat([scalars, arrived[0].view(atoms, -1), *lengths], dim=-1)
         update = self._gate_out(silu(self._gate_in(known)))
         gates = torch.sigmoid(update[:, None, width:]).split(self._channels[1:], dim=-1)

@@ -19,7 +19,8 @@ MAX_LAYERS: Final = 32
 MIN_CUTOFF: Final = 0.5  # Å, shorter than any bond
 MAX_CUTOFF: Final = 20.0  # Å; an atom then has thousands of neighbours
 _LANES: Final = 32  # float32 numbers that vector code takes at once, twice the width of the widest units
-_PADDING: Final = 16  # atoms; from there on the last digits of a matrix product do not depend on the number of rows
+LEAST_ROWS: Final = 16
+"""From there on the last digits of a matrix product do not depend on the number of rows."""
 
 
 def padded(crystals: Crystals, noise: Noise) -> tuple[Crystals, Noise]:
@@ -36,20 +37,20 @@ def padded(crystals: Crystals, noise: Noise) -> tuple[Crystals, Noise]:
         The batch and its noise levels. A batch of 16 atoms or more is returned as it is. A smaller one gets one more
         crystal, at the end, whose atoms are hydrogen in a chain.
     """
-    if len(crystals.atomic_numbers) >= _PADDING:
+    if len(crystals.atomic_numbers) >= LEAST_ROWS:
         return crystals, noise
     like, spacing = crystals.lattice, 1.5  # Å
-    frac = like.new_full((_PADDING, 3), 0.5)
-    frac[:, 0] = torch.arange(_PADDING, device=like.device) / (2 * _PADDING)
-    numbers = crystals.atomic_numbers.new_ones(_PADDING)
+    frac = like.new_full((LEAST_ROWS, 3), 0.5)
+    frac[:, 0] = torch.arange(LEAST_ROWS, device=like.device) / (2 * LEAST_ROWS)
+    numbers = crystals.atomic_numbers.new_ones(LEAST_ROWS)
     chain = Crystals(
         frac_coords=frac,
-        lattice=2 * _PADDING * spacing * torch.eye(3, device=like.device, dtype=like.dtype)[None],
+        lattice=2 * LEAST_ROWS * spacing * torch.eye(3, device=like.device, dtype=like.dtype)[None],
         atomic_numbers=numbers,
         crystal_index=torch.zeros_like(numbers),
         guest=torch.ones_like(numbers, dtype=torch.bool),
     )
-    sigma = torch.cat([noise.sigma, noise.sigma.new_ones(_PADDING)])
+    sigma = torch.cat([noise.sigma, noise.sigma.new_ones(LEAST_ROWS)])
     return collate([crystals, chain]), Noise(sigma=sigma, tau=torch.cat([noise.tau, noise.tau.new_zeros(1)]))
 
 

@@ -15,11 +15,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from chggen.crystals import AllPairs, Crystals, Edges, edges_within, pairs_of
+from chggen.score.layers import LEAST_ROWS
 
 _CHUNK: Final = 64  # atoms of small crystals that are evaluated together, so that they stay in the processor's cache
 _ALL_SEE_ALL: Final = 64  # atoms up to which every atom has a slot for every other; in larger crystals most stay empty
-LEAST: Final = 16
-"""Rows from which on the last digits of a matrix product do not depend on the number of rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,7 @@ class Chunk(ABC):
     def __init__(self, crystals: Crystals, atoms: Int[Tensor, "atoms"]) -> None:
         self.atoms = atoms
         numbers = crystals.atomic_numbers[atoms]
-        self.atomic_numbers = torch.cat([numbers, numbers.new_ones(max(LEAST - len(numbers), 0))])
+        self.atomic_numbers = torch.cat([numbers, numbers.new_ones(max(LEAST_ROWS - len(numbers), 0))])
 
     @abstractmethod
     def graph(self, frac: Float[Tensor, "atoms 3"]) -> Graph:
@@ -77,12 +76,10 @@ class Chunk(ABC):
     def _graph(self, vector: Tensor, row: Tensor, sender: Tensor, slots: int) -> Graph:
         """Return the graph with edges that lead nowhere where there are few, and with the rows of the dummy atoms."""
         rows = len(self.atomic_numbers) * slots
-        if len(vector) < LEAST:
-            vector = torch.cat([vector, vector.new_ones(LEAST, 3)])
-            row = torch.cat([row, row.new_full((LEAST,), rows)])  # the row after the last, which nobody reads
-        if len(sender) < rows:
-            sender = torch.cat([sender, sender.new_zeros(rows - len(sender))])
-        return Graph(vector=vector, row=row, sender=sender, slots=slots)
+        if len(vector) < LEAST_ROWS:
+            vector = torch.cat([vector, vector.new_ones(LEAST_ROWS, 3)])
+            row = torch.cat([row, row.new_full((LEAST_ROWS,), rows)])  # the row after the last, which nobody reads
+        return Graph(vector=vector, row=row, sender=at_least(sender, rows), slots=slots)
 
 
 class _Alike(Chunk):

@@ -34,7 +34,7 @@ from chggen.score.layers import (
     score_from_noise,
 )
 from chggen.score.neighbourhoods import neighbours
-from chggen.score.tensor_product import Convolution, Irrep
+from chggen.score.tensor_product import Convolution, Irrep, harmonics_of, length_of
 
 _MAX_L: Final = 6  # from there on a network takes minutes to build
 _MAX_RADIAL_LAYERS: Final = 8
@@ -158,11 +158,7 @@ class NequipScore(nn.Module):
 
     def _noise(self, atomic_numbers: Tensor, sigma: Tensor, vector: Tensor, pairs: Pairs) -> Tensor:
         """Return the predicted displacements in units of σ, Cartesian, of shape (atoms, 3)."""
-        distance = torch.sqrt((vector**2).sum(-1) + 1e-12)
-        # Not quite unit vectors: harmonics fall to 0 with the distance, so that nothing is singular at an overlap.
-        harmonics = o3.spherical_harmonics(
-            list(range(self.options.l_max + 1)), vector / (distance + 0.01)[:, None], False, "component"
-        )
+        distance, harmonics = harmonics_of(vector, self.options.l_max)
         basis = self.basis(distance)
         level = self.sigma(sigma)
         features = [(self.species(atomic_numbers) + level)[:, None, :]]
@@ -207,17 +203,12 @@ class _Layer(nn.Module):
         seen = (self.norm(features[0]) + self.level(level)[:, None, :], *features[1:])
         sent = [linear(x) for linear, x in zip(self.send, seen, strict=True)]
         arrived = self.convolution(sent, basis, harmonics, pairs)
-        lengths = [_length(x) for x in arrived[1:]] if self.lengths else []
+        lengths = [length_of(x)[:, None] for x in arrived[1:]] if self.lengths else []
         scalars = torch.cat([features[0], arrived[0], *lengths], dim=-1)
         update, *gates = self.gate(scalars).split([i.channels for i in self.hidden], dim=-1)
         gated = [update, *(torch.sigmoid(g) * x for g, x in zip(gates, arrived[1:], strict=True))]
         known = len(features)  # the first layer starts from scalars alone
         return [x + features[k] if k < known else x for k, x in enumerate(gated)]
-
-
-def _length(x: Float[Tensor, "atoms components channels"]) -> Float[Tensor, "atoms 1 channels"]:
-    """Root mean square over the components of each tensor, made smooth at 0."""
-    return torch.sqrt((x * x).mean(dim=1, keepdim=True) + 1e-4)
 
 
 def _hidden_irreps(options: NequipOptions) -> list[Irrep]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 from e3nn import o3
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from chggen.crystals import Pairs
@@ -39,6 +40,35 @@ class Irrep:
     def size(self) -> int:
         """Components of one copy, 2l + 1."""
         return 2 * self.l + 1
+
+
+def harmonics_of(
+    vector: Float[Tensor, "edges 3"], l_max: int
+) -> tuple[Float[Tensor, "edges"], Float[Tensor, "edges components"]]:
+    """Return the lengths of edges and their spherical harmonics.
+
+    The harmonics are not those of unit vectors: they fall to 0 with the distance, so that nothing is singular at an
+    overlap.
+
+    Args:
+        vector: Vectors of the edges in Å, of shape (edges, 3).
+        l_max: Largest angular momentum.
+
+    Returns:
+        Lengths in Å, of shape (edges,), and components of all l, of shape (edges, (l_max + 1)²).
+    """
+    distance = torch.sqrt((vector * vector).sum(-1) + 1e-12)
+    near_unit = vector / (distance + 0.01)[:, None]
+    return distance, o3.spherical_harmonics(list(range(l_max + 1)), near_unit, False, "component")
+
+
+def length_of(x: Float[Tensor, "atoms components channels"]) -> Float[Tensor, "atoms channels"]:
+    """Return the root mean square over the components of each tensor, made smooth at 0.
+
+    Args:
+        x: Features of one irrep, of shape (atoms, components, channels).
+    """
+    return torch.sqrt((x * x).mean(dim=1) + 1e-4)
 
 
 class Convolution(nn.Module):
