@@ -14,7 +14,7 @@ from chggen.potential.protocol import Potential
 from chggen.potential.registry import load_potential
 from chggen.relaxation.relaxer import relax
 from chggen.relaxation.result import Relaxed
-from chggen.relaxation.symmetry_constraint import SymmetryConstraint
+from chggen.symmetry.constraint import SymmetryConstraint
 from chggen.symmetry.detection import space_group
 
 EMT = "ase:ase.calculators.emt:EMT"

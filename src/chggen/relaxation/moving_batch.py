@@ -20,7 +20,7 @@ from chggen.errors import counted
 from chggen.potential import EnergyForcesStress, Potential
 from chggen.relaxation.optimizers import Optimizer
 from chggen.relaxation.result import NO_ENERGY, Frame, Goal, Relaxed, displacement, failed
-from chggen.relaxation.symmetry_constraint import SymmetryConstraint
+from chggen.symmetry import SymmetryConstraint
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure

@@ -19,7 +19,7 @@ from chggen.potential import DEFAULT, GPA, Potential, load_potential
 from chggen.relaxation.moving_batch import Descent, MovingBatch
 from chggen.relaxation.optimizers import OPTIMIZERS
 from chggen.relaxation.result import Goal, Relaxed, failed
-from chggen.relaxation.symmetry_constraint import SymmetryConstraint
+from chggen.symmetry import SymmetryConstraint
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure

@@ -1,3 +1,4 @@
+from .constraint import SymmetryConstraint
 from .conventional_cell import Conventional, conventional
 from .detection import above_trivial, group_of, operations, permutations, space_group, standard_setting, symbol_of
 from .fingerprint import FINGERPRINT_SYMPREC, structure_fingerprint
@@ -18,6 +19,7 @@ __all__ = [
     "Orbits",
     "Refined",
     "Setting",
+    "SymmetryConstraint",
     "WyckoffPosition",
     "above_trivial",
     "conventional",

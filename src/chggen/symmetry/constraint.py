@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from chggen.symmetry import operations, permutations
+from chggen.symmetry.detection import operations, permutations
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
