@@ -10,6 +10,7 @@ import numpy as np
 
 from chggen.campaign.resources import Resources
 from chggen.execution import at_stage
+from chggen.generation import KEPT
 from chggen.io import held_atoms
 from chggen.relaxation import Relaxed, displacement, relax
 from chggen.results import Candidate, failed
@@ -118,7 +119,7 @@ def with_symmetry(candidate: Candidate, resources: Resources) -> Candidate:
         for refined in ladder:
             refined.structure.lattice = structure.lattice
     symmetrised = [refined.structure for refined in ladder]
-    ends = relax(symmetrised, potential=resources.potential(), fix_cell=True, max_steps=0, device=resources.device)
+    ends = single_points(symmetrised, resources)
     cheap = [(r, e) for r, e in zip(ladder, ends, strict=True) if e.energy_or_inf < energy + SYMMETRY_COST]
     if cheap:
         refined, end = max(cheap, key=lambda pair: (len(operations(pair[0].structure, 0.01)[0]), -pair[0].symprec))
@@ -150,6 +151,26 @@ def holds_cell(resources: Resources) -> bool:
         resources: How the run relaxes.
     """
     return resources.relax is not None and resources.relax.fix_cell
+
+
+def single_points(structures: Sequence[Structure], resources: Resources) -> list[Relaxed]:
+    """Evaluate structures as they are, by way of their symmetry where they have any.
+
+    Args:
+        structures: The structures.
+        resources: The potential and its device.
+
+    Returns:
+        Relaxations of no steps.
+    """
+    return relax(
+        structures,
+        potential=resources.potential(),
+        fix_cell=True,
+        fix_symmetry=KEPT,
+        max_steps=0,
+        device=resources.device,
+    )
 
 
 def relaxed_as_asked(

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
-from chggen.campaign.evaluation import moved_on, relaxed_as_asked
+from chggen.campaign.evaluation import moved_on, relaxed_as_asked, single_points
 from chggen.campaign.resources import Resources
 from chggen.generation import KEPT
-from chggen.relaxation import Relaxed, relax
+from chggen.relaxation import Relaxed
 from chggen.results import Candidate
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def in_lower_basins(candidates: Sequence[Candidate], resources: Resources) -> li
         return list(candidates)
     relaxed = [k for k, c in enumerate(candidates) if c.status == "ok" and c.energy_per_atom is not None]
     probes = [_scaled(candidates[k], 1 + change) for k in relaxed for change in _PROBES]
-    ends = relax(probes, potential=resources.potential(), fix_cell=True, max_steps=0, device=resources.device)
+    ends = single_points(probes, resources)
     starts = [
         (k, probes[4 * i + side])
         for i, k in enumerate(relaxed)

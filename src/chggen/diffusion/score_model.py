@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from chggen.crystals import Crystals
@@ -58,6 +58,20 @@ class Score:
     strain: Float[Tensor, "crystals 3 3"] | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class AtomOrbits:
+    """Which atoms of a batch are images of each other.
+
+    Attributes:
+        representative: Index of the atom that stands for each atom's orbit, of shape (atoms,).
+        turn: Rotation that takes the surroundings of the representative to those of each atom, acting on Cartesian
+            columns, of shape (atoms, 3, 3). The identity for representatives.
+    """
+
+    representative: Int[Tensor, "atoms"]
+    turn: Float[Tensor, "atoms 3 3"]
+
+
 @runtime_checkable
 class ScoreModel(Protocol):
     """Anything that returns the score of noisy crystals, such as a network."""
@@ -71,5 +85,20 @@ class ScoreModel(Protocol):
 
         Returns:
             The score. It is 0 for atoms whose sigma is 0.
+        """
+        ...
+
+
+@runtime_checkable
+class UsesOrbits(Protocol):
+    """A score model that computes a symmetric crystal for the price of one atom of each orbit."""
+
+    def of_orbits(self, crystals: Crystals, noise: Noise, orbits: AtomOrbits) -> Score:
+        """Return what a call returns, up to rounding.
+
+        Args:
+            crystals: The noisy crystals, whose positions have the symmetry exactly.
+            noise: Their noise levels, the same for all atoms of an orbit.
+            orbits: Which of their atoms are images of each other.
         """
         ...

@@ -13,6 +13,7 @@ from chggen.diffusion import ScoreModel
 from chggen.generation.contacts import CLOSEST, closest_contact
 from chggen.potential import Potential, energies_of
 from chggen.relaxation import Relaxed, RelaxOptions, relax
+from chggen.symmetry import SymmetryConstraint
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -45,8 +46,10 @@ class LowestEnergy:
         Returns:
             Total energies, of shape (crystals,), in eV. Infinity for a sample whose atoms overlap.
         """
-        contacts = [closest_contact(structure)[0] for structure in to_structures(crystals)]
-        energy = energies_of(self.potential, crystals).energy
+        structures = to_structures(crystals)
+        contacts = [closest_contact(structure)[0] for structure in structures]
+        symmetries = [SymmetryConstraint.of(structure, KEPT) for structure in structures]
+        energy = energies_of(self.potential, crystals, symmetries).energy
         return torch.where(torch.tensor(contacts, device=energy.device) < CLOSEST, torch.inf, energy)
 
 

@@ -1,5 +1,5 @@
 from .level import Level
-from .protocol import GPA, EnergyForcesStress, Potential, energies_of
+from .protocol import GPA, EnergyForcesStress, Potential, energies_of, evaluate
 from .registry import (
     DEFAULT,
     DEFAULT_LEVEL,
@@ -25,6 +25,7 @@ __all__ = [
     "RegisteredPotential",
     "digest_of_potential",
     "energies_of",
+    "evaluate",
     "level_named",
     "level_of",
     "levels",

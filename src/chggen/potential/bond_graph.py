@@ -12,31 +12,61 @@ from chggen.crystals import Crystals, Edges
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnitGraph:
+    """What stands for what in the bond graph of asymmetric units.
+
+    Attributes:
+        atoms: Atoms of the units, of shape (unit,), as places in the batch of crystals.
+        orbit: For each atom of the batch the place of its orbit's atom in `atoms`, of shape (atoms,).
+        size: Number of atoms in each orbit, of shape (unit,).
+        receiver: Orbit of the atom where each bond ends, of shape (bonds,).
+        sender: Orbit of the atom where each bond starts, of shape (bonds,).
+        count: Number of edges of its receiver that each bond stands for, of shape (bonds,).
+        arm: Row of the second edge of each angle, of shape (angles,).
+        reverse: Bond that stands for each short bond in the other direction, of shape (n_short,).
+    """
+
+    atoms: Int[Tensor, "unit"]
+    orbit: Int[Tensor, "atoms"]
+    size: Int[Tensor, "unit"]
+    receiver: Int[Tensor, "bonds"]
+    sender: Int[Tensor, "bonds"]
+    count: Int[Tensor, "bonds"]
+    arm: Int[Tensor, "angles"]
+    reverse: Int[Tensor, "short"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class BondGraph:
     """The undirected bonds of a batch of crystals, and the angles between the short ones.
 
     Bonds below the angle cutoff come first. Angles are all unordered pairs of these that meet at an atom, each pair
     once. The unit vectors of the two bonds of an angle have the dot product sign · cos(angle).
 
+    In the graph of asymmetric units, bonds have a direction and stand for an orbit of edges each. Behind them follow
+    rows that serve angles alone. Each order of the two bonds of an angle is there for itself.
+
     Attributes:
-        sender: Atom where each bond starts, of shape (bonds,).
-        receiver: Atom where each bond ends, of shape (bonds,).
-        image: Cell in which the sender lies, relative to that of the receiver, of shape (bonds, 3).
+        sender: Atom where each bond starts, of shape (rows,): those of the bonds, then any that serve angles alone.
+        receiver: Atom where each bond ends, of shape (rows,).
+        image: Cell in which the sender lies, relative to that of the receiver, of shape (rows, 3).
         n_short: Number of bonds below the angle cutoff.
-        center: Atom at the vertex of each angle, of shape (angles,).
+        center: Atom, or orbit, at the vertex of each angle, of shape (angles,).
         one: First bond of each angle, of shape (angles,).
         two: Second bond of each angle, of shape (angles,).
         sign: −1 where one of the two bonds starts at the vertex and the other ends there, else +1, of shape (angles,).
+        unit: What stands for what in the graph of asymmetric units, None in that of all atoms.
     """
 
-    sender: Int[Tensor, "bonds"]
-    receiver: Int[Tensor, "bonds"]
-    image: Float[Tensor, "bonds 3"]
+    sender: Int[Tensor, "rows"]
+    receiver: Int[Tensor, "rows"]
+    image: Float[Tensor, "rows 3"]
     n_short: int
     center: Int[Tensor, "angles"]
     one: Int[Tensor, "angles"]
     two: Int[Tensor, "angles"]
     sign: Float[Tensor, "angles"]
+    unit: UnitGraph | None = None
 
 
 def bond_graph(crystals: Crystals, edges: Edges, angle_cutoff: float) -> BondGraph:

@@ -6,16 +6,18 @@ import contextlib
 import io
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 import torch
 
 from chggen.crystals import Crystals, collate, edges_within, inverse_spacings, volume
 from chggen.execution import free_memory
+from chggen.potential.asymmetric_graph import asymmetric_graph
 from chggen.potential.bond_graph import BondGraph, bond_graph
 from chggen.potential.chgnet_network import ChgnetNetwork
 from chggen.potential.protocol import Energies, EnergyForcesStress, Potential
+from chggen.symmetry import SymmetryConstraint
 
 _OVERLAP: Final = 0.3  # Å; closer than any two nuclei, where the network's answer means nothing
 _FLATTEST: Final = 0.3  # Å between lattice planes; below it the images within the cutoff grow without bound
@@ -23,6 +25,7 @@ _SMALLEST: Final = 1.0  # Å³/atom; no crystal is denser
 _HEAVIEST: Final = 94  # Pu, the last element CHGNet embeds
 _BYTES_OF_EDGE: Final = 50_000  # measured: 17 to 45 kB, most where many atoms are within the angle cutoff
 _EDGES_AT_ONCE: Final = {"cpu": 8_000, "cuda": 400_000}  # more is no faster on a CPU
+_EXACT: Final = 1e-5  # Å; times the pull of a bond, a few eV/Å, this is the error of the energy
 _Found = TypeVar("_Found")
 
 
@@ -67,7 +70,17 @@ class ChgnetPotential(Potential):
         Args:
             crystals: The batch.
         """
-        each, failures = self._each(crystals, self._evaluate)
+        return self.of_symmetric(crystals, [None] * crystals.n_crystals)
+
+    def of_symmetric(self, crystals: Crystals, symmetries: Sequence[SymmetryConstraint | None]) -> EnergyForcesStress:
+        """Return what a call returns, up to rounding, for the price of the asymmetric units.
+
+        Args:
+            crystals: The batch.
+            symmetries: Symmetry of each crystal; None where none is known. One that a crystal lacks by more than
+                1e-5 Å is not used.
+        """
+        each, failures = self._each(crystals, self._evaluate, symmetries)
         sizes = crystals.n_atoms.tolist()
         found = [_nothing(n, self.device) if one is None else one for n, one in zip(sizes, each, strict=True)]
         energy, forces, stress, moments = (
@@ -83,13 +96,25 @@ class ChgnetPotential(Potential):
         Args:
             crystals: The batch.
         """
-        found, failures = self._each(crystals, self._energies)
+        return self.energies_of_symmetric(crystals, [None] * crystals.n_crystals)
+
+    def energies_of_symmetric(self, crystals: Crystals, symmetries: Sequence[SymmetryConstraint | None]) -> Energies:
+        """Return the energies alone: the same as those of `of_symmetric`, to the bit, in less time.
+
+        Args:
+            crystals: The batch.
+            symmetries: Symmetry of each crystal; None where none is known.
+        """
+        found, failures = self._each(crystals, self._energies, symmetries)
         nan = torch.full((1,), torch.nan, dtype=torch.float64, device=self.device)
         energy = torch.cat([nan if one is None else one for one in found])
         return Energies(energy=energy.to(crystals.frac_coords), failures=failures)
 
     def _each(
-        self, crystals: Crystals, evaluate: Callable[[Crystals, _Bonds], list[_Found]]
+        self,
+        crystals: Crystals,
+        evaluate: Callable[[Crystals, _Bonds], list[_Found]],
+        symmetries: Sequence[SymmetryConstraint | None],
     ) -> tuple[list[_Found | None], dict[int, str]]:
         """Evaluate crystals in bounded batches.
 
@@ -99,24 +124,32 @@ class ChgnetPotential(Potential):
         parts = crystals.to(self.device, torch.float64).split()
         found: list[_Found | None] = [None] * len(parts)
         failures = {k: reason for k, part in enumerate(parts) if (reason := self._unfit(part)) is not None}
-        for numbers in self._in_batches([k for k in range(len(parts)) if k not in failures], parts):
+        usable = {k: s for k, s in enumerate(symmetries) if s is not None and k not in failures and _fits(s, parts[k])}
+        plain = [k for k in range(len(parts)) if k not in failures and k not in usable]
+        for numbers in [*self._in_batches(plain, parts, {}), *self._in_batches(list(usable), parts, usable)]:
             whole = collate([parts[k] for k in numbers])
-            bonds = self._bonds(whole)
+            bonds = self._bonds(whole, [usable[k] for k in numbers if k in usable])
             if bonds.faults:  # the others without those at fault
                 failures |= {numbers[k]: reason for k, reason in bonds.faults.items()}
                 numbers = [k for k in numbers if k not in failures]
                 if not numbers:
                     continue
                 whole = collate([parts[k] for k in numbers])
-                bonds = self._bonds(whole)
+                bonds = self._bonds(whole, [usable[k] for k in numbers if k in usable])
             for k, one in zip(numbers, evaluate(whole, bonds), strict=True):
                 found[k] = one
         return found, failures
 
-    def _bonds(self, crystals: Crystals) -> _Bonds:
-        """Return the bonds of a batch, and which crystals have atoms too close together or without neighbours."""
+    def _bonds(self, crystals: Crystals, symmetries: Sequence[SymmetryConstraint]) -> _Bonds:
+        """Return the bonds of a batch, and which crystals have atoms too close together or without neighbours.
+
+        The bonds are those of the asymmetric units, if symmetries are given.
+        """
         edges = edges_within(crystals, self.network.atom_cutoff)
-        graph = bond_graph(crystals, edges, self.network.angle_cutoff)
+        if symmetries:
+            graph = asymmetric_graph(crystals, edges, self.network.angle_cutoff, symmetries)
+        else:
+            graph = bond_graph(crystals, edges, self.network.angle_cutoff)
         owner = crystals.crystal_index
         frac = crystals.frac_coords[graph.receiver] - crystals.frac_coords[graph.sender] - graph.image
         vectors = torch.einsum("bi,bij->bj", frac, crystals.lattice[owner[graph.receiver]])
@@ -124,7 +157,7 @@ class ChgnetPotential(Potential):
         overlapping = owner[graph.receiver[vectors.norm(dim=-1) < _OVERLAP]]
         faults = dict.fromkeys(overlapping.tolist(), f"two atoms are closer than {_OVERLAP} Å")
         faults |= dict.fromkeys(alone.tolist(), f"an atom has no neighbour within {self.network.atom_cutoff:g} Å")
-        return _Bonds(vectors, graph, faults)
+        return _Bonds(vectors, graph, tuple(symmetries), faults)
 
     def _energies(self, crystals: Crystals, bonds: _Bonds) -> list[torch.Tensor]:
         """Return the energy of each crystal, eV."""
@@ -143,10 +176,16 @@ class ChgnetPotential(Potential):
         virial = virial.index_add(0, owner[graph.receiver], vectors[:, :, None] * pull[:, None, :])
         stress = virial / volume(crystals.lattice)[:, None, None]
         counts = crystals.n_atoms.tolist()
-        columns = (made.energy.split(1), forces.split(counts), stress.split(1), made.magnetic_moments.split(counts))
+        each_force, each_stress = forces.split(counts), stress.split(1)
+        if bonds.symmetries:  # what the bonds of the asymmetric unit alone exert has the right average only
+            each_force = tuple(s.vectors(f) for s, f in zip(bonds.symmetries, each_force, strict=True))
+            each_stress = tuple(s.tensor(t[0])[None] for s, t in zip(bonds.symmetries, each_stress, strict=True))
+        columns = (made.energy.split(1), each_force, each_stress, made.magnetic_moments.split(counts))
         return list(zip(*columns, strict=True))
 
-    def _in_batches(self, chosen: Sequence[int], parts: Sequence[Crystals]) -> Iterator[list[int]]:
+    def _in_batches(
+        self, chosen: Sequence[int], parts: Sequence[Crystals], symmetries: Mapping[int, SymmetryConstraint]
+    ) -> Iterator[list[int]]:
         """Yield the chosen crystals in order, cut to batches whose edges are not too many and fit the memory."""
         free = free_memory(self.device)
         limit: float = _EDGES_AT_ONCE[torch.device(self.device).type]
@@ -155,6 +194,8 @@ class ChgnetPotential(Potential):
         edges = 0.0
         for k in chosen:
             more = self._edges(parts[k])
+            if k in symmetries:
+                more *= symmetries[k].share
             if found and edges + more > limit:
                 yield found
                 found, edges = [], 0.0
@@ -192,14 +233,21 @@ class _Bonds(NamedTuple):
     """The bonds of a batch.
 
     Attributes:
-        vectors: Bond vectors from sender to receiver, of shape (bonds, 3), in Å.
+        vectors: Bond vectors from sender to receiver, of shape (rows, 3), in Å.
         graph: Which atoms the bonds join, and the angles between them.
+        symmetries: Symmetries of the crystals, if the bonds are those of the asymmetric units.
         faults: Place of a crystal in the batch to the reason why its bonds mean nothing.
     """
 
     vectors: torch.Tensor
     graph: BondGraph
+    symmetries: tuple[SymmetryConstraint, ...]
     faults: dict[int, str]
+
+
+def _fits(symmetry: SymmetryConstraint, crystal: Crystals) -> bool:
+    """Return whether a crystal is symmetric enough for its asymmetric unit to stand for it."""
+    return symmetry.unit is not None and symmetry.deviation(crystal.frac_coords, crystal.lattice[0]) < _EXACT
 
 
 def _nothing(n_atoms: int, device: str) -> tuple[torch.Tensor, ...]:

@@ -17,6 +17,7 @@ no matrix has so few rows that its product would take another kernel (`_propped`
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -24,7 +25,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chggen.potential.bond_graph import BondGraph
+from chggen.potential.bond_graph import BondGraph, UnitGraph
 
 _PROPS: Final = 16  # rows; from this number on the last digits of a product do not depend on it
 
@@ -143,11 +144,13 @@ class ChgnetNetwork:
             owner: Index of the crystal of each atom, of shape (atoms,).
             n_crystals: Number of crystals.
         """
+        numbers, owner = _of_unit(graph, numbers), _of_unit(graph, owner)
         n = len(numbers)
         vectors = vectors.detach().requires_grad_(True)
         site, moments = (x[:n] for x in self._sites(*_propped(vectors, graph, numbers)))
-        (by_bond,) = torch.autograd.grad(site.sum(), vectors)
-        return Prediction(self._total(site.detach(), numbers, owner, n_crystals), by_bond, moments.detach())
+        (by_bond,) = torch.autograd.grad((site if graph.unit is None else site * graph.unit.size).sum(), vectors)
+        moments = moments.detach() if graph.unit is None else _rows(moments.detach(), graph.unit.orbit)
+        return Prediction(self._total(site.detach(), graph, numbers, owner, n_crystals), by_bond, moments)
 
     @torch.no_grad()
     def energy(
@@ -170,29 +173,37 @@ class ChgnetNetwork:
         Returns:
             Total energies of shape (crystals,), in eV, float64.
         """
+        numbers, owner = _of_unit(graph, numbers), _of_unit(graph, owner)
         site, _ = self._sites(*_propped(vectors, graph, numbers))
-        return self._total(site[: len(numbers)], numbers, owner, n_crystals)
+        return self._total(site[: len(numbers)], graph, numbers, owner, n_crystals)
 
-    def _total(self, site: Tensor, numbers: Tensor, owner: Tensor, n_crystals: int) -> Tensor:
+    def _total(self, site: Tensor, graph: BondGraph, numbers: Tensor, owner: Tensor, n_crystals: int) -> Tensor:
         """Return the energies of the crystals, eV, float64, from the network's energies of their atoms."""
         energy = site.double() + self.reference[numbers - 1]
+        energy = energy if graph.unit is None else energy * graph.unit.size
         return energy.new_zeros(n_crystals).index_add(0, owner, energy)
 
     def _sites(self, vectors: Tensor, graph: BondGraph, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Return energy, eV, and magnetic moment, μ_B, of each atom."""
-        short, n = graph.n_short, len(vectors)
+        unit, short = graph.unit, graph.n_short
+        n = len(vectors) if unit is None else len(unit.receiver)
         length = vectors.norm(dim=-1)
-        basis = self.radial(length)
+        basis = self.radial(length[:n])
         *held, smooth = (basis @ self.of_basis).split([len(self.atoms[0][0].bias)] * len(self.atoms) + [64], dim=1)
-        receivers = torch.cat([graph.receiver, graph.sender])
-        senders = torch.cat([graph.sender, graph.receiver])
-        one, two = torch.cat([graph.one, graph.two]), torch.cat([graph.two, graph.one])
-        center = torch.cat([graph.center, graph.center])
+        if unit is None:  # each bond in both directions, each angle in both orders
+            receivers, senders = torch.cat([graph.receiver, graph.sender]), torch.cat([graph.sender, graph.receiver])
+            one, two = torch.cat([graph.one, graph.two]), torch.cat([graph.two, graph.one])
+            center = torch.cat([graph.center, graph.center])
+        else:
+            receivers, senders, one, two, center = unit.receiver, unit.sender, graph.one, graph.two, graph.center
+            smooth = smooth * unit.count[:, None]
+        copies = 2 if unit is None else 1
 
-        unit = vectors[:short] / length[:short, None]
-        cosine = (_rows(unit, graph.one) * _rows(unit, graph.two)).sum(-1) * graph.sign * (1 - 1e-6)
+        arms = graph.two if unit is None else unit.arm
+        directions = vectors / length[:, None]
+        cosine = (_rows(directions, graph.one) * _rows(directions, arms)).sum(-1) * graph.sign * (1 - 1e-6)
         angle = self._fourier(torch.acos(cosine)) @ self.angle_embedding
-        angle = torch.cat([angle, angle])
+        angle = torch.cat([angle] * copies)
         bond = basis[:short] @ self.bond_embedding
         change = torch.zeros_like(bond)
         smooth_short = self.radial_short(length[:short]) @ self.smooth_short
@@ -206,8 +217,8 @@ class ChgnetNetwork:
             if k:
                 per_bond = torch.cat([per_bond[:short] + change @ of_bond, per_bond[short:]])
             summed = _rows(atom @ of_center + gated.bias, receivers) + _rows(atom @ of_sender, senders)
-            message = gated((summed.view(2, n, -1) + per_bond).view(2 * n, -1))
-            message = (message.view(2, n, -1) * smooth).view(2 * n, -1)
+            message = gated((summed.view(copies, n, -1) + per_bond).view(copies * n, -1))
+            message = (message.view(copies, n, -1) * smooth).view(copies * n, -1)
             atom = atom + torch.zeros_like(atom).index_add(0, receivers, message) @ out
             if k == len(self.atoms) - 2:
                 site_wise = self.model.site_wise
@@ -218,8 +229,9 @@ class ChgnetNetwork:
             of_one, of_two, of_angle, of_center = gated.split
             summed = _rows(bond @ of_one, one) + _rows(bond @ of_two, two) + _rows(atom @ of_center, center)
             message = gated(summed + torch.addmm(gated.bias, angle, of_angle))
-            message = (message.view(2, len(graph.one), -1) * smooth_angle).view(len(one), -1)
-            step = torch.zeros_like(bond).index_add(0, one, message) @ out
+            message = (message.view(copies, len(graph.one), -1) * smooth_angle).view(len(one), -1)
+            summed = torch.zeros_like(bond).index_add(0, one, message)
+            step = (summed if unit is None else summed + _rows(summed, unit.reverse)) @ out
             bond, change = bond + step, change + step
             if k < len(self.bonds) - 1:  # nothing reads the angles after the last bonds
                 gated = self.angles[k]
@@ -253,8 +265,27 @@ def _propped(vectors: Tensor, graph: BondGraph, numbers: Tensor) -> tuple[Tensor
         one=torch.cat([graph.one + _PROPS, more]),
         two=torch.cat([graph.two + _PROPS, more]),
         sign=torch.cat([graph.sign, graph.sign.new_ones(_PROPS)]),
+        unit=None if graph.unit is None else _propped_unit(graph.unit, atoms),
     )
     return torch.cat([nowhere, vectors]), propped, torch.cat([numbers, torch.ones_like(more)])
+
+
+def _of_unit(graph: BondGraph, of_atoms: Tensor) -> Tensor:
+    """Return the rows of those atoms that the graph has."""
+    return of_atoms if graph.unit is None else _rows(of_atoms, graph.unit.atoms)
+
+
+def _propped_unit(unit: UnitGraph, atoms: Tensor) -> UnitGraph:
+    """Return what stands for what with the rows of `_propped`, where `atoms` are theirs."""
+    more = atoms - atoms[0]
+    return replace(
+        unit,
+        receiver=torch.cat([atoms, unit.receiver]),
+        sender=torch.cat([atoms, unit.sender]),
+        count=torch.cat([torch.ones_like(more), unit.count]),
+        arm=torch.cat([unit.arm + _PROPS, more]),
+        reverse=torch.cat([more, unit.reverse + _PROPS]),
+    )
 
 
 def _rows(table: Tensor, index: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
 
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from chggen.crystals import Crystals
+from chggen.symmetry import SymmetryConstraint
 
 GPA: Final = 1 / 160.21766208  # eV/Å³ in one GPa
 
@@ -87,16 +88,59 @@ class CheapEnergies(Protocol):
         ...
 
 
-def energies_of(potential: Potential, crystals: Crystals) -> Energies:
+@runtime_checkable
+class UsesSymmetry(Protocol):
+    """A potential that computes a symmetric crystal for the price of its asymmetric unit."""
+
+    def of_symmetric(self, crystals: Crystals, symmetries: Sequence[SymmetryConstraint | None]) -> EnergyForcesStress:
+        """Return what a call returns, up to rounding.
+
+        Args:
+            crystals: The batch.
+            symmetries: Symmetry of each crystal; None where none is known.
+        """
+        ...
+
+    def energies_of_symmetric(self, crystals: Crystals, symmetries: Sequence[SymmetryConstraint | None]) -> Energies:
+        """Return the energy of each crystal, up to rounding.
+
+        Args:
+            crystals: The batch.
+            symmetries: Symmetry of each crystal; None where none is known.
+        """
+        ...
+
+
+def evaluate(
+    potential: Potential, crystals: Crystals, symmetries: Sequence[SymmetryConstraint | None]
+) -> EnergyForcesStress:
+    """Return what a potential says of crystals, by way of their symmetry where it can use that.
+
+    Args:
+        potential: The potential.
+        crystals: The batch.
+        symmetries: Symmetry of each crystal; None where none is known.
+    """
+    if isinstance(potential, UsesSymmetry) and any(symmetry is not None for symmetry in symmetries):
+        return potential.of_symmetric(crystals, symmetries)
+    return potential(crystals)
+
+
+def energies_of(
+    potential: Potential, crystals: Crystals, symmetries: Sequence[SymmetryConstraint | None] = ()
+) -> Energies:
     """Return the energies of a batch alone, the cheap way where the potential has one.
 
     Args:
         potential: The potential.
         crystals: The batch.
+        symmetries: Symmetry of each crystal, None where none is known; nothing at all for no symmetries.
 
     Returns:
         The same energies, in eV, as those that the potential gives together with forces and stress.
     """
+    if isinstance(potential, UsesSymmetry) and any(symmetry is not None for symmetry in symmetries):
+        return potential.energies_of_symmetric(crystals, symmetries)
     if isinstance(potential, CheapEnergies):
         return potential.energies(crystals)
     found = potential(crystals)

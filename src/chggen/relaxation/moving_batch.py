@@ -17,7 +17,7 @@ from torch import Tensor
 
 from chggen.crystals import Crystals, collate, from_structures, volume, wrap
 from chggen.errors import counted
-from chggen.potential import EnergyForcesStress, Potential
+from chggen.potential import EnergyForcesStress, Potential, evaluate
 from chggen.relaxation.optimizers import Optimizer
 from chggen.relaxation.result import NO_ENERGY, Frame, Goal, Relaxed, displacement, failed
 from chggen.symmetry import SymmetryConstraint
@@ -114,7 +114,7 @@ class MovingBatch:
         if not self.descents:
             return []
         present = replace(self.start, frac_coords=wrap(self.frac), lattice=self.lattice)
-        evaluation = model(present)
+        evaluation = evaluate(model, present, [descent.symmetry for descent in self.descents])
         forces = torch.where(self.free[:, None], evaluation.forces.double(), 0.0)
         virial = self._virial(evaluation.stress.double())
         for k, descent in enumerate(self.descents):

@@ -12,6 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from chggen.crystals import Crystals, wrap
+from chggen.diffusion import AtomOrbits
+
+_EXACT: Final = 1e-4  # Å; atoms closer than this to their symmetric places are at them, for a score network
 
 
 @runtime_checkable
@@ -236,6 +239,24 @@ class OrbitSymmetry:
         """
         trace: Tensor = self.free.diagonal(dim1=1, dim2=2).sum(-1)
         return trace / self._size[self.representative]
+
+    def orbits(self, crystals: Crystals) -> AtomOrbits:
+        """Return which atoms are images of each other.
+
+        Args:
+            crystals: The crystals. Where a host is less than exactly symmetric, each of its atoms stands for itself.
+        """
+        index, first = crystals.crystal_index, crystals.frac_coords[self.representative]
+        off = torch.einsum("aij,aj->ai", self.rotation, first) + self.translation - crystals.frac_coords
+        distance = crystals.to_cartesian(off - off.round()).norm(dim=-1) * ~crystals.guest
+        inexact = torch.zeros_like(crystals.lattice[:, 0, 0]).index_add(0, index, (distance > _EXACT).to(distance)) > 0
+        alone = inexact[index]
+        own = torch.arange(len(index), device=index.device)
+        unit = torch.eye(3).to(self.turn).expand_as(self.turn)
+        return AtomOrbits(
+            representative=torch.where(alone, own, self.representative),
+            turn=torch.where((alone | (own == self.representative))[:, None, None], unit, self.turn),
+        )
 
     @cached_property
     def _size(self) -> Float[Tensor, "atoms"]:

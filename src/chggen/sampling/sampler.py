@@ -11,10 +11,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from chggen.crystals import Crystals
-from chggen.diffusion import Noise, Schedule, ScoreModel
+from chggen.diffusion import AtomOrbits, Noise, Schedule, ScoreModel, UsesOrbits
 from chggen.sampling.anchor import Anchor, Clamp
 from chggen.sampling.corrector import NO_CORRECTOR, Langevin
-from chggen.sampling.orbit_noise import NO_SYMMETRY, Symmetry
+from chggen.sampling.orbit_noise import NO_SYMMETRY, OrbitSymmetry, Symmetry
 from chggen.sampling.predictors import Ancestral, History, Predictor
 from chggen.sampling.random_numbers import normal, uniform
 from chggen.sampling.resampling import Walk
@@ -118,12 +118,16 @@ class _Loop:
         freedom = symmetry.freedom(crystals) * crystals.guest
         self.able = torch.zeros_like(crystals.lattice[:, 0, 0]).index_add(0, crystals.crystal_index, freedom) > _FREE
         self.pending: Tensor | None = None
+        self.orbits: AtomOrbits | None = None
+        if isinstance(symmetry, OrbitSymmetry) and isinstance(score, UsesOrbits):
+            self.orbits = symmetry.orbits(crystals)
         self.go_on(self.able)
 
     def go_on(self, active: Bool[Tensor, "crystals"]) -> None:
         """Ask the network about these crystals from now on, always in the same float32 cells; the others stay put."""
         self.asked = active[self.host.crystal_index]
         self.seen = _part(self.host, active).to(self.host.lattice.device, torch.float32)
+        self.seen_orbits = None if self.orbits is None else _part_of(self.orbits, self.asked)
         self.tau = torch.zeros(self.seen.n_crystals, dtype=torch.float32, device=self.host.lattice.device)
 
     def start(self) -> None:
@@ -206,7 +210,12 @@ class _Loop:
         if len(self.tau):
             told = self.anchor.levels(self.now, sigma)[self.asked].float()
             seen = replace(self.seen, frac_coords=self.now.frac_coords[self.asked].float())
-            score[self.asked] = self.model(seen, Noise(sigma=told, tau=self.tau)).atoms.to(sigma.dtype)
+            noise = Noise(sigma=told, tau=self.tau)
+            if self.seen_orbits is not None and isinstance(self.model, UsesOrbits):
+                found = self.model.of_orbits(seen, noise, self.seen_orbits)
+            else:
+                found = self.model(seen, noise)
+            score[self.asked] = found.atoms.to(sigma.dtype)
         return score
 
     def noise(self) -> Float[Tensor, "atoms 3"]:
@@ -240,3 +249,9 @@ def _part(crystals: Crystals, which: Bool[Tensor, "crystals"]) -> Crystals:
         crystal_index=number[crystals.crystal_index[atoms]],
         guest=crystals.guest[atoms],
     )
+
+
+def _part_of(orbits: AtomOrbits, which: Bool[Tensor, "atoms"]) -> AtomOrbits:
+    """The orbits of some crystals of a batch, in the network's precision."""
+    number = torch.cumsum(which.long(), 0) - 1
+    return AtomOrbits(representative=number[orbits.representative[which]], turn=orbits.turn[which].float())

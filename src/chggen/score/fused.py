@@ -8,8 +8,9 @@ coefficients, which then act on an eighth of the numbers, and not at all on scal
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -17,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from chggen.crystals import Crystals
+from chggen.diffusion import AtomOrbits
 from chggen.score.layers import LEAST_ROWS, silu
 from chggen.score.neighbourhoods import Chunk, Graph, Neighbourhoods, at_least
 from chggen.score.tensor_product import harmonics_of, length_of
@@ -54,7 +56,9 @@ class FusedNequip:
         self._level = torch.cat([_transposed(layer.level) for layer in layers], dim=1).contiguous()
         self._level_bias = torch.cat([layer.level.bias for layer in layers])
         self._layers = [_Layer(layer, (self._l_max + 1) ** 2) for layer in layers]
-        self._neighbourhoods = Neighbourhoods(model.options.cutoff, model.options.max_neighbours)
+        self._neighbourhoods = Neighbourhoods(model.options.cutoff, model.options.max_neighbours, model.irreps)
+        # Networks of even irreps alone know no reflections, and those that see the nearest atoms only no ties.
+        self.uses_orbits = any(irrep.parity < 0 for irrep in model.irreps) and not model.options.max_neighbours
 
     def fits(self, like: Tensor) -> bool:
         """Return whether the weights are of the device and dtype of a tensor.
@@ -64,24 +68,27 @@ class FusedNequip:
         """
         return self._direction.device == like.device and self._direction.dtype == like.dtype
 
-    def __call__(self, crystals: Crystals, sigma: Float[Tensor, "atoms"]) -> Float[Tensor, "atoms 3"]:
+    def __call__(
+        self, crystals: Crystals, sigma: Float[Tensor, "atoms"], orbits: AtomOrbits | None = None
+    ) -> Float[Tensor, "atoms 3"]:
         """Return the noise that the network finds in the positions.
 
         Args:
             crystals: A batch of crystals.
             sigma: Noise levels in Å, of shape (atoms,).
+            orbits: Which atoms are images of each other; one of each orbit is then computed. None computes all.
 
         Returns:
             Predicted displacements in units of σ, Cartesian, of shape (atoms, 3).
         """
         found = torch.zeros_like(crystals.frac_coords)
-        for chunk in self._neighbourhoods.chunks(crystals):
-            mine = sigma[chunk.atoms]
+        for chunk in self._neighbourhoods.chunks(crystals, orbits):
+            mine = sigma[chunk.receivers]
             noisy = torch.nonzero(mine).flatten()
             if len(noisy):
                 noise = self._noise(chunk, chunk.graph(crystals.frac_coords[chunk.atoms]), mine, noisy)
-                found[chunk.atoms[noisy]] = noise[: len(noisy)]
-        return found
+                found[chunk.receivers[noisy]] = noise[: len(noisy)]
+        return found if orbits is None else torch.bmm(orbits.turn, found[orbits.representative, :, None])[..., 0]
 
     def _noise(self, chunk: Chunk, graph: Graph, sigma: Tensor, noisy: Tensor) -> Tensor:
         """Return the noise of the noisy atoms of a chunk, which are all that the last layer is computed for."""
@@ -131,12 +138,14 @@ class _Source:
     others: Sequence[tuple[slice, Tensor]]  # components of the harmonic of a further path, and its weights
     coefficients: Tensor | None  # [1 rows columns], from weighted products to output components; None for scalars
 
-    def __call__(self, x: Tensor, table: Tensor, senders: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, table: Tensor, senders: Tensor, spread: Callable[[Tensor], Tensor]) -> Tensor:
         """Return what arrives at the atoms of the table, of shape (atoms, output components, channels).
+
+        `spread` takes what the receivers send to what all atoms send.
 
         Many atoms receive in turn, so that what is large meanwhile stays in the cache of the processor.
         """
-        sent = torch.mm(x.reshape(-1, self.channels), self.send).view(len(x), -1)
+        sent = spread(torch.mm(x.reshape(-1, self.channels), self.send).view(len(x), self.size, self.channels))
         if len(table) <= _AT_ONCE:
             return self._arrived(sent, table, senders)
         parts = zip(table.split(_AT_ONCE), senders.split(_AT_ONCE), strict=True)
@@ -190,7 +199,10 @@ class _Layer:
             features = [x.index_select(0, receivers) for x in features]
         scalars = features[0]
         atoms = len(scalars)
-        rows = [source(x, table, senders) for source, x in zip(self._sources, given, strict=False)]
+        rows = [
+            source(x, table, senders, partial(graph.spread, irrep=k))
+            for k, (source, x) in enumerate(zip(self._sources, given, strict=False))
+        ]
         arrived = []
         for mix, size, parts in zip(self._mix, self._sizes, self._parts, strict=True):
             if not parts:

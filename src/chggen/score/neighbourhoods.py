@@ -7,6 +7,7 @@ the same cells and species. What follows from those is therefore kept until othe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,7 +16,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from chggen.crystals import AllPairs, Crystals, Edges, edges_within, pairs_of
+from chggen.diffusion import AtomOrbits
 from chggen.score.layers import LEAST_ROWS
+from chggen.score.tensor_product import Irrep, turns_of
 
 _CHUNK: Final = 64  # atoms of small crystals that are evaluated together, so that they stay in the processor's cache
 _ALL_SEE_ALL: Final = 64  # atoms up to which every atom has a slot for every other; in larger crystals most stay empty
@@ -30,12 +33,34 @@ class Graph:
         row: Row of each edge in the table, atom · slots + slot, of shape (edges,).
         sender: The neighbour in each row, of shape (atoms · slots,). Rows without edges hold any atom.
         slots: Slots of an atom.
+        place: For each atom that is seen the one that it is an image of, of shape (atoms,), and
+        turns: what turns the features of that one into its own, for each irrep, of shape (atoms, 2l+1, 2l+1). None
+            where every atom receives for itself.
     """
 
     vector: Float[Tensor, "edges 3"]
     row: Int[Tensor, "edges"]
     sender: Int[Tensor, "rows"]
     slots: int
+    place: Int[Tensor, "atoms"] | None = None
+    turns: Sequence[Tensor] = ()
+
+    def spread(self, sent: Float[Tensor, "receivers components channels"], irrep: int) -> Tensor:
+        """Return what every atom sends, from what one atom of each orbit sends.
+
+        Args:
+            sent: What the receivers send, of shape (receivers, components, channels).
+            irrep: Number of their irrep.
+
+        Returns:
+            The same of all atoms, of shape (atoms, components · channels).
+        """
+        if self.place is None:
+            return sent.view(len(sent), -1)
+        of_all = sent.index_select(0, self.place)
+        if irrep:  # the first are scalars
+            of_all = torch.bmm(self.turns[irrep], of_all)
+        return of_all.view(len(of_all), -1)
 
     def table(self, features: Float[Tensor, "edges features"], atoms: int) -> Float[Tensor, "atoms features slots"]:
         """Sum edge features over the images of each pair; 0 where there are none.
@@ -57,11 +82,12 @@ class Chunk(ABC):
 
     Attributes:
         atoms: Their atoms in the batch, of shape (atoms,).
-        atomic_numbers: Their atomic numbers. Where they are few, those of dummy atoms without neighbours follow.
+        receivers: Those that features are computed for, of shape (receivers,): all, or one of each orbit.
+        atomic_numbers: Atomic numbers of these. Where they are few, those of dummy atoms without neighbours follow.
     """
 
     def __init__(self, crystals: Crystals, atoms: Int[Tensor, "atoms"]) -> None:
-        self.atoms = atoms
+        self.atoms = self.receivers = atoms
         numbers = crystals.atomic_numbers[atoms]
         self.atomic_numbers = torch.cat([numbers, numbers.new_ones(max(LEAST_ROWS - len(numbers), 0))])
 
@@ -120,48 +146,100 @@ class _Alone(Chunk):
         return self._graph(vector, pairs.slot, pairs.sender.flatten(), pairs.sender.shape[1])
 
 
+class _Units(Chunk):
+    """Symmetric crystals, of which one atom of each orbit receives."""
+
+    def __init__(self, whole: Chunk, crystals: Crystals, orbits: AtomOrbits, irreps: Sequence[Irrep]) -> None:
+        representative = orbits.representative[whole.atoms]
+        own = torch.nonzero(representative == whole.atoms).flatten()
+        super().__init__(crystals, whole.atoms[own])
+        self.atoms, self._whole = whole.atoms, whole
+        place = torch.empty_like(crystals.atomic_numbers)
+        place[self.receivers] = torch.arange(len(own), device=own.device)
+        self._place, self._own = place[representative], own
+        # Of rows of the table of all atoms, dummies included, and of those that nobody reads:
+        self._receiver = own.new_full((len(whole.atomic_numbers) + 1,), -1)
+        self._receiver[own] = torch.arange(len(own), device=own.device)
+        self._turns = [turns_of(orbits.turn[whole.atoms], irrep) for irrep in irreps]
+
+    def graph(self, frac: Tensor) -> Graph:
+        whole = self._whole.graph(frac)
+        atom, slot = whole.row.div(whole.slots, rounding_mode="floor"), whole.row % whole.slots
+        receiver = self._receiver[atom]
+        kept = torch.nonzero(receiver >= 0).flatten()
+        row = receiver[kept] * whole.slots + slot[kept]
+        sender = whole.sender.view(-1, whole.slots)[self._own].flatten()
+        some = self._graph(whole.vector[kept], row, sender, whole.slots)
+        return replace(some, place=self._place, turns=self._turns)
+
+
 class Neighbourhoods:
     """Cuts batches into chunks, and keeps those of the batch that came last.
 
     Args:
         cutoff: Distance in Å within which atoms see each other.
         max_neighbours: Most neighbours of an atom, the nearest ones; 0 for all.
+        irreps: Irreps of the features that atoms send.
     """
 
-    def __init__(self, cutoff: float, max_neighbours: int = 0) -> None:
+    def __init__(self, cutoff: float, max_neighbours: int = 0, irreps: Sequence[Irrep] = ()) -> None:
         self._cutoff = cutoff
         self._most = max_neighbours
+        self._irreps = irreps
         self._last: tuple[tuple[Tensor, ...], list[Chunk]] = ((), [])  # replaced as a whole: threads may share a model
 
-    def chunks(self, crystals: Crystals) -> list[Chunk]:
+    def chunks(self, crystals: Crystals, orbits: AtomOrbits | None = None) -> list[Chunk]:
         """Return the chunks of a batch.
 
-        They are those of the call before where lattices, species and crystals of the atoms are the same tensors.
+        They are those of the call before where lattices, species, crystals and orbits of the atoms are the same
+        tensors.
 
         Args:
             crystals: The batch.
+            orbits: Which atoms are images of each other; None where none are known to be.
         """
-        given = (crystals.lattice, crystals.atomic_numbers, crystals.crystal_index)
+        given: tuple[Tensor, ...] = (crystals.lattice, crystals.atomic_numbers, crystals.crystal_index)
+        if orbits is not None:
+            given += (orbits.representative, orbits.turn)
         last, chunks = self._last
-        if not last or any(a is not b for a, b in zip(given, last, strict=True)):
-            chunks = self._cut(crystals)
+        if len(last) != len(given) or any(a is not b for a, b in zip(given, last, strict=True)):
+            chunks = self._cut(crystals, orbits)
             self._last = given, chunks
         return chunks
 
-    def _cut(self, crystals: Crystals) -> list[Chunk]:
+    def _cut(self, crystals: Crystals, orbits: AtomOrbits | None) -> list[Chunk]:
         counts = crystals.n_atoms
         starts = torch.cumsum(counts, 0) - counts
+        receiving = counts
+        if orbits is not None:
+            itself = orbits.representative == torch.arange(len(orbits.representative), device=counts.device)
+            receiving = torch.zeros_like(counts).index_add(0, crystals.crystal_index, itself.to(counts))
         found: list[Chunk] = []
         for n in sorted(set(counts.tolist()) - {0}):
             which = torch.nonzero(counts == n).flatten()
             if n <= _ALL_SEE_ALL and not self._most:
-                parts = which.split(max(1, _CHUNK // n))
-                found += [_Alike(crystals, part, starts, n, self._cutoff) for part in parts]
+                for part in which.split(_parts(receiving[which].tolist(), _CHUNK)):
+                    found.append(_Alike(crystals, part, starts, n, self._cutoff))
                 continue
             for c in which.tolist():
                 atoms = starts[c] + torch.arange(n, device=starts.device)
                 found.append(_Alone(crystals, atoms, c, self._cutoff, self._most))
-        return found
+        return found if orbits is None else [_Units(chunk, crystals, orbits, self._irreps) for chunk in found]
+
+
+def _parts(sizes: Sequence[int], most: int) -> list[int]:
+    """Return how many items go into each part, in order, so that the sizes in a part of several add up to at most so
+    many.
+    """
+    parts = [0]
+    total = 0
+    for size in sizes:
+        if parts[-1] and total + size > most:
+            parts.append(0)
+            total = 0
+        parts[-1] += 1
+        total += size
+    return parts
 
 
 def at_least(index: Int[Tensor, "rows"], count: int) -> Int[Tensor, "more"]:

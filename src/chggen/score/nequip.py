@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from chggen.crystals import Crystals, Pairs, pairs_of
-from chggen.diffusion import Noise, Score
+from chggen.diffusion import AtomOrbits, Noise, Score
 from chggen.errors import InputError
 from chggen.io import Between, check_limits
 from chggen.score.cell_shape import StrainScore, score_of_shape
@@ -108,7 +108,7 @@ class NequipScore(nn.Module):
         even = all(irrep.parity == 1 for irrep in hidden)
         harmonics = [Irrep(1, k, 1 if even else (-1) ** k) for k in range(options.l_max + 1)]
         self.vector = next(i for i, irrep in enumerate(hidden) if irrep.l == 1 and (even or irrep.parity == -1))
-        self._hidden = hidden
+        self.irreps = hidden
         self.species = nn.Embedding(MAX_ATOMIC_NUMBER + 1, width)
         self.sigma = SigmaEmbedding(width) if options.sigma_input == "embedding" else _NoLevel(width)
         self.basis = RadialBasis(options.n_basis, options.cutoff)
@@ -147,6 +147,21 @@ class NequipScore(nn.Module):
         pairs = pairs_of(edges, len(crystals.atomic_numbers))
         predicted = self._noise(crystals.atomic_numbers, noise.sigma, vector, pairs)
         return Score(atoms=score_from_noise(predicted, noise.sigma)[:n_atoms])
+
+    def of_orbits(self, crystals: Crystals, noise: Noise, orbits: AtomOrbits) -> Score:
+        """Return the score of symmetric crystals, up to rounding, for the price of one atom of each orbit.
+
+        Args:
+            crystals: The noisy crystals, whose positions have the symmetry exactly.
+            noise: Their noise levels, the same for all atoms of an orbit; no lattice is noised.
+            orbits: Which of their atoms are images of each other.
+        """
+        arranged = self._arranged
+        if arranged is None or not arranged.uses_orbits or not arranged.fits(crystals.frac_coords):
+            found: Score = self(crystals, noise)
+            return found
+        with torch.no_grad():
+            return Score(atoms=score_from_noise(arranged(crystals, noise.sigma, orbits), noise.sigma))
 
     def arrange(self) -> None:
         """Arrange the weights as they are now for fast evaluation without gradients; see `FusedNequip`."""

@@ -62,6 +62,28 @@ def harmonics_of(
     return distance, o3.spherical_harmonics(list(range(l_max + 1)), near_unit, False, "component")
 
 
+def turns_of(turn: Float[Tensor, "turns 3 3"], irrep: Irrep) -> Float[Tensor, "turns components components"]:
+    """Return what rotations, proper or not, do to the components of an irrep.
+
+    They are read off the harmonics of some directions, which the rotations turn.
+
+    Args:
+        turn: Rotations that act on Cartesian columns, of shape (turns, 3, 3).
+        irrep: The irrep.
+
+    Returns:
+        Matrices that act on columns of components, of shape (turns, 2l+1, 2l+1).
+    """
+    there = turn.double()
+    points = torch.randn(4 * irrep.size, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(there)
+    before = o3.spherical_harmonics(irrep.l, points, False, "component")
+    after = o3.spherical_harmonics(irrep.l, points @ there.transpose(1, 2), False, "component")
+    matrices = (torch.linalg.pinv(before) @ after).transpose(1, 2)
+    if irrep.parity != (-1) ** irrep.l:
+        matrices = matrices * torch.linalg.det(there)[:, None, None]
+    return matrices.to(turn)
+
+
 def length_of(x: Float[Tensor, "atoms components channels"]) -> Float[Tensor, "atoms channels"]:
     """Return the root mean square over the components of each tensor, made smooth at 0.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from chggen.symmetry.asymmetric_unit import AsymmetricUnit
 from chggen.symmetry.detection import operations, permutations
 
 if TYPE_CHECKING:
@@ -27,10 +29,15 @@ class SymmetryConstraint:
             while the cell is strained, as long as the strain has the same symmetry.
         images: Atom that each operation takes each atom to, of shape (operations, atoms): operation g takes atom a to
             atom images[g, a].
+        fractional: The rotation parts in fractional coordinates, integers of shape (operations, 3, 3), acting on
+            columns.
+        translations: Translation parts in fractional coordinates, of shape (operations, 3).
     """
 
     rotations: Float[Tensor, "operations 3 3"]
     images: Int[Tensor, "operations atoms"]
+    fractional: Int[Tensor, "operations 3 3"]
+    translations: Float[Tensor, "operations 3"]
 
     @classmethod
     def of(
@@ -58,7 +65,33 @@ class SymmetryConstraint:
         # A lattice that is only symmetric within symprec gives nearly orthogonal matrices: take the nearest rotations.
         u, _, vt = np.linalg.svd(lattice.T @ rotations @ np.linalg.inv(lattice.T))
         kept = torch.ones(len(images), dtype=torch.bool) if free is None else (free[images] == free).all(dim=1)
-        return cls(torch.from_numpy(u @ vt)[kept], images[kept])
+        return cls(
+            torch.from_numpy(u @ vt)[kept],
+            images[kept],
+            torch.from_numpy(rotations).round().long()[kept],
+            torch.from_numpy(permuted[1])[kept],
+        )
+
+    @cached_property
+    def unit(self) -> AsymmetricUnit | None:
+        """One atom of each orbit; None where the operations are no group."""
+        return AsymmetricUnit.of(self.images)
+
+    @property
+    def share(self) -> float:
+        """Share of the atoms that make up the asymmetric unit."""
+        return 1.0 if self.unit is None else len(self.unit.atoms) / self.images.shape[1]
+
+    def deviation(self, frac: Float[Tensor, "atoms 3"], lattice: Float[Tensor, "3 3"]) -> float:
+        """Return how far, in Å, an operation takes an atom from where its image is: the largest such distance.
+
+        Args:
+            frac: Fractional coordinates, of shape (atoms, 3).
+            lattice: Lattice vectors in rows, of shape (3, 3), in Å.
+        """
+        moved = frac @ self.fractional.to(frac).transpose(1, 2) + self.translations[:, None].to(frac)
+        off = moved - frac[self.images]
+        return float(((off - torch.round(off)) @ lattice).norm(dim=-1).max())
 
     def to(self, device: torch.device | str) -> SymmetryConstraint:
         """Return the same constraint on another device.
@@ -69,7 +102,7 @@ class SymmetryConstraint:
         Returns:
             The constraint with its tensors on that device.
         """
-        return SymmetryConstraint(self.rotations.to(device), self.images.to(device))
+        return SymmetryConstraint(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def vectors(self, vectors: Float[Tensor, "atoms 3"]) -> Float[Tensor, "atoms 3"]:
         """Average vectors of the atoms, such as forces, over the operations.
@@ -80,7 +113,7 @@ class SymmetryConstraint:
         Returns:
             The averaged vectors, of the same shape and unit.
         """
-        turned = torch.einsum("gij,aj->gai", self.rotations, vectors).reshape(-1, 3)
+        turned = (vectors @ self.rotations.transpose(1, 2)).view(-1, 3)
         return torch.zeros_like(vectors).index_add(0, self.images.flatten(), turned) / len(self.rotations)
 
     def tensor(self, tensor: Float[Tensor, "3 3"]) -> Float[Tensor, "3 3"]:
@@ -92,4 +125,4 @@ class SymmetryConstraint:
         Returns:
             The averaged tensor, of the same shape and unit.
         """
-        return torch.einsum("gij,jk,glk->il", self.rotations, tensor, self.rotations) / len(self.rotations)
+        return (self.rotations @ tensor @ self.rotations.transpose(1, 2)).mean(dim=0)

@@ -27,6 +27,7 @@ _ANYWHERE: Final = np.array(
         [[0.1193, 0.0641, 0.2903], [0.2879, 0.3547, 0.4159]],
     ]
 )
+_DISTANCES_AT_ONCE: Final = 100_000  # between atoms and images, so that memory stays bounded
 # spglib's C code reports every tolerance that fails on stderr, and refinement tries several tolerances on purpose.
 os.environ.setdefault("SPGLIB_WARNING", "OFF")
 SpglibCell = Any
@@ -155,21 +156,22 @@ def images(
     """Find for each moved atom the nearest atom of its species.
 
     Args:
-        moved: Fractional coordinates of the atoms after an operation, of shape (atoms, 3).
+        moved: Fractional coordinates of the atoms after an operation, of shape (atoms, 3), or after several, of shape
+            (operations, atoms, 3).
         frac: Their fractional coordinates before, of shape (atoms, 3).
         numbers: Their atomic numbers, of shape (atoms,).
         lattice: Lattice vectors in rows, of shape (3, 3), in Å.
 
     Returns:
-        The index of the nearest atom, of shape (atoms,), and the fractional vector from that atom to the moved one, of
-        shape (atoms, 3).
+        The index of the nearest atom, of shape (atoms,) or (operations, atoms), and the fractional vector from that
+        atom to the moved one, of the shape of `moved`.
     """
-    delta = moved[:, None, :] - frac[None, :, :]
+    delta = moved[..., :, None, :] - frac
     delta -= np.round(delta)
     distance = np.linalg.norm(delta @ lattice, axis=-1)
-    distance[numbers[:, None] != numbers[None, :]] = np.inf
-    target = distance.argmin(axis=1)
-    return target, delta[np.arange(len(frac)), target]
+    distance[..., numbers[:, None] != numbers[None, :]] = np.inf
+    target = distance.argmin(axis=-1)
+    return target, np.take_along_axis(delta, target[..., None, None], axis=-2)[..., 0, :]
 
 
 def operations(structure: Structure, symprec: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
@@ -210,14 +212,17 @@ def permutations(
         translations, of shape (operations, 3). None where an operation does not permute the atoms.
     """
     lattice, frac, numbers = spglib_cell(structure)
+    at_once = max(1, _DISTANCES_AT_ONCE // max(1, len(frac)) ** 2)
     permuted, exact = [], []
-    for rotation, translation in zip(rotations, translations, strict=True):
-        target, off = images(frac @ rotation.T + translation, frac, numbers, lattice)
-        if len(set(target)) != len(target):
+    for first in range(0, len(rotations), at_once):
+        some = slice(first, first + at_once)
+        moved = np.einsum("gij,aj->gai", rotations[some], frac) + translations[some, None]
+        target, off = images(moved, frac, numbers, lattice)
+        if (np.sort(target, axis=1) != np.arange(len(frac))).any():
             return None
         permuted.append(target)
-        exact.append(translation - off.mean(axis=0))
-    return np.array(permuted), np.array(exact)
+        exact.append(translations[some] - off.mean(axis=1))
+    return np.concatenate(permuted), np.concatenate(exact)
 
 
 def group_of(structure: Structure, symprec: float = 0.01) -> Group | None:
