@@ -14,13 +14,14 @@ from chggen.generation import KEPT
 from chggen.io import held_atoms
 from chggen.relaxation import Relaxed, displacement, relax
 from chggen.results import Candidate, failed
-from chggen.symmetry import operations, refine, space_group
+from chggen.symmetry import Refined, operations, refine, space_group
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 _LADDER: Final = (0.5, 0.3, 0.1, 0.03)  # Å; symprecs tried when a relaxed structure is symmetrised
 SYMMETRY_COST: Final = 0.005  # eV/atom; symmetrising that costs more is not done
+_ALIKE: Final = 1e-8  # Å, and fractional: rounding
 _VOIGT: Final = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])  # xx, yy, zz, yz, xz, xy, as ASE orders stresses
 
 
@@ -118,9 +119,11 @@ def with_symmetry(candidate: Candidate, resources: Resources) -> Candidate:
     if holds_cell(resources):
         for refined in ladder:
             refined.structure.lattice = structure.lattice
-    symmetrised = [refined.structure for refined in ladder]
-    ends = single_points(symmetrised, resources)
-    cheap = [(r, e) for r, e in zip(ladder, ends, strict=True) if e.energy_or_inf < energy + SYMMETRY_COST]
+    firsts = [next(k for k, other in enumerate(ladder) if _same(other, refined)) for refined in ladder]
+    different = sorted(set(firsts))
+    ends = dict(zip(different, single_points([ladder[k].structure for k in different], resources), strict=True))
+    each = [ends[k] for k in firsts]
+    cheap = [(r, e) for r, e in zip(ladder, each, strict=True) if e.energy_or_inf < energy + SYMMETRY_COST]
     if cheap:
         refined, end = max(cheap, key=lambda pair: (len(operations(pair[0].structure, 0.01)[0]), -pair[0].symprec))
         candidate = replace(
@@ -132,6 +135,14 @@ def with_symmetry(candidate: Candidate, resources: Resources) -> Candidate:
             refined_max=refined.largest,
         )
     return with_space_groups(candidate)
+
+
+def _same(one: Refined, two: Refined) -> bool:
+    """Return whether two refinements of a structure came out the same, as they do at tolerances that find one group."""
+    a, b = one.structure, two.structure
+    shift = a.frac_coords - b.frac_coords
+    off = float(np.abs(shift - np.round(shift)).max(initial=0.0))
+    return one.space_group == two.space_group and max(off, np.abs(a.lattice.matrix - b.lattice.matrix).max()) < _ALIKE
 
 
 def with_space_groups(candidate: Candidate) -> Candidate:
