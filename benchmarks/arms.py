@@ -133,15 +133,14 @@ def as_inpaint(found: Sequence[Case], numbers: Sequence[int], n: int, resources:
     made: dict[tuple[int, int], Structure | str] = {}
     for part in _batches({job: len(found[job[0]].crystal) for job in jobs}):
         made |= zip(part, sample_jobs([jobs[job] for job in part], resources), strict=True)
-    rows = []
-    for h in range(len(found)):
-        row = [made[h, k] for k in range(n + 1)]
-        for k in dict.fromkeys((n - 1, 0)):  # the last of a run may give way to what would follow; so may a single one
-            elsewhere = jobs[h, k + 1].start is not jobs[h, k].start  # as jobs.inpaint_jobs has it
-            if elsewhere and clearly_lower(row[k + 1], row[k], resources.potential()):
-                row[k], row[k + 1] = row[k + 1], row[k]
-        rows.append(row[:n])
-    return rows
+    rows = [[made[h, k] for k in range(n + 1)] for h in range(len(found))]
+    for k in dict.fromkeys((n - 1, 0)):  # the last of a run may give way to what would follow; so may a single one
+        elsewhere = [h for h in range(len(found)) if jobs[h, k + 1].start is not jobs[h, k].start]  # as runs have it
+        rivals, samples = ([rows[h][j] for h in elsewhere] for j in (k + 1, k))
+        for h, lower in zip(elsewhere, clearly_lower(rivals, samples, resources.potential()), strict=True):
+            if lower:
+                rows[h][k], rows[h][k + 1] = rows[h][k + 1], rows[h][k]
+    return [row[:n] for row in rows]
 
 
 def _filled(

@@ -76,10 +76,9 @@ def _job(source: str, site: list[float]) -> Job:
 
 def test_clearly_lower_means_by_more_than_the_error_of_a_potential() -> None:
     fcc, strained, stretched = (_fcc(a) for a in (3.60, 3.65, 3.90))
-    assert clearly_lower(fcc, stretched, _POTENTIAL)
-    assert not clearly_lower(stretched, fcc, _POTENTIAL)
-    assert not clearly_lower(fcc, strained, _POTENTIAL)
-    assert clearly_lower(fcc, _dimer(0.01), _POTENTIAL)
+    assert clearly_lower([fcc, stretched, fcc], [stretched, fcc, strained], _POTENTIAL) == [True, False, False]
+    assert clearly_lower([fcc.get_primitive_structure()], [stretched.get_primitive_structure()], _POTENTIAL) == [True]
+    assert clearly_lower([], [], _POTENTIAL) == []
 
 
 def _fcc(edge: float) -> Structure:

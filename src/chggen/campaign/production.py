@@ -6,20 +6,21 @@ A job says all that its candidate depends on, so batches may be cut and spread i
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
+
+import torch
 
 from chggen.campaign.evaluation import with_space_groups
 from chggen.campaign.parts import parts_of
 from chggen.campaign.relax_and_refine import relax_candidates
 from chggen.campaign.resources import Resources
 from chggen.campaign.volume_basins import in_lower_basins
-from chggen.crystals import Crystals, to_structures
+from chggen.crystals import Crystals, from_structures, to_structures
 from chggen.execution import Failure, at_stage
 from chggen.generation import NOT_FINITE, FinishedStart, Job, Kind, batched_hosts, reject_reason
-from chggen.potential import Potential
-from chggen.relaxation import relax
+from chggen.potential import Potential, energies_of
 from chggen.results import ENERGY_ERROR, Candidate, failed
 from chggen.sampling import NO_SYMMETRY, OrbitSymmetry, Recipe, Symmetry
 
@@ -128,33 +129,52 @@ def _contested(
     or compared loses.
     """
     final, made = list(jobs), list(raw)
-    for k, rival in [(k, job.rival) for k, job in enumerate(jobs) if job.rival is not None]:
-        try:
-            (other,) = sample_jobs([rival], resources)
-            if _wins(other, made[k], rival.start.species, resources.potential()):
-                final[k], made[k] = rival, other
-        except Exception:  # of any kind: it must not cost the candidate
-            log.warning("%s: its rival is out of the race", rival.candidate.id, exc_info=True)
+    rivals = {k: job.rival for k, job in enumerate(jobs) if job.rival is not None}
+    others = dict(zip(rivals, _each_or_none(list(rivals.values()), resources), strict=True))
+    running = [k for k, rival in rivals.items() if _sound(others[k], rival)]
+    equal = [k for k in running if _sound(made[k], jobs[k])]
+    pairs = [(cast("Structure", others[k]), cast("Structure", made[k])) for k in equal]
+    lower: list[bool] = []
+    try:
+        lower = clearly_lower([r for r, _ in pairs], [own for _, own in pairs], resources.potential())
+    except Exception:  # of any kind: it must not cost the candidates
+        log.warning("rivals are out of the race, as they cannot be compared", exc_info=True)
+    beaten = {k for k in running if k not in equal} | {k for k, is_lower in zip(equal, lower, strict=False) if is_lower}
+    for k in beaten:
+        final[k], made[k] = rivals[k], others[k]
     return final, made
 
 
-def _wins(other: Structure | str, own: Structure | str, species: Mapping[str, int], potential: Potential) -> bool:
-    """Return whether the sample of a rival takes the place of a job's own."""
-    if isinstance(other, str) or reject_reason(other, species):
-        return False
-    return isinstance(own, str) or bool(reject_reason(own, species)) or clearly_lower(other, own, potential)
+def _sound(made: Structure | str, job: Job) -> bool:
+    """Return whether the sample of a job is a structure that passes the screen."""
+    return not isinstance(made, str) and reject_reason(made, job.start.species) is None
 
 
-def clearly_lower(rival: Structure, sample: Structure, potential: Potential) -> bool:
-    """Return whether a rival lies below a sample by more than the potential's error, both without any relaxation.
+def _each_or_none(jobs: Sequence[Job], resources: Resources) -> list[Structure | str]:
+    """Sample jobs together, or one by one where that fails; an empty text for one that cannot be sampled."""
+    try:
+        return sample_jobs(jobs, resources)
+    except Exception:  # of any kind: it must not cost the candidate
+        if len(jobs) > 1:
+            return [made for job in jobs for made in _each_or_none([job], resources)]
+        log.warning("%s: its rival is out of the race", jobs[0].candidate.id, exc_info=True)
+        return [""]
+
+
+def clearly_lower(rivals: Sequence[Structure], samples: Sequence[Structure], potential: Potential) -> list[bool]:
+    """Return whether rivals lie below samples by more than the potential's error, all without any relaxation.
 
     Args:
-        rival: The structure that would take the place of the sample.
-        sample: The structure of the same composition that it is compared with.
+        rivals: The structures that would take the places of the samples.
+        samples: For each the structure of the same composition that it is compared with.
         potential: What gives the energies.
     """
-    low, high = relax([rival, sample], potential=potential, fix_cell=True, max_steps=0)
-    return low.energy_or_inf < high.energy_or_inf - ENERGY_ERROR
+    if not rivals:
+        return []
+    energy = energies_of(potential, from_structures([*rivals, *samples])).energy.nan_to_num(nan=torch.inf)
+    counts = torch.tensor([len(structure) for structure in rivals]).to(energy)
+    low, high = (part / counts for part in energy.split(len(rivals)))
+    return [bool(is_lower) for is_lower in low < high - ENERGY_ERROR]
 
 
 def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, resources: Resources) -> list[Structure]:

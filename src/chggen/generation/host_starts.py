@@ -216,7 +216,8 @@ def analogue_starts(host: Host, n: int, least: float = -math.inf) -> list[Start]
         n: Largest number of starts.
         least: Smallest closeness of an analogue (`prototype_mapping.Analogue`).
     """
-    starts = (_on_sites(host, analogue.frac_coords) for analogue in analogues(host, least))
+    most = n if host.orbits is None else None  # else those that keep no symmetry drop out
+    starts = (_on_sites(host, analogue.frac_coords) for analogue in analogues(host, least, most))
     return list(islice((start for start in starts if start is not None), n))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +18,7 @@ import numpy as np
 from chggen.crystals import niggli_reduced
 from chggen.generation.lattice_matching import lattice_points
 from chggen.generation.prototype_fitting import Analogue, Target, fit_prototype
-from chggen.generation.prototypes import count_prototypes, prototype_of
+from chggen.generation.prototypes import log_odds_of, prototype_of
 
 if TYPE_CHECKING:
     from chggen.generation.host import Host
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 CLOSE: Final = 1.0  # closeness above which an analogue is right more often than guests sampled from anywhere
 _REPEATS: Final = 27  # most primitive cells of a prototype in the host's cell
 _LOOKED_AT: Final = 400  # prototypes of each content, the likeliest first
+_LOOKED_BACK: Final = 8  # prototypes after which it is asked again whether the analogues found are enough
 _LARGE: Final = 32  # atoms of a filled cell
 _TRANSLATED: Final = 0.1  # Å, by which the atoms of a repeated framework may differ from exact repetition
 _SAME: Final = 0.15  # Å, mean difference of the guests' distances below which two arrangements are the same
 _IMAGES: Final = np.array(list(itertools.product((-1.0, 0.0, 1.0), repeat=3)))
 
 
-def analogues(host: Host, least: float = -math.inf) -> list[Analogue]:
+def analogues(host: Host, least: float = -math.inf, most: int | None = None) -> list[Analogue]:
     """Return the prototypes that fit a host, the closest first.
 
     If the framework repeats a smaller primitive cell, prototypes are fitted to that cell as well, and the guests are
@@ -41,6 +42,7 @@ def analogues(host: Host, least: float = -math.inf) -> list[Analogue]:
     Args:
         host: The host. One without atoms has only its lattice to match.
         least: Least closeness (see `Analogue`). Prototypes that cannot reach it are not tried.
+        most: Number of analogues wanted. Prototypes that cannot come among them are not tried. None wants all.
 
     Returns:
         The analogues, each arrangement of guests once.
@@ -58,35 +60,56 @@ def analogues(host: Host, least: float = -math.inf) -> list[Analogue]:
         kinds=np.array([species.index(s) for s in held], dtype=int),
         edge=(abs(np.linalg.det(reduced)) / sum(counts.values())) ** (1 / 3),
     )
+    guest_kinds = np.repeat([species.index(s) for s in host.guests], list(host.guests.values()))
+
+    def distinct(found: Sequence[Analogue]) -> list[Analogue]:
+        ordered = sorted(found, key=lambda analogue: -round(analogue.closeness, 4))
+        return _distinct(ordered, target, guest_kinds, np.linalg.inv(back))[:most]
+
     repeated = _primitive(host)
     found = []
     if repeated is not None:
         primitive, cell, shifts = repeated
-        found = [_repeated(analogue, cell, shifts) for analogue in analogues(primitive, least)]
+        found = [_repeated(analogue, cell, shifts) for analogue in analogues(primitive, least, most)]
     if repeated is None or sum(counts.values()) <= _LARGE:
-        fitted = _all_fitted(target, species, counts, least)
-        found += [replace(analogue, frac_coords=analogue.frac_coords @ back % 1) for analogue in fitted]
-    found.sort(key=lambda analogue: -round(analogue.closeness, 4))
-    guest_kinds = np.repeat([species.index(s) for s in host.guests], list(host.guests.values()))
-    return _distinct(found, target, guest_kinds, np.linalg.inv(back))
+        found += _fitted(target, species, counts, back, least, lambda some: len(distinct(some)) == most)
+    return distinct(found)
 
 
-def _all_fitted(target: Target, species: list[str], counts: Mapping[str, int], least: float) -> list[Analogue]:
-    """Return the fits of all prototypes that hold the content, or a part of it that repeats to the content."""
-    found = []
-    for repeats in range(1, _REPEATS + 1):
-        if math.gcd(*counts.values()) % repeats:
-            continue
-        part = {s: n // repeats for s, n in counts.items()}
-        for rank in range(min(count_prototypes(part), _LOOKED_AT)):
-            prototype = prototype_of(part, rank)
-            # Prototypes come in falling order of log-odds, and a misfit only lowers the closeness.
-            if prototype.log_odds / len(species) < least:
-                break
-            fitted = fit_prototype(prototype, target, species, repeats)
-            if fitted is not None and fitted.closeness >= least:
-                found.append(fitted)
-    return found
+def _fitted(
+    target: Target,
+    species: list[str],
+    counts: Mapping[str, int],
+    back: np.ndarray,
+    least: float,
+    enough: Callable[[list[Analogue]], bool],
+) -> list[Analogue]:
+    """Return the fits of the prototypes that hold the content, or a part of it that repeats to the content.
+
+    Guests are in fractional coordinates of the host's own cell, to which `back` leads. Prototypes are tried in falling
+    order of log-odds until those fits are `enough` that no further one can surpass.
+    """
+    parts = {
+        repeats: {s: n // repeats for s, n in counts.items()}
+        for repeats in range(1, _REPEATS + 1)
+        if math.gcd(*counts.values()) % repeats == 0
+    }
+    ranks = [
+        (-log_odds, repeats, rank)
+        for repeats, part in parts.items()
+        for rank, log_odds in enumerate(log_odds_of(part)[:_LOOKED_AT])
+    ]
+    found: dict[tuple[int, int], Analogue] = {}
+    for k, (cost, repeats, rank) in enumerate(sorted(ranks)):
+        reach = -cost / len(species)  # a misfit only lowers the closeness
+        if reach < least:
+            break
+        if k % _LOOKED_BACK == 0 and enough([analogue for analogue in found.values() if analogue.closeness > reach]):
+            break
+        fitted = fit_prototype(prototype_of(parts[repeats], rank), target, species, repeats)
+        if fitted is not None and fitted.closeness >= least:
+            found[repeats, rank] = replace(fitted, frac_coords=fitted.frac_coords @ back % 1)
+    return [found[key] for key in sorted(found)]
 
 
 def _primitive(host: Host) -> tuple[Host, np.ndarray, np.ndarray] | None:

@@ -92,6 +92,15 @@ def count_prototypes(species: Mapping[str, int]) -> int:
     return len(_ranked(tuple(sorted(species.items()))))
 
 
+def log_odds_of(species: Mapping[str, int]) -> list[float]:
+    """Return the log-odds of all prototypes that hold the species of a primitive cell, by rank.
+
+    Args:
+        species: Element symbol to number of atoms in the primitive cell.
+    """
+    return [log_odds for log_odds, _, _ in _ranked(tuple(sorted(species.items())))]
+
+
 def prototype_of(species: Mapping[str, int], rank: int) -> Prototype:
     """Return one of the prototypes that hold the species of a primitive cell.
 
