@@ -94,18 +94,17 @@ class FreeVolume:
         Returns:
             The smallest contact of each orbit, of shape (points,); infinite where there is nothing to touch.
         """
-        from ase.data import covalent_radii
+        return _contact(number, self._distances(group, position, points, frac), held)
 
-        own = covalent_radii[number]
-        closest = np.full(len(points), np.inf)
-        if len(frac):
-            limit = _CONTACT * (own + covalent_radii[held])
-            closest = (self.distances(points, frac) / limit).min(axis=1)
+    def _distances(
+        self, group: Group, position: WyckoffPosition, points: np.ndarray, frac: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the distances from points of a position to atoms, and to the nearest other site of their orbit, Å."""
+        among = np.full(len(points), np.inf)
         if position.multiplicity > 1:
             sites = position.sites(group, points)
             among = self.lengths(sites[:, 1:] - sites[:, :1]).min(axis=1)
-            closest = np.minimum(closest, among / (2 * _CONTACT * own))
-        return closest
+        return self.distances(points, frac), among
 
     def room(self, group: Group, positions: Sequence[WyckoffPosition]) -> Float[np.ndarray, "positions species"]:
         """Return how much room each position has for each guest species, beside the host atoms.
@@ -121,8 +120,19 @@ class FreeVolume:
         found = np.zeros((len(positions), len(self.guests)))
         for p, position in enumerate(positions):
             points = position.points(_POINTS[position.freedom], np.random.default_rng(0))
+            distances = self._distances(group, position, points, self.frac)
             for s, z in enumerate(self.guests):
-                contact = self.contact(group, position, z, points, self.frac, self.numbers)
+                contact = _contact(z, distances, self.numbers)
                 # The points may have missed a narrow opening: such a position keeps a small chance.
                 found[p, s] = max((contact >= 1).mean(), 1e-3 if position.freedom and contact.max() > 0.9 else 0.0)
         return found
+
+
+def _contact(number: int, distances: tuple[np.ndarray, np.ndarray], held: np.ndarray) -> np.ndarray:
+    """Return the smallest contact of orbits of a species, of shape (points,), from distances to others and within."""
+    from ase.data import covalent_radii
+
+    to_others, among = distances
+    own = covalent_radii[number]
+    closest = (to_others / (_CONTACT * (own + covalent_radii[held]))).min(axis=1, initial=np.inf)
+    return np.asarray(np.minimum(closest, among / (2 * _CONTACT * own)))

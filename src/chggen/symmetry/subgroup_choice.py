@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from math import exp, factorial, lgamma, log
 from typing import Final
 
@@ -53,7 +56,7 @@ class Choice:
         taken = np.zeros(len(self.positions), dtype=bool)
         pairs: list[tuple[int, int]] = []
         for s in rng.permutation(len(counts)):
-            drawn = self._drawn(counts[s], np.where(taken, 0.0, self.room[:, s]), rng)
+            drawn = self._drawn(counts[s], int(s), taken, rng)
             if drawn is None:
                 return None
             for p, n in enumerate(drawn):
@@ -76,29 +79,52 @@ class Choice:
         tries = 1 if len(counts) == 1 else ASSIGNMENTS  # one draw decides exactly for one species
         return any(self.assignment(counts, rng) is not None for _ in range(tries))
 
-    def _drawn(self, count: int, room: np.ndarray, rng: np.random.Generator) -> list[int] | None:
+    def _drawn(self, count: int, s: int, taken: np.ndarray, rng: np.random.Generator) -> list[int] | None:
         """Draw how many orbits of one species each position holds: P ∝ Π wⁿ/n! over all ways that hold the count."""
-        ways = [np.eye(1, count + 1)[0]]  # ways[k][c]: total weight with which the last k positions hold c atoms
-        terms = []
-        for position, share in zip(reversed(self.positions), reversed(room), strict=True):
-            m = position.multiplicity
-            most = 0 if share <= 0 else 1 if position.freedom == 0 else count // m
-            weight = [_poisson(m * share, n) for n in range(most + 1)]
-            terms.append(weight)
-            total = np.zeros(count + 1)
-            for n in range(min(most, count // m) + 1):
-                total[n * m :] += weight[n] * ways[-1][: count + 1 - n * m]
-            ways.append(total / max(total.max(), 1e-300))
+        ways, terms = self._ways(count, s, taken.tobytes())
         if ways[-1][count] <= 0:
             return None
         left, drawn = count, []
         for k, position in enumerate(self.positions):
-            below, weight, m = ways[-2 - k], terms[-1 - k], position.multiplicity
-            p = np.array([w * below[left - n * m] if n * m <= left else 0.0 for n, w in enumerate(weight)])
-            n = int(rng.choice(len(p), p=p / p.sum()))
+            below, m, number = ways[-2 - k], position.multiplicity, rng.random()
+            odds = [w * below[left - n * m] if n * m <= left else 0.0 for n, w in enumerate(terms[-1 - k])]
+            reached = list(accumulate(odds))
+            n = bisect_right(reached, number * reached[-1], hi=len(reached) - 1)
             drawn.append(n)
             left -= n * m
         return drawn
+
+    def _ways(self, count: int, s: int, taken: bytes) -> tuple[list[list[float]], list[list[float]]]:
+        """Return total weights and the weights they are made of, for a species and the positions that are taken.
+
+        The first list holds, for each k, by number of atoms the total weight with which the last k positions hold so
+        many; the second holds the weights wⁿ/n! of each position, the last one first.
+        """
+        if (known := self._known_ways.get((count, s, taken))) is not None:
+            return known
+        free = ~np.frombuffer(taken, dtype=bool)
+        ways = [[1.0, *[0.0] * count]]
+        terms: list[list[float]] = []
+        for position, share in zip(
+            reversed(self.positions), reversed(np.where(free, self.room[:, s], 0.0)), strict=True
+        ):
+            m = position.multiplicity
+            most = 0 if share <= 0 else 1 if position.freedom == 0 else count // m
+            weight = [_poisson(m * float(share), n) for n in range(most + 1)]
+            terms.append(weight)
+            total = [0.0] * (count + 1)
+            for n in range(min(most, count // m) + 1):
+                for held in range(n * m, count + 1):
+                    total[held] += weight[n] * ways[-1][held - n * m]
+            largest = max(*total, 1e-300)
+            ways.append([w / largest for w in total])
+        self._known_ways[count, s, taken] = ways, terms
+        return ways, terms
+
+    @cached_property
+    def _known_ways(self) -> dict[tuple[int, int, bytes], tuple[list[list[float]], list[list[float]]]]:
+        """What `_ways` has found so far."""
+        return {}
 
 
 def _poisson(x: float, n: int) -> float:
