@@ -92,9 +92,11 @@ class LowestAfterSteps:
         made = [to_structures(crystals) for crystals in samples[: max(finalists)]]
         left = [[f for f in range(len(made)) if not refused[f, k]][:most] for k, most in enumerate(finalists)]
         present = {(k, f): made[f][k] for k, own in enumerate(left) for f in own}
+        symmetries = {pair: SymmetryConstraint.of(structure, KEPT) for pair, structure in present.items()}
         for steps in _RUNGS:
             running = [(k, f) for k, own in enumerate(left) if len(own) > 1 for f in own]
-            ends = self._relaxed([present[pair] for pair in running], steps, str(samples[0].lattice.device))
+            kept = [symmetries[pair] for pair in running]
+            ends = self._relaxed([present[pair] for pair in running], kept, steps, str(samples[0].lattice.device))
             relaxed = dict(zip(running, ends, strict=True))
             present |= {pair: end.structure for pair, end in relaxed.items()}
             for k, own in enumerate(left):
@@ -103,13 +105,15 @@ class LowestAfterSteps:
                     left[k] = sorted(own, key=expected.__getitem__)[: (len(own) + 1) // 2]
         return torch.tensor([own[0] if own else 0 for own in left], device=refused.device)
 
-    def _relaxed(self, structures: Sequence[Structure], steps: int, device: str) -> list[Relaxed]:
+    def _relaxed(
+        self, structures: Sequence[Structure], symmetries: Sequence[SymmetryConstraint | None], steps: int, device: str
+    ) -> list[Relaxed]:
         """Relax structures for a few steps, keeping their symmetry."""
         return relax(
             structures,
             potential=self.potential,
             fix_cell=self.options.fix_cell,
-            fix_symmetry=KEPT,
+            fix_symmetry=symmetries,
             pressure=self.options.pressure,
             fmax=self.options.fmax,
             max_steps=steps,

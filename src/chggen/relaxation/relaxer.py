@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
 _BATCH_SIZE: Final = {"cpu": 16, "cuda": 512}  # structures, unless the caller gives a number
+_ATOMS: Final = 256  # or as many small ones as have so many atoms
 _LEAST_VOLUME: Final = 1e-3  # Å³; a flatter cell counts as none
 
 
@@ -32,9 +33,9 @@ _LEAST_VOLUME: Final = 1e-3  # Å³; a flatter cell counts as none
 def relax(
     structures: Sequence[Structure], *, potential: str | Potential = DEFAULT, fix_cell: bool = False,
     fixed_atoms: Sequence[np.ndarray | Sequence[bool] | None] | None = None,
-    fix_symmetry: float | Sequence[float | None] | None = None, pressure: float = 0.0, fmax: float = 0.1,
-    max_steps: int = 500, optimizer: str = "fire-lbfgs", device: str = "cpu", batch_size: int | None = None,
-    trajectory: bool = False, on_done: Callable[[int, Relaxed], None] | None = None,
+    fix_symmetry: float | Sequence[float | SymmetryConstraint | None] | None = None,
+    pressure: float = 0.0, fmax: float = 0.1, max_steps: int = 500, optimizer: str = "fire-lbfgs", device: str = "cpu",
+    batch_size: int | None = None, trajectory: bool = False, on_done: Callable[[int, Relaxed], None] | None = None,
 ) -> list[Relaxed]:
     """Relax structures with an interatomic potential.
 
@@ -55,13 +56,15 @@ def relax(
         fix_symmetry: Symmetry tolerance symprec in Å, one for all structures or one (or None) for each. The space group
             that spglib finds at this tolerance is kept by averaging forces and stress over it. Deviations from the
             group at the start are not removed, so symmetrise the structure first for a tolerance above 0.01 Å.
-            Operations that map a fixed atom onto a free one are dropped. None keeps no symmetry.
+            Operations that map a fixed atom onto a free one are dropped. Instead of a tolerance, the constraint itself
+            may be given where it is known. None keeps no symmetry.
         pressure: External pressure in GPa.
         fmax: Largest force at which a structure has converged, in eV/Å.
         max_steps: Most steps that a structure may take.
         optimizer: `fire`, `lbfgs`, or `fire-lbfgs`, which changes from FIRE to L-BFGS once forces are small.
         device: `cpu` or `cuda`.
-        batch_size: Number of structures that move together. None means 16 on a CPU and 512 on a GPU.
+        batch_size: Number of structures that move together. None means 16 on a CPU and 512 on a GPU, or as many small
+            ones as have 256 atoms together.
         trajectory: Whether results keep every step.
         on_done: Called with a structure's index and result as soon as it is done, in the order in which they finish.
 
@@ -77,7 +80,7 @@ def relax(
         >>> relaxed.converged, relaxed.energy_per_atom
     """
     check_device(device)
-    size = _BATCH_SIZE[torch.device(device).type] if batch_size is None else batch_size
+    size = _batch_size(structures, device) if batch_size is None else batch_size
     _check_numbers(fmax, pressure, max_steps, size)
     if optimizer not in OPTIMIZERS:
         raise InputError(f"unknown optimizer '{optimizer}'; expected one of {', '.join(OPTIMIZERS)}")
@@ -122,6 +125,12 @@ def _run(
     return [results[index] for index in range(len(structures))]
 
 
+def _batch_size(structures: Sequence[Structure], device: str) -> int:
+    """Return how many structures move together unless the caller says so."""
+    n_atoms = sum(len(structure) for structure in structures)
+    return max(_BATCH_SIZE[torch.device(device).type], _ATOMS * len(structures) // max(n_atoms, 1))
+
+
 def _check_numbers(fmax: float, pressure: float, max_steps: int, batch_size: int) -> None:
     """Raise InputError unless all are finite numbers in their ranges."""
     numbers = (fmax, pressure, max_steps, batch_size)
@@ -151,21 +160,32 @@ def _free_atoms(
     return free_atoms
 
 
-def _symprecs(fix_symmetry: float | Sequence[float | None] | None, n_structures: int) -> list[float | None]:
-    """Return one symprec (Å) or None for each structure. Raises InputError for a wrong number or a bad value."""
-    symprecs = list(fix_symmetry) if isinstance(fix_symmetry, Sequence) else [fix_symmetry] * n_structures
+def _symprecs(
+    fix_symmetry: float | Sequence[float | SymmetryConstraint | None] | None, n_structures: int
+) -> list[float | SymmetryConstraint | None]:
+    """Return a symprec (Å), a constraint or None for each structure. Raises InputError for a wrong number or value."""
+    symprecs: list[float | SymmetryConstraint | None] = [None if isinstance(fix_symmetry, Sequence) else fix_symmetry]
+    symprecs = list(fix_symmetry) if isinstance(fix_symmetry, Sequence) else symprecs * n_structures
     if len(symprecs) != n_structures:
         expected = f"one symprec or None a structure ({n_structures})"
         raise InputError(f"fix_symmetry must be one symprec or hold {expected}, got {len(symprecs)}")
-    if bad := [s for s in symprecs if s is not None and not (_is_number(s) and s > 0)]:
+    given = [s for s in symprecs if s is not None and not isinstance(s, SymmetryConstraint)]
+    if bad := [s for s in given if not (_is_number(s) and s > 0)]:
         raise InputError(f"fix_symmetry must be a symprec above 0 Å, or None to keep no group; got {bad[0]!r}")
     return symprecs
 
 
-def _descent(index: int, structure: Structure, free: Tensor, symprec: float | None, device: str) -> Descent:
-    """Return the record of a structure that enters the batch, with its symmetry constraint on the device."""
-    constraint = None if symprec is None else SymmetryConstraint.of(structure, symprec, free)
-    on_device = None if constraint is None else constraint.to(device)
+def _descent(
+    index: int, structure: Structure, free: Tensor, kept: float | SymmetryConstraint | None, device: str
+) -> Descent:
+    """Return the record of a structure that enters the batch, with its symmetry constraint on the device.
+
+    `kept`: symprec (Å) at which the symmetry is found, or the constraint, or None to keep none.
+    """
+    symmetry = kept if isinstance(kept, SymmetryConstraint) else None
+    if isinstance(kept, float | int):
+        symmetry = SymmetryConstraint.of(structure, kept, free)
+    on_device = None if symmetry is None else symmetry.to(device)
     return Descent(index=index, given=structure, free=free, symmetry=on_device)
 
 
