@@ -287,6 +287,14 @@ def test_batches_are_cut_before_what_is_made_is_left_out() -> None:
     assert batches_of(range(4), Machine(workers=2, batch_size=8)) == [[0, 1], [2, 3]]
 
 
+def test_what_takes_long_is_spread_over_the_workers() -> None:
+    machine = Machine(workers=2, batch_size=8)
+    seconds = [9.0, 9.0, 1.0, 1.0, 1.0, 1.0]
+    assert batches_of(range(6), machine, seconds=seconds.__getitem__) == [[0, 2, 4], [1, 3, 5]]
+    assert batches_of(range(6), machine, made=lambda k: k == 2, seconds=seconds.__getitem__) == [[0, 4], [1, 3, 5]]
+    assert batches_of(range(3), machine, seconds=[9.0, 1.0, 1.0].__getitem__) == [[0], [1, 2]]
+
+
 def test_what_takes_long_is_cut_to_smaller_batches() -> None:
     machine = Machine(workers=1, batch_size=8)
     assert batches_of(range(8), machine, seconds=lambda k: 10.0) == [list(range(8))]

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 # What a candidate takes on one core, roughly, as measured for cells of 3 to 30 atoms:
-_SECONDS_A_SAMPLE: Final = {"fast": 0.6, "best": 1.5}
-_SECONDS_A_RELAXATION: Final = 3.0
-_SECONDS_OF_ORBITS: Final = {"fast": 8.0, "best": 20.0}  # more, where many tries on drawn orbits race
-_SECONDS_AN_ATOM: Final = 0.06
+_SECONDS_A_SAMPLE: Final = {"fast": 0.2, "best": 0.4}
+_SECONDS_A_RELAXATION: Final = 0.5
+_SECONDS_AN_ATOM: Final = 0.05
+_SECONDS_OF_ORBITS: Final = {"fast": 1.5, "best": 4.0}  # more, where many tries on drawn orbits race
 
 
 def make_candidates(jobs: Sequence[Job], resources: Resources) -> Iterator[tuple[Sequence[int], list[Candidate]]]:

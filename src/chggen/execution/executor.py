@@ -216,7 +216,8 @@ def batches_of(
 ) -> list[list[Any]]:
     """Return items in their order, cut to batches of at most the machine's batch size, even over its workers.
 
-    Those made already are left out after cutting, so that a resumed run computes the very batches of the first.
+    Where each worker gets one batch, items that take long are spread over them, so that none waits for another. Those
+    made already are left out after cutting, so that a resumed run computes the very batches of the first.
 
     Args:
         items: The items.
@@ -233,8 +234,28 @@ def batches_of(
         together = items[first : first + size]
         parts = min(len(together), max(1, math.ceil(sum(map(seconds, together)) / most)))
         part = math.ceil(len(together) / parts)
-        batches += [[x for x in together[k : k + part] if not made(x)] for k in range(0, len(together), part)]
-    return [batch for batch in batches if batch]
+        batches += [list(together[k : k + part]) for k in range(0, len(together), part)]
+    if 1 < len(batches) <= _most_workers(machine):
+        batches = _evened(items, len(batches), machine.batch_size, seconds)
+    return [left for batch in batches if (left := [item for item in batch if not made(item)])]
+
+
+def _evened(items: Sequence[Any], count: int, size: int, seconds: Callable[[Any], float]) -> list[list[Any]]:
+    """Return so many batches of at most so many items: each item goes where least time is spent, the longest first.
+
+    Items that take equally long stay together in their order.
+    """
+    spent, taken = [0.0] * count, [0] * count
+    places: list[int] = [0] * len(items)
+    expected = [seconds(item) for item in items]
+    if max(expected) == min(expected):
+        share = math.ceil(len(items) / count)
+        return [list(items[k * share : (k + 1) * share]) for k in range(count)]
+    for k in sorted(range(len(items)), key=lambda k: -expected[k]):
+        places[k] = min((b for b in range(count) if taken[b] < size), key=lambda b: spent[b])
+        spent[places[k]] += expected[k]
+        taken[places[k]] += 1
+    return [[item for item, place in zip(items, places, strict=True) if place == b] for b in range(count)]
 
 
 def _most_workers(machine: Machine) -> int:
