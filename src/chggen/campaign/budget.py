@@ -89,6 +89,11 @@ class Budget:
         self._found = Found()
         self._shares = Shares(self._prior, self._found)
 
+    @property
+    def left(self) -> int:
+        """Number of candidates that no round has asked for yet."""
+        return self.total - len(self._asked)
+
     def check(self) -> None:
         """Draw the first start of each source that was named, so that a formula that does not fit is refused at once.
 

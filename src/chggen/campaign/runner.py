@@ -117,12 +117,12 @@ class Campaign:
         rounds = 0
         while jobs := budget.next_round():
             rounds += 1
-            outcomes = self.make("generate" if rounds == 1 else f"generate, round {rounds}", jobs)
+            outcomes = self.make("generate" if rounds == 1 else f"generate, round {rounds}", jobs, budget.left)
             budget.learn(outcomes)
             found += [outcome for outcome in outcomes if outcome is not None]
         return found
 
-    def make(self, stage: str, jobs: Sequence[Job]) -> list[Candidate | None]:
+    def make(self, stage: str, jobs: Sequence[Job], later: int = 0) -> list[Candidate | None]:
         """Make the candidates of jobs.
 
         Symmetric ones that fail or turn out to be saddles are drawn anew, a few times, under ids of their own.
@@ -130,12 +130,13 @@ class Campaign:
         Args:
             stage: What the progress display calls this.
             jobs: The jobs.
+            later: Number of jobs like these that are to follow, for which workers are worth starting as well.
 
         Returns:
             For each job the good candidate that came of it, or None.
         """
         attempts = [[job] for job in jobs]
-        self._make_each(stage, jobs)
+        self._make_each(stage, jobs, later)
         for again in range(1, _REDRAWS + 1):
             made = self.results.candidates()
             open_ = [tries for tries in attempts if tries[0].start.symmetric and not _good(tries[-1], made)]
@@ -150,7 +151,7 @@ class Campaign:
         made = self.results.candidates()
         return [outcome([job.candidate.id for job in tries], made) for tries in attempts]
 
-    def _make_each(self, stage: str, jobs: Sequence[Job]) -> None:
+    def _make_each(self, stage: str, jobs: Sequence[Job], later: int = 0) -> None:
         """Make each job once that the results do not hold yet, and put what comes of it into the results."""
         if not jobs:  # as of formulas that have no guests: such a stage is none
             return
@@ -164,7 +165,8 @@ class Campaign:
             return expected_seconds(job, self.resources)
 
         batches = batches_of(jobs, self.machine, lambda job: job.candidate.id in made, seconds)
-        whole = self.resources.seconds((seconds(job) for batch in batches for job in batch), self.machine)
+        now = self.resources.seconds((seconds(job) for batch in batches for job in batch), self.machine)
+        whole = now * (1 + later / len(jobs))
         for candidates in self.workers.run(
             make_candidates, batches, self.resources, lost_job, whole, name=lambda job: str(job.candidate.id)
         ):
