@@ -1,8 +1,8 @@
 """Speed of the score network and of sampling on this machine, and their memory.
 
-    python benchmarks/speed.py [--parts network samples inpaint] [--quality fast] [--device cpu] [--workers 2]
+    python benchmarks/speed.py [--parts network samples inpaint candidates] [--quality fast] [--workers 2] …
 
-Of the three parts, `network` is one evaluation: floor, cost, profile and memory, see `score_network`.
+Of the four parts, `network` is one evaluation: floor, cost, profile and memory, see `score_network`.
 
 `samples` are inpainting samples of 20 to 400 atoms. Hosts are supercells of perovskite SrTiO3 whose Sr atoms are the
 guests, in batches of 8 (of 64 on a GPU). On the CPU each of `--workers` processes works through a batch of its own, one
@@ -12,6 +12,9 @@ process less what it held before sampling, MiB.
 `inpaint` is the call `chggen.inpaint(host, {"Li": 2}, n=3, relax=False)` with the three atoms of layered TiS2 as host:
 first in a new process, imports and loading included, then in the same process again, the fastest of five calls. Calls
 of the network are those in that process, which starts no others for as little work.
+
+`candidates` is the call behind `chggen generate Ca2Mn2O6 -n 20 --formula-units 1 --cells-from auto`, by `--workers`
+processes: wall time from the start of Python, and of a second call that finds the workers running.
 Prints Markdown tables. On a GPU there is the part `samples` alone.
 """
 
@@ -36,7 +39,7 @@ from chggen.sampling import recipe
 from chggen.score import load_score_model
 
 SIZES = {20: (2, 2, 1), 40: (2, 2, 2), 100: (5, 2, 2), 200: (5, 4, 2), 400: (5, 4, 4)}
-PARTS = ("network", "samples", "inpaint")
+PARTS = ("network", "samples", "inpaint", "candidates")
 
 
 def host_of(n_atoms: int) -> Host:
@@ -114,6 +117,19 @@ def inpaint(began: float, model: Path | None, repeats: int) -> list[str]:
     ]
 
 
+def candidates(began: float, workers: int) -> list[str]:
+    """Lines of the time that 20 candidates of 10 atoms take, relaxed and ranked."""
+    import chggen
+
+    lines = ["| 20 candidates of 10 atoms | wall, s | rows | lowest, eV/atom |", "|---|---|---|---|"]
+    for name in ("first, from the start of Python", "workers running"):
+        made = chggen.generate("Ca2Mn2O6", n=20, formula_units=1, cells_from="auto", workers=workers, seed=0)
+        lowest = min(c.energy_per_atom for c in made if c.energy_per_atom is not None)
+        lines.append(f"| {name} | {time.time() - began:.1f} | {len(made)} | {lowest:.4f} |")
+        began = time.time()
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
@@ -133,6 +149,9 @@ def main() -> None:
         print()
     if "inpaint" in parts:
         print("\n".join(apart(inpaint, time.time(), args.model, 5)))
+        print()
+    if "candidates" in parts:
+        print("\n".join(apart(candidates, time.time(), args.workers)))
 
 
 if __name__ == "__main__":

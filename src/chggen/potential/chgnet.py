@@ -246,8 +246,8 @@ class _Bonds(NamedTuple):
 
 
 def _fits(symmetry: SymmetryConstraint, crystal: Crystals) -> bool:
-    """Return whether a crystal is symmetric enough for its asymmetric unit to stand for it."""
-    return symmetry.unit is not None and symmetry.deviation(crystal.frac_coords, crystal.lattice[0]) < _EXACT
+    """Return whether a crystal has an asymmetric unit to stand for it, and keeps its symmetry well enough."""
+    return symmetry.share < 1 and symmetry.deviation(crystal.frac_coords, crystal.lattice[0]) < _EXACT
 
 
 def _nothing(n_atoms: int, device: str) -> tuple[torch.Tensor, ...]:
