@@ -43,7 +43,7 @@ class Case:
 
 def structures(path: Path, keep: Callable[[np.ndarray, str], bool], mask: np.ndarray) -> dict[str, Structure]:
     """Crystals of an npz of the development data where mask is True and keep(atomic numbers, id)."""
-    data = np.load(path)
+    data = dict(np.load(path))  # read once: an archive unpacks an array at each look
     found = {}
     for i in np.flatnonzero(mask):
         atoms = slice(data["offsets"][i], data["offsets"][i + 1])
