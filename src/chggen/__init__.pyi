@@ -1,15 +1,17 @@
-from .api import generate, inpaint, predict, relax
+from .api import electrode, generate, inpaint, predict, relax
 from .errors import InputError
 from .results import Candidate
 from .score import load_score_model
-from .stability import References, hull
+from .stability import Electrode, References, hull
 
 __version__: str
 
 __all__ = [
     "Candidate",
+    "Electrode",
     "InputError",
     "References",
+    "electrode",
     "generate",
     "hull",
     "inpaint",

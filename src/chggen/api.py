@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from chggen.campaign import GenerateOptions, InpaintOptions, PredictOptions
+from chggen.campaign import ElectrodeOptions, GenerateOptions, InpaintOptions, PredictOptions
 from chggen.errors import InputError
 from chggen.execution import TIME_LIMIT, Machine, Progress, silent
 from chggen.generation import FILE
@@ -24,13 +24,14 @@ from chggen.relaxation import Relaxed, RelaxOptions
 from chggen.relaxation import relax as relax_structures
 from chggen.results import Candidate, Results
 from chggen.settings import Options
-from chggen.workflows import results_of, run_generate, run_inpaint, run_predict
+from chggen.workflows import results_of, run_electrode, run_generate, run_inpaint, run_predict
 
 if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
 
     from chggen.potential import Potential
+    from chggen.stability import Electrode
 
 Files = Path | str
 Quality = Literal["fast", "best"]
@@ -184,6 +185,46 @@ def inpaint(
     machine = _machine(given)
     results = results_of(out, options, {"host": structure}, notes, machine)
     return run_inpaint(structure, options, machine, results, progress, executor)
+
+
+@_with_arguments(ElectrodeOptions)
+def electrode(
+    host: Structure | Atoms | Files, ion: str = "Li", *, n: int = 4, seed: int = 0,
+    counts: Sequence[int] | int | None = (), contents: Sequence[float] | float | None = (),
+    max_content: float | None = None, ion_sites: Sequence[int] | int | None = (), supercell: Sequence[int] = (1, 1, 1),
+    second_level_best: int = 1, model: Files | None = None, quality: Quality = "best", levels: int | None = None,
+    best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT, fmax: float = 0.1,
+    max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
+    optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
+    device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,
+    executor: Executor | None = None, out: Files | Results | None = None, progress: Progress = silent,
+) -> Electrode:
+    """Find how many ions an insertion electrode takes, where they go, and at what voltage.
+
+    Contents from empty to full are filled by inpainting, and emptied by vacancy orderings of fuller ones. All are
+    relaxed; the hull of their energies gives the voltage curve.
+
+    Args:
+        host: pymatgen Structure, ASE Atoms or a file, with or without ions.
+
+    Returns:
+        The electrode: `.average_voltage`, `.steps`, `.voltage_curve`, `.best(content)`, `.table()`, `.to_pymatgen()`,
+        `.candidates`, at the last level of theory at which both ends have energies; `.at(level)` for others.
+
+    Raises:
+        InputError: For input that cannot be used, in one sentence.
+
+    Example:
+        >>> chggen.electrode("FePO4.cif", "Li", out="runs/lfp").average_voltage  # doctest: +SKIP
+    """
+    given = locals()
+    with kept_notes() as notes:
+        structure = as_structure(host)
+    given["host"] = fingerprint(structure)
+    options = ElectrodeOptions.of_keywords(given)
+    machine = _machine(given)
+    results = results_of(out, options, {"host": structure}, notes, machine)
+    return run_electrode(structure, options, machine, results, progress, executor)
 
 
 @_with_arguments(RelaxOptions)

@@ -1,8 +1,9 @@
 from .budget import Budget
 from .comparison import StructureComparison
 from .duplicates import outcome, with_duplicates
+from .electrode_scan import ElectrodeScan
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
-from .options import SHIPPED, GenerateOptions, InpaintOptions, PredictOptions, RunOptions
+from .options import SHIPPED, ElectrodeOptions, GenerateOptions, InpaintOptions, PredictOptions, RunOptions
 from .parts import relax_in_parts
 from .production import clearly_lower, sample_jobs
 from .provenance import RUNS, digests_of, write_down
@@ -16,6 +17,8 @@ __all__ = [
     "SHIPPED",
     "Budget",
     "Campaign",
+    "ElectrodeOptions",
+    "ElectrodeScan",
     "GenerateOptions",
     "InpaintOptions",
     "PredictOptions",

@@ -183,4 +183,47 @@ class InpaintOptions(RunOptions):
     )
 
 
-COMMANDS: Final = {"GenerateOptions": "generate", "PredictOptions": "predict", "InpaintOptions": "inpaint"}
+class ElectrodeOptions(RunOptions):
+    """Options of scanning an insertion electrode, whose host is named by the digest of its content."""
+
+    unused: ClassVar[frozenset[str]] = frozenset({"pressure", "anchor", "n_resample", "jump_length"})
+    n: int = Field(
+        default=4,
+        ge=1,
+        description="Candidates of each content, all sources together; further ones that begin with those of other "
+        "contents, and for contents that are still uncertain, come beside.",
+    )
+    host: str
+    ion: str = Field(description="Working ion, such as Li. What the host holds of it counts as ions.")
+    counts: _Several[int] = Field(default=(), description="Numbers of ions in the cell, such as 0,1,2,4.")
+    contents: _Several[float] = Field(
+        default=(),
+        description="Ions per formula unit of the framework, such as 0,0.25,1, in the smallest supercells that hold "
+        "them; default: from empty to full in the cell as it is.",
+    )
+    max_content: float | None = Field(
+        default=None,
+        gt=0,
+        description="Largest content, ions per formula unit; default: what the host came with, else what oxidation "
+        "states and sites allow.",
+    )
+    ion_sites: _Several[int] = Field(
+        default=(), description="Numbers of the mobile sites, from 0, where the framework holds the same element."
+    )
+    supercell: Annotated[tuple[PositiveInt, PositiveInt, PositiveInt], BeforeValidator(_listed)] = Field(
+        default=(1, 1, 1), description="Repeat the host, such as 1,1,2; counts are of the whole."
+    )
+    second_level_best: int = Field(
+        default=1,
+        ge=0,
+        description="So many of the lowest candidates of each content are relaxed once more with the potential that "
+        "refines the run's; 0 for none.",
+    )
+
+
+COMMANDS: Final = {
+    "GenerateOptions": "generate",
+    "PredictOptions": "predict",
+    "InpaintOptions": "inpaint",
+    "ElectrodeOptions": "electrode",
+}

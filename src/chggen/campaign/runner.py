@@ -217,9 +217,17 @@ class Campaign:
         Args:
             below: Decomposition energy at the level of the run, eV/atom, below which a distinct candidate survives.
         """
+        self.rescore_those(survivors(self.results.candidates().values(), below, self._comparison))
+
+    def rescore_those(self, chosen: Sequence[Candidate]) -> None:
+        """Relax candidates once more with the potential that refines the run's, and place them at its level.
+
+        Args:
+            chosen: Good candidates of the run.
+        """
         relax = self.resources.relax
         finer = None if relax is None else refining_potential(relax.potential)
-        if relax is None or finer is None:
+        if relax is None or finer is None or not chosen:
             return
         level = level_of(finer).name
         resources = replace(self.resources, relax=relax.model_copy(update={"potential": finer}), loaded={})
@@ -227,9 +235,6 @@ class Campaign:
         def tried(candidate: Candidate) -> bool:
             return level in candidate.energies or candidate.unplaced_at == level
 
-        chosen = survivors(self.results.candidates().values(), below, self._comparison)
-        if not chosen:
-            return
         done = sum(map(tried, chosen))
         self.progress(level, done, len(chosen), 0)
         bad = 0

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from chggen import __version__
-from chggen.campaign import GenerateOptions, InpaintOptions, PredictOptions
+from chggen.campaign import ElectrodeOptions, GenerateOptions, InpaintOptions, PredictOptions
 from chggen.cli.options import (
     TIME_LIMIT,
     Device,
@@ -131,6 +131,30 @@ def inpaint(
             progress=progress,
         )
     _show(found, folder)
+
+
+@app.command()
+@with_options(ElectrodeOptions, "host")
+def electrode(
+    host: Path,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    time_limit: TimeLimit = TIME_LIMIT,
+    out: Annotated[Path | None, results_folder("runs/ and the name of the host's file")] = None,
+    **values: Any,
+) -> None:
+    """Find contents, sites and voltages of an insertion electrode."""
+    from chggen import api
+    from chggen.cli.electrode import electrode_lines
+
+    folder = out or Path("runs") / host.stem
+    with _watched(folder) as progress:
+        found = api.electrode(
+            host, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
+        )
+    _show(list(found.candidates), folder)
+    for line in electrode_lines(found):
+        typer.echo(line)
 
 
 @app.command()

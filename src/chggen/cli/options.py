@@ -208,7 +208,8 @@ def _value(name: str, field: FieldInfo, given: Any) -> Any:
     if get_origin(field.annotation) is dict:
         return guest_counts(given or ())
     if get_origin(field.annotation) is tuple and isinstance(given, str):
-        return integers(given, flag) if int in _items(field) else words(given)
+        kinds = _items(field)
+        return integers(given, flag) if int in kinds else floats(given, flag) if float in kinds else words(given)
     if isinstance(given, list):
         return tuple(given)
     if given is None and isinstance(field.default, tuple):

@@ -6,6 +6,7 @@ from .finished_structures import FinishedStructure, FinishedStructures
 from .host import Host, batched_hosts, default_guests, empty_host, strip_guests
 from .host_orbits import on_orbits, symmetrised
 from .host_starts import GivenHost, OnOrbits, PrototypeSites, beside_analogues, fillings
+from .ion_capacity import ions_with_room, most_known, redox_room
 from .jobs import Job
 from .options import SamplerOptions
 from .prototype_mapping import analogues
@@ -23,6 +24,7 @@ from .sources import (
 from .space_group_statistics import count_known
 from .start import FinishedStart, Start
 from .strategy import Kind, by_energy, recipe_of
+from .vacancies import vacancy_orderings
 from .volume import VolumePrior, volume_per_atom
 
 __all__ = [
@@ -64,12 +66,16 @@ __all__ = [
     "empty_host",
     "fillings",
     "guest_sources",
+    "ions_with_room",
+    "most_known",
     "on_orbits",
     "prototype_of",
     "random_bravais_cell",
     "recipe_of",
+    "redox_room",
     "reject_reason",
     "strip_guests",
     "symmetrised",
+    "vacancy_orderings",
     "volume_per_atom",
 ]

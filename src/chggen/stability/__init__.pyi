@@ -1,24 +1,32 @@
 from .building import build_references
 from .decomposition import HullPosition, hull, lowest_of_each
 from .doubts import joined_doubts
+from .electrode import Electrode, element_energies, framework_displacement
 from .energies_above_hull import above_hull
 from .importing import entries_table
 from .joined_references import references_of
 from .materials_project import fetch_structures
 from .reaction import ARROW, STATIC, phase_label
 from .references import References
+from .voltage import ANIONS, VALENCES, height_above
 from .wanted import Wanted
 
 __all__ = [
+    "ANIONS",
     "ARROW",
     "STATIC",
+    "VALENCES",
+    "Electrode",
     "HullPosition",
     "References",
     "Wanted",
     "above_hull",
     "build_references",
+    "element_energies",
     "entries_table",
     "fetch_structures",
+    "framework_displacement",
+    "height_above",
     "hull",
     "joined_doubts",
     "lowest_of_each",

@@ -1,3 +1,4 @@
+from .electrode import run_electrode
 from .generate import run_generate
 from .inpaint import run_inpaint
 from .merge import merge_folders
@@ -9,6 +10,7 @@ __all__ = [
     "merge_folders",
     "relax_files",
     "results_of",
+    "run_electrode",
     "run_generate",
     "run_inpaint",
     "run_predict",

@@ -1,0 +1,257 @@
+"""The scan of an insertion electrode: which contents are made, from what, round by round."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from chggen.campaign.electrode_contents import Content, ElectrodeContents, multiplied
+from chggen.campaign.options import ElectrodeOptions
+from chggen.crystals import from_structures, plain_formula
+from chggen.generation import (
+    FinishedStructure,
+    Host,
+    Job,
+    Start,
+    fillings,
+    vacancy_orderings,
+)
+from chggen.potential import Potential, energies_of
+from chggen.results import Candidate
+from chggen.stability import framework_displacement, height_above
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+log = logging.getLogger(__name__)
+_COMPARED: Final = 64  # vacancy orderings whose energies are compared before any is relaxed
+_NEAR_HULL: Final = 0.03  # eV/atom above the hull up to which a content gets more of the budget
+_SAME: Final = 0.002  # eV/atom between candidates that count as found twice
+
+
+class ElectrodeScan:
+    """The candidates of an electrode's contents, asked for in rounds.
+
+    1. The empty and the full framework.
+    2. Contents between: half of the candidates by filling the empty framework, half by emptying the best full one.
+    3. The best of each content, one step on: ions added to that of the next lower content, taken from that of the next
+       higher one.
+    4. Contents near the hull whose best was found once only: as many again.
+
+    What a round asks for depends on the results of complete rounds alone, so a resumed scan asks for the same.
+
+    Args:
+        host: The host, with or without ions.
+        options: What is asked for.
+
+    Attributes:
+        of: What the contents are contents of.
+        contents: The contents, by rising number of ions per formula unit.
+
+    Raises:
+        InputError: The ion is not one, the host does not fit it, or the contents do not fit the host.
+    """
+
+    def __init__(self, host: Structure, options: ElectrodeOptions) -> None:
+        self.options = options
+        self.of = ElectrodeContents(host, options)
+        self.contents = self.of.all
+        self._made: dict[str, Content] = {}
+        self._round = 0
+        self._taken = dict.fromkeys(self.contents, 0)
+        self._emptied = dict.fromkeys(self.contents, 0)
+
+    def next_round(self, made: Mapping[str, Candidate], potential: Potential) -> list[Job]:
+        """Return the jobs of the next round; none after the last.
+
+        Args:
+            made: All candidates so far, by id.
+            potential: What compares vacancy orderings.
+        """
+        self._round += 1
+        ends, between = (self.contents[0], self.contents[-1]), self.contents[1:-1]
+        n = self.options.n
+        if self._round == 1:
+            return [job for content in dict.fromkeys(ends) for job in self._end(content)]
+        if self._round == 2:
+            return [
+                job
+                for content in between
+                for job in (
+                    *self._filled(content, math.ceil(n / 2)),
+                    *self._emptied_from(content, ends[1], made, potential, n // 2),
+                )
+            ]
+        if self._round == 3:
+            steps = zip(self.contents, between, self.contents[2:], strict=False)
+            return [job for low, own, high in steps for job in self._neighbours(own, low, high, made, potential)]
+        if self._round == 4:
+            return [
+                job
+                for content in self._uncertain(made)
+                for job in (
+                    *self._filled(content, math.ceil(n / 2)),
+                    *self._emptied_from(content, ends[1], made, potential, n // 2),
+                )
+            ]
+        return []
+
+    def best(self, content: Content, made: Mapping[str, Candidate]) -> Candidate | None:
+        """Return the candidate of lowest energy of a content, None where there is none.
+
+        Args:
+            content: The content.
+            made: All candidates, by id.
+        """
+        return min(self._good(content, made), key=lambda c: c.energy_per_atom or 0.0, default=None)
+
+    def lowest(self, content: Content, made: Mapping[str, Candidate]) -> list[Candidate]:
+        """Return the lowest candidates of a content, as many as are to be relaxed at a further level.
+
+        Args:
+            content: The content.
+            made: All candidates, by id.
+        """
+        found = sorted(self._good(content, made), key=lambda c: (c.energy_per_atom or 0.0, c.id))
+        return found[: self.options.second_level_best]
+
+    def displacements(self, candidates: Sequence[Candidate]) -> dict[str, float]:
+        """Return by id how far the frameworks of candidates moved from the host, root mean square, Å.
+
+        Args:
+            candidates: Candidates of the scan.
+        """
+        found = {}
+        for c in candidates:
+            if c.structure is not None and c.id in self._made:
+                moved = framework_displacement(self.of.framework_of(self._made[c.id]), c.structure)
+                if moved is not None:
+                    found[c.id] = moved
+        return found
+
+    def _end(self, content: Content) -> list[Job]:
+        """Return the jobs of an end of the scan: the host as it came where it has this content, and fillings."""
+        if content.count == 0:
+            return [self._job(content, _finished(self.of.framework_of(content), "host"))]
+        given = self.of.is_given(content)
+        first = [self._job(content, _finished(self.of.host_of(content), "host"))] if given else []
+        return first + self._filled(content, self.options.n - len(first))
+
+    def _filled(self, content: Content, n: int) -> list[Job]:
+        """Return n more jobs that fill the empty framework."""
+        if content.count == 0 or n < 1:
+            return []
+        begun = self._taken[content]
+        self._taken[content] += n
+        host = Host(framework=self.of.framework_of(content), guests={self.options.ion: content.count})
+        return [self._job(content, start) for start in fillings(host, begun + n)[begun:]]
+
+    def _emptied_from(
+        self, content: Content, full: Content, made: Mapping[str, Candidate], potential: Potential, n: int
+    ) -> list[Job]:
+        """Return n more jobs that take ions out of the best candidate of a fuller content."""
+        parent = self.best(full, made)
+        if parent is None or parent.structure is None or n < 1:
+            return []
+        crystal = self._in_cell(parent.structure, full, content)
+        if crystal is None:
+            return []
+        begun = self._emptied[content]
+        self._emptied[content] += n
+        lowest = self._lowest_orderings(crystal, content, potential)[begun : begun + n]
+        return [self._job(content, _finished(s, "vacancies"), parent.id) for s in lowest]
+
+    def _neighbours(
+        self, own: Content, low: Content, high: Content, made: Mapping[str, Candidate], potential: Potential
+    ) -> list[Job]:
+        """Return jobs that begin with the best of the next lower and of the next higher content, in the same cell."""
+        jobs = []
+        below, above = self.best(low, made), self.best(high, made)
+        if below is not None and below.structure is not None and low.multiples == own.multiples:
+            host = Host(framework=below.structure, guests={self.options.ion: own.count - low.count})
+            jobs += [self._job(own, start, below.id) for start in fillings(host, 1)]
+        if above is not None and above.structure is not None and high.multiples == own.multiples:
+            for structure in self._lowest_orderings(above.structure, own, potential)[:1]:
+                jobs.append(self._job(own, _finished(structure, "vacancies"), above.id))
+        return jobs
+
+    def _uncertain(self, made: Mapping[str, Candidate]) -> list[Content]:
+        """Return the contents near the hull whose best was found once only."""
+        energies, found = {}, {}
+        for content in self.contents:
+            best = self.best(content, made)
+            if best is not None and best.energy_per_atom is not None and best.n_atoms is not None:
+                x = self.of.ions_per_unit(content)
+                energies[x] = best.energy_per_atom * best.n_atoms / self.of.units(content)
+                found[x] = (content, best)
+        chosen = []
+        for x, (content, best) in found.items():
+            atoms = (best.n_atoms or 0) / self.of.units(content)
+            lowest = best.energy_per_atom or 0.0
+            again = sum((c.energy_per_atom or 0.0) < lowest + _SAME for c in self._good(content, made))
+            near = height_above(energies, x) < _NEAR_HULL * atoms
+            if content.count > 0 and near and again < 2 and len(energies) > 1:
+                chosen.append(content)
+        return chosen
+
+    def _good(self, content: Content, made: Mapping[str, Candidate]) -> list[Candidate]:
+        """Return the good candidates of a content."""
+        found = (made[name] for name, own in self._made.items() if own == content and name in made)
+        return [c for c in found if c.status == "ok" and c.energy_per_atom is not None]
+
+    def _lowest_orderings(self, crystal: Structure, content: Content, potential: Potential) -> list[Structure]:
+        """Return a crystal of a fuller content in the same cell with ions taken out, the lowest energies first.
+
+        The energies are those of the orderings as they are, before any relaxation.
+        """
+        ions = range(len(self.of.framework) * content.cells, len(crystal))
+        orderings = vacancy_orderings(crystal, ions, len(ions) - content.count, self.options.seed)[:_COMPARED]
+        structures = []
+        for removed in orderings:
+            left = crystal.copy()
+            left.remove_sites(removed)
+            structures.append(left)
+        if len(structures) < 2:
+            return structures
+        energies = energies_of(potential, from_structures(structures)).energy.nan_to_num(nan=math.inf).tolist()
+        return [structures[k] for k in sorted(range(len(structures)), key=lambda k: round(energies[k], 6))]
+
+    def _job(self, content: Content, start: Start, parent: str | None = None) -> Job:
+        """Return the next job of a content."""
+        k = sum(own == content for own in self._made.values())
+        cells = "" if content.cells == 1 else "-" + "x".join(map(str, content.multiples))
+        name = f"{self.of.formula}{cells}-{self.options.ion}{content.count}-{k:03d}"
+        rng = np.random.default_rng([self.options.seed, *content.multiples, content.count, k])
+        self._made[name] = content
+        candidate = Candidate(
+            id=name,
+            stage="electrode",
+            formula=self._formula_of(content),
+            seed=int(rng.integers(2**62)),
+            seed_source=start.source,
+            parent=parent,
+        )
+        return Job(candidate=candidate, start=start)
+
+    def _formula_of(self, content: Content) -> str:
+        from pymatgen.core import Composition
+
+        whole = self.of.framework.composition.element_composition * content.cells
+        return plain_formula(whole + Composition({self.options.ion: content.count}))
+
+    def _in_cell(self, crystal: Structure, its: Content, own: Content) -> Structure | None:
+        """Return a crystal of one content in the cell of another; None where that is no supercell of its own."""
+        if any(mine % theirs for mine, theirs in zip(own.multiples, its.multiples, strict=True)):
+            return None
+        a, b, c = (mine // theirs for mine, theirs in zip(own.multiples, its.multiples, strict=True))
+        return multiplied(crystal, len(self.of.framework) * its.cells, (a, b, c))
+
+
+def _finished(structure: Structure, source: str) -> FinishedStructure:
+    """Return a structure that needs no sampling as a start."""
+    species = {s: round(n) for s, n in structure.composition.get_el_amt_dict().items()}
+    return FinishedStructure(name=source, source=source, finished=structure, species=species)

@@ -1,0 +1,48 @@
+"""What `chggen electrode` shows of an electrode: contents, voltage steps, capacity, at each level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chggen.stability import Electrode
+
+
+def electrode_lines(electrode: Electrode) -> Iterator[str]:
+    """Yield the lines that say what was found, level by level.
+
+    Args:
+        electrode: The electrode.
+    """
+    yield f"{electrode.ion} in {electrode.framework}; fullest content limited by: {electrode.limit}"
+    for level in electrode.levels:
+        yield from _at_level(electrode.at(level))
+
+
+def _at_level(electrode: Electrode) -> Iterator[str]:
+    ion = electrode.ion
+    yield ""
+    yield f"level {electrode.level}: content ({ion} per {electrode.framework}), mixing energy and height above the hull"
+    for row in electrode.table():
+        notes = []
+        if row.topotactic is False:
+            notes.append("the framework changed")
+        if row.within_error:
+            notes.append("on the hull by less than the error of the potential")
+        said = f"  ({'; '.join(notes)})" if notes else ""
+        e_d = "" if row.e_decomposition is None else f", E_d {row.e_decomposition:+.3f} eV/atom"
+        yield (
+            f"  {row.content:6.3f}  {1000 * row.mixing_energy:+8.1f} meV, {1000 * row.above_hull:7.1f} meV above, "
+            f"{row.volume:.1f} Å³{e_d}, {row.best}{said}"
+        )
+    if electrode.level not in electrode.elements:
+        yield f"  no voltage: the references have no energy of {ion} at this level"
+        return
+    for step in electrode.steps:
+        yield f"  {step.low:g} to {step.high:g}: {step.voltage:.2f} V"
+    yield (
+        f"  average {electrode.average_voltage:.2f} V against {ion} (errors of CHGNet: about "
+        f"{electrode.voltage_error:.2f} V), {electrode.capacity:.0f} mAh/g, "
+        f"{electrode.volumetric_capacity:.0f} mAh/cm³, volume {100 * electrode.volume_change:+.1f} % on filling"
+    )

@@ -1,0 +1,373 @@
+"""Electrode, what a scan of contents says of an insertion electrode: steps, capacity, stability, the framework."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from chggen.errors import InputError
+from chggen.results import Candidate
+from chggen.stability.references import References
+from chggen.stability.voltage import (
+    VALENCES,
+    VoltageStep,
+    height_above,
+    mixing_energies,
+    on_hull,
+    voltage_between,
+    voltage_steps,
+)
+
+if TYPE_CHECKING:
+    from pymatgen.apps.battery.insertion_battery import InsertionElectrode
+    from pymatgen.core import Composition, Structure
+
+POTENTIAL_ERROR: Final = 0.03  # eV/atom by which energies of CHGNet are off
+CHANGED: Final = 0.5  # Å; a framework whose atoms moved further, root mean square, is another one
+SWOLLEN: Final = 0.35  # relative change of the volume beyond which it is
+_FARADAY: Final = 26_801.4814  # mAh/mol: charge of a mole of electrons
+_MOLAR: Final = 0.602214076  # cm³/mol in one Å³
+_DIGITS: Final = 6  # of contents, which are ratios of whole numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentRow:
+    """What was found of one content.
+
+    Attributes:
+        content: Ions per formula unit of the framework.
+        best: Id of the candidate of lowest energy.
+        energy: Its energy, eV per formula unit of the framework with its ions.
+        mixing_energy: Energy relative to a mixture of the ends, eV per formula unit.
+        above_hull: Energy above the hull of all contents, eV per formula unit; 0 on it.
+        e_decomposition: Decomposition energy, eV/atom; None where there is none.
+        volume: Volume, Å³ per formula unit.
+        framework_rms: Root mean square displacement of the framework's atoms from the host that was given, Å.
+        topotactic: Whether the framework is still that of the host; None where that is not known.
+        found: How many good candidates of this content there are.
+        within_error: Whether it is on the hull, between the ends, by less than the potential's error of 0.03 eV/atom:
+            such a phase may be an artefact of the potential.
+    """
+
+    content: float
+    best: str
+    energy: float
+    mixing_energy: float
+    above_hull: float
+    e_decomposition: float | None
+    volume: float
+    framework_rms: float | None
+    topotactic: bool | None
+    found: int
+    within_error: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Electrode:
+    """An insertion electrode at one level of theory.
+
+    Contents are ions per formula unit of the framework. Voltages are against the element of the ion, such as Li metal.
+
+    Attributes:
+        ion: Symbol of the working ion.
+        framework: Formula of the framework, such as `FePO4`.
+        candidates: All candidates of the scan, best first, failed ones last.
+        level: Level of theory of all that the electrode says; `at` gives the electrode at another one.
+        elements: Level of theory to energy of the ion's element, eV/atom; levels without a reference are missing.
+        displacements: Id of a candidate to root mean square displacement of its framework, Å.
+        host_volume: Volume of the host that was given, Å³ per formula unit; NaN where it is not known.
+        limit: What limits the content, in words.
+    """
+
+    ion: str
+    framework: str
+    candidates: tuple[Candidate, ...]
+    level: str
+    elements: Mapping[str, float]
+    displacements: Mapping[str, float] = field(default_factory=dict)
+    host_volume: float = math.nan
+    limit: str = ""
+
+    @cached_property
+    def levels(self) -> tuple[str, ...]:
+        """Levels of theory at which two contents or more have energies, in the order in which they were reached."""
+        names = dict.fromkeys(level for c in self._good for level in c.energies)
+        return tuple(level for level in names if len(self.at(level)._best) > 1)
+
+    def at(self, level: str) -> Electrode:
+        """Return the electrode at another level of theory.
+
+        Args:
+            level: Name of the level, one of `levels`.
+        """
+        return replace(self, level=level)
+
+    @property
+    def valence(self) -> int:
+        """Charge of the ion, without a sign."""
+        return VALENCES[self.ion]
+
+    @property
+    def contents(self) -> tuple[float, ...]:
+        """Contents that have energies, in rising order."""
+        return tuple(self._best)
+
+    def best(self, content: float) -> Candidate | None:
+        """Return the candidate of lowest energy of a content; None where there is none.
+
+        Args:
+            content: Ions per formula unit of the framework.
+        """
+        return next((c for x, c in self._best.items() if math.isclose(x, content, abs_tol=1e-4)), None)
+
+    def content_of(self, candidate: Candidate) -> float:
+        """Return the content of a candidate, ions per formula unit of the framework.
+
+        Args:
+            candidate: A candidate with a structure.
+        """
+        composition = _composition(candidate)
+        own = self._framework[self.ion]
+        return round(float(composition[self.ion]) / self._units(candidate) - float(own), _DIGITS)
+
+    @cached_property
+    def energies(self) -> dict[float, float]:
+        """Content to lowest energy, eV per formula unit of the framework with its ions."""
+        return {x: c.energies[self.level] * self._atoms(x) for x, c in self._best.items()}
+
+    @property
+    def steps(self) -> tuple[VoltageStep, ...]:
+        """Plateaus of the voltage curve, by rising content.
+
+        Raises:
+            InputError: The references have no energy of the ion's element at this level.
+        """
+        return voltage_steps(self.energies, self._element, self.valence)
+
+    @property
+    def voltage_curve(self) -> list[tuple[float, float]]:
+        """Corners of the voltage curve: pairs of content and voltage, V, by rising content."""
+        return [corner for s in self.steps for corner in ((s.low, s.voltage), (s.high, s.voltage))]
+
+    @property
+    def average_voltage(self) -> float:
+        """Average voltage between the emptiest and the fullest content, V.
+
+        Raises:
+            InputError: Fewer than two contents have energies, or the ion's element has none.
+        """
+        low, high = self._ends
+        return voltage_between(self.energies, low, high, self._element, self.valence)
+
+    @property
+    def voltage_error(self) -> float:
+        """By how much the average voltage is off if the energies of both ends are off by 0.03 eV/atom, V."""
+        low, high = self._ends
+        return POTENTIAL_ERROR * math.hypot(self._atoms(low), self._atoms(high)) / ((high - low) * self.valence)
+
+    @property
+    def capacity(self) -> float:
+        """Gravimetric capacity, mAh per gram of the fullest content."""
+        full = self._best[self._ends[1]]
+        return self._charge / (float(_composition(full).weight) / self._units(full))
+
+    @property
+    def volumetric_capacity(self) -> float:
+        """Volumetric capacity, mAh per cm³ of the fullest content."""
+        return self._charge / (self._volume(self._ends[1]) * _MOLAR)
+
+    @property
+    def specific_energy(self) -> float:
+        """Energy by mass of the fullest content, Wh/kg."""
+        return self.capacity * self.average_voltage
+
+    @property
+    def volume_change(self) -> float:
+        """Relative change of the volume from the emptiest to the fullest content."""
+        low, high = self._ends
+        return self._volume(high) / self._volume(low) - 1
+
+    def table(self) -> list[ContentRow]:
+        """Return a row for each content, by rising content."""
+        energies, mixing, hull = self.energies, mixing_energies(self.energies), on_hull(self.energies)
+        counts = [self.content_of(c) for c in self._good]
+        rows = []
+        for x, c in self._best.items():
+            rms = self.displacements.get(c.id)
+            rows.append(
+                ContentRow(
+                    content=x,
+                    best=c.id,
+                    energy=energies[x],
+                    mixing_energy=mixing[x],
+                    above_hull=height_above(energies, x),
+                    e_decomposition=c.decomposition_energies.get(self.level),
+                    volume=self._volume(x),
+                    framework_rms=rms,
+                    topotactic=None if rms is None else rms <= CHANGED and not self._swollen(x),
+                    found=counts.count(x),
+                    within_error=x in hull[1:-1] and self._depth(hull, x) < POTENTIAL_ERROR * self._atoms(x),
+                )
+            )
+        return rows
+
+    def to_pymatgen(self) -> InsertionElectrode:
+        """Return pymatgen's `InsertionElectrode`, with a `ComputedStructureEntry` for each good candidate.
+
+        Raises:
+            InputError: pymatgen takes another charge for the ion, as for Cl; or there is no voltage.
+        """
+        from pymatgen.apps.battery.insertion_battery import InsertionElectrode
+        from pymatgen.core import Element
+        from pymatgen.entries.computed_entries import ComputedEntry, ComputedStructureEntry
+
+        theirs = abs(max(Element(self.ion).oxidation_states))
+        if theirs != self.valence:
+            raise InputError(
+                f"pymatgen divides voltages of {self.ion} by {theirs}, not by its charge {self.valence}; use the "
+                "electrode's own table and steps instead"
+            )
+        self._check_ends()
+        entries = [
+            ComputedStructureEntry(c.structure, c.energies[self.level] * len(c.structure), entry_id=c.id)
+            for c in self._good
+            if self.level in c.energies and c.structure is not None
+        ]
+        return InsertionElectrode.from_entries(entries, ComputedEntry(self.ion, self._element))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the electrode says at its level as plain data."""
+        voltages: dict[str, Any] = {"average_voltage": None, "steps": []}
+        if self.level in self.elements:
+            voltages = {"average_voltage": self.average_voltage, "steps": [vars(step) for step in self.steps]}
+        return {
+            "ion": self.ion,
+            "framework": self.framework,
+            "level": self.level,
+            "limit": self.limit,
+            **voltages,
+            "voltage_error": self.voltage_error,
+            "capacity_mah_per_g": self.capacity,
+            "capacity_mah_per_cm3": self.volumetric_capacity,
+            "volume_change": self.volume_change,
+            "contents": [vars(row) for row in self.table()],
+        }
+
+    @cached_property
+    def _good(self) -> tuple[Candidate, ...]:
+        return tuple(c for c in self.candidates if c.status == "ok" and c.structure is not None and c.energies)
+
+    @cached_property
+    def _best(self) -> dict[float, Candidate]:
+        """Content to its candidate of lowest energy, by rising content."""
+        found: dict[float, Candidate] = {}
+        for c in self._good:
+            if self.level not in c.energies:
+                continue
+            content = self.content_of(c)
+            if content not in found or c.energies[self.level] < found[content].energies[self.level]:
+                found[content] = c
+        return dict(sorted(found.items()))
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        """Emptiest and fullest content. Raises InputError where there are no two."""
+        self._check_ends()
+        return self.contents[0], self.contents[-1]
+
+    def _check_ends(self) -> None:
+        """Raise InputError where there are no two contents."""
+        if len(self._best) < 2:
+            raise InputError(
+                f"a voltage needs two contents of {self.framework} with energies at the level {self.level}, got "
+                f"{len(self._best)}; see `reason` of the failed candidates"
+            )
+
+    @property
+    def _element(self) -> float:
+        """Energy of the ion's element, eV/atom. Raises InputError where the references have none."""
+        if self.level not in self.elements:
+            raise InputError(
+                f"the references have no energy of {self.ion} at the level {self.level}, which voltages are against; "
+                "add it with `chggen references build` and --references"
+            )
+        return self.elements[self.level]
+
+    @property
+    def _charge(self) -> float:
+        """Charge between the ends, mAh per mole of formula units."""
+        low, high = self._ends
+        return (high - low) * self.valence * _FARADAY
+
+    @cached_property
+    def _framework(self) -> Composition:
+        from pymatgen.core import Composition
+
+        return Composition(self.framework)
+
+    def _units(self, candidate: Candidate) -> float:
+        """Return the number of formula units of the framework in the cell of a candidate."""
+        symbol = next(s for s in self._framework.get_el_amt_dict() if s != self.ion)
+        return float(_composition(candidate)[symbol] / self._framework[symbol])
+
+    def _atoms(self, content: float) -> float:
+        """Return the number of atoms of a formula unit with its ions."""
+        return float(self._framework.num_atoms) + content
+
+    def _volume(self, content: float) -> float:
+        """Return the volume of the best candidate of a content, Å³ per formula unit."""
+        best = self._best[content]
+        assert best.volume is not None
+        return best.volume / self._units(best)
+
+    def _swollen(self, content: float) -> bool:
+        known = math.isfinite(self.host_volume)
+        return known and abs(self._volume(content) / self.host_volume - 1) > SWOLLEN
+
+    def _depth(self, hull: list[float], content: float) -> float:
+        """Return how far a content on the hull lies below the line between its neighbours, eV per formula unit."""
+        k = hull.index(content)
+        return -mixing_energies({x: self.energies[x] for x in hull[k - 1 : k + 2]})[content]
+
+
+def element_energies(ion: str, references: References) -> dict[str, float]:
+    """Return the energy of an element at each level of theory that has one, eV/atom.
+
+    Args:
+        ion: Symbol of the element.
+        references: The reference entries.
+    """
+    found = {level: references.same_formula(ion, level) for level in references.levels}
+    return {level: entries[0].energy_per_atom for level, entries in found.items() if entries}
+
+
+def framework_displacement(host: Structure, structure: Structure) -> float | None:
+    """Return how far the framework of a structure moved from the host, as a root mean square over its atoms, Å.
+
+    A change of the cell alone, and a common shift, count as none.
+
+    Args:
+        host: The framework alone, in the cell of the structure.
+        structure: The structure: the framework's atoms in the order of the host, and its ions behind them.
+
+    Returns:
+        The displacement, or None where the first atoms are not those of the host.
+    """
+    import torch
+
+    from chggen.crystals import rms_displacement
+
+    symbols = [site.specie.symbol for site in structure]
+    if [site.specie.symbol for site in host] != symbols[: len(host)]:
+        return None
+    shift = torch.from_numpy(structure.frac_coords[: len(host)] - host.frac_coords)
+    mean = torch.from_numpy((host.lattice.matrix + structure.lattice.matrix) / 2)
+    return float(rms_displacement(shift, mean))
+
+
+def _composition(candidate: Candidate) -> Composition:
+    assert candidate.structure is not None
+    return candidate.structure.composition.element_composition
