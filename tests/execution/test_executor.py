@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -238,6 +239,19 @@ def test_unknown_code_is_kept_out_of_this_process_where_that_is_asked_for() -> N
     machine = Machine(workers=1, isolate=True)
     assert _run(Workers(machine), [["leaves", 1]], seconds=math.inf)[1][0] != os.getpid()
     assert _run(Workers(machine), [[1]], seconds=1e9)[1][0] == os.getpid()
+
+
+def _run_two() -> list[int]:
+    return sorted(_run(Workers(Machine(workers=2)), [[1], [2]]))
+
+
+def test_a_process_of_multiprocessing_can_leave_though_it_keeps_workers() -> None:
+    child = multiprocessing.get_context("spawn").Process(target=_run_two)
+    child.start()
+    child.join(60)
+    ended = child.exitcode
+    child.kill()
+    assert ended == 0
 
 
 def test_workers_are_kept_between_calls() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import math
 import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from multiprocessing.util import Finalize
 from typing import Any
 
 from chggen.execution.guard import Lost, Work
@@ -83,6 +83,7 @@ def _stop() -> None:
         _kept.popitem()[1].stop()
 
 
-atexit.register(_stop)
+# Not by atexit, which processes begun by multiprocessing do not heed: those would wait for the kept ones forever.
+Finalize(None, _stop, exitpriority=100)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
