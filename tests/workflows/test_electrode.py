@@ -1,0 +1,142 @@
+"""Electrodes: scans by a toy potential whose voltages are known by hand, resumed and refused ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ase.calculators.emt import EMT
+from pymatgen.apps.battery.insertion_battery import InsertionElectrode
+from pymatgen.core import Lattice, Structure
+from pymatgen.io.ase import AseAtomsAdaptor
+
+import chggen
+from chggen.errors import InputError
+from chggen.potential import level_of
+from chggen.stability.reference_entry import ReferenceEntry
+from chggen.stability.references import write_references
+
+TOY = "ase:ase.calculators.emt:EMT"
+METAL = -0.01  # eV/atom of aluminium in the references of the toy potential
+
+
+def gold(filled: int = 0) -> Structure:
+    """Half of the sites of an fcc cell, two of four, and aluminium on some of the others."""
+    places = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
+    return Structure(Lattice.cubic(3.9), ["Au", "Au", *["Al"] * filled], places[: 2 + filled])
+
+
+def energy(structure: Structure) -> float:
+    """Energy of a structure as it is, eV, by ASE itself."""
+    atoms = AseAtomsAdaptor.get_atoms(structure)
+    atoms.calc = EMT()
+    return float(atoms.get_potential_energy())
+
+
+@pytest.fixture
+def references(tmp_path: Path) -> Path:
+    rows = [
+        ReferenceEntry(
+            id=s, formula=s, level=level_of(TOY).name, energy_per_atom=e, relaxed=True, space_group=225, n_atoms=1
+        )
+        for s, e in (("Al", METAL), ("Au", 0.0))
+    ]
+    write_references(rows, tmp_path / "toy.npz")
+    return tmp_path / "toy.npz"
+
+
+def scan(host: Structure, references: Path, **changes: Any) -> chggen.Electrode:
+    given: dict[str, Any] = {
+        "ion": "Al", "counts": (0, 1, 2), "n": 2, "quality": "fast", "levels": 6, "potential": TOY, "fix_cell": True,
+        "references": references, "workers": 1, "fmax": 0.02,
+    }  # fmt: skip
+    return chggen.electrode(host, **(given | changes))
+
+
+def test_voltages_are_those_of_the_known_sites(references: Path) -> None:
+    found = scan(gold(), references)
+    # With the cell held, all sites are fixed by symmetry: nothing moves, so the energies are those of ASE at once.
+    empty, half, full = (energy(gold(k)) for k in range(3))
+    assert found.framework == "Au"
+    assert found.contents == (0.0, 0.5, 1.0)
+    assert found.average_voltage == pytest.approx((METAL - (full - empty) / 2) / 3, abs=5e-3)
+    assert found.energies[0.5] <= half / 2 + 5e-3
+    assert found.to_pymatgen().get_average_voltage() == pytest.approx(found.average_voltage, abs=1e-6)
+    assert all(row.topotactic for row in found.table())
+    assert {c.stage for c in found.candidates} == {"electrode"}
+
+
+def test_a_full_host_is_emptied(references: Path) -> None:
+    found = scan(gold(2), references, counts=())
+    assert found.limit == "the Al that the host came with"
+    assert found.contents == (0.0, 0.5, 1.0)
+    sources = {c.seed_source for c in found.candidates}
+    assert {"host", "vacancies"} <= sources
+    (emptied,) = {c.formula for c in found.candidates if c.seed_source == "vacancies"}
+    assert emptied == "AlAu2"
+
+
+def test_contents_take_the_smallest_supercell_that_holds_them(references: Path) -> None:
+    found = scan(gold(), references, counts=(), contents=(0.0, 0.25, 1.0), n=1)
+    assert found.contents == (0.0, 0.25, 1.0)
+    quarter = found.best(0.25)
+    assert quarter is not None
+    assert quarter.n_atoms == 5
+    assert quarter.id.startswith("Au-1x1x2-Al1-")
+
+
+def test_a_scan_that_was_stopped_goes_on(references: Path, tmp_path: Path) -> None:
+    whole = scan(gold(), references, out=tmp_path / "whole")
+
+    def stop(stage: str, done: int, total: int, failed: int) -> None:
+        if stage == "electrode, round 2" and done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan(gold(), references, out=tmp_path / "stopped", batch_size=1, progress=stop)
+    resumed = scan(gold(), references, out=tmp_path / "stopped")
+    assert (tmp_path / "stopped" / "summary.csv").read_text() == (tmp_path / "whole" / "summary.csv").read_text()
+    assert resumed.as_dict() == whole.as_dict()
+    said = json.loads((tmp_path / "stopped" / "electrode.json").read_text())
+    assert said[0]["average_voltage"] == pytest.approx(whole.average_voltage)
+    (books,) = (tmp_path / "stopped").glob("insertion_electrode_*.json")
+    theirs = InsertionElectrode.from_dict(json.loads(books.read_text()))
+    assert theirs.get_average_voltage() == pytest.approx(whole.average_voltage)
+
+
+OXIDE = Structure.from_spacegroup(
+    "R-3m", Lattice.hexagonal(2.82, 14.05), ["Li", "Co", "O"], [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.26]]
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "changes", "message"),
+    [
+        (OXIDE, {"ion": "Xx"}, "unknown working ion 'Xx'; expected one of H, Li"),
+        (OXIDE, {"ion": "O"}, "without its O the host LiCoO2 falls apart; say which sites of O are mobile"),
+        (OXIDE, {"ion": "Li", "ion_sites": (4,)}, "site 4 is no Li; sites of Li are 0, 1, 2"),
+        (OXIDE, {"ion": "Li", "counts": (0, 400)}, "400 Li do not fit: the host has room for about"),
+        (OXIDE, {"ion": "Li", "counts": (3,)}, "a voltage needs two contents or more"),
+        (OXIDE, {"ion": "Li", "counts": (-1, 3)}, "expected 0 ions or more"),
+        (OXIDE, {"ion": "Li", "contents": (0.0, 0.0234)}, "a content must be a simple fraction|needs more than 16"),
+        (OXIDE, {"ion": "K", "references": "toy"}, "the references have no energy of K"),
+        (gold(), {"ion": "Li"}, "no oxidation states balance the framework Au|no element of Au can be reduced"),
+        (Structure(Lattice.cubic(3.5), ["Li"], [[0, 0, 0]]), {"ion": "Li"}, "the host is Li alone"),
+        (
+            Structure(Lattice.cubic(4.2), [{"Mg": 0.5, "Zn": 0.5}, "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
+            {"ion": "Li"},
+            "partial",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_no_electrode_is_refused_in_a_sentence(
+    host: Structure, changes: dict[str, Any], message: str, references: Path, tmp_path: Path
+) -> None:
+    if "references" in changes:
+        changes = changes | {"references": references, "potential": TOY, "counts": (0, 1)}
+    with pytest.raises(InputError, match=message) as said:
+        chggen.electrode(host, workers=1, out=tmp_path / "out", **changes)
+    assert len(str(said.value)) <= 300
+    assert not (tmp_path / "out").exists()
