@@ -1,0 +1,236 @@
+"""Insertion electrodes: are ions put where they belong, and what voltage comes out?
+
+    python benchmarks/electrodes.py DATA --out FOLDER [--pairs 120] [--trained] [--workers 2]
+    python benchmarks/electrodes.py DATA --out FOLDER --table
+
+Pairs of crystals with one framework, without and with the ion (electrode_pairs.py). The empty one is given; the known
+filled one is never a source. Arms, each with four relaxations of the filled cell in the same run and the same options:
+
+- program: `chggen.electrode` with the contents empty and full, four candidates;
+- random: ions at random, no closer to any atom than a distance that falls until they fit (hosts.random_placement);
+- voronoi: ions at the vertices of the Voronoi cells of the framework's atoms, the widest first, each at least 1.8 Å from
+  the others; the first of the four takes the widest, the others begin with the second, third and fourth.
+
+A candidate is right if StructureMatcher takes it for the known crystal, relaxed by the same potential, or if it lies no
+more than 2 meV/atom above that. Rows go to FOLDER/rows.jsonl as they end; a run that was stopped goes on. Prints the
+tables from the rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from electrode_cases import Pair, pairs
+from hosts import Case, random_placement
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Structure
+from scipy.spatial import Voronoi
+
+N = 4  # relaxations of the filled cell, in each arm
+NEAR = 0.002  # eV/atom above the known crystal that still counts
+LEVELS = {"pbe": "chgnet", "r2scan": "chgnet-r2scan"}
+_APART = 1.8  # Å between ions on Voronoi vertices
+
+
+def voronoi_fillings(host: Structure, ion: str, n_ions: int, n: int) -> list[Structure]:
+    """Ions on Voronoi vertices of a host, the widest first."""
+    images = np.array(np.meshgrid(*[(-1, 0, 1)] * 3, indexing="ij")).reshape(3, -1).T
+    points = (host.frac_coords[:, None] + images).reshape(-1, 3) @ host.lattice.matrix
+    vertices = Voronoi(points).vertices @ np.linalg.inv(host.lattice.matrix)
+    inside = vertices[((vertices > -1e-6) & (vertices < 1 - 1e-6)).all(axis=1)]
+    width = host.lattice.get_all_distances(inside, host.frac_coords).min(axis=1)
+    found = []
+    order = np.argsort(-np.round(width, 3), kind="stable")
+    for first in range(n):
+        structure, left = host.copy(), [*order[first:], *order[:first]]
+        taken: list[np.ndarray] = []
+        for apart in (_APART, 1.2, 0.6):
+            for k in left:
+                if len(taken) == n_ions:
+                    break
+                if not taken or host.lattice.get_all_distances(inside[k][None], np.array(taken)).min() > apart:
+                    taken.append(inside[k])
+        for frac in taken:
+            structure.append(ion, frac)
+        if len(taken) == n_ions:
+            found.append(structure)
+    return found
+
+
+def relaxed(structures: list[Structure], potential: str = "chgnet") -> list[Any]:
+    import chggen
+
+    return chggen.relax(structures, potential=potential, fmax=0.1)
+
+
+def told(ends: list[Any], known: Any) -> list[dict[str, Any]]:
+    """For each relaxed structure its energy above the known crystal and whether it is that crystal."""
+    matcher = StructureMatcher()
+    return [
+        {
+            "above": None
+            if end.energy_per_atom is None or not end.converged
+            else end.energy_per_atom - known.energy_per_atom,
+            "match": bool(end.converged and matcher.fit(known.structure, end.structure)),
+        }
+        for end in ends
+    ]
+
+
+def row_of(number: int, pair: Pair) -> dict[str, Any]:
+    """All arms of a pair."""
+    import chggen
+
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    row: dict[str, Any] = {
+        "number": number, "ids": pair.ids, "ion": pair.ion, "n_ions": pair.n_ions, "anion": pair.anion,
+        "atoms": len(pair.full), "voltage_dft": pair.voltage_dft, "trained": pair.filled_in_training,
+    }  # fmt: skip
+    known, empty = relaxed([pair.full, pair.host])
+    row["known"], row["empty"] = known.energy_per_atom, empty.energy_per_atom
+    refined = relaxed([known.structure, empty.structure], "chgnet-r2scan")
+    row["known_r2scan"], row["empty_r2scan"] = (end.energy_per_atom if end.converged else None for end in refined)
+
+    began = time.process_time()
+    electrode = chggen.electrode(pair.host, pair.ion, counts=(0, pair.n_ions), n=N, workers=1)
+    row["program_s"] = time.process_time() - began
+    full = sorted((c for c in electrode.candidates if f"{pair.ion}{pair.n_ions}-" in c.id), key=lambda c: c.id)
+    matcher = StructureMatcher()
+    row["program"] = [
+        {
+            "above": None if c.energies.get("pbe") is None else c.energies["pbe"] - known.energy_per_atom,
+            "match": bool(c.status == "ok" and matcher.fit(known.structure, c.structure)),
+            "source": c.seed_source,
+            "reason": c.reason,
+        }
+        for c in full
+    ]
+    row["voltage"] = {
+        level: electrode.at(level).average_voltage for level in electrode.levels if level in electrode.elements
+    }
+    row["elements"] = dict(electrode.elements)
+    row["valence"] = electrode.valence
+
+    placing = Case("", Structure.from_sites([*pair.host, *_ions(pair)]), tuple(range(len(pair.host), len(pair.full))))
+    began = time.process_time()
+    random = [random_placement(placing, np.random.default_rng([number, k])) for k in range(N)]
+    row["random"] = told(relaxed(random), known)
+    row["random_s"] = time.process_time() - began
+    began = time.process_time()
+    row["voronoi"] = told(relaxed(voronoi_fillings(pair.host, pair.ion, pair.n_ions, N)), known)
+    row["voronoi_s"] = time.process_time() - began
+    return row
+
+
+def _ions(pair: Pair) -> list[Any]:
+    """Sites of the ions alone, wherever: they are drawn anew."""
+    filled = pair.host.copy()
+    for k in range(pair.n_ions):
+        filled.append(pair.ion, [0.01 * k, 0, 0])
+    return list(filled)[len(pair.host) :]
+
+
+def guarded(number: int, pair: Pair) -> dict[str, Any]:
+    try:
+        return row_of(number, pair)
+    except Exception as error:
+        return {
+            "number": number,
+            "ids": pair.ids,
+            "ion": pair.ion,
+            "anion": pair.anion,
+            "failed": f"{type(error).__name__}: {error}",
+        }
+
+
+def right(tries: list[dict[str, Any]], n: int) -> bool:
+    """Whether the lowest of the first n is the known crystal, or as low."""
+    good = [t for t in tries[:n] if t["above"] is not None]
+    if not good:
+        return False
+    lowest = min(good, key=lambda t: t["above"])
+    return lowest["match"] or lowest["above"] <= NEAR
+
+
+def known_voltage(row: dict[str, Any], level: str) -> float | None:
+    """Average voltage from the known filled crystal, by the same potential."""
+    suffix = "" if level == "pbe" else "_r2scan"
+    full, empty, element = row[f"known{suffix}"], row[f"empty{suffix}"], row["elements"].get(level)
+    if full is None or empty is None or element is None:
+        return None
+    n, atoms = row["n_ions"], row["atoms"]
+    return -(full * atoms - empty * (atoms - n) - n * element) / (n * row["valence"])
+
+
+def share(flags: list[bool]) -> str:
+    return "–" if not flags else f"{100 * sum(flags) / len(flags):.1f}"
+
+
+def print_tables(rows: list[dict[str, Any]]) -> None:
+    failed = [row for row in rows if "failed" in row]
+    rows = [row for row in rows if "failed" not in row]
+    print(f"{len(rows)} pairs, {len(failed)} failed\n")
+    print(
+        "| pairs | n | program, 1 of 1 | lowest of 4 | random, 1 | of 4 | voronoi, 1 | of 4 | CPU-s, program | random | voronoi |"
+    )
+    print("|---|" + "---|" * 10)
+    groups = [("all", rows)]
+    groups += [(ion, [r for r in rows if r["ion"] == ion]) for ion in dict.fromkeys(r["ion"] for r in rows)]
+    groups += [(anion, [r for r in rows if r["anion"] == anion]) for anion in dict.fromkeys(r["anion"] for r in rows)]
+    for name, some in groups:
+        cells = [share([right(r[arm], n) for r in some]) for arm in ("program", "random", "voronoi") for n in (1, N)]
+        seconds = [f"{np.mean([r[f'{arm}_s'] for r in some]):.1f}" for arm in ("program", "random", "voronoi")]
+        print(f"| {name} | {len(some)} | {' | '.join(cells)} | {' | '.join(seconds)} |")
+    print(
+        "\n| voltage | n | within 0.05 V of the known crystal's | MAE against DFT, of the search | of the known crystal |"
+    )
+    print("|---|---|---|---|---|")
+    for level in LEVELS:
+        for name, some in groups:
+            both = [(r["voltage"].get(level), known_voltage(r, level), r["voltage_dft"]) for r in some]
+            close = [abs(a - b) < 0.05 for a, b, _ in both if a is not None and b is not None]
+            dft = [(abs(a - d), abs(b - d)) for a, b, d in both if None not in (a, b, d)]
+            errors = [f"{np.mean(column):.2f} ({len(dft)})" for column in zip(*dft, strict=True)] or ["–", "–"]
+            print(f"| {level}, {name} | {len(close)} | {share(close)} | {' | '.join(errors)} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--pairs", type=int, default=120)
+    parser.add_argument("--trained", action="store_true", help="pairs whose filled formula is in training")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--table", action="store_true", help="print the tables of the rows alone")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    path = args.out / "rows.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    if not args.table:
+        done = {tuple(row["ids"]) for row in rows}
+        todo = [
+            (k, p) for k, p in enumerate(pairs(args.data, trained=args.trained, most=args.pairs)) if p.ids not in done
+        ]
+        with (
+            ProcessPoolExecutor(args.workers, mp_context=multiprocessing.get_context("spawn")) as pool,
+            path.open("a") as file,
+        ):
+            for future in as_completed([pool.submit(guarded, k, p) for k, p in todo]):
+                rows.append(future.result())
+                file.write(json.dumps(rows[-1]) + "\n")
+                file.flush()
+    print_tables(rows)
+
+
+if __name__ == "__main__":
+    main()
