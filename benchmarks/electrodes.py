@@ -8,8 +8,8 @@ filled one is never a source. Arms, each with four relaxations of the filled cel
 
 - program: `chggen.electrode` with the contents empty and full, four candidates;
 - random: ions at random, no closer to any atom than a distance that falls until they fit (hosts.random_placement);
-- voronoi: ions at the vertices of the Voronoi cells of the framework's atoms, the widest first, each at least 1.8 Å from
-  the others; the first of the four takes the widest, the others begin with the second, third and fourth.
+- voronoi: ions at the vertices of the Voronoi cells of the framework's atoms, the widest first, each at least 1.8 Å
+  from the others; the first of the four takes the widest, the others begin with the second, third and fourth.
 
 A candidate is right if StructureMatcher takes it for the known crystal, relaxed by the same potential, or if it lies no
 more than 2 meV/atom above that. Rows go to FOLDER/rows.jsonl as they end; a run that was stopped goes on. Prints the
@@ -180,20 +180,18 @@ def print_tables(rows: list[dict[str, Any]]) -> None:
     failed = [row for row in rows if "failed" in row]
     rows = [row for row in rows if "failed" not in row]
     print(f"{len(rows)} pairs, {len(failed)} failed\n")
-    print(
-        "| pairs | n | program, 1 of 1 | lowest of 4 | random, 1 | of 4 | voronoi, 1 | of 4 | CPU-s, program | random | voronoi |"
-    )
+    arms = ("program", "random", "voronoi")
+    columns = [f"{arm}, {n}" for arm in arms for n in ("one", "lowest of four")] + [f"CPU-s, {arm}" for arm in arms]
+    print(f"| pairs | n | {' | '.join(columns)} |")
     print("|---|" + "---|" * 10)
     groups = [("all", rows)]
     groups += [(ion, [r for r in rows if r["ion"] == ion]) for ion in dict.fromkeys(r["ion"] for r in rows)]
     groups += [(anion, [r for r in rows if r["anion"] == anion]) for anion in dict.fromkeys(r["anion"] for r in rows)]
     for name, some in groups:
-        cells = [share([right(r[arm], n) for r in some]) for arm in ("program", "random", "voronoi") for n in (1, N)]
-        seconds = [f"{np.mean([r[f'{arm}_s'] for r in some]):.1f}" for arm in ("program", "random", "voronoi")]
+        cells = [share([right(r[arm], n) for r in some]) for arm in arms for n in (1, N)]
+        seconds = [f"{np.mean([r[f'{arm}_s'] for r in some]):.1f}" for arm in arms]
         print(f"| {name} | {len(some)} | {' | '.join(cells)} | {' | '.join(seconds)} |")
-    print(
-        "\n| voltage | n | within 0.05 V of the known crystal's | MAE against DFT, of the search | of the known crystal |"
-    )
+    print("\n| voltage | n | within 0.05 V of the known crystal's | error against DFT, search | known crystal |")
     print("|---|---|---|---|---|")
     for level in LEVELS:
         for name, some in groups:

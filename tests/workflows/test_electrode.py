@@ -15,6 +15,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 import chggen
 from chggen.errors import InputError
 from chggen.potential import level_of
+from chggen.report import draw_candidates, write_report
 from chggen.stability.reference_entry import ReferenceEntry
 from chggen.stability.references import write_references
 
@@ -101,6 +102,13 @@ def test_a_scan_that_was_stopped_goes_on(references: Path, tmp_path: Path) -> No
     assert resumed.as_dict() == whole.as_dict()
     said = json.loads((tmp_path / "stopped" / "electrode.json").read_text())
     assert said[0]["average_voltage"] == pytest.approx(whole.average_voltage)
+    page = (write_report(tmp_path / "stopped")).read_text()
+    assert "mixing energy, meV per Au" in page
+    draw_candidates(tmp_path / "stopped", None, tmp_path / "curve.svg")
+    assert "voltage against Al, V" in (tmp_path / "curve.svg").read_text()
+    (tmp_path / "stopped" / "electrode.json").write_text("[{}]")
+    with pytest.raises(InputError, match=r"electrode\.json is damaged"):
+        draw_candidates(tmp_path / "stopped", None, tmp_path / "curve.svg")
     (books,) = (tmp_path / "stopped").glob("insertion_electrode_*.json")
     theirs = InsertionElectrode.from_dict(json.loads(books.read_text()))
     assert theirs.get_average_voltage() == pytest.approx(whole.average_voltage)

@@ -255,7 +255,8 @@ def export(
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
     diagram: Annotated[
-        Path | None, typer.Option(help="Draw its phase diagram too: .html interactive, .png, .svg or .pdf.")
+        Path | None,
+        typer.Option(help="Draw its phase diagram, or voltage curve, too: .html interactive, .png, .svg or .pdf."),
     ] = None,
     level: Annotated[str | None, typer.Option(help="Of the diagram; default: that of the run.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for report.html, instead of DIR.")] = None,
@@ -271,7 +272,7 @@ def report(
         writable_folder(out)
     if diagram is not None:  # first, since it may be refused
         draw_candidates(folder, level, diagram)
-        typer.echo(f"phase diagram in {diagram}")
+        typer.echo(f"diagram in {diagram}")
     typer.echo(f"report in {write_report(folder, out)}")
 
 

@@ -13,6 +13,7 @@ from chggen.errors import InputError
 from chggen.io import write_text
 from chggen.potential import DEFAULT_LEVEL, level_named, levels, refining_levels
 from chggen.report.drawing import interactive, save
+from chggen.report.electrode_figures import interactive_electrode, read_electrode, save_electrode
 from chggen.report.figures import attrition, decomposition_histogram
 from chggen.report.phase_diagram import energy_at, picture
 from chggen.results import (
@@ -69,7 +70,7 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
         if out is None:
             write_tables(folder, candidates, () if _all_given(candidates) else refining_levels())
     target = (out or folder) / "report.html"
-    write_text(target, _page(folder.resolve().name, candidates, _references(folder)))
+    write_text(target, _page(folder.resolve().name, candidates, _references(folder), read_electrode(folder)))
     return target
 
 
@@ -88,7 +89,7 @@ def _all_given(candidates: Sequence[Candidate]) -> bool:
 
 
 def draw_candidates(folder: Path, level: str | None, path: Path) -> None:
-    """Draw the phase diagram of a results folder with its candidates into a file.
+    """Draw the phase diagram of a results folder with its candidates into a file; of an electrode, its voltage curve.
 
     Args:
         folder: The results folder of a run.
@@ -100,6 +101,10 @@ def draw_candidates(folder: Path, level: str | None, path: Path) -> None:
             energy at the level, or the ending of the file is unknown.
     """
     candidates = read_candidates(folder)
+    electrode = read_electrode(folder)
+    if electrode is not None:
+        save_electrode([at for at in electrode if level in (None, at["level"])] or electrode, path)
+        return
     level = level or next((c.level for c in candidates if c.level is not None), DEFAULT_LEVEL)
     drawn = picture(_elements(candidates), level, candidates, _references(folder))
     if drawn is None:
@@ -125,8 +130,10 @@ def _references(folder: Path) -> References:
     return references_of(named)
 
 
-def _page(title: str, candidates: Sequence[Candidate], references: References) -> str:
-    """Return the HTML of the page."""
+def _page(
+    title: str, candidates: Sequence[Candidate], references: References, electrode: list[dict[str, Any]] | None
+) -> str:
+    """Return the HTML of the page; `electrode` is what an electrode's run says of it."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     from chggen.campaign import left_symmetry
@@ -156,7 +163,7 @@ def _page(title: str, candidates: Sequence[Candidate], references: References) -
         static_products=static,
         static_excess=_static_excess(references) if static else [],
         likelier=[f"{formula}: {reason}" for formula, reason in likelier(distinct).items()],
-        plots=_plots(candidates, references),
+        plots=_plots(candidates, references, electrode),
         failure_columns=_FAILURE_COLUMNS,
         failures=[_failure_row(c) for c in candidates if c.status == "failed"],
     )
@@ -205,9 +212,12 @@ def _static_excess(references: References) -> list[str]:
     ]
 
 
-def _plots(candidates: Sequence[Candidate], references: References) -> list[str]:
+def _plots(
+    candidates: Sequence[Candidate], references: References, electrode: list[dict[str, Any]] | None
+) -> list[str]:
     """Return the HTML of all figures. The first one carries the plotly library for all."""
-    figures = [*_diagrams(candidates, references), attrition(candidates), decomposition_histogram(candidates)]
+    curve = [] if not electrode else [interactive_electrode(electrode)]
+    figures = [*curve, *_diagrams(candidates, references), attrition(candidates), decomposition_histogram(candidates)]
     shown = [figure for figure in figures if figure is not None]
     return [figure.to_html(full_html=False, include_plotlyjs=k == 0) for k, figure in enumerate(shown)]
 

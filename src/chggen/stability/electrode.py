@@ -254,7 +254,21 @@ class Electrode:
             "capacity_mah_per_cm3": self.volumetric_capacity,
             "volume_change": self.volume_change,
             "contents": [vars(row) for row in self.table()],
+            "candidates": self._points(),
         }
+
+    def _points(self) -> list[dict[str, Any]]:
+        """Return id, content and mixing energy, eV per formula unit, of every candidate with an energy."""
+        low, high = self._ends
+        first, last = self.energies[low], self.energies[high]
+        points = []
+        for c in self._good:
+            if self.level in c.energies:
+                x = self.content_of(c)
+                line = first + (last - first) * (x - low) / (high - low)
+                mixing = c.energies[self.level] * self._atoms(x) - line
+                points.append({"id": c.id, "content": x, "mixing_energy": mixing})
+        return points
 
     @cached_property
     def _good(self) -> tuple[Candidate, ...]:

@@ -1,0 +1,121 @@
+"""Figures of an electrode: its voltage curve, and the hull of mixing energies with all candidates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from chggen.errors import InputError
+from chggen.io import whole, writable_folder
+
+SUMMARY: Final = "electrode.json"
+"""File of a results folder that holds what its electrode says at each level."""
+_COLORS: Final = ("#1f4e79", "#b3541e", "#3d6b35", "#6b3d6b")  # of the levels
+_FORMATS: Final = (".png", ".svg", ".pdf")
+Said = dict[str, Any]
+
+
+def read_electrode(folder: Path) -> list[Said] | None:
+    """Return what the electrode of a results folder says, a table for each level; None where it is no electrode's.
+
+    Args:
+        folder: The results folder.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    path = folder / SUMMARY
+    if not path.exists():
+        return None
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        [
+            (at["steps"], row["content"], row["mixing_energy"])
+            for at in said
+            for row in (*at["contents"], *at["candidates"])
+        ]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path} is damaged; repeat the command of this folder, which writes it anew") from None
+    return list(said)
+
+
+def save_electrode(said: list[Said], path: Path) -> None:
+    """Write voltage curve and mixing energies to a file.
+
+    Args:
+        said: What the electrode says, a table for each level.
+        path: File to write: `.html` for an interactive page, `.png`, `.svg` or `.pdf` for print.
+
+    Raises:
+        InputError: The name has another ending, or the folder cannot be written to.
+    """
+    if path.suffix not in (".html", *_FORMATS):
+        raise InputError(f"cannot draw {path.name}; expected a name that ends with .html, {', '.join(_FORMATS)}")
+    writable_folder(path.parent)
+    with whole(path) as temporary:
+        if path.suffix == ".html":
+            temporary.write_text(interactive_electrode(said).to_html(include_plotlyjs=True))
+        else:
+            _printed(said).savefig(temporary, dpi=200)
+
+
+def interactive_electrode(said: list[Said]) -> Any:
+    """Return voltage curve and mixing energies as a plotly figure, which names candidates under the pointer.
+
+    Args:
+        said: What the electrode says, a table for each level.
+    """
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(cols=2, horizontal_spacing=0.12)
+    for at, color in zip(said, _COLORS, strict=False):
+        steps, rows, points = at["steps"], at["contents"], at["candidates"]
+        x, y = _curve(steps)
+        figure.add_scatter(x=x, y=y, mode="lines", line={"color": color}, name=at["level"], row=1, col=1)
+        hull = [row for row in rows if row["above_hull"] < 1e-9]
+        figure.add_scatter(
+            x=[row["content"] for row in hull], y=[1000 * row["mixing_energy"] for row in hull], mode="lines",
+            line={"color": color}, hoverinfo="skip", showlegend=False, row=1, col=2,
+        )  # fmt: skip
+        figure.add_scatter(
+            x=[p["content"] for p in points], y=[1000 * p["mixing_energy"] for p in points], mode="markers",
+            marker={"color": color, "size": 8, "opacity": 0.7}, hovertext=[p["id"] for p in points],
+            hoverinfo="text+y", showlegend=False, row=1, col=2,
+        )  # fmt: skip
+    ion, framework = said[0]["ion"], said[0]["framework"]
+    figure.update_xaxes(title=f"{ion} per {framework}")
+    figure.update_yaxes(title=f"voltage against {ion}, V", row=1, col=1)
+    figure.update_yaxes(title=f"mixing energy, meV per {framework}", row=1, col=2)
+    figure.update_layout(template="plotly_white", height=420, title=f"{ion} in {framework}")
+    return figure
+
+
+def _printed(said: list[Said]) -> Any:
+    """Return voltage curve and mixing energies as a matplotlib figure."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for at, color in zip(said, _COLORS, strict=False):
+        x, y = _curve(at["steps"])
+        left.plot(x, y, color=color, label=at["level"])
+        hull = [row for row in at["contents"] if row["above_hull"] < 1e-9]
+        right.plot([r["content"] for r in hull], [1000 * r["mixing_energy"] for r in hull], color=color)
+        points = at["candidates"]
+        right.scatter(
+            [p["content"] for p in points], [1000 * p["mixing_energy"] for p in points], s=18, color=color, alpha=0.7
+        )
+    ion, framework = said[0]["ion"], said[0]["framework"]
+    for axes in (left, right):
+        axes.set_xlabel(f"{ion} per {framework}")
+    left.set_ylabel(f"voltage against {ion}, V")
+    right.set_ylabel(f"mixing energy, meV per {framework}")
+    left.legend(title="level", frameon=False)
+    return figure
+
+
+def _curve(steps: list[Said]) -> tuple[list[float], list[float]]:
+    """Return contents and voltages of the corners of a voltage curve."""
+    x = [content for step in steps for content in (step["low"], step["high"])]
+    return x, [step["voltage"] for step in steps for _ in range(2)]
