@@ -7,7 +7,7 @@ from pymatgen.core import Lattice, Structure
 
 from chggen.errors import InputError
 from chggen.results import Candidate
-from chggen.stability.electrode import Electrode, framework_displacement
+from chggen.stability import Electrode, framework_displacement
 from chggen.stability.voltage import height_above, mixing_energies, on_hull, voltage_steps
 
 

@@ -11,23 +11,21 @@ The arithmetic is CHGNet's (Deng et al., Nat. Mach. Intell. 5, 1031, 2023) in an
 - Energies depend on the bond vectors alone, so forces and stress are sums over the gradient by these vectors.
 
 The result for a crystal does not depend on its batch, to the last bit. To this end powers are computed as products, and
-no matrix has so few rows that its product would take another kernel (`_propped`).
+no matrix has so few rows that its product would take another kernel (`propped`).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chggen.potential.bond_graph import BondGraph, UnitGraph
-
-_PROPS: Final = 16  # rows; from this number on the last digits of a product do not depend on it
+from chggen.potential.bond_graph import BondGraph
+from chggen.potential.props import propped
 
 
 class Prediction(NamedTuple):
@@ -147,7 +145,7 @@ class ChgnetNetwork:
         numbers, owner = _of_unit(graph, numbers), _of_unit(graph, owner)
         n = len(numbers)
         vectors = vectors.detach().requires_grad_(True)
-        site, moments = (x[:n] for x in self._sites(*_propped(vectors, graph, numbers)))
+        site, moments = (x[:n] for x in self._sites(*propped(vectors, graph, numbers)))
         (by_bond,) = torch.autograd.grad((site if graph.unit is None else site * graph.unit.size).sum(), vectors)
         moments = moments.detach() if graph.unit is None else _rows(moments.detach(), graph.unit.orbit)
         return Prediction(self._total(site.detach(), graph, numbers, owner, n_crystals), by_bond, moments)
@@ -174,7 +172,7 @@ class ChgnetNetwork:
             Total energies of shape (crystals,), in eV, float64.
         """
         numbers, owner = _of_unit(graph, numbers), _of_unit(graph, owner)
-        site, _ = self._sites(*_propped(vectors, graph, numbers))
+        site, _ = self._sites(*propped(vectors, graph, numbers))
         return self._total(site[: len(numbers)], graph, numbers, owner, n_crystals)
 
     def _total(self, site: Tensor, graph: BondGraph, numbers: Tensor, owner: Tensor, n_crystals: int) -> Tensor:
@@ -247,45 +245,9 @@ class ChgnetNetwork:
         return torch.cat([constant, torch.sin(phase), torch.cos(phase)], dim=1) / math.sqrt(math.pi)
 
 
-def _propped(vectors: Tensor, graph: BondGraph, numbers: Tensor) -> tuple[Tensor, BondGraph, Tensor]:
-    """Return bonds, graph and atomic numbers with a few more rows each that belong to no crystal.
-
-    Products of matrices with few rows take kernels whose last digits differ. With these rows there are never few, and
-    never none. They come behind the atoms, in front of the bonds and behind the angles of the batch.
-    """
-    more = torch.arange(_PROPS, device=numbers.device)
-    nowhere = vectors.new_tensor([1.5, 0, 0]).expand(_PROPS, 3)
-    atoms = more + len(numbers)
-    propped = BondGraph(
-        sender=torch.cat([atoms, graph.sender]),
-        receiver=torch.cat([atoms, graph.receiver]),
-        image=torch.cat([graph.image.new_zeros(_PROPS, 3), graph.image]),
-        n_short=graph.n_short + _PROPS,
-        center=torch.cat([graph.center, atoms]),
-        one=torch.cat([graph.one + _PROPS, more]),
-        two=torch.cat([graph.two + _PROPS, more]),
-        sign=torch.cat([graph.sign, graph.sign.new_ones(_PROPS)]),
-        unit=None if graph.unit is None else _propped_unit(graph.unit, atoms),
-    )
-    return torch.cat([nowhere, vectors]), propped, torch.cat([numbers, torch.ones_like(more)])
-
-
 def _of_unit(graph: BondGraph, of_atoms: Tensor) -> Tensor:
     """Return the rows of those atoms that the graph has."""
     return of_atoms if graph.unit is None else _rows(of_atoms, graph.unit.atoms)
-
-
-def _propped_unit(unit: UnitGraph, atoms: Tensor) -> UnitGraph:
-    """Return what stands for what with the rows of `_propped`, where `atoms` are theirs."""
-    more = atoms - atoms[0]
-    return replace(
-        unit,
-        receiver=torch.cat([atoms, unit.receiver]),
-        sender=torch.cat([atoms, unit.sender]),
-        count=torch.cat([torch.ones_like(more), unit.count]),
-        arm=torch.cat([unit.arm + _PROPS, more]),
-        reverse=torch.cat([more, unit.reverse + _PROPS]),
-    )
 
 
 def _rows(table: Tensor, index: Tensor) -> Tensor:

@@ -19,8 +19,10 @@ from torch import Tensor
 
 from chggen.crystals import Crystals
 from chggen.diffusion import AtomOrbits
+from chggen.score.chunks import Chunk, Graph
 from chggen.score.layers import LEAST_ROWS, silu
-from chggen.score.neighbourhoods import Chunk, Graph, Neighbourhoods, at_least
+from chggen.score.neighbourhoods import Neighbourhoods
+from chggen.score.neighbours import at_least
 from chggen.score.tensor_product import harmonics_of, length_of
 
 if TYPE_CHECKING:

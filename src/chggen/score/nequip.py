@@ -33,7 +33,7 @@ from chggen.score.layers import (
     padded,
     score_from_noise,
 )
-from chggen.score.neighbourhoods import neighbours
+from chggen.score.neighbours import neighbours
 from chggen.score.tensor_product import Convolution, Irrep, harmonics_of, length_of
 
 _MAX_L: Final = 6  # from there on a network takes minutes to build

@@ -1,8 +1,10 @@
 from .building import build_references
+from .content_row import ContentRow
 from .decomposition import HullPosition, hull, lowest_of_each
 from .doubts import joined_doubts
-from .electrode import Electrode, element_energies, framework_displacement
+from .electrode import Electrode
 from .energies_above_hull import above_hull
+from .framework import element_energies, framework_displacement
 from .importing import entries_table
 from .joined_references import references_of
 from .materials_project import fetch_structures
@@ -16,6 +18,7 @@ __all__ = [
     "ARROW",
     "STATIC",
     "VALENCES",
+    "ContentRow",
     "Electrode",
     "HullPosition",
     "References",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chggen.errors import InputError
 from chggen.results import Candidate
-from chggen.stability.references import References
+from chggen.stability.content_row import ContentRow
 from chggen.stability.voltage import (
     VALENCES,
     VoltageStep,
@@ -23,7 +23,7 @@ from chggen.stability.voltage import (
 
 if TYPE_CHECKING:
     from pymatgen.apps.battery.insertion_battery import InsertionElectrode
-    from pymatgen.core import Composition, Structure
+    from pymatgen.core import Composition
 
 POTENTIAL_ERROR: Final = 0.03  # eV/atom by which energies of CHGNet are off
 CHANGED: Final = 0.5  # Å; a framework whose atoms moved further, root mean square, is another one
@@ -31,38 +31,6 @@ SWOLLEN: Final = 0.35  # relative change of the volume beyond which it is
 _FARADAY: Final = 26_801.4814  # mAh/mol: charge of a mole of electrons
 _MOLAR: Final = 0.602214076  # cm³/mol in one Å³
 _DIGITS: Final = 6  # of contents, which are ratios of whole numbers
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContentRow:
-    """What was found of one content.
-
-    Attributes:
-        content: Ions per formula unit of the framework.
-        best: Id of the candidate of lowest energy.
-        energy: Its energy, eV per formula unit of the framework with its ions.
-        mixing_energy: Energy relative to a mixture of the ends, eV per formula unit.
-        above_hull: Energy above the hull of all contents, eV per formula unit; 0 on it.
-        e_decomposition: Decomposition energy, eV/atom; None where there is none.
-        volume: Volume, Å³ per formula unit.
-        framework_rms: Root mean square displacement of the framework's atoms from the host that was given, Å.
-        topotactic: Whether the framework is still that of the host; None where that is not known.
-        found: How many good candidates of this content there are.
-        within_error: Whether it is on the hull, between the ends, by less than the potential's error of 0.03 eV/atom:
-            such a phase may be an artefact of the potential.
-    """
-
-    content: float
-    best: str
-    energy: float
-    mixing_energy: float
-    above_hull: float
-    e_decomposition: float | None
-    volume: float
-    framework_rms: float | None
-    topotactic: bool | None
-    found: int
-    within_error: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -345,41 +313,6 @@ class Electrode:
         """Return how far a content on the hull lies below the line between its neighbours, eV per formula unit."""
         k = hull.index(content)
         return -mixing_energies({x: self.energies[x] for x in hull[k - 1 : k + 2]})[content]
-
-
-def element_energies(ion: str, references: References) -> dict[str, float]:
-    """Return the energy of an element at each level of theory that has one, eV/atom.
-
-    Args:
-        ion: Symbol of the element.
-        references: The reference entries.
-    """
-    found = {level: references.same_formula(ion, level) for level in references.levels}
-    return {level: entries[0].energy_per_atom for level, entries in found.items() if entries}
-
-
-def framework_displacement(host: Structure, structure: Structure) -> float | None:
-    """Return how far the framework of a structure moved from the host, as a root mean square over its atoms, Å.
-
-    A change of the cell alone, and a common shift, count as none.
-
-    Args:
-        host: The framework alone, in the cell of the structure.
-        structure: The structure: the framework's atoms in the order of the host, and its ions behind them.
-
-    Returns:
-        The displacement, or None where the first atoms are not those of the host.
-    """
-    import torch
-
-    from chggen.crystals import rms_displacement
-
-    symbols = [site.specie.symbol for site in structure]
-    if [site.specie.symbol for site in host] != symbols[: len(host)]:
-        return None
-    shift = torch.from_numpy(structure.frac_coords[: len(host)] - host.frac_coords)
-    mean = torch.from_numpy((host.lattice.matrix + structure.lattice.matrix) / 2)
-    return float(rms_displacement(shift, mean))
 
 
 def _composition(candidate: Candidate) -> Composition:
