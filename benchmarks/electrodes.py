@@ -192,9 +192,8 @@ def print_tables(rows: list[dict[str, Any]]) -> None:
         cells = [share([right(r[arm], n) for r in some]) for arm in arms for n in (1, N)]
         seconds = [f"{np.mean([r[f'{arm}_s'] for r in some]):.1f}" for arm in arms]
         print(f"| {name} | {len(some)} | {' | '.join(cells)} | {' | '.join(seconds)} |")
-    print(
-        "\n| voltage | n | within 0.05 V of the known crystal's | or higher | error against DFT, search | known crystal |"
-    )
+    columns = ("voltage", "n", "within 0.05 V", "or higher", "error against DFT, search", "known crystal")
+    print(f"\n| {' | '.join(columns)} |")
     print("|---|---|---|---|---|---|")
     for level in LEVELS:
         for name, some in groups:
