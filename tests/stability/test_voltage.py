@@ -128,3 +128,8 @@ def test_a_framework_that_moved_or_changed_is_told() -> None:
     assert framework_displacement(host, Structure(host.lattice, ["S", "Ti", "S"], host.frac_coords)) is None
     rows = electrode(displacements={"1-1": moved, "1-0": 0.1}).table()
     assert [row.topotactic for row in rows] == [True, None, False]
+    both = electrode(
+        candidates=(*SCAN, layered(1, 1, -23.5, "kept")), displacements={"1-1": moved, "1-0": 0.1, "kept": 0.1}
+    )
+    assert both.best(1.0).id == "kept"  # type: ignore[union-attr]
+    assert electrode(displacements={"1-0": 0.1}, host_volume=30.0).table()[0].topotactic is False  # it swelled

@@ -18,6 +18,8 @@ def electrode_lines(electrode: Electrode) -> Iterator[str]:
     yield f"{electrode.ion} in {electrode.framework}; fullest content limited by: {electrode.limit}"
     for level in electrode.levels:
         yield from _at_level(electrode.at(level))
+    if not electrode.levels:
+        yield "no voltage: fewer than two contents have energies; reasons stand in summary.csv"
 
 
 def _at_level(electrode: Electrode) -> Iterator[str]:

@@ -102,7 +102,7 @@ def draw_candidates(folder: Path, level: str | None, path: Path) -> None:
     """
     candidates = read_candidates(folder)
     electrode = read_electrode(folder)
-    if electrode is not None:
+    if electrode:
         save_electrode([at for at in electrode if level in (None, at["level"])] or electrode, path)
         return
     level = level or next((c.level for c in candidates if c.level is not None), DEFAULT_LEVEL)

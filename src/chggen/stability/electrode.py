@@ -164,7 +164,6 @@ class Electrode:
         counts = [self.content_of(c) for c in self._good]
         rows = []
         for x, c in self._best.items():
-            rms = self.displacements.get(c.id)
             rows.append(
                 ContentRow(
                     content=x,
@@ -174,8 +173,8 @@ class Electrode:
                     above_hull=height_above(energies, x),
                     e_decomposition=c.decomposition_energies.get(self.level),
                     volume=self._volume(x),
-                    framework_rms=rms,
-                    topotactic=None if rms is None else rms <= CHANGED and not self._swollen(x),
+                    framework_rms=self.displacements.get(c.id),
+                    topotactic=self._topotactic(c),
                     found=counts.count(x),
                     within_error=x in hull[1:-1] and self._depth(hull, x) < POTENTIAL_ERROR * self._atoms(x),
                 )
@@ -244,15 +243,26 @@ class Electrode:
 
     @cached_property
     def _best(self) -> dict[float, Candidate]:
-        """Content to its candidate of lowest energy, by rising content."""
-        found: dict[float, Candidate] = {}
+        """Content to its candidate of lowest energy, by rising content.
+
+        Where the framework of some candidates changed, those count only for want of others.
+        """
+        found: dict[float, list[Candidate]] = {}
         for c in self._good:
-            if self.level not in c.energies:
-                continue
-            content = self.content_of(c)
-            if content not in found or c.energies[self.level] < found[content].energies[self.level]:
-                found[content] = c
-        return dict(sorted(found.items()))
+            if self.level in c.energies:
+                found.setdefault(self.content_of(c), []).append(c)
+        return {
+            x: min(same, key=lambda c: (self._topotactic(c) is False, c.energies[self.level]))
+            for x, same in sorted(found.items())
+        }
+
+    def _topotactic(self, candidate: Candidate) -> bool | None:
+        """Return whether the framework of a candidate is still that of the host; None where that is not known."""
+        moved = self.displacements.get(candidate.id)
+        if moved is None or candidate.volume is None:
+            return None
+        swollen = abs(candidate.volume / self._units(candidate) / self.host_volume - 1) > SWOLLEN
+        return moved <= CHANGED and not (math.isfinite(self.host_volume) and swollen)
 
     @property
     def _ends(self) -> tuple[float, float]:
@@ -304,10 +314,6 @@ class Electrode:
         best = self._best[content]
         assert best.volume is not None
         return best.volume / self._units(best)
-
-    def _swollen(self, content: float) -> bool:
-        known = math.isfinite(self.host_volume)
-        return known and abs(self._volume(content) / self.host_volume - 1) > SWOLLEN
 
     def _depth(self, hull: list[float], content: float) -> float:
         """Return how far a content on the hull lies below the line between its neighbours, eV per formula unit."""
