@@ -1,0 +1,192 @@
+"""Contents between empty and full: does the scan find the lowest arrangement of ions among all that there are?
+
+    python benchmarks/electrode_orderings.py DATA --out FOLDER [--workers 2] [--table]
+
+Layered, olivine, spinel and Chevrel hosts of the textbook electrodes (electrode_cases.py), in supercells of 8 to 12
+ion sites. The full crystal is what the scan of the cell as it is finds; all symmetry-distinct ways to take a quarter, a
+half and three quarters of its ions out are relaxed (`all`). The program scans the same contents of the same empty
+supercell, four candidates each and what it adds by itself. Beside it stands the chance that as many orderings drawn at
+random from all hold one as low. Rows go to FOLDER/orderings.jsonl; a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from electrode_cases import textbook
+from pymatgen.core import Structure
+
+N = 4  # candidates of each content that the program is asked for
+NEAR = 0.002  # eV/atom above the lowest of all that still counts
+SITES = (8, 12)  # least and most ion sites of a supercell
+ATOMS = 60
+SHARES = (0.25, 0.5, 0.75)
+MOST = 260  # orderings of a content that are relaxed
+
+
+@dataclass(frozen=True)
+class Case:
+    """A host and its ion."""
+
+    name: str
+    ion: str
+    host: Structure
+    full: int
+
+
+def cases(data: Path) -> list[Case]:
+    """The hosts: those of the textbook electrodes, and some of them with other ions."""
+    found = [
+        Case(f"{t.formula} ({t.host.get_space_group_info()[0]})", t.ion, t.host, t.counts[1]) for t in textbook(data)
+    ]
+    again = {"FePO4": (), "CoO2": (), "TiS2": ("Na", "Mg"), "Mn2O4": ("Mg",), "MnPO4": ("Na",)}
+    extra = [
+        Case(f"{t.formula} ({t.host.get_space_group_info()[0]})", ion, t.host, t.counts[1])
+        for t in textbook(data)
+        for ion in again.get(t.formula, ())
+    ]
+    return found + extra
+
+
+def supercell(case: Case) -> tuple[int, int, int] | None:
+    """Multiples with 8 to 12 ion sites that are divisible by 4, closest to a cube."""
+    edges = case.host.lattice.abc
+    ways = []
+    for a in range(1, 13):
+        for b in range(1, 13):
+            for c in range(1, 13):
+                sites = a * b * c * case.full
+                atoms = a * b * c * (len(case.host) + case.full)
+                if SITES[0] <= sites <= SITES[1] and sites % 4 == 0 and atoms <= ATOMS:
+                    shape = [m * e for m, e in zip((a, b, c), edges, strict=True)]
+                    ways.append((round(max(shape) / min(shape), 4), -sites, (a, b, c)))
+    return min(ways)[2] if ways else None
+
+
+def rows_of(number: int, case: Case) -> list[dict[str, Any]]:
+    """A row for each content of a host."""
+    import chggen
+    from chggen.generation import vacancy_orderings
+
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    multiples = supercell(case)
+    if multiples is None:
+        return [{"number": number, "name": case.name, "ion": case.ion, "failed": "no supercell of 8 to 12 sites"}]
+    given: dict[str, Any] = {"n": N, "workers": 1, "second_level_best": 0}
+    small = chggen.electrode(case.host, case.ion, counts=(0, case.full), **given)
+    best = small.best(small.contents[-1])
+    assert best is not None
+    assert best.structure is not None
+    n_host = len(case.host)
+    parts = [Structure.from_sites(list(best.structure)[a:b]) for a, b in ((0, n_host), (n_host, None))]
+    for part in parts:
+        part.make_supercell(multiples)
+    full = Structure.from_sites([*parts[0], *parts[1]])
+    ions = list(range(len(parts[0]), len(full)))
+    host = case.host.copy()
+    host.make_supercell(multiples)
+    counts = [round(share * len(ions)) for share in SHARES]
+    began = time.process_time()
+    scan = chggen.electrode(host, case.ion, counts=(0, *counts, len(ions)), **given)
+    seconds = time.process_time() - began
+    rows = []
+    for count in counts:
+        ways = vacancy_orderings(full, ions, len(ions) - count)
+        row: dict[str, Any] = {
+            "number": number, "name": case.name, "ion": case.ion, "sites": len(ions), "count": count,
+            "atoms": len(host) + count, "ways": len(ways), "program_s": seconds,
+        }  # fmt: skip
+        made = [c for c in scan.candidates if c.structure is not None and c.structure.composition[case.ion] == count]
+        row["program"] = [c.energies["pbe"] for c in made if c.status == "ok" and "pbe" in c.energies]
+        row["relaxations"] = sum(f"-{case.ion}{count}-" in c.id for c in scan.candidates)
+        if len(ways) <= MOST:
+            began = time.process_time()
+            structures = []
+            for taken in ways:
+                left = full.copy()
+                left.remove_sites(taken)
+                structures.append(left)
+            ends = chggen.relax(structures, fmax=0.1)
+            row["all"] = sorted(end.energy_per_atom for end in ends if end.energy_per_atom is not None)
+            row["all_s"] = time.process_time() - began
+        rows.append(row)
+    return rows
+
+
+def guarded(number: int, case: Case) -> list[dict[str, Any]]:
+    try:
+        return rows_of(number, case)
+    except Exception as error:
+        failed = f"{type(error).__name__}: {error}"[:300]
+        return [{"number": number, "name": case.name, "ion": case.ion, "failed": failed}]
+
+
+def by_chance(energies: list[float], lowest: float, drawn: int) -> float:
+    """Chance that one of so many different orderings lies no more than 2 meV/atom above the lowest."""
+    low = sum(e <= lowest + NEAR for e in energies)
+    n, drawn = len(energies), min(drawn, len(energies))
+    return 1 - math.comb(n - low, drawn) / math.comb(n, drawn)
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    columns = ("host", "ions", "ways", "relaxations", "above the lowest of all, meV/atom", "found", "by chance, %",
+               "CPU-s of the scan", "of all ways")  # fmt: skip
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    found, chance, share = [], [], []
+    for row in sorted(rows, key=lambda row: (row["number"], row.get("count", 0))):
+        if "failed" in row or "all" not in row or not row["program"]:
+            why = row.get("failed", "too many to relax all")
+            print(f"| {row['name']} with {row['ion']} | {row.get('count', '')} | {row.get('ways', '')} | {why} |||||")
+            continue
+        above = 1000 * (min(row["program"]) - row["all"][0])
+        found.append(above <= 1000 * NEAR)
+        chance.append(by_chance(row["all"], row["all"][0], row["relaxations"]))
+        share.append(row["relaxations"] / row["ways"])
+        print(
+            f"| {row['name']} with {row['ion']} | {row['count']} of {row['sites']} | {row['ways']} | "
+            f"{row['relaxations']} | {above:+.1f} | {'yes' if found[-1] else 'no'} | {100 * chance[-1]:.0f} | "
+            f"{row['program_s']:.0f} | {row['all_s']:.0f} |"
+        )
+    if found:
+        print(
+            f"\n{sum(found)} of {len(found)} contents ({100 * sum(found) / len(found):.0f} %), by chance "
+            f"{100 * sum(chance) / len(chance):.0f} %; relaxations {sum(r['relaxations'] for r in rows if 'all' in r)} "
+            f"against {sum(len(r['all']) for r in rows if 'all' in r)} of all ways"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--table", action="store_true", help="print the table of the rows alone")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    path = args.out / "orderings.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    if not args.table:
+        done = {(row["name"], row["ion"]) for row in rows}
+        todo = [(k, case) for k, case in enumerate(cases(args.data)) if (case.name, case.ion) not in done]
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(args.workers, mp_context=context) as pool, path.open("a") as file:
+            for future in as_completed([pool.submit(guarded, k, case) for k, case in todo]):
+                rows += future.result()
+                file.writelines(json.dumps(row) + "\n" for row in future.result())
+                file.flush()
+    print_table(rows)
+
+
+if __name__ == "__main__":
+    main()
