@@ -99,7 +99,7 @@ def test_references_are_built_resumed_and_shown(folder: Path, tmp_path: Path, mo
     shown = reference_lines("Li-Si", "pbe", [str(path)], tmp_path / "li-si.svg", tmp_path)
     assert [line.split()[:2] for line in shown[:2]] == [["lithium", "Li"], ["silicon", "Si"]]
     assert [("E_hull 0.0000  space group" in s, s.endswith("relaxed")) for s in shown[:2]] == [(True, True)] * 2
-    assert shown[2] == f"diagram in {tmp_path / 'li-si.svg'}"
+    assert shown[2] == f"phase diagram in {tmp_path / 'li-si.svg'}"
     assert "formation energy" in (tmp_path / "li-si.svg").read_text()
     assert (tmp_path / "Li-Si.txt").read_text().splitlines() == shown
     none = reference_lines("Li-Si", "r2scan", [str(path)], None, None)
