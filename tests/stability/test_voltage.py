@@ -76,6 +76,7 @@ def test_an_electrode_keeps_the_books_that_pymatgen_keeps() -> None:
     assert ours.capacity == pytest.approx(theirs.get_capacity_grav(), rel=1e-3)
     assert ours.volumetric_capacity == pytest.approx(theirs.get_capacity_vol(), rel=1e-3)
     assert ours.specific_energy == pytest.approx(theirs.get_specific_energy(), rel=1e-3)
+    assert ours.energy_density == pytest.approx(theirs.get_energy_density(), rel=1e-3)
     assert ours.volume_change == pytest.approx(0)
     assert ours.best(0.5).id == "2-1"  # type: ignore[union-attr]
     assert ours.best(0.75) is None

@@ -44,7 +44,11 @@ def _at_level(electrode: Electrode) -> Iterator[str]:
     for step in electrode.steps:
         yield f"  {step.low:g} to {step.high:g}: {step.voltage:.2f} V"
     yield (
-        f"  average {electrode.average_voltage:.2f} V against {ion} (errors of CHGNet: about "
-        f"{electrode.voltage_error:.2f} V), {electrode.capacity:.0f} mAh/g, "
-        f"{electrode.volumetric_capacity:.0f} mAh/cm³, volume {100 * electrode.volume_change:+.1f} % on filling"
+        f"  average {electrode.average_voltage:.2f} V against {ion} (off by about {electrode.voltage_error:.2f} V where "
+        "the energies of both ends are off by 0.03 eV/atom)"
+    )
+    yield (
+        f"  {electrode.capacity:.0f} mAh/g, {electrode.volumetric_capacity:.0f} mAh/cm³, "
+        f"{electrode.specific_energy:.0f} Wh/kg, {electrode.energy_density:.0f} Wh/l, volume "
+        f"{100 * electrode.volume_change:+.1f} % from empty to full"
     )

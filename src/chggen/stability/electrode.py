@@ -153,6 +153,11 @@ class Electrode:
         return self.capacity * self.average_voltage
 
     @property
+    def energy_density(self) -> float:
+        """Energy by volume of the fullest content, Wh/l."""
+        return self.volumetric_capacity * self.average_voltage
+
+    @property
     def volume_change(self) -> float:
         """Relative change of the volume from the emptiest to the fullest content."""
         low, high = self._ends
@@ -219,6 +224,8 @@ class Electrode:
             "voltage_error": self.voltage_error,
             "capacity_mah_per_g": self.capacity,
             "capacity_mah_per_cm3": self.volumetric_capacity,
+            "specific_energy_wh_per_kg": self.specific_energy if self.level in self.elements else None,
+            "energy_density_wh_per_l": self.energy_density if self.level in self.elements else None,
             "volume_change": self.volume_change,
             "contents": [vars(row) for row in self.table()],
             "candidates": self._points(),
