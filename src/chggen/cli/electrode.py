@@ -44,8 +44,8 @@ def _at_level(electrode: Electrode) -> Iterator[str]:
     for step in electrode.steps:
         yield f"  {step.low:g} to {step.high:g}: {step.voltage:.2f} V"
     yield (
-        f"  average {electrode.average_voltage:.2f} V against {ion} (off by about {electrode.voltage_error:.2f} V where "
-        "the energies of both ends are off by 0.03 eV/atom)"
+        f"  average {electrode.average_voltage:.2f} V against {ion} (off by about {electrode.voltage_error:.2f} V if "
+        "energies of both ends are off by 0.03 eV/atom)"
     )
     yield (
         f"  {electrode.capacity:.0f} mAh/g, {electrode.volumetric_capacity:.0f} mAh/cm³, "
