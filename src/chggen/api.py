@@ -220,7 +220,7 @@ def electrode(
     given = locals()
     with kept_notes() as notes:
         structure = as_structure(host)
-    given["host"] = fingerprint(structure)
+    given |= {"host": fingerprint(structure), "ion": getattr(ion, "symbol", ion)}  # an Element of pymatgen has one
     options = ElectrodeOptions.of_keywords(given)
     machine = _machine(given)
     results = results_of(out, options, {"host": structure}, notes, machine)

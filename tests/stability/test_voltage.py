@@ -127,8 +127,13 @@ def test_a_framework_that_moved_or_changed_is_told() -> None:
     assert moved is not None
     assert moved == pytest.approx(0.534, abs=1e-3)
     assert framework_displacement(host, Structure(host.lattice, ["S", "Ti", "S"], host.frac_coords)) is None
-    rows = electrode(displacements={"1-1": moved, "1-0": 0.1}).table()
-    assert [row.topotactic for row in rows] == [True, None, False]
+    changed = electrode(displacements={"1-1": moved, "1-0": 0.1})
+    assert [row.topotactic for row in changed.table()] == [True, None, False]
+    assert changed.contents == (0.0, 0.5)  # the other is left out
+    assert changed.table()[2].above_hull is None
+    assert electrode(displacements={"1-1": moved, "2-1": moved, "worse": moved}).contents == (0.0, 0.5, 1.0)
+    with pytest.raises(InputError, match="no energies at the level 'foo'; this electrode has those of pbe"):
+        electrode().at("foo")
     both = electrode(
         candidates=(*SCAN, layered(1, 1, -23.5, "kept")), displacements={"1-1": moved, "1-0": 0.1, "kept": 0.1}
     )

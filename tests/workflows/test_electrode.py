@@ -88,6 +88,12 @@ def test_contents_take_the_smallest_supercell_that_holds_them(references: Path) 
     assert quarter.id.startswith("Au-1x1x2-Al1-")
 
 
+def test_a_largest_content_takes_the_supercell_that_it_needs(references: Path) -> None:
+    found = scan(gold(), references, counts=(), max_content=0.25, n=1)
+    assert found.contents == (0.0, 0.25)
+    assert repr(found).startswith("Electrode(Al in Au: contents 0, 0.25; ")
+
+
 def test_a_scan_that_was_stopped_goes_on(references: Path, tmp_path: Path) -> None:
     whole = scan(gold(), references, out=tmp_path / "whole")
 
@@ -127,8 +133,11 @@ OXIDE = Structure.from_spacegroup(
         (OXIDE, {"ion": "Li", "ion_sites": (4,)}, "site 4 is no Li; sites of Li are 0, 1, 2"),
         (OXIDE, {"ion": "Li", "counts": (0, 400)}, "400 Li do not fit: the host has room for about"),
         (OXIDE, {"ion": "Li", "counts": (3,)}, "a voltage needs two contents or more"),
-        (OXIDE, {"ion": "Li", "counts": (-1, 3)}, "expected 0 ions or more"),
+        (OXIDE, {"ion": "Li", "counts": (-1, 3)}, "counts of Li must be 0 or more, got -1"),
         (OXIDE, {"ion": "Li", "contents": (0.0, 0.0234)}, "a content must be a simple fraction|needs more than 16"),
+        (OXIDE, {"ion": "Li", "counts": (0, 3), "contents": (0.0, 1.0)}, "got counts and contents; leave one out"),
+        (OXIDE, {"ion": "Li", "counts": (0, 3), "max_content": 1.0}, "got counts and max_content; leave one out"),
+        (OXIDE, {"ion": "Li", "supercell": (30, 30, 30)}, "that supercell has .* atoms"),
         (OXIDE, {"ion": "K", "references": "toy"}, "the references have no energy of K"),
         (gold(), {"ion": "Li"}, "no oxidation states balance the framework Au|no element of Au can be reduced"),
         (Structure(Lattice.cubic(3.5), ["Li"], [[0, 0, 0]]), {"ion": "Li"}, "the host is Li alone"),

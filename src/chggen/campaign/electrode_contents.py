@@ -122,6 +122,9 @@ class ElectrodeContents:
     def _contents(self) -> list[Content]:
         """Return the contents that are asked for, or those between nothing and the limit."""
         options, size = self.options, self.options.supercell
+        named = [name for name in ("counts", "contents", "max_content") if getattr(options, name)]
+        if len(named) > 1:
+            raise InputError(f"expected counts, contents or max_content, got {' and '.join(named)}; leave one out")
         if options.counts:
             self.limit = "counts as asked for"
             found = [Content(count, size) for count in sorted(set(options.counts))]
@@ -129,9 +132,9 @@ class ElectrodeContents:
             self.limit = "contents as asked for"
             found = [self._smallest(content) for content in sorted(set(options.contents))]
         else:
-            full = self._full() * math.prod(size)
-            counts = np.unique(np.linspace(0, full, min(full + 1, _MOST_CONTENTS)).round().astype(int))
-            found = [Content(int(count), size) for count in counts]
+            fullest = self._fullest()
+            counts = np.linspace(0, fullest.count, min(fullest.count + 1, _MOST_CONTENTS)).round().astype(int)
+            found = [Content(int(count), fullest.multiples) for count in np.unique(counts)]
         self._check(found)
         return found
 
@@ -151,16 +154,20 @@ class ElectrodeContents:
             "ask for another content, or give a --supercell that holds it"
         )
 
-    def _full(self) -> int:
-        """Return the number of ions in the fullest cell, and put into words what limits it."""
-        options, ion, held = self.options, self.options.ion, len(self._ions)
-        valence, oxidises = VALENCES[ion], ion in ANIONS
-        if options.max_content is not None:
-            self.limit = f"{options.max_content:g} as asked for"
-            return max(1, round(options.max_content * self._units))
+    def _fullest(self) -> Content:
+        """Return the fullest content, and put into words what limits it."""
+        size, held = self.options.supercell, len(self._ions)
+        if self.options.max_content is not None:
+            self.limit = f"{self.options.max_content:g} as asked for"
+            return self._smallest(self.options.max_content)
         if held:
-            self.limit = f"the {ion} that the host came with"
-            return held
+            self.limit = f"the {self.options.ion} that the host came with"
+        return Content((held or self._most()) * math.prod(size), size)
+
+    def _most(self) -> int:
+        """Return the number of ions that an empty host can take, and put into words what limits it."""
+        ion, held = self.options.ion, 0
+        valence, oxidises = VALENCES[ion], ion in ANIONS
         room = redox_room(self.framework, ion, held, valence, oxidises)
         if room is None:
             raise InputError(
@@ -184,10 +191,12 @@ class ElectrodeContents:
             raise InputError("a voltage needs two contents or more; give at least two, such as --counts 0,1")
         for content in contents:
             atoms = len(self.framework) * content.cells + content.count
-            if content.count < 0 or atoms > MAX_ATOMS:
+            if content.count < 0:
+                raise InputError(f"counts of {self.options.ion} must be 0 or more, got {content.count}")
+            if atoms > MAX_ATOMS:
                 raise InputError(
-                    f"{content.count} {self.options.ion} make a cell of {atoms} atoms; expected 0 ions or more, and at "
-                    f"most {MAX_ATOMS} atoms"
+                    f"that supercell has {atoms} atoms with {content.count} {self.options.ion}; expected at most "
+                    f"{MAX_ATOMS}, so ask for a smaller one"
                 )
         most = max(contents, key=lambda c: c.count / c.cells)
         wanted = math.ceil(most.count / most.cells)

@@ -25,17 +25,19 @@ def electrode_lines(electrode: Electrode) -> Iterator[str]:
 def _at_level(electrode: Electrode) -> Iterator[str]:
     ion = electrode.ion
     yield ""
-    yield f"level {electrode.level}: content ({ion} per {electrode.framework}), mixing energy and height above the hull"
+    yield f"level {electrode.level}: content, mixing energy, height above the hull, volume, per unit of framework"
     for row in electrode.table():
         notes = []
         if row.topotactic is False:
-            notes.append("the framework changed")
+            left_out = "" if row.above_hull is not None else ", left out"
+            notes.append(f"the framework changed{left_out}")
         if row.within_error:
             notes.append("on the hull by less than the error of the potential")
         said = f"  ({'; '.join(notes)})" if notes else ""
         e_d = "" if row.e_decomposition is None else f", E_d {row.e_decomposition:+.3f} eV/atom"
+        above = " " * 17 if row.above_hull is None else f", {1000 * row.above_hull:7.1f} above"
         yield (
-            f"  {row.content:6.3f}  {1000 * row.mixing_energy:+8.1f} meV, {1000 * row.above_hull:7.1f} meV above, "
+            f"  {row.content:6.3f}  {1000 * row.mixing_energy:+8.1f} meV{above}, "
             f"{row.volume:.1f} Å³{e_d}, {row.best}{said}"
         )
     if electrode.level not in electrode.elements:

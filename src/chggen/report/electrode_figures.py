@@ -73,7 +73,7 @@ def interactive_electrode(said: list[Said]) -> Any:
         steps, rows, points = at["steps"], at["contents"], at["candidates"]
         x, y = _curve(steps)
         figure.add_scatter(x=x, y=y, mode="lines", line={"color": color}, name=at["level"], row=1, col=1)
-        hull = [row for row in rows if row["above_hull"] < 1e-9]
+        hull = [row for row in rows if row["above_hull"] is not None and row["above_hull"] < 1e-9]
         figure.add_scatter(
             x=[row["content"] for row in hull], y=[1000 * row["mixing_energy"] for row in hull], mode="lines",
             line={"color": color}, hoverinfo="skip", showlegend=False, row=1, col=2,
@@ -100,7 +100,7 @@ def _printed(said: list[Said]) -> Any:
     for at, color in zip(said, _COLORS, strict=False):
         x, y = _curve(at["steps"])
         left.plot(x, y, color=color, label=at["level"])
-        hull = [row for row in at["contents"] if row["above_hull"] < 1e-9]
+        hull = [row for row in at["contents"] if row["above_hull"] is not None and row["above_hull"] < 1e-9]
         right.plot([r["content"] for r in hull], [1000 * r["mixing_energy"] for r in hull], color=color)
         points = at["candidates"]
         right.scatter(

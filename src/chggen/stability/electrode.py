@@ -33,11 +33,12 @@ _MOLAR: Final = 0.602214076  # cm³/mol in one Å³
 _DIGITS: Final = 6  # of contents, which are ratios of whole numbers
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Electrode:
     """An insertion electrode at one level of theory.
 
     Contents are ions per formula unit of the framework. Voltages are against the element of the ion, such as Li metal.
+    Contents whose framework changed are left out of hull, voltages and capacity, if two or more others are left.
 
     Attributes:
         ion: Symbol of the working ion.
@@ -63,14 +64,28 @@ class Electrode:
     def levels(self) -> tuple[str, ...]:
         """Levels of theory at which two contents or more have energies, in the order in which they were reached."""
         names = dict.fromkeys(level for c in self._good for level in c.energies)
-        return tuple(level for level in names if len(self.at(level)._best) > 1)
+        return tuple(level for level in names if len(self.at(level)._kept) > 1)
+
+    def __repr__(self) -> str:
+        said = "no voltage yet"
+        if len(self._kept) > 1 and self.level in self.elements:
+            said = f"{self.average_voltage:.2f} V on average at the level {self.level}"
+        return (
+            f"Electrode({self.ion} in {self.framework}: contents {', '.join(f'{x:g}' for x in self.contents)}; {said})"
+        )
 
     def at(self, level: str) -> Electrode:
         """Return the electrode at another level of theory.
 
         Args:
             level: Name of the level, one of `levels`.
+
+        Raises:
+            InputError: No candidate has an energy at this level.
         """
+        known = dict.fromkeys(name for c in self._good for name in c.energies)
+        if known and level not in known:
+            raise InputError(f"no energies at the level '{level}'; this electrode has those of {', '.join(known)}")
         return replace(self, level=level)
 
     @property
@@ -80,8 +95,8 @@ class Electrode:
 
     @property
     def contents(self) -> tuple[float, ...]:
-        """Contents that have energies, in rising order."""
-        return tuple(self._best)
+        """Contents that hull and voltages are made of, in rising order."""
+        return tuple(self._kept)
 
     def best(self, content: float) -> Candidate | None:
         """Return the candidate of lowest energy of a content; None where there is none.
@@ -104,7 +119,7 @@ class Electrode:
     @cached_property
     def energies(self) -> dict[float, float]:
         """Content to lowest energy, eV per formula unit of the framework with its ions."""
-        return {x: c.energies[self.level] * self._atoms(x) for x, c in self._best.items()}
+        return {x: c.energies[self.level] * self._atoms(x) for x, c in self._kept.items()}
 
     @property
     def steps(self) -> tuple[VoltageStep, ...]:
@@ -165,7 +180,7 @@ class Electrode:
 
     def table(self) -> list[ContentRow]:
         """Return a row for each content, by rising content."""
-        energies, mixing, hull = self.energies, mixing_energies(self.energies), on_hull(self.energies)
+        hull = on_hull(self.energies)
         counts = [self.content_of(c) for c in self._good]
         rows = []
         for x, c in self._best.items():
@@ -173,9 +188,9 @@ class Electrode:
                 ContentRow(
                     content=x,
                     best=c.id,
-                    energy=energies[x],
-                    mixing_energy=mixing[x],
-                    above_hull=height_above(energies, x),
+                    energy=c.energies[self.level] * self._atoms(x),
+                    mixing_energy=self._mixing(x, c),
+                    above_hull=height_above(self.energies, x) if x in self.energies else None,
                     e_decomposition=c.decomposition_energies.get(self.level),
                     volume=self._volume(x),
                     framework_rms=self.displacements.get(c.id),
@@ -233,16 +248,18 @@ class Electrode:
 
     def _points(self) -> list[dict[str, Any]]:
         """Return id, content and mixing energy, eV per formula unit, of every candidate with an energy."""
+        return [
+            {"id": c.id, "content": self.content_of(c), "mixing_energy": self._mixing(self.content_of(c), c)}
+            for c in self._good
+            if self.level in c.energies
+        ]
+
+    def _mixing(self, content: float, candidate: Candidate) -> float:
+        """Return the energy of a candidate relative to a mixture of the ends, eV per formula unit."""
         low, high = self._ends
         first, last = self.energies[low], self.energies[high]
-        points = []
-        for c in self._good:
-            if self.level in c.energies:
-                x = self.content_of(c)
-                line = first + (last - first) * (x - low) / (high - low)
-                mixing = c.energies[self.level] * self._atoms(x) - line
-                points.append({"id": c.id, "content": x, "mixing_energy": mixing})
-        return points
+        line = first + (last - first) * (content - low) / (high - low)
+        return candidate.energies[self.level] * self._atoms(content) - line
 
     @cached_property
     def _good(self) -> tuple[Candidate, ...]:
@@ -263,6 +280,12 @@ class Electrode:
             for x, same in sorted(found.items())
         }
 
+    @cached_property
+    def _kept(self) -> dict[float, Candidate]:
+        """The same, without contents whose framework changed if two or more others are left."""
+        kept = {x: c for x, c in self._best.items() if self._topotactic(c) is not False}
+        return kept if len(kept) > 1 else self._best
+
     def _topotactic(self, candidate: Candidate) -> bool | None:
         """Return whether the framework of a candidate is still that of the host; None where that is not known."""
         moved = self.displacements.get(candidate.id)
@@ -279,10 +302,10 @@ class Electrode:
 
     def _check_ends(self) -> None:
         """Raise InputError where there are no two contents."""
-        if len(self._best) < 2:
+        if len(self._kept) < 2:
             raise InputError(
                 f"a voltage needs two contents of {self.framework} with energies at the level {self.level}, got "
-                f"{len(self._best)}; see `reason` of the failed candidates"
+                f"{len(self._kept)}; see `reason` of the failed candidates"
             )
 
     @property
