@@ -124,7 +124,8 @@ class ChgnetPotential(Potential):
         parts = crystals.to(self.device, torch.float64).split()
         found: list[_Found | None] = [None] * len(parts)
         failures = {k: reason for k, part in enumerate(parts) if (reason := self._unfit(part)) is not None}
-        usable = {k: s for k, s in enumerate(symmetries) if s is not None and k not in failures and _fits(s, parts[k])}
+        known = {k: s.to(self.device) for k, s in enumerate(symmetries) if s is not None and k not in failures}
+        usable = {k: s for k, s in known.items() if _fits(s, parts[k])}
         plain = [k for k in range(len(parts)) if k not in failures and k not in usable]
         for numbers in [*self._in_batches(plain, parts, {}), *self._in_batches(list(usable), parts, usable)]:
             whole = collate([parts[k] for k in numbers])

@@ -100,8 +100,11 @@ class SymmetryConstraint:
             device: The device, such as `cuda`.
 
         Returns:
-            The constraint with its tensors on that device.
+            The constraint with its tensors on that device; itself if they are there.
         """
+        there, wanted = self.images.device, torch.device(device)
+        if there.type == wanted.type and wanted.index in (None, there.index):
+            return self
         return SymmetryConstraint(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def vectors(self, vectors: Float[Tensor, "atoms 3"]) -> Float[Tensor, "atoms 3"]:
