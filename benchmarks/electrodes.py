@@ -230,6 +230,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--pairs", type=int, default=120)
     parser.add_argument("--trained", action="store_true", help="pairs whose filled formula is in training")
+    parser.add_argument("--ions", nargs="+", help="of these ions only")
+    parser.add_argument("--anions", nargs="+", help="of these classes only")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="print the tables of the rows alone")
     parser.add_argument("--textbook", action="store_true", help="measured electrodes instead")
@@ -242,9 +244,9 @@ def main() -> None:
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     if not args.table:
         done = {tuple(row["ids"]) for row in rows}
-        todo = [
-            (k, p) for k, p in enumerate(pairs(args.data, trained=args.trained, most=args.pairs)) if p.ids not in done
-        ]
+        every = pairs(args.data, trained=args.trained, most=args.pairs)
+        wanted = [p.ion in (args.ions or [p.ion]) and p.anion in (args.anions or [p.anion]) for p in every]
+        todo = [(k, p) for k, p in enumerate(every) if wanted[k] and p.ids not in done]
         with (
             ProcessPoolExecutor(args.workers, mp_context=multiprocessing.get_context("spawn")) as pool,
             path.open("a") as file,
