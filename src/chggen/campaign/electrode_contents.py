@@ -166,9 +166,9 @@ class ElectrodeContents:
 
     def _most(self) -> int:
         """Return the number of ions that an empty host can take, and put into words what limits it."""
-        ion, held = self.options.ion, 0
+        ion = self.options.ion
         valence, oxidises = VALENCES[ion], ion in ANIONS
-        room = redox_room(self.framework, ion, held, valence, oxidises)
+        room = redox_room(self.framework, ion, 0, valence, oxidises)
         if room is None:
             raise InputError(
                 f"no oxidation states balance the framework {self.formula}, so its content has no limit by redox; give "

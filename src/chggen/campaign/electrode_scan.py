@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -27,7 +26,6 @@ from chggen.stability import framework_displacement, height_above
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-log = logging.getLogger(__name__)
 _COMPARED: Final = 64  # vacancy orderings whose energies are compared before any is relaxed
 _NEAR_HULL: Final = 0.03  # eV/atom above the hull up to which a content gets more of the budget
 _SAME: Final = 0.002  # eV/atom between candidates that count as found twice

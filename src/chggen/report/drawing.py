@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -34,14 +36,28 @@ def save(picture: PhaseDiagramPicture, path: Path) -> None:
     Raises:
         InputError: The name has another ending, or the folder cannot be written to.
     """
+    write_figure(path, partial(interactive, picture), partial(_printed, picture))
+
+
+def write_figure(path: Path, interactive: Callable[[], Any], printed: Callable[[], Any]) -> None:
+    """Write a figure to a file, which appears whole or not at all. Its folder is made if it does not exist.
+
+    Args:
+        path: File to write; its ending chooses the format, as `save` says.
+        interactive: Called for the plotly figure of a page.
+        printed: Called for the matplotlib figure of a print.
+
+    Raises:
+        InputError: The name has another ending, or the folder cannot be written to.
+    """
     if path.suffix not in (".html", *_FORMATS):
         raise InputError(f"cannot draw {path.name}; expected a name that ends with .html, {', '.join(_FORMATS)}")
     writable_folder(path.parent)
     with whole(path) as temporary:
         if path.suffix == ".html":
-            temporary.write_text(interactive(picture).to_html(include_plotlyjs=True))
+            temporary.write_text(interactive().to_html(include_plotlyjs=True))
         else:
-            _printed(picture).savefig(temporary, dpi=200)
+            printed().savefig(temporary, dpi=200)
 
 
 def interactive(picture: PhaseDiagramPicture) -> Any:

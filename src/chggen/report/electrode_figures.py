@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from chggen.errors import InputError
-from chggen.io import whole, writable_folder
+from chggen.report.drawing import write_figure
+from chggen.stability import ELECTRODE_FILE
 
-SUMMARY: Final = "electrode.json"
-"""File of a results folder that holds what its electrode says at each level."""
 _COLORS: Final = ("#1f4e79", "#b3541e", "#3d6b35", "#6b3d6b")  # of the levels
-_FORMATS: Final = (".png", ".svg", ".pdf")
 Said = dict[str, Any]
 
 
@@ -25,7 +24,7 @@ def read_electrode(folder: Path) -> list[Said] | None:
     Raises:
         InputError: The file is damaged.
     """
-    path = folder / SUMMARY
+    path = folder / ELECTRODE_FILE
     if not path.exists():
         return None
     try:
@@ -50,14 +49,7 @@ def save_electrode(said: list[Said], path: Path) -> None:
     Raises:
         InputError: The name has another ending, or the folder cannot be written to.
     """
-    if path.suffix not in (".html", *_FORMATS):
-        raise InputError(f"cannot draw {path.name}; expected a name that ends with .html, {', '.join(_FORMATS)}")
-    writable_folder(path.parent)
-    with whole(path) as temporary:
-        if path.suffix == ".html":
-            temporary.write_text(interactive_electrode(said).to_html(include_plotlyjs=True))
-        else:
-            _printed(said).savefig(temporary, dpi=200)
+    write_figure(path, partial(interactive_electrode, said), partial(_printed, said))
 
 
 def interactive_electrode(said: list[Said]) -> Any:

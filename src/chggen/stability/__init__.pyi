@@ -2,7 +2,7 @@ from .building import build_references
 from .content_row import ContentRow
 from .decomposition import HullPosition, hull, lowest_of_each
 from .doubts import joined_doubts
-from .electrode import Electrode
+from .electrode import ELECTRODE_FILE, Electrode
 from .energies_above_hull import above_hull
 from .framework import element_energies, framework_displacement
 from .importing import entries_table
@@ -16,6 +16,7 @@ from .wanted import Wanted
 __all__ = [
     "ANIONS",
     "ARROW",
+    "ELECTRODE_FILE",
     "STATIC",
     "VALENCES",
     "ContentRow",

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pymatgen.apps.battery.insertion_battery import InsertionElectrode
     from pymatgen.core import Composition
 
+ELECTRODE_FILE: Final = "electrode.json"
+"""File of a results folder that holds what its electrode says at each level (`Electrode.as_dict`)."""
 POTENTIAL_ERROR: Final = 0.03  # eV/atom by which energies of CHGNet are off
 CHANGED: Final = 0.5  # Å; a framework whose atoms moved further, root mean square, is another one
 SWOLLEN: Final = 0.35  # relative change of the volume beyond which it is

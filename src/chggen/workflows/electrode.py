@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from chggen.campaign import Campaign, ElectrodeOptions, ElectrodeScan
 from chggen.errors import InputError
@@ -13,13 +13,10 @@ from chggen.execution import Machine, Progress, silent
 from chggen.io import write_text
 from chggen.potential import level_of
 from chggen.results import Candidate, Results
-from chggen.stability import Electrode, element_energies, references_of
+from chggen.stability import ELECTRODE_FILE, Electrode, element_energies, references_of
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
-
-SUMMARY: Final = "electrode.json"
-"""File of a results folder that holds what the electrode says at each level."""
 
 
 def run_electrode(
@@ -79,7 +76,7 @@ def write_electrode(electrode: Electrode, folder: Path) -> None:
         folder: The results folder.
     """
     said = [electrode.at(level).as_dict() for level in electrode.levels]
-    write_text(folder / SUMMARY, json.dumps(said, indent=1))
+    write_text(folder / ELECTRODE_FILE, json.dumps(said, indent=1))
     for level in electrode.levels:
         try:
             theirs = electrode.at(level).to_pymatgen()
