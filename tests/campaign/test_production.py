@@ -17,14 +17,16 @@ import chggen
 from chggen.campaign import production as workshop
 from chggen.campaign.host_jobs import inpaint_jobs
 from chggen.campaign.options import InpaintOptions
-from chggen.campaign.production import clearly_lower, make_candidates
+from chggen.campaign.production import _lower_or_not, clearly_lower, make_candidates
 from chggen.campaign.resources import Resources
+from chggen.crystals.batch import Crystals
 from chggen.errors import InputError
 from chggen.generation.host import Host
 from chggen.generation.host_starts import GivenHost, PrototypeSites
 from chggen.generation.jobs import Job
 from chggen.generation.options import SamplerOptions
 from chggen.potential.ase import AsePotential
+from chggen.potential.protocol import EnergyForcesStress
 from chggen.relaxation.options import RelaxOptions
 from chggen.results.candidate import Candidate
 
@@ -79,6 +81,24 @@ def test_clearly_lower_means_by_more_than_the_error_of_a_potential() -> None:
     assert clearly_lower([fcc, stretched, fcc], [stretched, fcc, strained], _POTENTIAL) == [True, False, False]
     assert clearly_lower([fcc.get_primitive_structure()], [stretched.get_primitive_structure()], _POTENTIAL) == [True]
     assert clearly_lower([], [], _POTENTIAL) == []
+
+
+class _Choosy:
+    """A potential that gives up on whole batches with a large crystal in them."""
+
+    name = level = "choosy"
+
+    def __call__(self, crystals: Crystals) -> EnergyForcesStress:
+        if float(crystals.lattice.det().max()) > 55:
+            raise RuntimeError("too large")
+        return _POTENTIAL(crystals)
+
+
+def test_a_rival_that_cannot_be_compared_loses_alone() -> None:
+    resources = Resources(sampler=SamplerOptions(), relax=RelaxOptions(), loaded={"potential": _Choosy()})
+    fcc, strained, large = (_fcc(a) for a in (3.60, 3.75, 3.90))
+    assert _lower_or_not([(fcc, strained), (fcc, large), (strained, fcc)], resources) == [True, False, False]
+    assert _lower_or_not([], resources) == []
 
 
 def _fcc(edge: float) -> Structure:

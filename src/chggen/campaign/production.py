@@ -134,14 +134,10 @@ def _contested(
     running = [k for k, rival in rivals.items() if _sound(others[k], rival)]
     equal = [k for k in running if _sound(made[k], jobs[k])]
     pairs = [(cast("Structure", others[k]), cast("Structure", made[k])) for k in equal]
-    lower: list[bool] = []
-    try:
-        lower = clearly_lower([r for r, _ in pairs], [own for _, own in pairs], resources.potential())
-    except Exception:  # of any kind: it must not cost the candidates
-        log.warning("rivals are out of the race, as they cannot be compared", exc_info=True)
-    beaten = {k for k in running if k not in equal} | {k for k, is_lower in zip(equal, lower, strict=False) if is_lower}
-    for k in beaten:
-        final[k], made[k] = rivals[k], others[k]
+    lower = dict(zip(equal, _lower_or_not(pairs, resources), strict=True))
+    for k in running:
+        if lower.get(k, True):
+            final[k], made[k] = rivals[k], others[k]
     return final, made
 
 
@@ -159,6 +155,19 @@ def _each_or_none(jobs: Sequence[Job], resources: Resources) -> list[Structure |
             return [made for job in jobs for made in _each_or_none([job], resources)]
         log.warning("%s: its rival is out of the race", jobs[0].candidate.id, exc_info=True)
         return [""]
+
+
+def _lower_or_not(pairs: Sequence[tuple[Structure, Structure]], resources: Resources) -> list[bool]:
+    """Compare rivals with samples together, or pair by pair where that fails; one that cannot be compared loses."""
+    if not pairs:
+        return []
+    try:
+        return clearly_lower([rival for rival, _ in pairs], [own for _, own in pairs], resources.potential())
+    except Exception:  # of any kind: it must not cost the candidate
+        if len(pairs) > 1:
+            return [lower for pair in pairs for lower in _lower_or_not([pair], resources)]
+        log.warning("a rival of %s is out of the race", pairs[0][1].composition.formula, exc_info=True)
+        return [False]
 
 
 def clearly_lower(rivals: Sequence[Structure], samples: Sequence[Structure], potential: Potential) -> list[bool]:
