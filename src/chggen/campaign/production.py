@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 import torch
@@ -18,11 +19,12 @@ from chggen.campaign.relax_and_refine import relax_candidates
 from chggen.campaign.resources import Resources
 from chggen.campaign.volume_basins import in_lower_basins
 from chggen.crystals import Crystals, from_structures, to_structures
+from chggen.diffusion import ScoreModel
 from chggen.execution import Failure, at_stage
 from chggen.generation import NOT_FINITE, FinishedStart, Job, Kind, batched_hosts, reject_reason
 from chggen.potential import Potential, energies_of
 from chggen.results import ENERGY_ERROR, Candidate, failed
-from chggen.sampling import NO_SYMMETRY, OrbitSymmetry, Recipe, Symmetry
+from chggen.sampling import NO_SYMMETRY, OrbitSymmetry, Symmetry, together
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -50,9 +52,7 @@ def make_candidates(jobs: Sequence[Job], resources: Resources) -> Iterator[tuple
         comes right behind the saddle.
     """
     with at_stage("sample"):
-        raw = sample_jobs(jobs, resources)
-        if resources.by_energy:
-            jobs, raw = _contested(jobs, raw, resources)
+        jobs, raw = _contested(jobs, resources) if resources.by_energy else (jobs, sample_jobs(jobs, resources))
     with at_stage("screen"):
         candidates = [_screened(job, structure) for job, structure in zip(jobs, raw, strict=True)]
     going_on = [k for k, c in enumerate(candidates) if c.status == "ok"]
@@ -72,7 +72,10 @@ def make_candidates(jobs: Sequence[Job], resources: Resources) -> Iterator[tuple
 
 
 def sample_jobs(jobs: Sequence[Job], resources: Resources) -> list[Structure | str]:
-    """Sample the raw structures of jobs. Jobs that are sampled by the same recipe share a batch.
+    """Sample the raw structures of jobs.
+
+    Jobs of one kind, which are sampled by the same recipe, share a batch. Kinds go on side by side and share the
+    evaluations of the network.
 
     Args:
         jobs: The jobs.
@@ -88,10 +91,11 @@ def sample_jobs(jobs: Sequence[Job], resources: Resources) -> list[Structure | s
             found[k] = job.start.finished
         else:
             kinds[k] = Kind.of(job.start)
-    for kind in dict.fromkeys(kinds.values()):
-        own = [k for k, other in kinds.items() if other == kind]
-        for k, made in zip(own, _sampled_alike([jobs[k] for k in own], resources.recipe(kind), resources), strict=True):
-            found[k] = made
+    groups = {kind: [k for k, other in kinds.items() if other == kind] for kind in dict.fromkeys(kinds.values())}
+    runs = [partial(_sampled_alike, [jobs[k] for k in own], kind, resources) for kind, own in groups.items()]
+    for own, made in zip(groups.values(), together(resources.score(), runs) if runs else [], strict=True):
+        for k, structure in zip(own, made, strict=True):
+            found[k] = structure
     return found
 
 
@@ -120,17 +124,22 @@ def lost_job(job: Job, failure: Failure) -> list[Candidate]:
     return [failed(job.candidate, failure.stage or "sample", failure.reason)]
 
 
-def _contested(
-    jobs: Sequence[Job], raw: Sequence[Structure | str], resources: Resources
-) -> tuple[list[Job], list[Structure | str]]:
-    """Sample the rivals of jobs as well, and return the jobs and samples that win.
+def _contested(jobs: Sequence[Job], resources: Resources) -> tuple[list[Job], list[Structure | str]]:
+    """Sample jobs and their rivals, and return the jobs and samples that win.
 
     A rival wins if its sample is sound and the other is not, or if it lies clearly lower. One that cannot be sampled
     or compared loses.
     """
-    final, made = list(jobs), list(raw)
     rivals = {k: job.rival for k, job in enumerate(jobs) if job.rival is not None}
-    others = dict(zip(rivals, _each_or_none(list(rivals.values()), resources), strict=True))
+    final = list(jobs)
+    try:
+        made = sample_jobs([*jobs, *rivals.values()], resources)
+    except Exception:  # of any kind: one of a rival must not cost the candidates
+        if not rivals:
+            raise
+        made = sample_jobs(jobs, resources) + _each_or_none(list(rivals.values()), resources)
+    others = dict(zip(rivals, made[len(jobs) :], strict=True))
+    del made[len(jobs) :]
     running = [k for k, rival in rivals.items() if _sound(others[k], rival)]
     equal = [k for k in running if _sound(made[k], jobs[k])]
     pairs = [(cast("Structure", others[k]), cast("Structure", made[k])) for k in equal]
@@ -186,7 +195,7 @@ def clearly_lower(rivals: Sequence[Structure], samples: Sequence[Structure], pot
     return [bool(is_lower) for is_lower in low < high - ENERGY_ERROR]
 
 
-def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, resources: Resources) -> list[Structure]:
+def _sampled_alike(jobs: Sequence[Job], kind: Kind, resources: Resources, score: ScoreModel) -> list[Structure]:
     """Sample jobs of one kind in one batch."""
 
     def start(which: Sequence[int], seeds: Sequence[int]) -> tuple[Crystals, Symmetry]:
@@ -197,7 +206,8 @@ def _sampled_alike(jobs: Sequence[Job], recipe: Recipe, resources: Resources) ->
         crystals = batched_hosts(hosts).to(resources.device)
         return crystals, OrbitSymmetry.of(orbits, crystals) if any(orbits) else NO_SYMMETRY
 
-    return list(to_structures(recipe.run(resources.score(), start, [job.candidate.seed for job in jobs])))
+    seeds = [job.candidate.seed for job in jobs]
+    return list(to_structures(resources.recipe(kind).run(score, start, seeds)))
 
 
 def _screened(job: Job, made: Structure | str) -> Candidate:
