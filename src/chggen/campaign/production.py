@@ -75,7 +75,7 @@ def sample_jobs(jobs: Sequence[Job], resources: Resources) -> list[Structure | s
     """Sample the raw structures of jobs.
 
     Jobs of one kind, which are sampled by the same recipe, share a batch. Kinds go on side by side and share the
-    evaluations of the network.
+    evaluations of the network; code of others is called from this thread alone, which time limits reach.
 
     Args:
         jobs: The jobs.
@@ -93,7 +93,9 @@ def sample_jobs(jobs: Sequence[Job], resources: Resources) -> list[Structure | s
             kinds[k] = Kind.of(job.start)
     groups = {kind: [k for k, other in kinds.items() if other == kind] for kind in dict.fromkeys(kinds.values())}
     runs = [partial(_sampled_alike, [jobs[k] for k in own], kind, resources) for kind, own in groups.items()]
-    for own, made in zip(groups.values(), together(resources.score(), runs) if runs else [], strict=True):
+    score = resources.score()
+    sampled = [run(score) for run in runs] if resources.foreign else together(score, runs)
+    for own, made in zip(groups.values(), sampled, strict=True):
         for k, structure in zip(own, made, strict=True):
             found[k] = structure
     return found

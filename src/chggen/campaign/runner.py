@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -21,6 +21,7 @@ from chggen.campaign.production import expected_seconds, lost_job, make_candidat
 from chggen.campaign.provenance import digests_of, write_down
 from chggen.campaign.relax_and_refine import unplaced
 from chggen.campaign.resources import Resources, check_potential
+from chggen.campaign.tries import Tries
 from chggen.execution import Failure, Machine, Progress, Workers, batches_of, silent
 from chggen.generation import Job
 from chggen.potential import level_of, refining_potential
@@ -31,7 +32,6 @@ from chggen.stability import hull, joined_doubts, references_of
 log = logging.getLogger(__name__)
 NOTE: Final = ".under-way"
 """File of a results folder that names what this process computes itself, see `Workers`."""
-_REDRAWS: Final = 3  # further draws of a symmetric candidate that fails or is a saddle
 _SECONDS_A_RESCORING: Final = 2.0  # of one core, roughly
 
 
@@ -125,7 +125,7 @@ class Campaign:
     def make(self, stage: str, jobs: Sequence[Job], later: int = 0) -> list[Candidate | None]:
         """Make the candidates of jobs.
 
-        Symmetric ones that fail or turn out to be saddles are drawn anew, a few times, under ids of their own.
+        Symmetric ones that fail or turn out to be saddles are drawn anew, see `Tries`.
 
         Args:
             stage: What the progress display calls this.
@@ -135,48 +135,33 @@ class Campaign:
         Returns:
             For each job the good candidate that came of it, or None.
         """
-        attempts = [[job] for job in jobs]
-        self._make_each(stage, jobs, later)
-        for again in range(1, _REDRAWS + 1):
-            made = self.results.candidates()
-            open_ = [tries for tries in attempts if tries[0].start.symmetric and not _good(tries[-1], made)]
-            for tries in list(open_):
-                try:
-                    tries.append(tries[0].redraw(again))
-                except Exception:  # of a source that fails: the candidate stays as it is
-                    log.warning("%s cannot be drawn anew", tries[0].candidate.id, exc_info=True)
-                    open_.remove(tries)
-            if open_:
-                self._make_each(f"{stage}, redrawn {again}", [tries[-1] for tries in open_])
-        made = self.results.candidates()
-        return [outcome([job.candidate.id for job in tries], made) for tries in attempts]
-
-    def _make_each(self, stage: str, jobs: Sequence[Job], later: int = 0) -> None:
-        """Make each job once that the results do not hold yet, and put what comes of it into the results."""
         if not jobs:  # as of formulas that have no guests: such a stage is none
-            return
-        made = self.results.candidates()
-        names = {job.candidate.id for job in jobs}
-        done = sum(job.candidate.id in made for job in jobs)
-        bad = sum(made[job.candidate.id].status == "failed" for job in jobs if job.candidate.id in made)
-        self.progress(stage, done, len(jobs), bad)
+            return []
+        tries = Tries(jobs, self.results.candidates())
+        self.progress(stage, *tries.counts)
 
         def seconds(job: Job) -> float:
             return expected_seconds(job, self.resources)
 
-        batches = batches_of(jobs, self.machine, lambda job: job.candidate.id in made, seconds)
+        batches = batches_of(jobs, self.machine, tries.made, seconds)
         now = self.resources.seconds((seconds(job) for batch in batches for job in batch), self.machine)
-        whole = now * (1 + later / len(jobs))
         for candidates in self.workers.run(
-            make_candidates, batches, self.resources, lost_job, whole, name=lambda job: str(job.candidate.id)
+            make_candidates,
+            batches,
+            self.resources,
+            lost_job,
+            now * (1 + later / len(jobs)),
+            name=lambda job: str(job.candidate.id),
+            more=lambda: tries.more(self.machine),
         ):
-            self.results.put([self._or_failed(self._placed, c) for c in candidates])
-            asked = [c for c in candidates if c.id in names]
-            done += len(asked)
-            bad += sum(c.status == "failed" for c in asked)
-            self.progress(stage, done, len(jobs), bad)
+            placed = [self._or_failed(self._placed, c) for c in candidates]
+            self.results.put(placed)
+            tries.add(placed)
+            self.progress(stage, *tries.counts)
             for c in candidates:
                 log.info("%s %s %s", c.id, c.status, f"{c.failed_at}: {c.reason}" if c.reason else "")
+        made = self.results.candidates()
+        return [outcome(ids, made) for ids in tries.ids]
 
     def _or_failed(self, placed: Callable[[Candidate], Candidate], candidate: Candidate) -> Candidate:
         """Return a candidate placed on the hull; failed there where placing it raises anything."""
@@ -290,8 +275,3 @@ class Campaign:
 def _unscored(candidate: Candidate, failure: Failure, level: str) -> list[Candidate]:
     """Return what stands for a candidate that cannot be relaxed at a further level: itself, marked."""
     return [unplaced(candidate, level, failure.reason)]
-
-
-def _good(job: Job, made: Mapping[str, Candidate]) -> bool:
-    """Return whether the candidate of a job is there and did not fail."""
-    return made[job.candidate.id].status == "ok"

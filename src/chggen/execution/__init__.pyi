@@ -1,5 +1,5 @@
 from .device import check_device
-from .executor import Workers, batches_of
+from .executor import Workers, batches_of, share_of
 from .failure import Failure, at_stage
 from .isolation import isolate_foreign_code
 from .machine import TIME_LIMIT, Machine
@@ -18,5 +18,6 @@ __all__ = [
     "free_memory",
     "isolate_foreign_code",
     "keep_memory",
+    "share_of",
     "silent",
 ]

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from chggen.errors import InputError, one_line
 from chggen.execution.failure import Failure
-from chggen.execution.guard import Lost, Part, Work, guarded
+from chggen.execution.guard import Lost, More, Part, Work, guarded, no_more
 from chggen.execution.kept_processes import are_kept, run_apart
 from chggen.execution.machine import Machine
 from chggen.execution.under_way import UnderWay
@@ -70,6 +70,7 @@ class Workers:
         lost: Lost,
         seconds: float = math.inf,
         name: Callable[[Any], str] = str,
+        more: More = no_more,
     ) -> Iterator[list[Any]]:
         """Compute all batches.
 
@@ -86,6 +87,8 @@ class Workers:
             lost: Called with an item that cannot be computed and with the failure; returns what stands for it.
             seconds: What the work is expected to take on one core, s. Infinite where nobody knows what is called.
             name: Gives the name of an item.
+            more: Asked for a further batch whenever there is nothing to do for a process that could do something. All
+                is done once nothing is under way and there are no more.
 
         Yields:
             What comes of a batch or of a part of it, in no fixed order.
@@ -95,18 +98,25 @@ class Workers:
         """
         if self.executor is not None:
             limit = self.machine.time_limit
-            yield from _Spread(self.executor, work, resources.unloaded(), lost, limit).run(batches)
+            yield from _Spread(self.executor, work, resources.unloaded(), lost, limit).run(batches, more)
             return
         suspects = self._under_way.suspects()
-        here = self._here(len(batches), seconds)
-        apart = [batch for batch in batches if not here or any(name(item) in suspects for item in batch)]
-        if apart:
-            limit = self.machine.time_limit
-            yield from run_apart(self._count(), work, apart, resources.unloaded(), lost, limit)
-        if suspects:
-            self._under_way.settled(name(item) for batch in apart for item in batch)
-        for batch in batches if here else ():
-            if not any(batch is other for other in apart):
+        common = (resources.unloaded(), lost, self.machine.time_limit)
+        if not self._here(len(batches), seconds):
+            yield from run_apart(self._count(), work, batches, *common, more)
+            if suspects:
+                self._under_way.settled(name(item) for batch in batches for item in batch)
+            return
+
+        def suspected(batch: Sequence[Any]) -> bool:
+            return any(name(item) in suspects for item in batch)
+
+        waiting = deque(sorted(filter(len, batches), key=suspected, reverse=True))
+        while batch := waiting.popleft() if waiting else more():
+            if suspected(batch):
+                yield from run_apart(self._count(), work, [batch], *common)
+                self._under_way.settled(map(name, batch))
+            else:
                 yield from self._run_here(work, batch, resources, lost, name)
 
     def finish(self) -> None:
@@ -147,11 +157,15 @@ class _Spread:
         self._pending: dict[Future[list[Part]], Sequence[Any]] = {}
         self._suspects: deque[tuple[Any, int, Failure]] = deque()  # item, how often it was tried, what happened
 
-    def run(self, batches: Sequence[Sequence[Any]]) -> Iterator[list[Any]]:
-        """Yield what comes of each batch, in the order in which they finish."""
+    def run(self, batches: Sequence[Sequence[Any]], more: More = no_more) -> Iterator[list[Any]]:
+        """Yield what comes of each batch and of more that are asked for meanwhile, in the order they finish in."""
         waiting = deque(batches)
         try:
-            while waiting or self._pending or self._suspects:
+            while True:
+                while batch := more():
+                    waiting.append(batch)
+                if not (waiting or self._pending or self._suspects):
+                    break
                 if self._suspects and not self._pending:
                     yield self._alone(*self._suspects.popleft())
                     continue
@@ -226,8 +240,7 @@ def batches_of(
         seconds: What an item is expected to take on one core, s. On a CPU a batch of several items takes no longer
             than about two minutes, so that rows are written from early on; large crystals gain nothing from more.
     """
-    share = math.ceil(len(items) / max(1, min(_most_workers(machine), len(items)))) if items else 1
-    size = min(machine.batch_size, share)
+    size = max(1, share_of(len(items), machine))
     most = _SECONDS_OF_A_BATCH if machine.device == "cpu" else math.inf
     batches: list[list[Any]] = []
     for first in range(0, len(items), size):
@@ -238,6 +251,16 @@ def batches_of(
     if 1 < len(batches) <= _most_workers(machine):
         batches = _evened(items, len(batches), machine.batch_size, seconds)
     return [left for batch in batches if (left := [item for item in batch if not made(item)])]
+
+
+def share_of(count: int, machine: Machine) -> int:
+    """Return how many of so many items make a batch that leaves as many for each worker of a machine.
+
+    Args:
+        count: Number of items.
+        machine: Batch size and number of processes.
+    """
+    return min(machine.batch_size, math.ceil(count / max(1, min(_most_workers(machine), count))))
 
 
 def _evened(items: Sequence[Any], count: int, size: int, seconds: Callable[[Any], float]) -> list[list[Any]]:

@@ -17,6 +17,13 @@ Work = Callable[[Sequence[Any], Any], Iterable[Any]]
 """A function of a module: (batch, resources) → a list of all that it makes of the batch, or parts as they finish."""
 Lost = Callable[[Any, Failure], list[Any]]
 """(item, failure) → what stands for an item that cannot be computed."""
+More = Callable[[], Sequence[Any]]
+"""() → a further batch, as what has come so far asks for; empty where there is none now."""
+
+
+def no_more() -> Sequence[Any]:
+    """Return no further batch."""
+    return ()
 
 
 def guarded(work: Work, batch: Sequence[Any], resources: Any, lost: Lost, seconds: float = math.inf) -> Iterator[Part]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.util import Finalize
 from typing import Any
 
-from chggen.execution.guard import Lost, Work
+from chggen.execution.guard import Lost, More, Work, no_more
 from chggen.execution.local_processes import LocalProcesses
 
 _Kind = tuple[int, tuple[str, ...]]
@@ -36,6 +36,7 @@ def run_apart(
     resources: Any,
     lost: Lost,
     limit: float = math.inf,
+    more: More = no_more,
 ) -> Iterator[list[Any]]:
     """Compute batches in local processes, those that are kept from earlier calls where there are any.
 
@@ -46,6 +47,7 @@ def run_apart(
         resources: What work needs besides them, before anything is loaded.
         lost: What stands for an item that cannot be computed.
         limit: Time in which something has to come of a batch, s.
+        more: Asked for a further batch whenever a process has nothing to do.
 
     Yields:
         What comes of a batch or a part of it, as it comes.
@@ -53,7 +55,7 @@ def run_apart(
     if not _in_use.acquire(blocking=False):  # by another thread, or by who asks for this while the other goes on
         others = LocalProcesses(count)
         try:
-            yield from others.run(work, batches, resources, lost, limit)
+            yield from others.run(work, batches, resources, lost, limit, more)
         finally:
             others.stop()
         return
@@ -61,7 +63,7 @@ def run_apart(
         kind = _kind(count)
         for other in [kept for kept in _kept if kept != kind]:
             _kept.pop(other).stop()
-        yield from _kept.setdefault(kind, LocalProcesses(count)).run(work, batches, resources, lost, limit)
+        yield from _kept.setdefault(kind, LocalProcesses(count)).run(work, batches, resources, lost, limit, more)
     finally:
         _in_use.release()
 

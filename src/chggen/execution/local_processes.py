@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from chggen.errors import InputError, one_line
 from chggen.execution.failure import Failure
-from chggen.execution.guard import Lost, Work
+from chggen.execution.guard import Lost, More, Work, no_more
 from chggen.execution.worker import DONE, LOGGED, PART, READY, STAGE, UNREADABLE, WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,13 @@ class LocalProcesses:
         self._stillborn = 0
 
     def run(
-        self, work: Work, batches: Sequence[Sequence[Any]], resources: Any, lost: Lost, limit: float = math.inf
+        self,
+        work: Work,
+        batches: Sequence[Sequence[Any]],
+        resources: Any,
+        lost: Lost,
+        limit: float = math.inf,
+        more: More = no_more,
     ) -> Iterator[list[Any]]:
         """Compute batches.
 
@@ -79,6 +85,7 @@ class LocalProcesses:
             resources: What work needs besides them, before anything is loaded.
             lost: What stands for an item that cannot be computed.
             limit: Time in which something has to come of a batch, s.
+            more: Asked for a further batch whenever a process has nothing to do.
 
         Yields:
             What comes of a batch or a part of it, as it comes.
@@ -98,7 +105,11 @@ class LocalProcesses:
             self._busy[worker] = _Busy(task, time.monotonic() + limit + _LOADING)
 
         try:
-            while waiting or last or self._busy:
+            while True:
+                while len(self._busy) + len(waiting) < self._most and (batch := more()):
+                    waiting.append(_Task(list(batch)))
+                if not (waiting or last or self._busy):
+                    break
                 yield from self._hand_out(waiting, last, lost, send)
                 for worker in self._heard():
                     yield from self._listen(worker, lost, limit, waiting, last)
