@@ -77,7 +77,10 @@ class Chunk(ABC):
         atoms: Their atoms in the batch, of shape (atoms,).
         receivers: Those that features are computed for, of shape (receivers,): all, or one of each orbit.
         atomic_numbers: Atomic numbers of these. Where they are few, those of dummy atoms without neighbours follow.
+        keeps_slots: Whether all its graphs have the same senders in the same slots.
     """
+
+    keeps_slots = False
 
     def __init__(self, crystals: Crystals, atoms: Int[Tensor, "atoms"]) -> None:
         self.atoms = self.receivers = atoms
@@ -103,6 +106,8 @@ class Chunk(ABC):
 
 class Alike(Chunk):
     """Small crystals with as many atoms each, in which every atom has a slot for every atom of its crystal."""
+
+    keeps_slots = True
 
     def __init__(self, crystals: Crystals, which: Tensor, starts: Tensor, n_atoms: int, cutoff: float) -> None:
         own = torch.arange(n_atoms, device=starts.device)
@@ -146,7 +151,7 @@ class Units(Chunk):
         representative = orbits.representative[whole.atoms]
         own = torch.nonzero(representative == whole.atoms).flatten()
         super().__init__(crystals, whole.atoms[own])
-        self.atoms, self._whole = whole.atoms, whole
+        self.atoms, self._whole, self.keeps_slots = whole.atoms, whole, whole.keeps_slots
         place = torch.empty_like(crystals.atomic_numbers)
         place[self.receivers] = torch.arange(len(own), device=own.device)
         self._place, self._own = place[representative], own

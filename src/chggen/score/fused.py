@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float
@@ -23,12 +24,13 @@ from chggen.score.chunks import Chunk, Graph
 from chggen.score.layers import LEAST_ROWS, silu
 from chggen.score.neighbourhoods import Neighbourhoods
 from chggen.score.neighbours import at_least
+from chggen.score.replay import Replay
 from chggen.score.tensor_product import harmonics_of, length_of
 
 if TYPE_CHECKING:
     from chggen.score.nequip import NequipScore
 
-_AT_ONCE: Final = 64  # atoms that receive at once
+_AT_ONCE: Final = 64  # atoms that receive at once on a CPU
 
 
 class FusedNequip:
@@ -36,9 +38,10 @@ class FusedNequip:
 
     Args:
         model: The network. Its weights are copied, so that later changes of them do not show.
+        replays: Whether evaluations of a chunk are recorded and replayed, see `Replay`. None does so on a GPU.
     """
 
-    def __init__(self, model: NequipScore) -> None:
+    def __init__(self, model: NequipScore, replays: bool | None = None) -> None:
         layers: list[Any] = list(model.layers)
         radial = [list(layer.convolution.radial) for layer in layers]
         self._species = model.species.weight
@@ -59,6 +62,8 @@ class FusedNequip:
         self._level_bias = torch.cat([layer.level.bias for layer in layers])
         self._layers = [_Layer(layer, (self._l_max + 1) ** 2) for layer in layers]
         self._neighbourhoods = Neighbourhoods(model.options.cutoff, model.options.max_neighbours, model.irreps)
+        self._replays = self._direction.is_cuda if replays is None else replays
+        self._recorded: WeakKeyDictionary[Chunk, tuple[Tensor, Replay]] = WeakKeyDictionary()
         # Networks of even irreps alone know no reflections, and those that see the nearest atoms only no ties.
         self.uses_orbits = any(irrep.parity < 0 for irrep in model.irreps) and not model.options.max_neighbours
 
@@ -88,13 +93,25 @@ class FusedNequip:
             mine = sigma[chunk.receivers]
             noisy = torch.nonzero(mine).flatten()
             if len(noisy):
-                noise = self._noise(chunk, chunk.graph(crystals.frac_coords[chunk.atoms]), mine, noisy)
+                noise = self._evaluated(chunk, chunk.graph(crystals.frac_coords[chunk.atoms]), mine, noisy)
                 found[chunk.receivers[noisy]] = noise[: len(noisy)]
         return found if orbits is None else torch.bmm(orbits.turn, found[orbits.representative, :, None])[..., 0]
 
-    def _noise(self, chunk: Chunk, graph: Graph, sigma: Tensor, noisy: Tensor) -> Tensor:
+    def _evaluated(self, chunk: Chunk, graph: Graph, sigma: Tensor, noisy: Tensor) -> Tensor:
+        """Return the noise of the noisy atoms of a chunk, by a replay where that is the way."""
+        if not self._replays or not chunk.keeps_slots:
+            return self._noise(chunk.atomic_numbers, graph, sigma, noisy)
+        before = self._recorded.get(chunk)
+        if before is None or not before[1].fits(graph) or not torch.equal(before[0], noisy):
+            numbers = chunk.atomic_numbers
+            evaluate = partial(self._noise, numbers, noisy=noisy)
+            before = noisy, Replay(evaluate, graph, sigma, rows=len(numbers) * graph.slots)
+            self._recorded[chunk] = before
+        return before[1](graph, sigma)
+
+    def _noise(self, atomic_numbers: Tensor, graph: Graph, sigma: Tensor, noisy: Tensor) -> Tensor:
         """Return the noise of the noisy atoms of a chunk, which are all that the last layer is computed for."""
-        atoms, count = len(chunk.atomic_numbers), len(self._layers)
+        atoms, count = len(atomic_numbers), len(self._layers)
         if missing := atoms - len(sigma):  # dummy atoms
             sigma = torch.cat([sigma, sigma.new_zeros(missing)])
         vector = graph.vector
@@ -105,7 +122,7 @@ class FusedNequip:
         radial = radial.view(len(vector), count, -1, 1)
         level = self._embed(sigma)
         levels = torch.addmm(self._level_bias, level, self._level).view(atoms, count, -1)
-        features = [self._species.index_select(0, chunk.atomic_numbers) + level]
+        features = [self._species.index_select(0, atomic_numbers) + level]
         for k, layer in enumerate(self._layers):
             table = graph.table((radial[:, k] * harmonics[:, None, :]).view(len(vector), -1), atoms)
             last = k == count - 1 and len(noisy) < atoms
@@ -148,7 +165,7 @@ class _Source:
         Many atoms receive in turn, so that what is large meanwhile stays in the cache of the processor.
         """
         sent = spread(torch.mm(x.reshape(-1, self.channels), self.send).view(len(x), self.size, self.channels))
-        if len(table) <= _AT_ONCE:
+        if len(table) <= _AT_ONCE or table.is_cuda:
             return self._arrived(sent, table, senders)
         parts = zip(table.split(_AT_ONCE), senders.split(_AT_ONCE), strict=True)
         return torch.cat([self._arrived(sent, some, their) for some, their in parts])

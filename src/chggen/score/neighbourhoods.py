@@ -18,6 +18,7 @@ from chggen.score.chunks import Alike, Alone, Chunk, Units
 from chggen.score.tensor_product import Irrep
 
 _CHUNK: Final = 64  # atoms of small crystals that are evaluated together, so that they stay in the processor's cache
+_CHUNK_OF_GPU: Final = 4096  # the same where thousands are computed at once
 _ALL_SEE_ALL: Final = 64  # atoms up to which every atom has a slot for every other; in larger crystals most stay empty
 
 
@@ -62,11 +63,12 @@ class Neighbourhoods:
         if orbits is not None:
             itself = orbits.representative == torch.arange(len(orbits.representative), device=counts.device)
             receiving = torch.zeros_like(counts).index_add(0, crystals.crystal_index, itself.to(counts))
+        most = _CHUNK_OF_GPU if counts.is_cuda else _CHUNK
         found: list[Chunk] = []
         for n in sorted(set(counts.tolist()) - {0}):
             which = torch.nonzero(counts == n).flatten()
             if n <= _ALL_SEE_ALL and not self._most:
-                for part in which.split(_parts(receiving[which].tolist(), _CHUNK)):
+                for part in which.split(_parts(receiving[which].tolist(), most)):
                     found.append(Alike(crystals, part, starts, n, self._cutoff))
                 continue
             for c in which.tolist():
