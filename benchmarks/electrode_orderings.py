@@ -2,16 +2,17 @@
 
     python benchmarks/electrode_orderings.py DATA --out FOLDER [--workers 2] [--table]
 
-Layered, olivine, spinel and Chevrel hosts of the textbook electrodes (electrode_cases.py), in supercells of 8 to 12
-ion sites. The full crystal is what the scan of the cell as it is finds; all symmetry-distinct ways to take a quarter, a
-half and three quarters of its ions out are relaxed (`all`). The program scans the same contents of the same empty
-supercell, four candidates each and what it adds by itself. Beside it stands the chance that as many orderings drawn at
-random from all hold one as low. Rows go to FOLDER/orderings.jsonl; a run that was stopped goes on.
+Ten layered, spinel, olivine and tunnel hosts, in supercells of 12 to 16 ion sites and at most 84 atoms. The full
+crystal is what the scan of the cell as it is finds; all symmetry-distinct ways to take a quarter, a half and three
+quarters of its ions out are relaxed (`all`). The program scans the same contents of the same empty supercell, four
+candidates each and what it adds by itself; it is not told the sites. Beside it stands the chance that as many orderings
+drawn at random from all hold one as low. Rows go to FOLDER/orderings.jsonl; a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import multiprocessing
@@ -23,15 +24,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from electrode_cases import textbook
+from electrode_cases import pairs, textbook
 from pymatgen.core import Structure
 
 N = 4  # candidates of each content that the program is asked for
 NEAR = 0.002  # eV/atom above the lowest of all that still counts
-SITES = (8, 12)  # least and most ion sites of a supercell
-ATOMS = 60
+SITES = (16, 12)  # ion sites of a supercell, the first that fits
+ATOMS = 84
 SHARES = (0.25, 0.5, 0.75)
-MOST = 260  # orderings of a content that are relaxed
+MOST = 400  # orderings of a content that are relaxed
+TEXTBOOK = {"CoO2": "layered", "TiS2": "layered", "Mn2O4": "spinel", "FePO4": "olivine", "MnPO4": "olivine"}
+PAIRS = {
+    ("mp-25236", "Na"): "layered",
+    ("mp-985831", "Li"): "layered",
+    ("mp-1400837", "Zn"): "spinel",
+    ("mp-1371977", "Na"): "tunnel",
+    ("mp-1354190", "Na"): "tunnel",
+}
+"""Empty crystals of the pairs kept apart, and their ions."""
 
 
 @dataclass(frozen=True)
@@ -45,32 +55,32 @@ class Case:
 
 
 def cases(data: Path) -> list[Case]:
-    """The hosts: those of the textbook electrodes, and some of them with other ions."""
+    """The hosts: of the textbook electrodes, and of the pairs that are kept apart."""
+    kinds = {(t.formula, t.ion): t for t in textbook(data) if t.ion == "Li"}
     found = [
-        Case(f"{t.formula} ({t.host.get_space_group_info()[0]})", t.ion, t.host, t.counts[1]) for t in textbook(data)
+        Case(f"{formula}, {kind}", "Li", kinds[formula, "Li"].host, kinds[formula, "Li"].counts[1])
+        for formula, kind in TEXTBOOK.items()
     ]
-    again = {"FePO4": (), "CoO2": (), "TiS2": ("Na", "Mg"), "Mn2O4": ("Mg",), "MnPO4": ("Na",)}
-    extra = [
-        Case(f"{t.formula} ({t.host.get_space_group_info()[0]})", ion, t.host, t.counts[1])
-        for t in textbook(data)
-        for ion in again.get(t.formula, ())
-    ]
-    return found + extra
+    for pair in pairs(data):
+        if kind := PAIRS.get((pair.ids[1], pair.ion)):
+            formula = pair.host.composition.reduced_formula
+            found.append(Case(f"{formula} {pair.ids[1]}, {kind}", pair.ion, pair.host, pair.n_ions))
+    return found
 
 
 def supercell(case: Case) -> tuple[int, int, int] | None:
-    """Multiples with 8 to 12 ion sites that are divisible by 4, closest to a cube."""
+    """Multiples with 16 or else 12 ion sites, closest to a cube."""
     edges = case.host.lattice.abc
-    ways = []
-    for a in range(1, 13):
-        for b in range(1, 13):
-            for c in range(1, 13):
-                sites = a * b * c * case.full
-                atoms = a * b * c * (len(case.host) + case.full)
-                if SITES[0] <= sites <= SITES[1] and sites % 4 == 0 and atoms <= ATOMS:
-                    shape = [m * e for m, e in zip((a, b, c), edges, strict=True)]
-                    ways.append((round(max(shape) / min(shape), 4), -sites, (a, b, c)))
-    return min(ways)[2] if ways else None
+    for sites in SITES:
+        ways = []
+        for multiples in itertools.product(range(1, sites + 1), repeat=3):
+            cells = math.prod(multiples)
+            if cells * case.full == sites and cells * len(case.host) + sites <= ATOMS:
+                shape = [m * e for m, e in zip(multiples, edges, strict=True)]
+                ways.append((round(max(shape) / min(shape), 4), multiples))
+        if ways:
+            return min(ways)[1]
+    return None
 
 
 def rows_of(number: int, case: Case) -> list[dict[str, Any]]:
@@ -82,7 +92,7 @@ def rows_of(number: int, case: Case) -> list[dict[str, Any]]:
     torch.set_num_threads(1)
     multiples = supercell(case)
     if multiples is None:
-        return [{"number": number, "name": case.name, "ion": case.ion, "failed": "no supercell of 8 to 12 sites"}]
+        return [{"number": number, "name": case.name, "ion": case.ion, "failed": "no supercell of 12 or 16 sites"}]
     given: dict[str, Any] = {"n": N, "workers": 1, "second_level_best": 0}
     small = chggen.electrode(case.host, case.ion, counts=(0, case.full), **given)
     best = small.best(small.contents[-1])

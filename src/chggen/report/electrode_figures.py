@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from chggen.errors import InputError
 from chggen.report.drawing import write_figure
+from chggen.report.electrode_table import contents_tables
 from chggen.stability import ELECTRODE_FILE
 
 _COLORS: Final = ("#1f4e79", "#b3541e", "#3d6b35", "#6b3d6b")  # of the levels
+_HIDDEN: Final = "rgba(0,0,0,0)"
 Said = dict[str, Any]
 
 
@@ -29,11 +31,8 @@ def read_electrode(folder: Path) -> list[Said] | None:
         return None
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        [
-            (at["steps"], row["content"], row["mixing_energy"])
-            for at in said
-            for row in (*at["contents"], *at["candidates"])
-        ]
+        contents_tables(said)
+        [(_curve(at["steps"]), p["id"], p["content"], p["mixing_energy"]) for at in said for p in at["candidates"]]
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{path} is damaged; repeat the command of this folder, which writes it anew") from None
     return list(said)
@@ -53,7 +52,9 @@ def save_electrode(said: list[Said], path: Path) -> None:
 
 
 def interactive_electrode(said: list[Said]) -> Any:
-    """Return voltage curve and mixing energies as a plotly figure, which names candidates under the pointer.
+    """Return voltage curve and mixing energies as a plotly figure.
+
+    Each candidate is a point. It tells its name under the pointer, and keeps it once it is clicked.
 
     Args:
         said: What the electrode says, a table for each level.
@@ -71,15 +72,17 @@ def interactive_electrode(said: list[Said]) -> Any:
             line={"color": color}, hoverinfo="skip", showlegend=False, row=1, col=2,
         )  # fmt: skip
         figure.add_scatter(
-            x=[p["content"] for p in points], y=[1000 * p["mixing_energy"] for p in points], mode="markers",
-            marker={"color": color, "size": 8, "opacity": 0.7}, hovertext=[p["id"] for p in points],
+            x=[p["content"] for p in points], y=[1000 * p["mixing_energy"] for p in points], mode="markers+text",
+            marker={"color": color, "size": 8, "opacity": 0.7}, text=[p["id"] for p in points],
+            textposition="top center", textfont={"color": _HIDDEN}, customdata=[p["id"] for p in points],
+            selected={"textfont": {"color": color}}, unselected={"textfont": {"color": _HIDDEN}},
             hoverinfo="text+y", showlegend=False, row=1, col=2,
         )  # fmt: skip
     ion, framework = said[0]["ion"], said[0]["framework"]
     figure.update_xaxes(title=f"{ion} per {framework}")
     figure.update_yaxes(title=f"voltage against {ion}, V", row=1, col=1)
     figure.update_yaxes(title=f"mixing energy, meV per {framework}", row=1, col=2)
-    figure.update_layout(template="plotly_white", height=420, title=f"{ion} in {framework}")
+    figure.update_layout(template="plotly_white", height=420, title=f"{ion} in {framework}", clickmode="event+select")
     return figure
 
 

@@ -14,6 +14,7 @@ from chggen.io import write_text
 from chggen.potential import DEFAULT_LEVEL, level_named, levels, refining_levels
 from chggen.report.drawing import interactive, save
 from chggen.report.electrode_figures import interactive_electrode, read_electrode, save_electrode
+from chggen.report.electrode_table import contents_tables
 from chggen.report.figures import attrition, decomposition_histogram
 from chggen.report.phase_diagram import energy_at, picture
 from chggen.results import (
@@ -41,10 +42,12 @@ _FAILURE_COLUMNS: Final = (("candidate", ""), ("failed at", ""), ("reason", ""))
 
 @dataclass(frozen=True)
 class _Row:
-    """One row of a table of the page; stable rows are shown in green."""
+    """One row of a table of the page; stable rows are shown in green. What leads to a candidate leads to its anchor."""
 
     cells: tuple[str, ...]
     stable: bool = False
+    anchor: str = ""
+    link: str = ""
 
 
 def write_report(folder: Path, out: Path | None = None) -> Path:
@@ -164,6 +167,8 @@ def _page(
         static_excess=_static_excess(references) if static else [],
         likelier=[f"{formula}: {reason}" for formula, reason in likelier(distinct).items()],
         plots=_plots(candidates, references, electrode),
+        electrode=contents_tables(electrode or []),
+        rows_of={c.id: c.duplicate_of for c in candidates if c.duplicate_of is not None},
         failure_columns=_FAILURE_COLUMNS,
         failures=[_failure_row(c) for c in candidates if c.status == "failed"],
     )
@@ -178,7 +183,7 @@ def _ranked_row(candidate: Candidate, further: Sequence[str]) -> _Row:
         c.space_group_loose, c.known_as, c.n_found, c.found_by, c.confidence, c.decomposition_products,
         c.hull_warning,
     )  # fmt: skip
-    return _Row(cells=tuple("" if value is None else str(value) for value in values), stable=c.stable)
+    return _Row(cells=tuple("" if value is None else str(value) for value in values), stable=c.stable, anchor=c.id)
 
 
 def _failure_row(candidate: Candidate) -> _Row:
