@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from chggen.stability import Electrode
 
 Files = Path | str
+Supercell = Sequence[int] | Sequence[Sequence[int]]
 Quality = Literal["fast", "best"]
 Judge = Literal["auto", "score", "energy"]
 Optimizer = Literal["fire-lbfgs", "lbfgs", "fire"]
@@ -152,7 +153,7 @@ def generate(
 @_with_arguments(InpaintOptions)
 def inpaint(
     host: Structure | Atoms | Files, guests: Mapping[str, int], *, n: int = 8, seed: int = 0, anchor: str = "clamp",
-    symmetry: Literal["none", "host"] = "none", guests_from: str = "auto", supercell: Sequence[int] = (1, 1, 1),
+    symmetry: Literal["none", "host"] = "none", guests_from: str = "auto", supercell: Supercell = (1, 1, 1),
     relax: bool = True, model: Files | None = None, quality: Quality = "best", levels: int | None = None,
     n_resample: int | None = None, jump_length: int | None = None, best_of: int | None = None, judge: Judge = "auto",
     potential: str = DEFAULT, fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False,
@@ -190,8 +191,8 @@ def inpaint(
 @_with_arguments(ElectrodeOptions)
 def electrode(
     host: Structure | Atoms | Files, ion: str = "Li", *, n: int = 4, seed: int = 0,
-    counts: Sequence[int] | int | None = (), contents: Sequence[float] | float | None = (),
-    max_content: float | None = None, ion_sites: Sequence[int] | int | None = (), supercell: Sequence[int] = (1, 1, 1),
+    counts: Sequence[int] | int | None = (), contents: Sequence[float | str] | float | str | None = (),
+    max_content: float | None = None, ion_sites: Sequence[int] | int | None = (), supercell: Supercell = (1, 1, 1),
     second_level_best: int = 1, model: Files | None = None, quality: Quality = "best", levels: int | None = None,
     best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT, fmax: float = 0.1,
     max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,

@@ -88,6 +88,27 @@ def test_contents_take_the_smallest_supercell_that_holds_them(references: Path) 
     assert quarter.id.startswith("Au-1x1x2-Al1-")
 
 
+def test_a_supercell_may_be_a_matrix_and_a_content_a_fraction(references: Path) -> None:
+    rows = [[1, 1, 0], [-1, 1, 0], [0, 0, 1]]
+    found = scan(gold(2), references, counts=(), contents=(0.0, "1/4", 1.0), supercell=rows, n=1)
+    assert found.contents == (0.0, 0.25, 1.0)
+    emptied, full = found.best(0.25), found.best(1.0)
+    assert emptied is not None
+    assert full is not None
+    assert (emptied.n_atoms, full.n_atoms) == (5, 8)
+    assert full.structure is not None
+    assert full.structure.lattice.abc == pytest.approx((3.9 * 2**0.5, 3.9 * 2**0.5, 3.9))
+    assert found.energies[1.0] == pytest.approx(energy(gold(2)) / 2, abs=5e-3)
+
+
+def test_sites_of_ions_are_found_again_in_a_supercell(references: Path) -> None:
+    found = scan(gold(2), references, counts=(), ion_sites=(3,), supercell=(1, 1, 2), n=1)
+    assert found.framework in ("AlAu2", "Au2Al")
+    assert found.contents == (0.0, 0.5, 1.0)
+    named = scan(gold(2), references, ion="Al3+", n=1)
+    assert named.ion == "Al"
+
+
 def test_a_largest_content_takes_the_supercell_that_it_needs(references: Path) -> None:
     found = scan(gold(), references, counts=(), max_content=0.25, n=1)
     assert found.contents == (0.0, 0.25)
@@ -138,6 +159,10 @@ OXIDE = Structure.from_spacegroup(
         (OXIDE, {"ion": "Li", "counts": (0, 3), "contents": (0.0, 1.0)}, "got counts and contents; leave one out"),
         (OXIDE, {"ion": "Li", "counts": (0, 3), "max_content": 1.0}, "got counts and max_content; leave one out"),
         (OXIDE, {"ion": "Li", "supercell": (30, 30, 30)}, "that supercell has .* atoms"),
+        (OXIDE, {"ion": "Li", "supercell": (2, 2)}, "supercell: expected three multiples such as 1,1,2, or the nine"),
+        (OXIDE, {"ion": "Li", "contents": ("0", "1/0")}, "contents.1: expected a number or a fraction such as 1/3"),
+        (gold(), {"ion": "Li", "ion_sites": (0,)}, "site 0 is no Li; the host holds none, so name no sites"),
+        (OXIDE, {"ion": "Li", "potential": "foo"}, "unknown potential 'foo'"),
         (OXIDE, {"ion": "K", "references": "toy"}, "the references have no energy of K"),
         (gold(), {"ion": "Li"}, "no oxidation states balance the framework Au|no element of Au can be reduced"),
         (Structure(Lattice.cubic(3.5), ["Li"], [[0, 0, 0]]), {"ion": "Li"}, "the host is Li alone"),

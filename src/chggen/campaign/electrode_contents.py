@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from chggen.campaign.options import ElectrodeOptions
-from chggen.crystals import plain_formula
+from chggen.crystals import cells_in, plain_formula, supercell_matrix
 from chggen.errors import InputError
 from chggen.generation import ions_with_room, most_known, redox_room
 from chggen.io import MAX_ATOMS
@@ -28,7 +28,10 @@ _OF_ANIONS: Final = frozenset(("O", "S", "Se", "Te", "N", "P", "As", "F", "Cl", 
 
 @dataclass(frozen=True)
 class Content:
-    """A content of the scan: so many ions in a cell that is so many times the host's, along its axes."""
+    """A content of the scan: so many ions in a cell that is so many times the host's, along its axes.
+
+    The host's cell is the supercell that is asked for, if one is.
+    """
 
     count: int
     multiples: tuple[int, int, int]
@@ -58,9 +61,11 @@ class ElectrodeContents:
 
     def __init__(self, host: Structure, options: ElectrodeOptions) -> None:
         self.options = options
-        self._ions = _mobile(host, options)
-        self._host = host
-        self.framework = host.copy()
+        ions, self._given_cells = _mobile(host, options), cells_in(options.supercell)
+        self._given = host.copy()  # the framework before it is repeated
+        self._given.remove_sites(ions)
+        self._host, self._ions = _repeated(host, ions, options)
+        self.framework = self._host.copy()
         self.framework.remove_sites(self._ions)
         reduced, units = self.framework.composition.element_composition.get_reduced_composition_and_factor()
         self.formula = plain_formula(reduced)
@@ -121,13 +126,13 @@ class ElectrodeContents:
 
     def _contents(self) -> list[Content]:
         """Return the contents that are asked for, or those between nothing and the limit."""
-        options, size = self.options, self.options.supercell
+        options = self.options
         named = [name for name in ("counts", "contents", "max_content") if getattr(options, name)]
         if len(named) > 1:
             raise InputError(f"expected counts, contents or max_content, got {' and '.join(named)}; leave one out")
         if options.counts:
             self.limit = "counts as asked for"
-            found = [Content(count, size) for count in sorted(set(options.counts))]
+            found = [Content(count, (1, 1, 1)) for count in sorted(set(options.counts))]
         elif options.contents:
             self.limit = "contents as asked for"
             found = [self._smallest(content) for content in sorted(set(options.contents))]
@@ -143,12 +148,10 @@ class ElectrodeContents:
         share = Fraction(content).limit_denominator(64)
         if abs(float(share) - content) > 1e-3 or content < 0:
             raise InputError(f"a content must be a simple fraction of 0 or more, such as 0.25; got {content:g}")
-        base = math.prod(self.options.supercell)
         for cells in range(1, _MOST_MULTIPLES + 1):
-            count = share * self._units * base * cells
+            count = share * self._units * cells
             if count.denominator == 1:
-                multiples = _near_cube(self.framework, self.options.supercell, cells)
-                return Content(int(count), multiples)
+                return Content(int(count), _near_cube(self.framework, cells))
         raise InputError(
             f"content {content:g} needs more than {_MOST_MULTIPLES} cells of the host, of {self._units} formula units; "
             "ask for another content, or give a --supercell that holds it"
@@ -156,19 +159,19 @@ class ElectrodeContents:
 
     def _fullest(self) -> Content:
         """Return the fullest content, and put into words what limits it."""
-        size, held = self.options.supercell, len(self._ions)
+        held = len(self._ions)
         if self.options.max_content is not None:
             self.limit = f"{self.options.max_content:g} as asked for"
             return self._smallest(self.options.max_content)
         if held:
             self.limit = f"the {self.options.ion} that the host came with"
-        return Content((held or self._most()) * math.prod(size), size)
+        return Content(held or self._most() * self._given_cells, (1, 1, 1))
 
     def _most(self) -> int:
-        """Return the number of ions that an empty host can take, and put into words what limits it."""
+        """Return the number of ions that an empty host can take before it is repeated, and say what limits it."""
         ion = self.options.ion
         valence, oxidises = VALENCES[ion], ion in ANIONS
-        room = redox_room(self.framework, ion, 0, valence, oxidises)
+        room = redox_room(self._given, ion, 0, valence, oxidises)
         if room is None:
             raise InputError(
                 f"no oxidation states balance the framework {self.formula}, so its content has no limit by redox; give "
@@ -180,8 +183,8 @@ class ElectrodeContents:
                 f"no element of {self.formula} can be {'oxidised' if oxidises else 'reduced'} to take {ion}; give the "
                 "largest content with --max-content, or --counts"
             )
-        known = most_known(self.framework, ion, by_redox)
-        sites = known or ions_with_room(self.framework, ion, by_redox)
+        known = most_known(self._given, ion, by_redox)
+        sites = known or ions_with_room(self._given, ion, by_redox)
         self.limit = "oxidation states" if sites >= by_redox else "sites of known prototypes" if known else "room"
         return max(1, min(by_redox, sites))
 
@@ -238,8 +241,10 @@ def _mobile(host: Structure, options: ElectrodeOptions) -> list[int]:
     if options.ion_sites:
         wrong = [i for i in options.ion_sites if i not in own]
         if wrong:
-            known = ", ".join(map(str, own[:20])) or "none"
-            raise InputError(f"site {wrong[0]} is no {ion}; sites of {ion} are {known} (numbers from 0)")
+            known = f"sites of {ion} are {', '.join(map(str, own[:20]))} (numbers from 0)"
+            raise InputError(
+                f"site {wrong[0]} is no {ion}; {known if own else 'the host holds none, so name no sites'}"
+            )
         own = sorted(set(options.ion_sites))
     if len(own) == len(host):
         raise InputError(f"the host is {ion} alone; expected a framework that takes {ion} up")
@@ -252,6 +257,20 @@ def _mobile(host: Structure, options: ElectrodeOptions) -> list[int]:
     return own
 
 
+def _repeated(host: Structure, ions: list[int], options: ElectrodeOptions) -> tuple[Structure, list[int]]:
+    """Return the host in the supercell that is asked for, and the sites of its ions there."""
+    if options.supercell == (1, 1, 1):
+        return host, ions
+    cells = cells_in(options.supercell)
+    if len(host) * cells > MAX_ATOMS:
+        raise InputError(
+            f"that supercell has {len(host) * cells} atoms; expected at most {MAX_ATOMS}, so ask for a smaller one"
+        )
+    repeated = host.copy()
+    repeated.make_supercell(supercell_matrix(options.supercell))  # copies of an atom stand together
+    return repeated, [cells * i + k for i in ions for k in range(cells)]
+
+
 def _multiplied(structure: Structure, multiples: tuple[int, int, int]) -> Structure:
     """Return a supercell, copies of an atom together."""
     repeated = structure.copy()
@@ -260,8 +279,8 @@ def _multiplied(structure: Structure, multiples: tuple[int, int, int]) -> Struct
     return repeated
 
 
-def _near_cube(structure: Structure, base: tuple[int, int, int], cells: int) -> tuple[int, int, int]:
-    """Return multiples along the axes, in all `cells` times the base, that make a cell closest to a cube."""
+def _near_cube(structure: Structure, cells: int) -> tuple[int, int, int]:
+    """Return multiples along the axes, in all so many cells, that make a cell closest to a cube."""
     edges = np.array(structure.lattice.abc)
     ways = [
         (a, b, cells // (a * b))
@@ -269,6 +288,5 @@ def _near_cube(structure: Structure, base: tuple[int, int, int], cells: int) -> 
         for b in range(1, cells + 1)
         if cells % a == 0 and (cells // a) % b == 0
     ]
-    shapes = {way: edges * base * way for way in ways}
-    a, b, c = min(ways, key=lambda way: (round(float(shapes[way].max() / shapes[way].min()), 6), way))
-    return base[0] * a, base[1] * b, base[2] * c
+    shapes = {way: edges * way for way in ways}
+    return min(ways, key=lambda way: (round(float(shapes[way].max() / shapes[way].min()), 6), way))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 
 from chggen.campaign.options import InpaintOptions, PredictOptions
-from chggen.crystals import plain_formula
+from chggen.crystals import cells_in, plain_formula, supercell_matrix
 from chggen.errors import InputError
 from chggen.execution import Failure
 from chggen.generation import (
@@ -219,11 +218,12 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
 def _repeated(host: Structure, options: InpaintOptions) -> Structure:
     """Return the host repeated to the supercell, after checking what does not depend on its symmetry."""
     framework = host.copy()
-    n_atoms = len(host) * math.prod(options.supercell)
+    cells = cells_in(options.supercell)
+    n_atoms = len(host) * cells
     if n_atoms > MAX_ATOMS:
         raise InputError(f"that supercell has {n_atoms} atoms; expected at most {MAX_ATOMS}, so ask for a smaller one")
     whole = n_atoms + sum(options.guests.values())
-    volume = host.volume * math.prod(options.supercell) / max(whole, 1)
+    volume = host.volume * cells / max(whole, 1)
     if 0 < volume < DENSEST and whole <= MAX_ATOMS:  # more atoms than that are refused as such
         raise InputError(
             f"the host with these guests has {volume:.2g} Å³ for each atom; expected at least {DENSEST:g} (diamond: "
@@ -232,7 +232,7 @@ def _repeated(host: Structure, options: InpaintOptions) -> Structure:
     if options.sampler.anchor == "paper" and options.guests_from == PrototypeGuests.name:
         raise InputError("anchor paper starts guests anywhere, not on sites of prototypes; use clamp or renoise")
     if options.supercell != (1, 1, 1):
-        framework.make_supercell(options.supercell)
+        framework.make_supercell(supercell_matrix(options.supercell))
     return framework
 
 

@@ -7,12 +7,14 @@ command line.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, PositiveInt, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
-from chggen.crystals import plain_text
+from chggen.crystals import plain_text, supercell_numbers
 from chggen.generation import AUTO, FILE, SamplerOptions, cell_sources, guest_sources
 from chggen.relaxation import RelaxOptions
 from chggen.settings import Options
@@ -30,6 +32,26 @@ def _listed(given: Any) -> Any:
 
 
 _Several = Annotated[tuple[_Item, ...], BeforeValidator(_listed)]
+_Supercell = Annotated[tuple[int, ...], BeforeValidator(supercell_numbers)]
+_SUPERCELL: Final = Field(
+    default=(1, 1, 1),
+    description="Repeat the host: multiples of its axes such as 1,1,2, or a matrix by rows such as 1,1,0,-1,1,0,0,0,1; "
+    "counts are of the whole.",
+)
+
+
+def _ratio(given: Any) -> Any:
+    """Return the number that a text such as 1/3 stands for."""
+    try:
+        return float(Fraction(given)) if isinstance(given, str) else given
+    except (ValueError, ZeroDivisionError):
+        raise ValueError("expected a number or a fraction such as 1/3") from None
+
+
+def _uncharged(given: Any) -> Any:
+    """Return the symbol of an ion that was given with its charge, such as Li+ or Mg2+."""
+    charged = re.fullmatch(r"\s*([A-Z][a-z]?)\d?[+-]\s*", given) if isinstance(given, str) else None
+    return charged[1] if charged else given
 
 
 def _reference_files(given: Any) -> Any:
@@ -178,9 +200,7 @@ class InpaintOptions(RunOptions):
         description="Where guests start: prototype (sites of known prototypes), orbits (of the host's group, without "
         "being held there), anywhere, or auto for all in turn, close prototypes first.",
     )
-    supercell: Annotated[tuple[PositiveInt, PositiveInt, PositiveInt], BeforeValidator(_listed)] = Field(
-        default=(1, 1, 1), description="Repeat the host, such as 1,1,2; counts are of the whole."
-    )
+    supercell: _Supercell = _SUPERCELL
 
 
 class ElectrodeOptions(RunOptions):
@@ -194,11 +214,13 @@ class ElectrodeOptions(RunOptions):
         "contents, and for contents that are still uncertain, come beside.",
     )
     host: str
-    ion: str = Field(description="Working ion, such as Li. What the host holds of it counts as ions.")
+    ion: Annotated[str, BeforeValidator(_uncharged)] = Field(
+        description="Working ion, such as Li. What the host holds of it counts as ions."
+    )
     counts: _Several[int] = Field(default=(), description="Numbers of ions in the cell, such as 0,1,2,4.")
-    contents: _Several[float] = Field(
+    contents: _Several[Annotated[float, BeforeValidator(_ratio)]] = Field(
         default=(),
-        description="Ions per formula unit of the framework, such as 0,0.25,1, in the smallest supercells that hold "
+        description="Ions per formula unit of the framework, such as 0,1/3,1, in the smallest supercells that hold "
         "them; default: from empty to full in the cell as it is.",
     )
     max_content: float | None = Field(
@@ -210,9 +232,7 @@ class ElectrodeOptions(RunOptions):
     ion_sites: _Several[int] = Field(
         default=(), description="Numbers of the mobile sites, from 0, where the framework holds the same element."
     )
-    supercell: Annotated[tuple[PositiveInt, PositiveInt, PositiveInt], BeforeValidator(_listed)] = Field(
-        default=(1, 1, 1), description="Repeat the host, such as 1,1,2; counts are of the whole."
-    )
+    supercell: _Supercell = _SUPERCELL
     second_level_best: int = Field(
         default=1,
         ge=0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -113,15 +114,15 @@ def floats(text: str, option: str) -> tuple[float, ...]:
     """Return the numbers in a text between commas.
 
     Args:
-        text: Such as `0.01,0.1`.
+        text: Such as `0.01,0.1` or `0,1/3`.
         option: Name of the option, for the message.
 
     Raises:
         InputError: For a part that is no number.
     """
     try:
-        return tuple(float(part) for part in words(text))
-    except ValueError:
+        return tuple(float(Fraction(part)) for part in words(text))
+    except (ValueError, ZeroDivisionError, OverflowError):
         raise InputError(f"{option} must be numbers separated by commas, got '{text}'") from None
 
 

@@ -11,6 +11,7 @@ from .lattice import (
 )
 from .neighbors import Edges, Pairs, edges_within, pairs_of
 from .niggli import niggli_reduced
+from .supercell import cells_in, supercell_matrix, supercell_numbers
 
 __all__ = [
     "GUEST",
@@ -19,6 +20,7 @@ __all__ = [
     "Crystals",
     "Edges",
     "Pairs",
+    "cells_in",
     "collate",
     "compositions",
     "edges_within",
@@ -33,6 +35,8 @@ __all__ = [
     "plain_text",
     "reduced",
     "rms_displacement",
+    "supercell_matrix",
+    "supercell_numbers",
     "system_elements",
     "to_structures",
     "volume",

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chggen.campaign import Campaign, ElectrodeOptions, ElectrodeScan
+from chggen.campaign import Campaign, ElectrodeOptions, ElectrodeScan, check_potential
 from chggen.errors import InputError
 from chggen.execution import Machine, Progress, silent
 from chggen.io import write_text
@@ -45,6 +45,7 @@ def run_electrode(
     """
     scan = ElectrodeScan(host, options)
     assert options.relax is not None
+    check_potential(options.relax)
     level = level_of(options.relax.potential).name
     elements = element_energies(options.ion, references_of(options.references))
     if level not in elements:
