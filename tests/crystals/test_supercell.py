@@ -31,7 +31,10 @@ def test_multiples_and_matrices(given: Any, numbers: tuple[int, ...], cells: int
 
 @pytest.mark.parametrize(
     "given",
-    [(2, 2), (0, 1, 1), (1, -1, 1), (1.5, 1, 1), 2, None, "2x2", (0, 1, 0, 1, 0, 0, 0, 0, 1), (1, 1, 0, 1, 1, 0, 0, 0, 1)],
+    [
+        (2, 2), (0, 1, 1), (1, -1, 1), (1.5, 1, 1), 2, None, "2x2",
+        (0, 1, 0, 1, 0, 0, 0, 0, 1), (1, 1, 0, 1, 1, 0, 0, 0, 0),
+    ],
 )  # fmt: skip
 def test_what_is_none_is_refused(given: Any) -> None:
     with pytest.raises(ValueError, match="expected three multiples such as 1,1,2, or the nine numbers"):

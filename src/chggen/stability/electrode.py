@@ -130,7 +130,7 @@ class Electrode:
         Raises:
             InputError: The references have no energy of the ion's element at this level.
         """
-        return voltage_steps(self.energies, self._element, self.valence)
+        return voltage_steps(self.energies, self.element_energy, self.valence)
 
     @property
     def voltage_curve(self) -> list[tuple[float, float]]:
@@ -145,7 +145,7 @@ class Electrode:
             InputError: Fewer than two contents have energies, or the ion's element has none.
         """
         low, high = self._ends
-        return voltage_between(self.energies, low, high, self._element, self.valence)
+        return voltage_between(self.energies, low, high, self.element_energy, self.valence)
 
     @property
     def voltage_error(self) -> float:
@@ -191,7 +191,7 @@ class Electrode:
                     content=x,
                     best=c.id,
                     energy=c.energies[self.level] * self._atoms(x),
-                    mixing_energy=self._mixing(x, c),
+                    mixing_energy=self.mixing_energy(c),
                     above_hull=height_above(self.energies, x) if x in self.energies else None,
                     e_decomposition=c.decomposition_energies.get(self.level),
                     volume=self._volume(x),
@@ -209,59 +209,32 @@ class Electrode:
         Raises:
             InputError: pymatgen takes another charge for the ion, as for Cl; or there is no voltage.
         """
-        from pymatgen.apps.battery.insertion_battery import InsertionElectrode
-        from pymatgen.core import Element
-        from pymatgen.entries.computed_entries import ComputedEntry, ComputedStructureEntry
+        from chggen.stability.electrode_books import insertion_electrode
 
-        theirs = abs(max(Element(self.ion).oxidation_states))
-        if theirs != self.valence:
-            raise InputError(
-                f"pymatgen divides voltages of {self.ion} by {theirs}, not by its charge {self.valence}; use the "
-                "electrode's own table and steps instead"
-            )
-        self._check_ends()
-        entries = [
-            ComputedStructureEntry(c.structure, c.energies[self.level] * len(c.structure), entry_id=c.id)
-            for c in self._good
-            if self.level in c.energies and c.structure is not None
-        ]
-        return InsertionElectrode.from_entries(entries, ComputedEntry(self.ion, self._element))
+        return insertion_electrode(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what the electrode says at its level as plain data."""
-        voltages: dict[str, Any] = {"average_voltage": None, "steps": []}
-        if self.level in self.elements:
-            voltages = {"average_voltage": self.average_voltage, "steps": [vars(step) for step in self.steps]}
-        return {
-            "ion": self.ion,
-            "framework": self.framework,
-            "level": self.level,
-            "limit": self.limit,
-            **voltages,
-            "voltage_error": self.voltage_error,
-            "capacity_mah_per_g": self.capacity,
-            "capacity_mah_per_cm3": self.volumetric_capacity,
-            "specific_energy_wh_per_kg": self.specific_energy if self.level in self.elements else None,
-            "energy_density_wh_per_l": self.energy_density if self.level in self.elements else None,
-            "volume_change": self.volume_change,
-            "contents": [vars(row) for row in self.table()],
-            "candidates": self._points(),
-        }
+        from chggen.stability.electrode_books import plain_data
 
-    def _points(self) -> list[dict[str, Any]]:
-        """Return id, content and mixing energy, eV per formula unit, of every candidate with an energy."""
-        return [
-            {"id": c.id, "content": self.content_of(c), "mixing_energy": self._mixing(self.content_of(c), c)}
-            for c in self._good
-            if self.level in c.energies
-        ]
+        return plain_data(self)
 
-    def _mixing(self, content: float, candidate: Candidate) -> float:
-        """Return the energy of a candidate relative to a mixture of the ends, eV per formula unit."""
+    def mixing_energy(self, candidate: Candidate) -> float:
+        """Return the energy of a candidate relative to a mixture of the ends, eV per formula unit.
+
+        Args:
+            candidate: One of `placed`.
+        """
+        content = self.content_of(candidate)
         low, high = self._ends
         first, last = self.energies[low], self.energies[high]
         line = first + (last - first) * (content - low) / (high - low)
         return candidate.energies[self.level] * self._atoms(content) - line
+
+    @cached_property
+    def placed(self) -> tuple[Candidate, ...]:
+        """Good candidates with an energy at this level, best first."""
+        return tuple(c for c in self._good if self.level in c.energies)
 
     @cached_property
     def _good(self) -> tuple[Candidate, ...]:
@@ -274,9 +247,8 @@ class Electrode:
         Where the framework of some candidates changed, those count only for want of others.
         """
         found: dict[float, list[Candidate]] = {}
-        for c in self._good:
-            if self.level in c.energies:
-                found.setdefault(self.content_of(c), []).append(c)
+        for c in self.placed:
+            found.setdefault(self.content_of(c), []).append(c)
         return {
             x: min(same, key=lambda c: (self._topotactic(c) is False, c.energies[self.level]))
             for x, same in sorted(found.items())
@@ -299,11 +271,15 @@ class Electrode:
     @property
     def _ends(self) -> tuple[float, float]:
         """Emptiest and fullest content. Raises InputError where there are no two."""
-        self._check_ends()
+        self.check_ends()
         return self.contents[0], self.contents[-1]
 
-    def _check_ends(self) -> None:
-        """Raise InputError where there are no two contents."""
+    def check_ends(self) -> None:
+        """Check that there are two contents.
+
+        Raises:
+            InputError: There are fewer.
+        """
         if len(self._kept) < 2:
             raise InputError(
                 f"a voltage needs two contents of {self.framework} with energies at the level {self.level}, got "
@@ -311,8 +287,12 @@ class Electrode:
             )
 
     @property
-    def _element(self) -> float:
-        """Energy of the ion's element, eV/atom. Raises InputError where the references have none."""
+    def element_energy(self) -> float:
+        """Energy of the ion's element at this level, eV/atom.
+
+        Raises:
+            InputError: The references have none.
+        """
         if self.level not in self.elements:
             raise InputError(
                 f"the references have no energy of {self.ion} at the level {self.level}, which voltages are against; "
