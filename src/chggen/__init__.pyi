@@ -1,4 +1,4 @@
-from .api import electrode, generate, inpaint, predict, relax
+from .api import electrode, generate, inpaint, order, predict, relax
 from .errors import InputError
 from .results import Candidate
 from .score import load_score_model
@@ -16,6 +16,7 @@ __all__ = [
     "hull",
     "inpaint",
     "load_score_model",
+    "order",
     "predict",
     "relax",
 ]

@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from chggen.campaign import ElectrodeOptions, GenerateOptions, InpaintOptions, PredictOptions
+from chggen.campaign import ElectrodeOptions, GenerateOptions, InpaintOptions, OrderOptions, PredictOptions
 from chggen.errors import InputError
 from chggen.execution import TIME_LIMIT, Machine, Progress, silent
 from chggen.generation import FILE
@@ -24,7 +24,7 @@ from chggen.relaxation import Relaxed, RelaxOptions
 from chggen.relaxation import relax as relax_structures
 from chggen.results import Candidate, Results
 from chggen.settings import Options
-from chggen.workflows import results_of, run_electrode, run_generate, run_inpaint, run_predict
+from chggen.workflows import results_of, run_electrode, run_generate, run_inpaint, run_order, run_predict
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -226,6 +226,41 @@ def electrode(
     machine = _machine(given)
     results = results_of(out, options, {"host": structure}, notes, machine)
     return run_electrode(structure, options, machine, results, progress, executor)
+
+
+@_with_arguments(OrderOptions)
+def order(
+    structure: Structure | Atoms | Files, *, n: int = 8, seed: int = 0, max_atoms: int = 120, tolerance: float = 0.1,
+    composition: str | None = None, orderings_from: Literal["auto", "lattice", "guests"] = "auto",
+    model: Files | None = None, quality: Quality = "best", levels: int | None = None, best_of: int | None = None,
+    judge: Judge = "auto", potential: str = DEFAULT, fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False,
+    fix_symmetry: float | None = None, optimizer: Optimizer = "fire-lbfgs",
+    references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
+    batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | None = None,
+    out: Files | Results | None = None, progress: Progress = silent,
+) -> list[Candidate]:
+    """Find the lowest ordered structures of a partially occupied one.
+
+    Args:
+        structure: pymatgen Structure or a file, whose sites may be shared or empty at times.
+
+    Returns:
+        The candidates, best first, failed ones last.
+
+    Raises:
+        InputError: For input that cannot be used, in one sentence.
+
+    Example:
+        >>> chggen.order("Li3YCl6.cif", n=8, max_atoms=120)[0].structure  # doctest: +SKIP
+    """
+    given = locals()
+    with kept_notes() as notes:
+        disordered = as_structure(structure)
+    given["structure"] = fingerprint(disordered)
+    options = OrderOptions.of_keywords(given)
+    machine = _machine(given)
+    results = results_of(out, options, {"structure": disordered}, notes, machine)
+    return run_order(disordered, options, machine, results, progress, executor)
 
 
 @_with_arguments(RelaxOptions)

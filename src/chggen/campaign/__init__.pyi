@@ -3,7 +3,16 @@ from .comparison import StructureComparison
 from .duplicates import outcome, with_duplicates
 from .electrode_scan import ElectrodeScan
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
-from .options import SHIPPED, ElectrodeOptions, GenerateOptions, InpaintOptions, PredictOptions, RunOptions
+from .options import (
+    SHIPPED,
+    ElectrodeOptions,
+    GenerateOptions,
+    InpaintOptions,
+    OrderOptions,
+    PredictOptions,
+    RunOptions,
+)
+from .ordering_jobs import Orderings
 from .parts import relax_in_parts
 from .production import clearly_lower, sample_jobs
 from .provenance import RUNS, digests_of, write_down
@@ -21,6 +30,8 @@ __all__ = [
     "ElectrodeScan",
     "GenerateOptions",
     "InpaintOptions",
+    "OrderOptions",
+    "Orderings",
     "PredictOptions",
     "Resources",
     "RunOptions",

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from chggen.crystals import plain_text, supercell_numbers
 from chggen.generation import AUTO, FILE, SamplerOptions, cell_sources, guest_sources
+from chggen.io import MAX_ATOMS
 from chggen.relaxation import RelaxOptions
 from chggen.settings import Options
 
@@ -241,7 +242,34 @@ class ElectrodeOptions(RunOptions):
     )
 
 
+class OrderOptions(RunOptions):
+    """Options of ordering a disordered structure, which is named by the digest of its content."""
+
+    unused: ClassVar[frozenset[str]] = frozenset({"pressure", "anchor", "n_resample", "jump_length"})
+    n: int = Field(default=8, ge=1, description="Number of ordered structures.")
+    structure: str
+    max_atoms: int = Field(default=120, ge=1, le=MAX_ATOMS, description="Most atoms of the ordered cell.")
+    tolerance: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="How far the share of a species on a kind of site may lie from its occupancy. The smallest cell "
+        "within half of it is taken, else the nearest.",
+    )
+    composition: str | None = Field(
+        default=None,
+        description="Formula of the ordered structures, such as Li3YCl6; default: the nearest to occupancies.",
+    )
+    orderings_from: Literal["auto", "lattice", "guests"] = Field(
+        default="auto",
+        description="lattice: the lowest orderings on the average sites (all of them where they are few, replica "
+        "exchange of swaps where they are many); guests: the mobile species sampled from there, which may leave the "
+        "sites; auto: both.",
+    )
+
+
 COMMANDS: Final = {
+    "OrderOptions": "order",
     "GenerateOptions": "generate",
     "PredictOptions": "predict",
     "InpaintOptions": "inpaint",

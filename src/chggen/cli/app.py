@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from chggen import __version__
-from chggen.campaign import ElectrodeOptions, GenerateOptions, InpaintOptions, PredictOptions
+from chggen.campaign import ElectrodeOptions, GenerateOptions, InpaintOptions, OrderOptions, PredictOptions
 from chggen.cli.options import (
     TIME_LIMIT,
     Device,
@@ -155,6 +155,27 @@ def electrode(
     _show(list(found.candidates), folder)
     for line in electrode_lines(found):
         typer.echo(line)
+
+
+@app.command()
+@with_options(OrderOptions, "structure")
+def order(
+    structure: Path,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    time_limit: TimeLimit = TIME_LIMIT,
+    out: Annotated[Path | None, results_folder("runs/ and the name of the structure's file")] = None,
+    **values: Any,
+) -> None:
+    """Find the lowest ordered structures of a partially occupied one."""
+    from chggen import api
+
+    folder = out or Path("runs") / structure.stem
+    with _watched(folder) as progress:
+        found = api.order(
+            structure, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
+        )
+    _show(found, folder)
 
 
 @app.command()

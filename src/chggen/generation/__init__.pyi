@@ -1,6 +1,7 @@
 from .built_in_sources import AnywhereGuests, PrototypeGuests
 from .cell_starts import BravaisCell, LearnedCell, PrototypeCell, SpaceGroupCell
 from .contacts import NOT_FINITE, reject_reason
+from .disorder import VACANT, Disorder, Sublattice, read_disorder
 from .energy_selection import KEPT, LowestAfterSteps, LowestEnergy
 from .finished_structures import FinishedStructure, FinishedStructures
 from .host import Host, batched_hosts, default_guests, empty_host, strip_guests
@@ -9,6 +10,9 @@ from .host_starts import GivenHost, OnOrbits, PrototypeSites, beside_analogues, 
 from .ion_capacity import ions_with_room, most_known, redox_room
 from .jobs import Job
 from .options import SamplerOptions
+from .ordering_cells import OrderingCell, ordering_cell
+from .ordering_search import FoundOrdering, low_orderings
+from .ordering_sites import OrderingSites
 from .prototype_mapping import analogues
 from .prototypes import count_prototypes, prototype_of
 from .random_cells import random_bravais_cell
@@ -32,13 +36,16 @@ __all__ = [
     "FILE",
     "KEPT",
     "NOT_FINITE",
+    "VACANT",
     "AnywhereGuests",
     "BravaisCell",
     "CellRequest",
     "CellSource",
+    "Disorder",
     "FinishedStart",
     "FinishedStructure",
     "FinishedStructures",
+    "FoundOrdering",
     "GivenHost",
     "GuestSource",
     "Host",
@@ -48,12 +55,15 @@ __all__ = [
     "LowestAfterSteps",
     "LowestEnergy",
     "OnOrbits",
+    "OrderingCell",
+    "OrderingSites",
     "PrototypeCell",
     "PrototypeGuests",
     "PrototypeSites",
     "SamplerOptions",
     "SpaceGroupCell",
     "Start",
+    "Sublattice",
     "VolumePrior",
     "analogues",
     "batched_hosts",
@@ -67,10 +77,13 @@ __all__ = [
     "fillings",
     "guest_sources",
     "ions_with_room",
+    "low_orderings",
     "most_known",
     "on_orbits",
+    "ordering_cell",
     "prototype_of",
     "random_bravais_cell",
+    "read_disorder",
     "recipe_of",
     "redox_room",
     "reject_reason",

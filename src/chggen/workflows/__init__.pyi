@@ -2,6 +2,7 @@ from .electrode import run_electrode
 from .generate import run_generate
 from .inpaint import run_inpaint
 from .merge import merge_folders
+from .order import run_order
 from .predict import run_predict
 from .relax import relax_files
 from .results import results_of
@@ -13,5 +14,6 @@ __all__ = [
     "run_electrode",
     "run_generate",
     "run_inpaint",
+    "run_order",
     "run_predict",
 ]

@@ -1,0 +1,267 @@
+"""Disorder: what a partially occupied structure says, as sublattices of sites that share species and vacancies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from chggen.errors import InputError
+from chggen.generation.contacts import CLOSEST
+from chggen.symmetry import SymmetryConstraint
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+VACANT: Final = ""
+"""Stands for an empty site where species are named."""
+_ROUNDED: Final = 0.02  # by which occupancies of a site may miss 1, as those that are written with two digits do
+_OVERFULL: Final = 0.05  # by which they may go beyond it
+_TRACE: Final = 0.005  # occupancies below this are left out
+_SAME_PLACE: Final = 0.1  # Å between sites that are one site, written once for each of its species
+_SYMPREC: Final = 0.01  # Å, of the symmetry of the average structure
+_MOST_REDUCED: Final = 400  # sites up to which a smaller cell is looked for
+_MARKS: Final = 80  # elements that stand for sites of different occupancy while symmetry is looked for
+
+
+@dataclass(frozen=True)
+class Sublattice:
+    """Sites of the average structure that its symmetry takes into each other.
+
+    Attributes:
+        sites: Their numbers.
+        occupancy: Element symbol to share of the sites, `VACANT` among them where sites are empty; they sum to 1.
+    """
+
+    sites: tuple[int, ...]
+    occupancy: Mapping[str, float]
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        """What may stand on a site, elements first."""
+        return tuple(self.occupancy)
+
+
+@dataclass(frozen=True)
+class Disorder:
+    """A structure whose sites hold several species, or are empty at times, in its primitive cell.
+
+    Attributes:
+        lattice: The cell, rows in Å, of shape (3, 3).
+        frac: Fractional coordinates of the sites, of shape (sites, 3).
+        sublattices: All sites, by what they hold; those that hold one element always are sublattices as well.
+        clashes: Pairs of sites of the cell, and cell of the second, too close to be filled together, of shape
+            (pairs, 5): site, other site, and the other's lattice translation.
+        states: Element symbol to oxidation state where the structure says it or it can be guessed, else empty.
+        notes: What was not taken as it stood.
+    """
+
+    lattice: Float[np.ndarray, "3 3"]
+    frac: Float[np.ndarray, "sites 3"]
+    sublattices: tuple[Sublattice, ...]
+    clashes: Int[np.ndarray, "pairs 5"]
+    states: Mapping[str, float]
+    notes: tuple[str, ...]
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether every site holds one element always."""
+        return all(len(s.occupancy) == 1 for s in self.sublattices)
+
+    @cached_property
+    def room(self) -> tuple[tuple[frozenset[int], int], ...]:
+        """Sublattices, alone and together, whose sites clash, and how many of their sites can be filled at most."""
+        of_site = {site: k for k, sublattice in enumerate(self.sublattices) for site in sublattice.sites}
+        near: dict[int, set[int]] = {}
+        for a, b, *_ in self.clashes.tolist():
+            near.setdefault(a, set()).add(b)
+            near.setdefault(b, set()).add(a)
+        together: list[set[int]] = []
+        for a, others in near.items():
+            own = {of_site[a], *(of_site[b] for b in others)}
+            for group in [g for g in together if g & own]:
+                together.remove(group)
+                own |= group
+            together.append(own)
+        alone = [{k} for k in sorted({of_site[a] for a in near})]
+        return tuple((frozenset(group), self._fillable(group, near)) for group in (*alone, *together))
+
+    def _fillable(self, group: set[int], near: Mapping[int, set[int]]) -> int:
+        """Return how many sites of some sublattices can be filled: those with the fewest neighbours first."""
+        left = {site for k in group for site in self.sublattices[k].sites}
+        count = 0
+        while left:
+            site = min(left, key=lambda a: (len(near.get(a, set()) & left), a))
+            left -= {site, *near.get(site, set())}
+            count += 1
+        return count
+
+    @property
+    def atoms(self) -> float:
+        """Atoms in the cell, on average."""
+        return sum(len(s.sites) * (1 - s.occupancy.get(VACANT, 0.0)) for s in self.sublattices)
+
+    @property
+    def composition(self) -> dict[str, float]:
+        """Element symbol to atoms in the cell, on average."""
+        found: dict[str, float] = {}
+        for sublattice in self.sublattices:
+            for symbol, share in sublattice.occupancy.items():
+                if symbol != VACANT:
+                    found[symbol] = found.get(symbol, 0.0) + share * len(sublattice.sites)
+        return found
+
+
+def read_disorder(structure: Structure) -> Disorder:
+    """Return what a structure says of its disorder.
+
+    Ions and isotopes count as their element. Sites within 0.1 Å are one site. Occupancies that miss 1 by up to 0.02
+    fill the site; a little more than 1 is scaled down.
+
+    Args:
+        structure: The structure, with or without disorder.
+
+    Raises:
+        InputError: Occupancies of a site add up to more than 1, or sites that are always filled overlap.
+    """
+    from pymatgen.core import Structure
+
+    places, held = _places(structure)
+    notes: list[str] = []
+    filled = [_filled(site, k, notes) for k, site in enumerate(held)]
+    kept = [k for k, site in enumerate(filled) if set(site) != {VACANT}]
+    species = [{s: share for s, share in filled[k].items() if s != VACANT} for k in kept]
+    states = _states(structure, species)
+    cleaned = Structure(structure.lattice, species, places[kept])
+    smallest = cleaned.get_primitive_structure(_SAME_PLACE) if len(cleaned) <= _MOST_REDUCED else cleaned
+    occupancies = [
+        _filled({e.symbol: float(x) for e, x in site.species.items()}, k, []) for k, site in enumerate(smallest)
+    ]
+    frac = smallest.frac_coords % 1.0
+    return Disorder(
+        lattice=np.asarray(smallest.lattice.matrix),
+        frac=frac,
+        sublattices=_sublattices(smallest, frac, occupancies),
+        clashes=_clashes(smallest, frac, occupancies),
+        states=states,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _places(structure: Structure) -> tuple[np.ndarray, list[dict[str, float]]]:
+    """Return sites and what each holds, those within 0.1 Å of each other as one."""
+    places: list[np.ndarray] = []
+    held: list[dict[str, float]] = []
+    for site in structure:
+        own: dict[str, float] = {}
+        for specie, share in site.species.items():
+            own[specie.symbol] = own.get(specie.symbol, 0.0) + float(share)
+        near = None
+        if places and not (site.is_ordered and sum(own.values()) > 1 - _TRACE):
+            distance = structure.lattice.get_all_distances(site.frac_coords[None], np.array(places))[0]
+            near = int(distance.argmin()) if distance.min() < _SAME_PLACE else None
+        if near is None or sum(held[near].values()) + sum(own.values()) > 1 + _OVERFULL:
+            places.append(np.asarray(site.frac_coords))
+            held.append(own)
+            continue
+        for symbol, share in own.items():
+            held[near][symbol] = held[near].get(symbol, 0.0) + share
+    return np.array(places), held
+
+
+def _filled(site: Mapping[str, float], number: int, notes: list[str]) -> dict[str, float]:
+    """Return the occupancies of a site, which sum to 1 with its vacancies."""
+    kept = {symbol: share for symbol, share in site.items() if share >= _TRACE}
+    total = sum(kept.values())
+    said = ", ".join(f"{symbol} {share:g}" for symbol, share in site.items())
+    if len(kept) < len(site):
+        notes.append(f"left out species of which a site holds less than {_TRACE:g}")
+    if total > 1 + _OVERFULL:
+        raise InputError(
+            f"site {number} holds {total:.3g} atoms ({said}); occupancies of a site add up to at most 1, so mend them"
+        )
+    if abs(total - 1) > 1e-6 and total > 1 - _ROUNDED:
+        notes.append("took occupancies of a site that add up to nearly 1 as 1")
+        kept = {symbol: share / total for symbol, share in kept.items()}
+        total = 1.0
+    if total < 1 - 1e-6:
+        kept[VACANT] = 1 - total
+    return dict(sorted(kept.items(), key=lambda item: (item[0] == VACANT, item[0])))
+
+
+def _sublattices(
+    structure: Structure, frac: np.ndarray, occupancies: Sequence[Mapping[str, float]]
+) -> tuple[Sublattice, ...]:
+    """Return the orbits of sites with equal occupancies under the symmetry of the average structure."""
+    from pymatgen.core import Element, Structure
+
+    rounded = [tuple((symbol, round(share, 3)) for symbol, share in site.items()) for site in occupancies]
+    kinds = {key: k for k, key in enumerate(dict.fromkeys(rounded))}
+    orbit = np.arange(len(frac))
+    if len(kinds) <= _MARKS:
+        marks = [Element.from_Z(1 + kinds[key]) for key in rounded]
+        constraint = SymmetryConstraint.of(Structure(structure.lattice, marks, frac), _SYMPREC)
+        if constraint is not None:
+            orbit = constraint.images.min(dim=0).values.numpy()
+    found: dict[tuple[int, int], list[int]] = {}
+    for k, key in enumerate(rounded):
+        found.setdefault((kinds[key], int(orbit[k])), []).append(k)
+    return tuple(Sublattice(tuple(sites), dict(occupancies[sites[0]])) for sites in found.values())
+
+
+def _clashes(structure: Structure, frac: np.ndarray, occupancies: Sequence[Mapping[str, float]]) -> np.ndarray:
+    """Return the pairs of sites that cannot be filled together."""
+    from ase.data import covalent_radii
+    from pymatgen.core import Element, Structure
+
+    radii = np.array([min(covalent_radii[Element(s).Z] for s in site if s != VACANT) for site in occupancies])
+    proxy = Structure(structure.lattice, ["H"] * len(frac), frac)
+    first, second, image, distance = proxy.get_neighbor_list(2 * CLOSEST * float(radii.max()))
+    close = distance < CLOSEST * (radii[first] + radii[second])
+    pairs = np.column_stack([first, second, image.round().astype(int)])[close].astype(int)
+    for a, b, *_ in pairs.tolist():
+        if VACANT not in occupancies[a] and VACANT not in occupancies[b]:
+            raise InputError(
+                f"sites {a} ({_said(occupancies[a])}) and {b} ({_said(occupancies[b])}) are always filled and lie too "
+                "close together; expected one of them to be empty at times"
+            )
+    return np.asarray(pairs.reshape(-1, 5))
+
+
+def _said(site: Mapping[str, float]) -> str:
+    return "/".join(symbol for symbol in site if symbol != VACANT)
+
+
+def _states(structure: Structure, occupancies: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the oxidation states that the structure gives, or a guess that balances it; none where there is none."""
+    given: dict[str, set[float]] = {}
+    for site in structure:
+        for specie in site.species:
+            state = getattr(specie, "oxi_state", None)
+            given.setdefault(specie.symbol, set()).add(float("nan") if state is None else float(state))
+    known = {s for site in occupancies for s in site if s != VACANT}
+    if all(len(states) == 1 and next(iter(states)) == next(iter(states)) for states in given.values()):
+        return {symbol: next(iter(states)) for symbol, states in given.items() if symbol in known}
+    return _guessed(occupancies)
+
+
+def _guessed(occupancies: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return pymatgen's best guess of the oxidation states of the composition, rounded to a simple formula."""
+    from pymatgen.core import Composition
+
+    total: dict[str, float] = {}
+    for site in occupancies:
+        for symbol, share in site.items():
+            if symbol != VACANT:
+                total[symbol] = total.get(symbol, 0.0) + share
+    composition = Composition({s: round(n, 2) for s, n in total.items()})
+    reduced = composition.get_integer_formula_and_factor(max_denominator=24)[0]
+    try:
+        guesses = Composition(reduced).oxi_state_guesses(max_sites=-50)
+    except ValueError:  # too many atoms to look at all ways
+        return {}
+    return {s: float(state) for s, state in guesses[0].items()} if guesses else {}

@@ -1,0 +1,50 @@
+"""Ordered structures of a disordered one."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
+
+from chggen.campaign import Campaign, Orderings, OrderOptions, check_potential
+from chggen.execution import Machine, Progress, silent
+from chggen.results import Candidate, Results
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+log = logging.getLogger(__name__)
+
+
+def run_order(
+    structure: Structure,
+    options: OrderOptions,
+    machine: Machine,
+    results: Results,
+    progress: Progress = silent,
+    executor: Executor | None = None,
+) -> list[Candidate]:
+    """Find the lowest ordered structures of a disordered one.
+
+    Args:
+        structure: The structure, whose sites may be shared or partially occupied.
+        options: What is asked for.
+        machine: Where to compute.
+        results: Where candidates go; opened once the structure and the options have been checked.
+        progress: Told how far each stage is.
+        executor: What computes batches; None stands for processes of this machine.
+
+    Returns:
+        The candidates, best first, failed ones last.
+
+    Raises:
+        InputError: For a structure that cannot be ordered.
+    """
+    orderings = Orderings(structure, options)
+    assert options.relax is not None
+    check_potential(options.relax)
+    for note in orderings.notes:
+        log.warning("%s", note)
+    with Campaign(options, machine, results, progress, executor) as campaign:
+        campaign.make("order", orderings.jobs(campaign.resources.potential()))
+        return campaign.finish()
