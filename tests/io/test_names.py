@@ -96,12 +96,12 @@ def test_a_folder_is_no_structure(tmp_path: Path) -> None:
 def test_partially_occupied_sites_are_named(tmp_path: Path) -> None:
     mixed = [{"Fe": 0.5, "Co": 0.5}, "O", {"Li": 0.4}]
     Structure(Lattice.cubic(5), mixed, [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0, 0]]).to(str(tmp_path / "m.cif"))
-    expected = r"m\.cif has partially occupied sites: \d \(.*Li:0\.4.*\).*; choose an ordered model of it first"
+    expected = r"m\.cif has partially occupied sites: \d \(.*Li:0\.4.*\).*; order it first with `chggen order`"
     with pytest.raises(InputError, match=expected) as caught:
         named_structures([tmp_path / "m.cif"])
     assert "Co:0.5" in str(caught.value)
     assert " O" not in str(caught.value)
     many = Structure(Lattice.cubic(5), [{"Li": 0.4}] * 8, [[0, 0, k / 8] for k in range(8)])
     many.to(str(tmp_path / "m.cif"))
-    with pytest.raises(InputError, match=r"3 \(Li:0\.4\) and 5 more; choose"):
+    with pytest.raises(InputError, match=r"3 \(Li:0\.4\) and 5 more; order"):
         named_structures([tmp_path / "m.cif"])

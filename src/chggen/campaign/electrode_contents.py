@@ -236,7 +236,7 @@ def _mobile(host: Structure, options: ElectrodeOptions) -> list[int]:
     if ion not in VALENCES:
         raise InputError(f"unknown working ion '{ion}'; expected one of {', '.join(VALENCES)}")
     if not host.is_ordered:
-        raise InputError("the host has partially occupied sites; order it first, so that each site holds one element")
+        raise InputError("the host has partially occupied sites; order it first with `chggen order`")
     own = [i for i, site in enumerate(host) if site.specie.symbol == ion]
     if options.ion_sites:
         wrong = [i for i in options.ion_sites if i not in own]

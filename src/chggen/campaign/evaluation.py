@@ -142,7 +142,8 @@ def _same(one: Refined, two: Refined) -> bool:
     a, b = one.structure, two.structure
     shift = a.frac_coords - b.frac_coords
     off = float(np.abs(shift - np.round(shift)).max(initial=0.0))
-    return one.space_group == two.space_group and max(off, np.abs(a.lattice.matrix - b.lattice.matrix).max()) < _ALIKE
+    strained = float(np.abs(a.lattice.matrix - b.lattice.matrix).max())
+    return one.space_group == two.space_group and max(off, strained) < _ALIKE
 
 
 def with_space_groups(candidate: Candidate) -> Candidate:

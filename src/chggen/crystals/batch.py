@@ -157,7 +157,9 @@ def from_structures(structures: Sequence[Structure], dtype: torch.dtype = torch.
     parts = []
     for structure in structures:
         if not structure.is_ordered:
-            raise ValueError(f"{structure.composition.reduced_formula} has partially occupied sites; order it first")
+            raise ValueError(
+                f"{structure.composition.reduced_formula} has partially occupied sites; use `chggen order` first"
+            )
         numbers = torch.tensor([site.specie.Z for site in structure], dtype=torch.long)
         parts.append(
             Crystals(

@@ -171,7 +171,7 @@ def _check_framework(framework: Structure) -> None:
     if disordered:
         raise InputError(
             f"the host has partially occupied sites: {', '.join(disordered[:8])}; expected an ordered structure, "
-            "so choose an ordered model of it first"
+            "so order it first with `chggen order`"
         )
     if len(framework) > 1:
         distances = framework.distance_matrix + 1e3 * torch.eye(len(framework)).numpy()

@@ -161,4 +161,4 @@ def _ordered(structure: Structure | str, where: str) -> Structure | str:
     """Return the structure, or why it cannot be used."""
     if isinstance(structure, str) or structure.is_ordered:
         return structure
-    return f"{where} has partially occupied sites; order it first"
+    return f"{where} has partially occupied sites; order it first with `chggen order`"

@@ -34,7 +34,7 @@ def check_ordered(structures: Sequence[Structure], where: str) -> None:
             frame = f"structure {k} of {where}" if len(structures) > 1 else where
             raise InputError(
                 f"{frame} has partially occupied sites: {', '.join(sites[:_SITES])}{more}; "
-                "choose an ordered model of it first"
+                "order it first with `chggen order`"
             )
 
 

@@ -194,7 +194,7 @@ def _unusable(structure: Structure) -> str | None:
     if len(structure) == 0:
         return "the structure has no atoms"
     if not structure.is_ordered:
-        return "the structure has partially occupied sites; order it first"
+        return "the structure has partially occupied sites; order it first with `chggen order`"
     if not (np.isfinite(structure.frac_coords).all() and np.isfinite(structure.lattice.matrix).all()):
         return "coordinates or lattice are not finite"
     if structure.volume < _LEAST_VOLUME:

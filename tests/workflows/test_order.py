@@ -1,0 +1,96 @@
+"""Ordering of disordered crystals by a toy potential and by CHGNet, where the lowest ordering is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ase.calculators.emt import EMT
+from pymatgen.core import Lattice, Structure
+from pymatgen.io.ase import AseAtomsAdaptor
+
+import chggen
+from chggen.errors import InputError
+
+TOY = "ase:ase.calculators.emt:EMT"
+
+
+def _fcc(**held: float) -> Structure:
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.75), [held], [[0, 0, 0]])
+
+
+def _order(structure: Structure, **changes: Any) -> list[chggen.Candidate]:
+    given: dict[str, Any] = {"n": 3, "potential": TOY, "workers": 1, "max_atoms": 8, "references": (), "fmax": 0.02}
+    return chggen.order(structure, **(given | changes))
+
+
+def _energy(structure: Structure) -> float:
+    atoms = AseAtomsAdaptor.get_atoms(structure)
+    atoms.calc = EMT()
+    return float(atoms.get_potential_energy()) / len(structure)
+
+
+def test_the_lowest_ordering_of_an_alloy_is_found(tmp_path: Path) -> None:
+    """CuAu: of all orderings in up to four atoms, L1₀ is the lowest by EMT."""
+    found = _order(_fcc(Cu=0.5, Au=0.5), max_atoms=4, orderings_from="lattice", out=tmp_path)
+    assert {c.stage for c in found} == {"order"}
+    assert {c.status for c in found} == {"ok"}
+    best = found[0]
+    assert best.space_group_loose == 123
+    assert best.n_atoms == 2
+    tetragonal = Structure(Lattice.tetragonal(2.75, 3.7), ["Cu", "Au"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    (relaxed,) = chggen.relax([tetragonal], potential=TOY, fmax=0.02)
+    assert best.energy_per_atom == pytest.approx(relaxed.energy_per_atom, abs=2e-3)
+    assert (tmp_path / "inputs" / "structure.cif").exists()
+    assert [c.id for c in _order(_fcc(Cu=0.5, Au=0.5), max_atoms=4, orderings_from="lattice", out=tmp_path)] == [
+        c.id for c in found
+    ]
+
+
+def test_l1_2_is_among_the_orderings_of_cu3au() -> None:
+    found = _order(_fcc(Cu=0.75, Au=0.25), max_atoms=4, n=6, orderings_from="lattice")
+    assert 221 in {c.space_group_loose for c in found}  # with D0_22, whose energy by EMT is the same
+
+
+def test_a_named_composition_and_an_ordered_structure() -> None:
+    (gold, *_) = _order(_fcc(Cu=0.7, Au=0.3), composition="CuAu3", tolerance=0.5, n=1)
+    assert gold.formula == "CuAu3"
+    (alone,) = _order(_fcc(Cu=1.0))
+    assert (alone.formula, alone.n_atoms, alone.status) == ("Cu", 1, "ok")
+
+
+def test_layered_lithium_cobalt_oxide_comes_out_of_mixed_rock_salt() -> None:
+    mixed = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(4.1), [{"Li": 0.5, "Co": 0.5}, "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    )
+    found = chggen.order(mixed, n=2, max_atoms=8, workers=1, orderings_from="lattice", references=())
+    assert found[0].space_group_loose == 166
+    assert found[0].formula == "LiCoO2"
+
+
+@pytest.mark.parametrize(
+    ("structure", "changes", "message"),
+    [
+        (_fcc(Cu=0.7, Au=0.3), {"max_atoms": 2, "tolerance": 0.01}, "the nearest is CuAu in 2 atoms, off by 0.2"),
+        (_fcc(Cu=0.5, Au=0.5), {"composition": "CuAg"}, "composition CuAg and the structure differ in Ag, Au"),
+        (_fcc(Cu=0.5, Au=0.5), {"orderings_from": "guests"}, None),
+        (_fcc(Ni=0.5, Pt=0.5), {"orderings_from": "guests"}, "guests need a mobile species such as Li"),
+        (_fcc(Cu=0.5, Au=0.5), {"potential": "foo"}, "unknown potential 'foo'"),
+    ],
+)
+def test_what_cannot_be_ordered_is_refused_in_a_sentence(
+    structure: Structure, changes: dict[str, Any], message: str | None, tmp_path: Path
+) -> None:
+    if message is None:  # copper moves
+        assert {c.seed_source for c in _order(structure, n=1, quality="fast", max_atoms=2, **changes)} == {"guests"}
+        return
+    with pytest.raises(InputError, match=message) as said:
+        _order(structure, out=tmp_path / "out", **changes)
+    assert len(str(said.value)) <= 300
+    assert not (tmp_path / "out" / "summary.csv").exists()
+
+
+def test_a_host_with_shared_sites_is_told_of_the_command() -> None:
+    with pytest.raises(InputError, match="order it first with `chggen order`"):
+        chggen.inpaint(_fcc(Cu=0.5, Au=0.5), {"Li": 1}, relax=False)
