@@ -7,7 +7,7 @@ from .recipes import DE_NOVO, QUALITIES, Recipe, RecipeSettings, known_recipes, 
 from .resampling import Walk
 from .selection import ONE, BestOf, Criterion, DenoisingError
 from .settling import Settling
-from .together import together
+from .side_by_side import together
 
 __all__ = [
     "DE_NOVO",
