@@ -1,6 +1,6 @@
 """Contents between empty and full: does the scan find the lowest arrangement of ions among all that there are?
 
-    python benchmarks/electrode_orderings.py DATA --out FOLDER [--workers 2] [--table]
+    python benchmarks/electrode_orderings.py DATA --out FOLDER [--hosts CoO2 …] [--workers 2] [--table]
 
 Ten layered, spinel, olivine and tunnel hosts, in supercells of 12 to 16 ion sites and at most 84 atoms. The full
 crystal is what the scan of the cell as it is finds; all symmetry-distinct ways to take a quarter, a half and three
@@ -180,6 +180,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--hosts", nargs="+", help="beginnings of their names; default: all")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="print the table of the rows alone")
     args = parser.parse_args()
@@ -188,7 +189,9 @@ def main() -> None:
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     if not args.table:
         done = {(row["name"], row["ion"]) for row in rows}
-        todo = [(k, case) for k, case in enumerate(cases(args.data)) if (case.name, case.ion) not in done]
+        asked = tuple(args.hosts or [""])
+        every = [(k, case) for k, case in enumerate(cases(args.data)) if case.name.startswith(asked)]
+        todo = [(k, case) for k, case in every if (case.name, case.ion) not in done]
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(args.workers, mp_context=context) as pool, path.open("a") as file:
             for future in as_completed([pool.submit(guarded, k, case) for k, case in todo]):
