@@ -1,0 +1,181 @@
+"""The commands that make or relax structures and write a results folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chggen.campaign import ElectrodeOptions, GenerateOptions, InpaintOptions, OrderOptions, PredictOptions
+from chggen.cli.options import TIME_LIMIT, Device, TimeLimit, Workers, integers, results_folder, with_options
+from chggen.relaxation import RelaxOptions
+
+
+@with_options(PredictOptions)
+def predict(
+    formula: Annotated[str, typer.Argument(help="Such as ZnP2S6; none with --system.")] = "",
+    device: Device = "cpu",
+    workers: Workers = 0,
+    time_limit: TimeLimit = TIME_LIMIT,
+    out: Annotated[Path | None, results_folder("runs/FORMULA, or runs/SYSTEM")] = None,
+    **values: Any,
+) -> None:
+    """Predict crystals of a formula or a system: de novo, host, guests, relaxation, hull."""
+    from chggen import api
+    from chggen.crystals import plain_text
+
+    folder = out or Path("runs") / plain_text(formula or values["system"])
+    with _watched(folder) as progress:
+        found = api.predict(
+            formula, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
+        )
+    show_results(found, folder)
+
+
+@with_options(GenerateOptions, "max_atoms", "formula_units")
+def generate(
+    formula: str,
+    formula_units: Annotated[
+        str | None, typer.Option(help="Formula units in the cell, such as 1,2; default: 1, or by --max-atoms.")
+    ] = None,
+    max_atoms: Annotated[int | None, typer.Option(help="Cells of all formula units with so many atoms.")] = None,
+    no_relax: Annotated[bool, typer.Option("--no-relax", help="Keep the structures as generated.")] = False,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    time_limit: TimeLimit = TIME_LIMIT,
+    out: Annotated[Path | None, results_folder("runs/FORMULA")] = None,
+    **values: Any,
+) -> None:
+    """Generate crystals of a formula de novo."""
+    from chggen import api
+    from chggen.crystals import plain_text
+
+    folder = out or Path("runs") / plain_text(formula)
+    units = None if formula_units is None else integers(formula_units, "--formula-units")
+    with _watched(folder) as progress:
+        found = api.generate(
+            formula, **values, formula_units=units, max_atoms=max_atoms, relax=not no_relax, device=device,
+            workers=workers, time_limit=time_limit, out=folder, progress=progress,
+        )  # fmt: skip
+    show_results(found, folder)
+
+
+@with_options(InpaintOptions, "host")
+def inpaint(
+    host: Path,
+    no_relax: Annotated[bool, typer.Option("--no-relax", help="Keep the structures as generated.")] = False,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    time_limit: TimeLimit = TIME_LIMIT,
+    out: Annotated[Path | None, results_folder("runs/ and the name of the host's file")] = None,
+    **values: Any,
+) -> None:
+    """Put guest atoms into a given host."""
+    from chggen import api
+
+    folder = out or Path("runs") / host.stem
+    with _watched(folder) as progress:
+        found = api.inpaint(
+            host,
+            **values,
+            relax=not no_relax,
+            device=device,
+            workers=workers,
+            time_limit=time_limit,
+            out=folder,
+            progress=progress,
+        )
+    show_results(found, folder)
+
+
+@with_options(ElectrodeOptions, "host")
+def electrode(
+    host: Path,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    time_limit: TimeLimit = TIME_LIMIT,
+    out: Annotated[Path | None, results_folder("runs/ and the name of the host's file")] = None,
+    **values: Any,
+) -> None:
+    """Find contents, sites and voltages of an insertion electrode."""
+    from chggen import api
+    from chggen.cli.electrode import electrode_lines
+
+    folder = out or Path("runs") / host.stem
+    with _watched(folder) as progress:
+        found = api.electrode(
+            host, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
+        )
+    show_results(list(found.candidates), folder)
+    for line in electrode_lines(found):
+        typer.echo(line)
+
+
+@with_options(OrderOptions, "structure")
+def order(
+    structure: Path,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    time_limit: TimeLimit = TIME_LIMIT,
+    out: Annotated[Path | None, results_folder("runs/ and the name of the structure's file")] = None,
+    **values: Any,
+) -> None:
+    """Find the lowest ordered structures of a partially occupied one."""
+    from chggen import api
+
+    folder = out or Path("runs") / structure.stem
+    with _watched(folder) as progress:
+        found = api.order(
+            structure, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
+        )
+    show_results(found, folder)
+
+
+@with_options(RelaxOptions)
+def relax(
+    structures: list[Path],
+    trajectory: Annotated[bool, typer.Option("--trajectory", help="Write every step, an extxyz a structure.")] = False,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    time_limit: TimeLimit = TIME_LIMIT,
+    out: Annotated[Path | None, results_folder("runs/relax")] = None,
+    **values: Any,
+) -> None:
+    """Relax structures with a potential."""
+    from chggen.workflows import relax_files
+
+    folder = out or Path("runs") / "relax"
+    with _watched(folder) as progress:
+        found = relax_files(structures, values, device, workers, folder, progress, trajectory, time_limit)
+    show_results(found, folder)
+
+
+RUN_COMMANDS = (predict, generate, inpaint, electrode, order, relax)
+
+
+@contextmanager
+def _watched(folder: Path) -> Iterator[Callable[[str, int, int, int], None]]:
+    """Show stage, counts, failures and time left while a run goes on that writes to a folder."""
+    from chggen.cli.display import watched
+    from chggen.cli.ending import writes_to
+
+    writes_to(folder)
+    with watched() as progress:
+        yield progress
+
+
+def show_results(candidates: list[Any], folder: Path) -> None:
+    """Show the ranked table, and write the page beside the results.
+
+    Args:
+        candidates: The candidates of a run.
+        folder: Its results folder.
+    """
+    from chggen.cli.display import show
+    from chggen.report import write_report
+
+    write_report(folder)
+    show(candidates, folder)
