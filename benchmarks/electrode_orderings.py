@@ -1,9 +1,8 @@
 """Contents between empty and full: does the scan find the lowest arrangement of ions among all that there are?
 
-    python benchmarks/electrode_orderings.py DATA --out FOLDER [--hosts CoO2 …] [--workers 2] [--table]
+    python benchmarks/electrode_orderings.py DATA --out FOLDER [--hosts CoO2 …] [--sites 12] [--workers 2] [--table]
 
-Ten layered, spinel, olivine and tunnel hosts, in supercells of 12 to 16 ion sites and at most 84 atoms. The full
-crystal is what the scan of the cell as it is finds; all symmetry-distinct ways to take a quarter, a half and three
+Ten layered, spinel, olivine and tunnel hosts, in supercells of 12 ion sites and at most 84 atoms. The full crystal is what the scan of the cell as it is finds; all symmetry-distinct ways to take a quarter, a half and three
 quarters of its ions out are relaxed (`all`). The program scans the same contents of the same empty supercell, four
 candidates each and what it adds by itself; it is not told the sites. Beside it stands the chance that as many orderings
 drawn at random from all hold one as low. Rows go to FOLDER/orderings.jsonl; a run that was stopped goes on.
@@ -29,7 +28,6 @@ from pymatgen.core import Structure
 
 N = 4  # candidates of each content that the program is asked for
 NEAR = 0.002  # eV/atom above the lowest of all that still counts
-SITES = (16, 12)  # ion sites of a supercell, the first that fits
 ATOMS = 84
 SHARES = (0.25, 0.5, 0.75)
 MOST = 400  # orderings of a content that are relaxed
@@ -68,31 +66,28 @@ def cases(data: Path) -> list[Case]:
     return found
 
 
-def supercell(case: Case) -> tuple[int, int, int] | None:
-    """Multiples with 16 or else 12 ion sites, closest to a cube."""
+def supercell(case: Case, sites: int) -> tuple[int, int, int] | None:
+    """Multiples with so many ion sites, closest to a cube."""
     edges = case.host.lattice.abc
-    for sites in SITES:
-        ways = []
-        for multiples in itertools.product(range(1, sites + 1), repeat=3):
-            cells = math.prod(multiples)
-            if cells * case.full == sites and cells * len(case.host) + sites <= ATOMS:
-                shape = [m * e for m, e in zip(multiples, edges, strict=True)]
-                ways.append((round(max(shape) / min(shape), 4), multiples))
-        if ways:
-            return min(ways)[1]
-    return None
+    ways = []
+    for multiples in itertools.product(range(1, sites + 1), repeat=3):
+        cells = math.prod(multiples)
+        if cells * case.full == sites and cells * len(case.host) + sites <= ATOMS:
+            shape = [m * e for m, e in zip(multiples, edges, strict=True)]
+            ways.append((round(max(shape) / min(shape), 4), multiples))
+    return min(ways)[1] if ways else None
 
 
-def rows_of(number: int, case: Case) -> list[dict[str, Any]]:
+def rows_of(number: int, case: Case, sites: int) -> list[dict[str, Any]]:
     """A row for each content of a host."""
     import chggen
     from chggen.generation import vacancy_orderings
 
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    multiples = supercell(case)
+    multiples = supercell(case, sites)
     if multiples is None:
-        return [{"number": number, "name": case.name, "ion": case.ion, "failed": "no supercell of 12 or 16 sites"}]
+        return [{"number": number, "name": case.name, "ion": case.ion, "failed": f"no supercell of {sites} sites"}]
     given: dict[str, Any] = {"n": N, "workers": 1, "second_level_best": 0}
     small = chggen.electrode(case.host, case.ion, counts=(0, case.full), **given)
     best = small.best(small.contents[-1])
@@ -134,9 +129,9 @@ def rows_of(number: int, case: Case) -> list[dict[str, Any]]:
     return rows
 
 
-def guarded(number: int, case: Case) -> list[dict[str, Any]]:
+def guarded(number: int, case: Case, sites: int) -> list[dict[str, Any]]:
     try:
-        return rows_of(number, case)
+        return rows_of(number, case, sites)
     except Exception as error:
         failed = f"{type(error).__name__}: {error}"[:300]
         return [{"number": number, "name": case.name, "ion": case.ion, "failed": failed}]
@@ -181,6 +176,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--hosts", nargs="+", help="beginnings of their names; default: all")
+    parser.add_argument("--sites", type=int, default=12, help="ion sites of the supercell, divisible by 4")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="print the table of the rows alone")
     args = parser.parse_args()
@@ -194,7 +190,7 @@ def main() -> None:
         todo = [(k, case) for k, case in every if (case.name, case.ion) not in done]
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(args.workers, mp_context=context) as pool, path.open("a") as file:
-            for future in as_completed([pool.submit(guarded, k, case) for k, case in todo]):
+            for future in as_completed([pool.submit(guarded, k, case, args.sites) for k, case in todo]):
                 rows += future.result()
                 file.writelines(json.dumps(row) + "\n" for row in future.result())
                 file.flush()
