@@ -2,10 +2,11 @@
 
     python benchmarks/electrode_orderings.py DATA --out FOLDER [--hosts CoO2 …] [--sites 12] [--workers 2] [--table]
 
-Ten layered, spinel, olivine and tunnel hosts, in supercells of 12 ion sites and at most 84 atoms. The full crystal is what the scan of the cell as it is finds; all symmetry-distinct ways to take a quarter, a half and three
-quarters of its ions out are relaxed (`all`). The program scans the same contents of the same empty supercell, four
-candidates each and what it adds by itself; it is not told the sites. Beside it stands the chance that as many orderings
-drawn at random from all hold one as low. Rows go to FOLDER/orderings.jsonl; a run that was stopped goes on.
+Ten layered, spinel, olivine and tunnel hosts, in supercells of 12 ion sites and at most 84 atoms. The full crystal is
+what the scan of the cell as it is finds; all symmetry-distinct ways to take a quarter, a half and three quarters of its
+ions out are relaxed (`all`). The program scans the same contents of the same empty supercell, four candidates each and
+what it adds by itself; it is not told the sites. Beside it stands the chance that as many orderings drawn at random
+from all hold one as low. Rows go to FOLDER/orderings.jsonl; a run that was stopped goes on.
 """
 
 from __future__ import annotations
