@@ -12,7 +12,7 @@ filled one is never a source. Arms, each with four relaxations of the filled cel
 - voronoi: ions at the vertices of the Voronoi cells of the framework's atoms, the widest first, each at least 1.8 Å
   from the others; the first of the four takes the widest, the others begin with the second, third and fourth.
 
-The known crystal and the empty one are relaxed as they are, and after a push of 0.1 Å off their saddles.
+The known crystal and the empty one are relaxed as they are, and after a push of 0.1 Å off their saddles (PBE level).
 A candidate is right if StructureMatcher takes it for the known crystal, relaxed by the same potential, or if it lies no
 more than 2 meV/atom above that. Rows go to FOLDER/rows.jsonl as they end; a run that was stopped goes on. Prints the
 tables from the rows. --textbook: instead, the average voltages of electrodes that have been measured.
@@ -38,6 +38,7 @@ from pymatgen.core import Structure
 from scipy.spatial import Voronoi
 
 N = 4  # relaxations of the filled cell, in each arm
+FMAX = 0.03  # eV/Å, as `chggen electrode` relaxes
 NEAR = 0.002  # eV/atom above the known crystal that still counts
 LEVELS = {"pbe": "chgnet", "r2scan": "chgnet-r2scan"}
 _APART = 1.8  # Å between ions on Voronoi vertices
@@ -72,7 +73,7 @@ def voronoi_fillings(host: Structure, ion: str, n_ions: int, n: int) -> list[Str
 def relaxed(structures: list[Structure], potential: str = "chgnet") -> list[Any]:
     import chggen
 
-    return chggen.relax(structures, potential=potential, fmax=0.1)
+    return chggen.relax(structures, potential=potential, fmax=FMAX)
 
 
 def rattled(structure: Structure, seed: int) -> Structure:
@@ -113,8 +114,7 @@ def row_of(number: int, pair: Pair) -> dict[str, Any]:
     refined = relaxed([known.structure, empty.structure], "chgnet-r2scan")
     row["known_r2scan"], row["empty_r2scan"] = (end.energy_per_atom if end.converged else None for end in refined)
     pushed = relaxed([rattled(end.structure, number) for end in (known, empty)])
-    again = relaxed([end.structure for end in pushed], "chgnet-r2scan")
-    for name, end in zip(("known", "empty", "known_r2scan", "empty_r2scan"), [*pushed, *again], strict=True):
+    for name, end in zip(("known", "empty"), pushed, strict=True):
         row[f"{name}_pushed"] = end.energy_per_atom if end.converged else None
 
     began = time.process_time()
@@ -184,9 +184,9 @@ def known_voltage(row: dict[str, Any], level: str, pushed: bool = False) -> floa
     full, empty, element = row[f"known{suffix}"], row[f"empty{suffix}"], row["elements"].get(level)
     if full is None or empty is None or element is None:
         return None
-    if pushed:
+    if pushed and not suffix:
         full, empty = (
-            min(x for x in (end, row[f"{name}{suffix}_pushed"]) if x is not None)
+            min(x for x in (end, row[f"{name}_pushed"]) if x is not None)
             for end, name in ((full, "known"), (empty, "empty"))
         )
     n, atoms = row["n_ions"], row["atoms"]

@@ -194,7 +194,7 @@ def electrode(
     counts: Sequence[int] | int | None = (), contents: Sequence[float | str] | float | str | None = (),
     max_content: float | None = None, ion_sites: Sequence[int] | int | None = (), supercell: Supercell = (1, 1, 1),
     second_level_best: int = 1, model: Files | None = None, quality: Quality = "best", levels: int | None = None,
-    best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT, fmax: float = 0.1,
+    best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT, fmax: float = 0.03,
     max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
     optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
     device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,

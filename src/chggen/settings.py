@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -23,6 +24,8 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     unused: ClassVar[frozenset[str]] = frozenset()
     """Fields of nested options that mean nothing here: no keyword and no command-line option is made of them."""
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Fields of nested options that have another default here."""
 
     @classmethod
     def of(cls: type[_Kind], **values: Any) -> _Kind:
@@ -59,6 +62,9 @@ class Options(BaseModel):
         for name, field in cls.model_fields.items():
             nested = nested_options(field.annotation)
             found |= {name: field} if nested is None else nested.keywords()
+        for name, default in cls.defaults.items():
+            found[name] = copy(found[name])
+            found[name].default = default
         return {name: field for name, field in found.items() if name not in cls.unused}
 
     @classmethod
@@ -86,7 +92,8 @@ class Options(BaseModel):
                 if name in values:
                     made[name] = values[name]
                 continue
-            own = {key: values[key] for key in nested.model_fields if key in values}
+            given = {**cls.defaults, **values}
+            own = {key: given[key] for key in nested.model_fields if key in given}
             made[name] = nested.of(**own)
             if name in without:
                 _check_defaults(made[name], name)

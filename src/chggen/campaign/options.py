@@ -205,8 +205,12 @@ class InpaintOptions(RunOptions):
 
 
 class ElectrodeOptions(RunOptions):
-    """Options of scanning an insertion electrode, whose host is named by the digest of its content."""
+    """Options of scanning an insertion electrode, whose host is named by the digest of its content.
 
+    Relaxation goes further than elsewhere: 5 meV/atom that are still to be gained are 0.04 V in an oxide of lithium.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {"fmax": 0.03}
     unused: ClassVar[frozenset[str]] = frozenset({"pressure", "anchor", "n_resample", "jump_length"})
     n: int = Field(
         default=4,
@@ -214,6 +218,7 @@ class ElectrodeOptions(RunOptions):
         description="Candidates of each content, all sources together; further ones that begin with those of other "
         "contents, and for contents that are still uncertain, come beside.",
     )
+    relax: RelaxOptions | None = RelaxOptions(fmax=0.03)
     host: str
     ion: Annotated[str, BeforeValidator(_uncharged)] = Field(
         description="Working ion, such as Li. What the host holds of it counts as ions."
