@@ -86,7 +86,7 @@ def test_the_table_tells_what_lies_within_the_error_of_the_potential() -> None:
     empty, half, full = electrode().table()
     assert half.mixing_energy == pytest.approx(-0.3)
     assert not half.within_error  # 0.086 eV/atom
-    assert (half.found, full.found) == (2, 1)
+    assert (half.n_candidates, full.n_candidates) == (2, 1)
     assert (empty.above_hull, full.above_hull) == (0, 0)
     shallow = electrode(candidates=(*SCAN[:2], layered(2, 1, -44.1))).table()[1]
     assert shallow.within_error

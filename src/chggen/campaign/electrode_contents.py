@@ -153,7 +153,7 @@ class ElectrodeContents:
             if count.denominator == 1:
                 return Content(int(count), _near_cube(self.framework, cells))
         raise InputError(
-            f"content {content:g} needs more than {_MOST_MULTIPLES} cells of the host, of {self._units} formula units; "
+            f"content {content:g} needs more than {_MOST_MULTIPLES} cells of {self._units} {self.formula} each; "
             "ask for another content, or give a --supercell that holds it"
         )
 
@@ -191,7 +191,9 @@ class ElectrodeContents:
     def _check(self, contents: Sequence[Content]) -> None:
         """Raise InputError for contents that do not fit the host."""
         if len({self.ions_per_unit(content) for content in contents}) < 2:
-            raise InputError("a voltage needs two contents or more; give at least two, such as --counts 0,1")
+            raise InputError(
+                "a voltage needs two contents or more; give at least two, such as --counts 0,1 or --contents 0,1"
+            )
         for content in contents:
             atoms = len(self.framework) * content.cells + content.count
             if content.count < 0:

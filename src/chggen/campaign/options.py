@@ -50,9 +50,9 @@ def _ratio(given: Any) -> Any:
 
 
 def _uncharged(given: Any) -> Any:
-    """Return the symbol of an ion that was given with its charge, such as Li+ or Mg2+."""
-    charged = re.fullmatch(r"\s*([A-Z][a-z]?)\d?[+-]\s*", given) if isinstance(given, str) else None
-    return charged[1] if charged else given
+    """Return the symbol of an ion that was given with its charge or in small letters, such as Li+, Mg2+ or li."""
+    symbol = re.fullmatch(r"\s*([A-Za-z][a-z]?)(\d?[+-])?\s*", given) if isinstance(given, str) else None
+    return symbol[1].capitalize() if symbol else given
 
 
 def _reference_files(given: Any) -> Any:

@@ -68,7 +68,8 @@ class Orderings:
             return [*found, "no site is shared or empty at times: the structure is relaxed as it is"]
         formula = plain_formula(Composition(cell.species))
         said = f"{formula} in {cell.atoms} atoms, {cell.cells} average cell{'s' * (cell.cells > 1)}"
-        found.append(f"{said}; shares of species lie up to {cell.off:.2g} off their occupancies")
+        off = f"shares of species lie up to {cell.off:.2g} off their occupancies" if cell.off > 1e-6 else "exactly"
+        found.append(f"{said}; {off}")
         if cell.neutral is None:
             found.append("no oxidation states balance the occupancies, so the cell need not be neutral")
         return found

@@ -14,6 +14,7 @@ from chggen.stability import ELECTRODE_FILE
 
 _COLORS: Final = ("#1f4e79", "#b3541e", "#3d6b35", "#6b3d6b")  # of the levels
 _HIDDEN: Final = "rgba(0,0,0,0)"
+_SYMBOLS: Final = {False: "circle", True: "circle-open"}  # open: another framework than the host's
 Said = dict[str, Any]
 
 
@@ -32,7 +33,7 @@ def read_electrode(folder: Path) -> list[Said] | None:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
         contents_tables(said)
-        [(_curve(at["steps"]), p["id"], p["content"], p["mixing_energy"]) for at in said for p in at["candidates"]]
+        [(_curve(at["steps"]), p["id"], p["changed"], p["mixing_energy"]) for at in said for p in at["candidates"]]
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{path} is damaged; repeat the command of this folder, which writes it anew") from None
     return list(said)
@@ -71,9 +72,10 @@ def interactive_electrode(said: list[Said]) -> Any:
             x=[row["content"] for row in hull], y=[1000 * row["mixing_energy"] for row in hull], mode="lines",
             line={"color": color}, hoverinfo="skip", showlegend=False, row=1, col=2,
         )  # fmt: skip
+        symbols = [_SYMBOLS[p["changed"]] for p in points]
         figure.add_scatter(
             x=[p["content"] for p in points], y=[1000 * p["mixing_energy"] for p in points], mode="markers+text",
-            marker={"color": color, "size": 8, "opacity": 0.7}, text=[p["id"] for p in points],
+            marker={"color": color, "size": 8, "opacity": 0.7, "symbol": symbols}, text=[p["id"] for p in points],
             textposition="top center", textfont={"color": _HIDDEN}, customdata=[p["id"] for p in points],
             selected={"textfont": {"color": color}}, unselected={"textfont": {"color": _HIDDEN}},
             hoverinfo="text+y", showlegend=False, row=1, col=2,
@@ -97,10 +99,12 @@ def _printed(said: list[Said]) -> Any:
         left.plot(x, y, color=color, label=at["level"])
         hull = [row for row in at["contents"] if row["above_hull"] is not None and row["above_hull"] < 1e-9]
         right.plot([r["content"] for r in hull], [1000 * r["mixing_energy"] for r in hull], color=color)
-        points = at["candidates"]
-        right.scatter(
-            [p["content"] for p in points], [1000 * p["mixing_energy"] for p in points], s=18, color=color, alpha=0.7
-        )
+        for changed in (False, True):
+            points = [p for p in at["candidates"] if p["changed"] == changed]
+            right.scatter(
+                [p["content"] for p in points], [1000 * p["mixing_energy"] for p in points], s=18, alpha=0.7,
+                edgecolors=color, facecolors="none" if changed else color,
+            )  # fmt: skip
     ion, framework = said[0]["ion"], said[0]["framework"]
     for axes in (left, right):
         axes.set_xlabel(f"{ion} per {framework}")

@@ -66,12 +66,14 @@ def _row(content: dict[str, Any]) -> ContentsRow:
     notes = []
     if content["topotactic"] is False:
         notes.append("the framework changed" + ("" if content["above_hull"] is not None else "; left out"))
+    elif content["n_changed"]:
+        notes.append(f"{content['n_changed']} with another framework left out")
     if content["within_error"]:
         notes.append("on the hull by less than the error of the potential")
     numbers = (
-        f"{content['content']:g}", f"{1000 * content['mixing_energy']:.1f}",
+        f"{content['content']:.4g}", f"{1000 * content['mixing_energy']:.1f}",
         _number(content["above_hull"], 1, 1000.0), _number(content["e_decomposition"], 3),
-        f"{content['volume']:.1f}", _number(content["framework_rms"], 2), str(content["found"]),
+        f"{content['volume']:.1f}", _number(content["framework_rms"], 2), str(content["n_candidates"]),
     )  # fmt: skip
     on_hull = content["above_hull"] is not None and content["above_hull"] < 1e-9
     return ContentsRow(cells=(*numbers, "; ".join(notes), content["best"]), link=content["best"], stable=on_hull)
@@ -79,9 +81,11 @@ def _row(content: dict[str, Any]) -> ContentsRow:
 
 def _summary(at: dict[str, Any]) -> list[str]:
     lines = [f"Fullest content limited by: {at['limit']}."] if at["limit"] else []
+    if at["missing"]:
+        lines.append(f"No candidate of content {', '.join(f'{x:.4g}' for x in at['missing'])}; see the failed ones.")
     if at["average_voltage"] is None:
         return [*lines, f"No voltage: the references have no energy of {at['ion']} at this level."]
-    steps = ", ".join(f"{step['voltage']:.2f} V from {step['low']:g} to {step['high']:g}" for step in at["steps"])
+    steps = ", ".join(f"{step['voltage']:.2f} V from {step['low']:.4g} to {step['high']:.4g}" for step in at["steps"])
     return [
         *lines,
         f"Voltage against {at['ion']}: {at['average_voltage']:.2f} V on average, off by about "
@@ -93,4 +97,4 @@ def _summary(at: dict[str, Any]) -> list[str]:
 
 
 def _number(value: float | None, digits: int, scale: float = 1.0) -> str:
-    return "" if value is None else f"{scale * value:.{digits}f}"
+    return "" if value is None else f"{round(scale * value, digits) + 0.0:.{digits}f}"  # no -0.0

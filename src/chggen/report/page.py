@@ -105,8 +105,15 @@ def draw_candidates(folder: Path, level: str | None, path: Path) -> None:
     """
     candidates = read_candidates(folder)
     electrode = read_electrode(folder)
-    if electrode:
-        save_electrode([at for at in electrode if level in (None, at["level"])] or electrode, path)
+    if electrode or read_options(folder).get("command") == "electrode":
+        drawn_levels = [at for at in electrode or [] if level in (None, at["level"])]
+        if not drawn_levels:
+            known = ", ".join(at["level"] for at in electrode or []) or "none"
+            raise InputError(
+                f"{folder} has no voltage curve{f' at the level {level}' if level else ''}; levels with one: {known}; "
+                "repeat the command of a run that was stopped"
+            )
+        save_electrode(drawn_levels, path)
         return
     level = level or next((c.level for c in candidates if c.level is not None), DEFAULT_LEVEL)
     drawn = picture(_elements(candidates), level, candidates, _references(folder))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Candidate:
     """One candidate of a run with its lineage: what was made, how, and what became of it.
 
@@ -104,6 +104,12 @@ class Candidate:
     n_found: int | None = None
     found_by: str | None = None
     prototype_log_odds: float | None = None
+
+    def __repr__(self) -> str:
+        said = f"failed at {self.failed_at}: {self.reason}" if self.status == "failed" else self.status
+        if self.energy_per_atom is not None:
+            said += f", {self.energy_per_atom:.4f} eV/atom at the level {self.level}"
+        return f"Candidate({self.id}: {self.formula}, {said})"
 
     @property
     def energy_per_atom(self) -> float | None:

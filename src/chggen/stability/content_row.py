@@ -20,7 +20,8 @@ class ContentRow:
         volume: Volume, Å³ per formula unit.
         framework_rms: Root mean square displacement of the framework's atoms from the host that was given, Å.
         topotactic: Whether the framework is still that of the host; None where that is not known.
-        found: How many good candidates of this content there are, whatever their structures.
+        n_candidates: How many good candidates of this content there are, whatever their structures.
+        n_changed: How many of them have another framework than the host, and are left out if others are there.
         within_error: Whether it is on the hull, between the ends, by less than the potential's error of 0.03 eV/atom:
             such a phase may be an artefact of the potential.
     """
@@ -34,5 +35,6 @@ class ContentRow:
     volume: float
     framework_rms: float | None
     topotactic: bool | None
-    found: int
+    n_candidates: int
+    n_changed: int
     within_error: bool

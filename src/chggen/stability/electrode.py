@@ -51,6 +51,7 @@ class Electrode:
         displacements: Id of a candidate to root mean square displacement of its framework, Å.
         host_volume: Volume of the host that was given, Å³ per formula unit; NaN where it is not known.
         limit: What limits the content, in words.
+        asked: The contents that were looked for.
     """
 
     ion: str
@@ -61,6 +62,7 @@ class Electrode:
     displacements: Mapping[str, float] = field(default_factory=dict)
     host_volume: float = math.nan
     limit: str = ""
+    asked: tuple[float, ...] = ()
 
     @cached_property
     def levels(self) -> tuple[str, ...]:
@@ -99,6 +101,11 @@ class Electrode:
     def contents(self) -> tuple[float, ...]:
         """Contents that hull and voltages are made of, in rising order."""
         return tuple(self._kept)
+
+    @property
+    def missing(self) -> tuple[float, ...]:
+        """Contents that were looked for and of which no candidate has an energy at this level."""
+        return tuple(x for x in self.asked if self.best(x) is None)
 
     def best(self, content: float) -> Candidate | None:
         """Return the candidate of lowest energy of a content; None where there is none.
@@ -184,6 +191,7 @@ class Electrode:
         """Return a row for each content, by rising content."""
         hull = on_hull(self.energies)
         counts = [self.content_of(c) for c in self._good]
+        there = [(self.content_of(c), self._topotactic(c) is False) for c in self.placed]
         rows = []
         for x, c in self._best.items():
             rows.append(
@@ -197,14 +205,15 @@ class Electrode:
                     volume=self._volume(x),
                     framework_rms=self.displacements.get(c.id),
                     topotactic=self._topotactic(c),
-                    found=counts.count(x),
+                    n_candidates=counts.count(x),
+                    n_changed=sum(changed for y, changed in there if y == x),
                     within_error=x in hull[1:-1] and self._depth(hull, x) < POTENTIAL_ERROR * self._atoms(x),
                 )
             )
         return rows
 
     def to_pymatgen(self) -> InsertionElectrode:
-        """Return pymatgen's `InsertionElectrode`, with a `ComputedStructureEntry` for each good candidate.
+        """Return pymatgen's `InsertionElectrode`, with a `ComputedStructureEntry` for each that counts.
 
         Raises:
             InputError: pymatgen takes another charge for the ion, as for Cl; or there is no voltage.
@@ -235,6 +244,24 @@ class Electrode:
     def placed(self) -> tuple[Candidate, ...]:
         """Good candidates with an energy at this level, best first."""
         return tuple(c for c in self._good if self.level in c.energies)
+
+    @property
+    def counted(self) -> tuple[Candidate, ...]:
+        """Those of `placed` that hull and voltages are made of: without those whose framework changed."""
+        of_bests = {self._topotactic(c) is not False for c in self._kept.values()}
+        return tuple(
+            c
+            for c in self.placed
+            if self.content_of(c) in self._kept and (self._topotactic(c) is not False or False in of_bests)
+        )
+
+    def is_changed(self, candidate: Candidate) -> bool:
+        """Return whether the framework of a candidate is another than the host's, as far as is known.
+
+        Args:
+            candidate: One of `placed`.
+        """
+        return self._topotactic(candidate) is False
 
     @cached_property
     def _good(self) -> tuple[Candidate, ...]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def insertion_electrode(electrode: Electrode) -> InsertionElectrode:
-    """Return pymatgen's `InsertionElectrode`, with a `ComputedStructureEntry` for each good candidate.
+    """Return pymatgen's `InsertionElectrode`, with a `ComputedStructureEntry` for each candidate that counts.
 
     Args:
         electrode: The electrode, at the level of the energies.
@@ -34,7 +34,7 @@ def insertion_electrode(electrode: Electrode) -> InsertionElectrode:
     electrode.check_ends()
     entries = [
         ComputedStructureEntry(c.structure, c.energies[electrode.level] * len(c.structure), entry_id=c.id)
-        for c in electrode.placed
+        for c in electrode.counted
         if c.structure is not None
     ]
     return InsertionElectrode.from_entries(entries, ComputedEntry(electrode.ion, electrode.element_energy))
@@ -57,6 +57,7 @@ def plain_data(electrode: Electrode) -> dict[str, Any]:
         "framework": electrode.framework,
         "level": electrode.level,
         "limit": electrode.limit,
+        "missing": list(electrode.missing),
         "average_voltage": electrode.average_voltage if known else None,
         "steps": [vars(step) for step in electrode.steps] if known else [],
         "voltage_error": electrode.voltage_error,
@@ -67,7 +68,12 @@ def plain_data(electrode: Electrode) -> dict[str, Any]:
         "volume_change": electrode.volume_change,
         "contents": [vars(row) for row in electrode.table()],
         "candidates": [
-            {"id": c.id, "content": electrode.content_of(c), "mixing_energy": electrode.mixing_energy(c)}
+            {
+                "id": c.id,
+                "content": electrode.content_of(c),
+                "mixing_energy": electrode.mixing_energy(c),
+                "changed": electrode.is_changed(c),
+            }
             for c in electrode.placed
         ],
     }

@@ -97,6 +97,7 @@ def _electrode(scan: ElectrodeScan, final: list[Candidate], level: str, elements
         displacements=scan.displacements(final),
         host_volume=scan.of.host_volume,
         limit=scan.of.limit,
+        asked=tuple(round(scan.of.ions_per_unit(content), 6) for content in scan.contents),
     )
     ends = electrode.contents[:1] + electrode.contents[-1:]
     last = [x for x in electrode.levels if x in elements and _ends(electrode.at(x)) == ends]
