@@ -134,9 +134,9 @@ class ElectrodeScan:
     def _end(self, content: Content) -> list[Job]:
         """Return the jobs of an end of the scan: the host as it came where it has this content, and fillings."""
         if content.count == 0:
-            return [self._job(content, _finished(self.of.framework_of(content), "host"))]
+            return [self._job(content, FinishedStructure.of(self.of.framework_of(content), "host"))]
         given = self.of.is_given(content)
-        first = [self._job(content, _finished(self.of.host_of(content), "host"))] if given else []
+        first = [self._job(content, FinishedStructure.of(self.of.host_of(content), "host"))] if given else []
         return first + self._filled(content, self.options.n - len(first))
 
     def _filled(self, content: Content, n: int) -> list[Job]:
@@ -161,7 +161,7 @@ class ElectrodeScan:
         begun = self._emptied[content]
         self._emptied[content] += n
         lowest = self._lowest_orderings(crystal, content, potential)[begun : begun + n]
-        return [self._job(content, _finished(s, "vacancies"), parent.id) for s in lowest]
+        return [self._job(content, FinishedStructure.of(s, "vacancies"), parent.id) for s in lowest]
 
     def _neighbours(
         self, own: Content, low: Content, high: Content, made: Mapping[str, Candidate], potential: Potential
@@ -174,7 +174,7 @@ class ElectrodeScan:
             jobs += [self._job(own, start, below.id) for start in fillings(host, 1)]
         if above is not None and above.structure is not None and high.multiples == own.multiples:
             for structure in self._lowest_orderings(above.structure, own, potential)[:1]:
-                jobs.append(self._job(own, _finished(structure, "vacancies"), above.id))
+                jobs.append(self._job(own, FinishedStructure.of(structure, "vacancies"), above.id))
         return jobs
 
     def _uncertain(self, made: Mapping[str, Candidate]) -> list[Content]:
@@ -247,9 +247,3 @@ class ElectrodeScan:
             return None
         a, b, c = (mine // theirs for mine, theirs in zip(own.multiples, its.multiples, strict=True))
         return multiplied(crystal, len(self.of.framework) * its.cells, (a, b, c))
-
-
-def _finished(structure: Structure, source: str) -> FinishedStructure:
-    """Return a structure that needs no sampling as a start."""
-    species = {s: round(n) for s, n in structure.composition.get_el_amt_dict().items()}
-    return FinishedStructure(name=source, source=source, finished=structure, species=species)

@@ -63,7 +63,7 @@ class Orderings:
         from pymatgen.core import Composition
 
         cell, disorder = self._cell, self.disorder
-        found = [f"{note}" for note in disorder.notes]
+        found = list(disorder.notes)
         if disorder.is_ordered:
             return [*found, "no site is shared or empty at times: the structure is relaxed as it is"]
         formula = plain_formula(Composition(cell.species))
@@ -83,7 +83,7 @@ class Orderings:
         options = self.options
         if self.disorder.is_ordered:
             held = low_orderings(self.disorder, self._cell, potential, 1, options.seed, self._cell.atoms)
-            return [self._job(0, _finished(held[0]))]
+            return [self._job(0, FinishedStructure.of(held[0].structure, held[0].source))]
         mobile = default_guests(self._cell.species) if options.orderings_from != "lattice" else ()
         n_guests = 0 if not mobile else options.n if options.orderings_from == "guests" else options.n // _SHARE
         if not mobile and options.orderings_from == "guests":
@@ -91,9 +91,10 @@ class Orderings:
                 "guests need a mobile species such as Li in the structure; use --orderings-from lattice or auto"
             )
         found = low_orderings(self.disorder, self._cell, potential, options.n, options.seed, options.max_atoms)
-        starts: list[Start] = [_finished(ordering) for ordering in found[: options.n - n_guests]]
+        lattice = [FinishedStructure.of(ordering.structure, ordering.source) for ordering in found]
+        starts: list[Start] = [*lattice[: options.n - n_guests]]
         starts += [_sampled(ordering, mobile[0]) for ordering in found[: options.n - len(starts)] if mobile]
-        starts += [_finished(ordering) for ordering in found[options.n - n_guests :]][: options.n - len(starts)]
+        starts += lattice[options.n - n_guests :][: options.n - len(starts)]
         return [self._job(k, start) for k, start in enumerate(starts)]
 
     def _job(self, k: int, start: Start) -> Job:
@@ -109,12 +110,6 @@ class Orderings:
             seed_source=start.source,
         )
         return Job(candidate=candidate, start=start)
-
-
-def _finished(ordering: FoundOrdering) -> FinishedStructure:
-    """Return an ordering as it is, to be relaxed."""
-    species = {s: round(n) for s, n in ordering.structure.composition.get_el_amt_dict().items()}
-    return FinishedStructure(name=ordering.source, source=ordering.source, finished=ordering.structure, species=species)
 
 
 def _sampled(ordering: FoundOrdering, mobile: str) -> PrototypeSites:

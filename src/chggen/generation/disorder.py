@@ -73,21 +73,34 @@ class Disorder:
         return all(len(s.occupancy) == 1 for s in self.sublattices)
 
     @cached_property
+    def of_site(self) -> Int[np.ndarray, "sites"]:
+        """Number of the sublattice of each site, of shape (sites,)."""
+        found = np.empty(len(self.frac), dtype=int)
+        for k, sublattice in enumerate(self.sublattices):
+            found[list(sublattice.sites)] = k
+        return found
+
+    @cached_property
+    def rotations(self) -> Float[np.ndarray, "operations 3 3"]:
+        """Rotations of the average structure in fractional coordinates, which act on columns."""
+        found = average_symmetry(self.lattice, self.frac, self.of_site.tolist())
+        return np.eye(3)[None] if found is None else np.unique(found.fractional.numpy(), axis=0).astype(float)
+
+    @cached_property
     def room(self) -> tuple[tuple[frozenset[int], int], ...]:
         """Sublattices, alone and together, whose sites clash, and how many of their sites can be filled at most."""
-        of_site = {site: k for k, sublattice in enumerate(self.sublattices) for site in sublattice.sites}
         near: dict[int, set[int]] = {}
         for a, b, *_ in self.clashes.tolist():
             near.setdefault(a, set()).add(b)
             near.setdefault(b, set()).add(a)
         together: list[set[int]] = []
         for a, others in near.items():
-            own = {of_site[a], *(of_site[b] for b in others)}
+            own = set(self.of_site[[a, *others]].tolist())
             for group in [g for g in together if g & own]:
                 together.remove(group)
                 own |= group
             together.append(own)
-        alone = [{k} for k in sorted({of_site[a] for a in near})]
+        alone = [{k} for k in sorted(set(self.of_site[list(near)].tolist()))]
         return tuple((frozenset(group), self._fillable(group, near)) for group in (*alone, *together))
 
     def _fillable(self, group: set[int], near: Mapping[int, set[int]]) -> int:
@@ -152,6 +165,24 @@ def read_disorder(structure: Structure) -> Disorder:
     )
 
 
+def average_symmetry(
+    lattice: Float[np.ndarray, "3 3"], frac: Float[np.ndarray, "sites 3"], kinds: Sequence[int]
+) -> SymmetryConstraint | None:
+    """Return the symmetry of sites that differ by their kind alone; None where it cannot be found.
+
+    Args:
+        lattice: The cell, rows in Å, of shape (3, 3).
+        frac: Fractional coordinates of the sites, of shape (sites, 3).
+        kinds: A number for each site.
+    """
+    from pymatgen.core import Element, Lattice, Structure
+
+    if len(set(kinds)) > _MARKS:
+        return None
+    marks = [Element.from_Z(1 + kind) for kind in kinds]
+    return SymmetryConstraint.of(Structure(Lattice(lattice), marks, frac), _SYMPREC)
+
+
 def _places(structure: Structure) -> tuple[np.ndarray, list[dict[str, float]]]:
     """Return sites and what each holds, those within 0.1 Å of each other as one."""
     places: list[np.ndarray] = []
@@ -197,16 +228,10 @@ def _sublattices(
     structure: Structure, frac: np.ndarray, occupancies: Sequence[Mapping[str, float]]
 ) -> tuple[Sublattice, ...]:
     """Return the orbits of sites with equal occupancies under the symmetry of the average structure."""
-    from pymatgen.core import Element, Structure
-
     rounded = [tuple((symbol, round(share, 3)) for symbol, share in site.items()) for site in occupancies]
     kinds = {key: k for k, key in enumerate(dict.fromkeys(rounded))}
-    orbit = np.arange(len(frac))
-    if len(kinds) <= _MARKS:
-        marks = [Element.from_Z(1 + kinds[key]) for key in rounded]
-        constraint = SymmetryConstraint.of(Structure(structure.lattice, marks, frac), _SYMPREC)
-        if constraint is not None:
-            orbit = constraint.images.min(dim=0).values.numpy()
+    constraint = average_symmetry(np.asarray(structure.lattice.matrix), frac, [kinds[key] for key in rounded])
+    orbit = np.arange(len(frac)) if constraint is None else constraint.images.min(dim=0).values.numpy()
     found: dict[tuple[int, int], list[int]] = {}
     for k, key in enumerate(rounded):
         found.setdefault((kinds[key], int(orbit[k])), []).append(k)

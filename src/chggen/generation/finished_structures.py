@@ -39,6 +39,17 @@ class FinishedStructure:
     start_sigma: None = None
     prototype_log_odds: None = None
 
+    @classmethod
+    def of(cls, structure: Structure, source: str) -> FinishedStructure:
+        """Return a structure as a start.
+
+        Args:
+            structure: An ordered structure.
+            source: Where it comes from.
+        """
+        species = {s: round(n) for s, n in structure.composition.get_el_amt_dict().items()}
+        return cls(name=source, source=source, finished=structure, species=species)
+
     def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, Orbits | None]:
         """Refuse to be sampled, since there is nothing to draw.
 

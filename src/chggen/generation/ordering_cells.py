@@ -9,12 +9,11 @@ from itertools import islice, product
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from chggen.crystals import plain_formula
 from chggen.errors import InputError
 from chggen.generation.disorder import VACANT, Disorder, Sublattice
-from chggen.symmetry import SymmetryConstraint
 
 _WAYS: Final = 20_000  # to round all sublattices that are looked at
 _BALANCED: Final = 0.02  # charge for each atom of the average structure up to which it counts as neutral
@@ -47,12 +46,7 @@ class OrderingCell:
     @property
     def species(self) -> dict[str, int]:
         """Element symbol to number of atoms."""
-        found: dict[str, int] = {}
-        for counts in self.counts:
-            for symbol, count in counts.items():
-                if symbol != VACANT and count:
-                    found[symbol] = found.get(symbol, 0) + count
-        return found
+        return _total(self.counts)
 
     @property
     def atoms(self) -> int:
@@ -199,51 +193,33 @@ def larger_cells(disorder: Disorder, smallest: OrderingCell, max_atoms: int) -> 
 
 def _near_cube(disorder: Disorder, cells: int) -> Int[np.ndarray, "3 3"]:
     """Return the supercell of so many cells that is closest to a cube; of equal ones that which keeps most symmetry."""
-    rotations = _rotations(disorder)
     shapes = [np.diag(way) for way in _along_axes(cells)] if cells > _SKEWED else list(_hermite_forms(cells))
-    return min((_compact(disorder, matrix, rotations) for matrix in shapes), key=lambda shape: shape[0])[1]
+    return min((_compact(disorder, matrix) for matrix in shapes), key=lambda shape: shape[0])[1]
 
 
 def _distinct_shapes(disorder: Disorder, cells: int) -> list[Int[np.ndarray, "3 3"]]:
     """Return the supercells of so many cells that no rotation takes into each other, the most compact first."""
-    rotations = _rotations(disorder)
     first: dict[bytes, np.ndarray] = {}
     seen: set[bytes] = set()
     for matrix in _hermite_forms(cells):
         if matrix.tobytes() in seen:
             continue
         first[matrix.tobytes()] = matrix
-        seen |= {_hermite((matrix @ r.T).round().astype(int)).tobytes() for r in rotations}
-    found = [_compact(disorder, matrix, rotations) for matrix in first.values()]
+        seen |= {_hermite((matrix @ r.T).round().astype(int)).tobytes() for r in disorder.rotations}
+    found = [_compact(disorder, matrix) for matrix in first.values()]
     return [matrix for _, matrix in sorted(found, key=lambda shape: (shape[0], shape[1].tolist()))]
 
 
-def _compact(
-    disorder: Disorder, matrix: np.ndarray, rotations: np.ndarray
-) -> tuple[tuple[float, int], Int[np.ndarray, "3 3"]]:
+def _compact(disorder: Disorder, matrix: np.ndarray) -> tuple[tuple[float, int], Int[np.ndarray, "3 3"]]:
     """Return how far a supercell is from a cube and how much symmetry it loses, and its shortest axes."""
     from pymatgen.core import Lattice
 
     reduced = Lattice(matrix @ disorder.lattice).get_lll_reduced_lattice()
-    turned = matrix @ rotations.transpose(0, 2, 1) @ np.linalg.inv(matrix)
+    turned = matrix @ disorder.rotations.transpose(0, 2, 1) @ np.linalg.inv(matrix)
     kept = int((np.abs(turned - turned.round()) < 1e-6).all(axis=(1, 2)).sum())
     axes = (reduced.matrix @ np.linalg.inv(disorder.lattice)).round().astype(int)
     aspect = float(max(reduced.abc) / reduced.volume ** (1 / 3))
     return (round(aspect, 3), -kept), axes if np.linalg.det(axes) > 0 else -axes
-
-
-def _rotations(disorder: Disorder) -> Float[np.ndarray, "operations 3 3"]:
-    """Return the rotations of the average structure in fractional coordinates, which act on columns."""
-    from pymatgen.core import Element, Lattice, Structure
-
-    marks = [Element("H")] * len(disorder.frac)
-    for k, sublattice in enumerate(disorder.sublattices):
-        for site in sublattice.sites:
-            marks[site] = Element.from_Z(1 + k % 90)
-    found = SymmetryConstraint.of(Structure(Lattice(disorder.lattice), marks, disorder.frac))
-    if found is None:
-        return np.eye(3)[None]
-    return np.asarray(np.unique(found.fractional.numpy(), axis=0).astype(float))
 
 
 def _along_axes(cells: int) -> Iterator[tuple[int, int, int]]:

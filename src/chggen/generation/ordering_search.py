@@ -11,8 +11,8 @@ from chggen.generation.disorder import Disorder
 from chggen.generation.ordering_cells import OrderingCell, larger_cells
 from chggen.generation.ordering_energies import Energies, of_charges, of_potential
 from chggen.generation.ordering_sites import OrderingSites
-from chggen.generation.ordering_swaps import replicas, swapped
-from chggen.generation.orderings import Ordering, all_orderings, count_of_ways, distinct, drawn_orderings
+from chggen.generation.ordering_swaps import REPLICAS, swapped
+from chggen.generation.orderings import Ordering, all_orderings, can_be_listed, count_of_ways, distinct, drawn_orderings
 from chggen.potential import Potential
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def low_orderings(
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
     sites = OrderingSites.of(disorder, cell)
-    if all_orderings(sites) is None:
+    if not can_be_listed(sites):
         return _swapped(sites, disorder, potential, n, seed)
     listed = _enumerated(disorder, cell, max_atoms, seed)
     found = []
@@ -140,7 +140,7 @@ def _visited(
     sites: OrderingSites, by_charges: Energies | None, by_potential: Energies, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return orderings that swaps visit and their energies by the potential."""
-    start = drawn_orderings(sites, replicas(), seed)
+    start = drawn_orderings(sites, REPLICAS, seed)
     if by_charges is not None:
         spread = float(by_charges(start).std())
         seen, values = swapped(sites, start, by_charges, _SWEEPS_OF_CHARGES, spread, seed)
@@ -150,7 +150,7 @@ def _visited(
     else:
         pool = drawn_orderings(sites, _FROM_CHARGES + len(start), seed)
     energies = by_potential(pool)
-    lowest = np.argsort(np.round(energies, 6), kind="stable")[: replicas()]
+    lowest = np.argsort(np.round(energies, 6), kind="stable")[:REPLICAS]
     spread = float(np.nan_to_num(energies[-len(start) :].std(), nan=1.0, posinf=1.0))
     seen, values = swapped(sites, pool[lowest], by_potential, _SWEEPS, spread, seed + 1)
     return np.concatenate([pool, seen]), np.concatenate([energies, values])

@@ -6,20 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from chggen.generation.disorder import VACANT, Disorder
+from chggen.generation.disorder import VACANT, Disorder, average_symmetry
 from chggen.generation.ordering_cells import OrderingCell
-from chggen.symmetry import SymmetryConstraint
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
-
-_SYMPREC: Final = 0.01  # Å, of the symmetry of the average structure
-_MOST_MARKS: Final = 90
 
 
 @dataclass(frozen=True)
@@ -55,15 +51,12 @@ class OrderingSites:
         inverse = np.linalg.inv(cell.matrix)
         shifts = _translations(cell.matrix)
         frac = ((disorder.frac[:, None] + shifts) @ inverse).reshape(-1, 3) % 1.0
-        of_site = np.empty(len(disorder.frac), dtype=int)
-        for k, sublattice in enumerate(disorder.sublattices):
-            of_site[list(sublattice.sites)] = k
         known = sorted({s for counts in cell.counts for s in counts if s != VACANT})
         empty = any(VACANT in counts for counts in cell.counts)
         return cls(
             lattice=cell.matrix @ disorder.lattice,
             frac=frac,
-            sublattice=np.repeat(of_site, len(shifts)),
+            sublattice=np.repeat(disorder.of_site, len(shifts)),
             cell=cell,
             species=(*known, VACANT) if empty else tuple(known),
             pairs=_pairs(disorder, cell.matrix, shifts),
@@ -83,10 +76,7 @@ class OrderingSites:
     @cached_property
     def moves(self) -> Int[np.ndarray, "operations sites"]:
         """Where each operation of the average structure takes each site of the supercell."""
-        from pymatgen.core import Element, Lattice, Structure
-
-        marks = [Element.from_Z(1 + int(k) % _MOST_MARKS) for k in self.sublattice]
-        found = SymmetryConstraint.of(Structure(Lattice(self.lattice), marks, self.frac), _SYMPREC)
+        found = average_symmetry(self.lattice, self.frac, self.sublattice.tolist())
         if found is None:
             return np.arange(len(self.frac))[None]
         return np.unique(found.images.numpy(), axis=0)

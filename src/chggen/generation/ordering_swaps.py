@@ -10,14 +10,11 @@ from jaxtyping import Float, Int
 from chggen.generation.ordering_energies import Energies
 from chggen.generation.ordering_sites import OrderingSites
 
-_TEMPERATURES: Final = np.geomspace(0.01, 0.5, 8)  # k T in units of the spread of energies of drawn orderings
+REPLICAS: Final = 8
+"""Orderings that are swapped side by side; each sweep asks for the energy of one more of each."""
+_TEMPERATURES: Final = np.geomspace(0.01, 0.5, REPLICAS)  # k T in units of the spread of energies of drawn orderings
 _PROPOSALS: Final = 30  # of a swap, until one leaves atoms far enough apart
 _EXCHANGES: Final = 4  # sweeps between exchanges of replicas
-
-
-def replicas() -> int:
-    """Return the number of replicas, of which each sweep asks for one energy."""
-    return len(_TEMPERATURES)
 
 
 def swapped(

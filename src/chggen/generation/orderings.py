@@ -45,6 +45,15 @@ def count_of_ways(sites: OrderingSites) -> int:
     return total
 
 
+def can_be_listed(sites: OrderingSites) -> bool:
+    """Return whether the ways to fill the sites are few enough to be looked at one by one.
+
+    Args:
+        sites: The sites and what they hold.
+    """
+    return count_of_ways(sites) <= _ALL
+
+
 def all_orderings(sites: OrderingSites) -> list[Ordering] | None:
     """Return all distinct orderings, those that keep most symmetry first; None where there are too many ways.
 
@@ -54,7 +63,7 @@ def all_orderings(sites: OrderingSites) -> list[Ordering] | None:
     Raises:
         InputError: No way leaves all atoms far enough apart.
     """
-    if count_of_ways(sites) > _ALL:
+    if not can_be_listed(sites):
         return None
     every = np.array(list(_ways(sites, 0, np.zeros(len(sites.frac), dtype=int))))
     every = every[sites.fits(every)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -170,13 +170,7 @@ class _Joined:
             self._last = parts, collate([q.crystals for q in questions]), _orbits(questions)
         _, crystals, orbits = self._last
         positions = torch.cat([q.crystals.frac_coords for q in questions])
-        return Crystals(
-            frac_coords=positions,
-            lattice=crystals.lattice,
-            atomic_numbers=crystals.atomic_numbers,
-            crystal_index=crystals.crystal_index,
-            guest=crystals.guest,
-        ), orbits
+        return replace(crystals, frac_coords=positions), orbits
 
 
 def _fixed(question: _Question) -> list[Tensor]:
