@@ -24,8 +24,6 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     unused: ClassVar[frozenset[str]] = frozenset()
     """Fields of nested options that mean nothing here: no keyword and no command-line option is made of them."""
-    defaults: ClassVar[Mapping[str, Any]] = {}
-    """Fields of nested options that have another default here."""
 
     @classmethod
     def of(cls: type[_Kind], **values: Any) -> _Kind:
@@ -62,9 +60,9 @@ class Options(BaseModel):
         for name, field in cls.model_fields.items():
             nested = nested_options(field.annotation)
             found |= {name: field} if nested is None else nested.keywords()
-        for name, default in cls.defaults.items():
-            found[name] = copy(found[name])
-            found[name].default = default
+            for key, default in _other_defaults(field).items():
+                found[key] = copy(found[key])
+                found[key].default = default
         return {name: field for name, field in found.items() if name not in cls.unused}
 
     @classmethod
@@ -92,8 +90,7 @@ class Options(BaseModel):
                 if name in values:
                     made[name] = values[name]
                 continue
-            given = {**cls.defaults, **values}
-            own = {key: given[key] for key in nested.model_fields if key in given}
+            own = _other_defaults(field) | {key: values[key] for key in nested.model_fields if key in values}
             made[name] = nested.of(**own)
             if name in without:
                 _check_defaults(made[name], name)
@@ -109,6 +106,14 @@ def nested_options(annotation: Any) -> type[Options] | None:
     """
     kinds = [annotation, *get_args(annotation)]
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Options)), None)
+
+
+def _other_defaults(field: FieldInfo) -> dict[str, Any]:
+    """Return the fields of nested options that the default of the field that holds them has otherwise."""
+    if not isinstance(field.default, Options):
+        return {}
+    there = {key: getattr(field.default, key) for key in type(field.default).model_fields}
+    return {key: value for key, value in there.items() if value != type(field.default).model_fields[key].default}
 
 
 def _check_defaults(options: Options, name: str) -> None:

@@ -210,7 +210,6 @@ class ElectrodeOptions(RunOptions):
     Relaxation goes further than elsewhere: 5 meV/atom that are still to be gained are 0.04 V in an oxide of lithium.
     """
 
-    defaults: ClassVar[Mapping[str, Any]] = {"fmax": 0.03}
     unused: ClassVar[frozenset[str]] = frozenset({"pressure", "anchor", "n_resample", "jump_length"})
     n: int = Field(
         default=4,
