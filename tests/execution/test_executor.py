@@ -322,3 +322,24 @@ def test_what_takes_long_is_cut_to_smaller_batches() -> None:
 def test_a_machine_that_is_none_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="expected"):
         Machine(**wrong)
+
+
+def test_nothing_to_do_asks_no_process_for_anything() -> None:
+    def cannot_be_sent(batch: Sequence[Any], resources: Nothing) -> list[Any]:
+        raise AssertionError("there is nothing to compute")
+
+    workers = Workers(Machine(workers=2, isolate=True))
+    assert not list(workers.run(cannot_be_sent, [], Nothing(), _lost))
+    assert not list(workers.run(cannot_be_sent, [[]], Nothing(), _lost))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_more_batches_are_asked_for_until_there_are_none(count: int) -> None:
+    further = [[3, 4], [5]]
+    rows = Workers(Machine(workers=count)).run(
+        _work, [[1], [2]], Nothing(), _lost, more=lambda: further.pop(0) if further else []
+    )
+    assert {row[0] for made in rows for row in made} == {1, 2, 3, 4, 5}
+    late = [[6]]
+    rows = Workers(Machine(workers=count)).run(_work, [], Nothing(), _lost, more=lambda: late.pop(0) if late else [])
+    assert [row[0] for made in rows for row in made] == [6]

@@ -100,6 +100,9 @@ class Workers:
             limit = self.machine.time_limit
             yield from _Spread(self.executor, work, resources.unloaded(), lost, limit).run(batches, more)
             return
+        batches = [batch for batch in batches if batch] or [batch for batch in (more(),) if batch]
+        if not batches:  # as in a run that is done: no process is asked for anything
+            return
         suspects = self._under_way.suspects()
         common = (resources.unloaded(), lost, self.machine.time_limit)
         if not self._here(len(batches), seconds):
@@ -111,7 +114,7 @@ class Workers:
         def suspected(batch: Sequence[Any]) -> bool:
             return any(name(item) in suspects for item in batch)
 
-        waiting = deque(sorted(filter(len, batches), key=suspected, reverse=True))
+        waiting = deque(sorted(batches, key=suspected, reverse=True))
         while batch := waiting.popleft() if waiting else more():
             if suspected(batch):
                 yield from run_apart(self._count(), work, [batch], *common)
