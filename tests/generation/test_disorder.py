@@ -12,7 +12,7 @@ from pymatgen.core import DummySpecies, Lattice, Species, Structure
 
 from chggen.errors import InputError
 from chggen.generation.disorder import VACANT, read_disorder
-from chggen.generation.ordering_cells import OrderingCell, larger_cells, ordering_cell
+from chggen.generation.ordering_cells import OrderingCell, ordering_cell, other_cells
 from chggen.generation.ordering_energies import of_charges
 from chggen.generation.ordering_sites import OrderingSites
 from chggen.generation.ordering_swaps import swapped
@@ -128,7 +128,7 @@ def test_shapes_of_supercells_of_fcc_are_those_of_the_literature(cells: int, sha
     """Numbers of distinct superlattices of fcc: Hart and Forcade, Phys. Rev. B 77, 224115 (2008), table II."""
     disorder = read_disorder(_fcc(Cu=0.5, Au=0.5))
     smallest = OrderingCell(np.eye(3, dtype=int), ({"Cu": 1, "Au": 0, VACANT: 0},), 0.0, None)
-    found = Counter(cell.cells for cell in larger_cells(disorder, smallest, cells))
+    found = Counter(cell.cells for cell in (smallest, *other_cells(disorder, [smallest], cells)))
     assert found[cells] == shapes
 
 
@@ -140,8 +140,8 @@ def test_orderings_of_fcc_are_those_of_the_literature(cells: int, structures: in
     disorder, found = read_disorder(_fcc(Cu=0.5, Au=0.5)), []
     for gold in range(1, cells):
         smallest = OrderingCell(np.eye(3, dtype=int), ({"Cu": cells - gold, "Au": gold},), 0.0, None)
-        matrices = larger_cells(disorder, OrderingCell(np.eye(3, dtype=int), ({"Cu": 1},), 0.0, None), cells)
-        for cell in matrices:
+        one = OrderingCell(np.eye(3, dtype=int), ({"Cu": 1},), 0.0, None)
+        for cell in (one, *other_cells(disorder, [one], cells)):
             if cell.cells == cells:
                 sites = OrderingSites.of(disorder, OrderingCell(cell.matrix, smallest.counts, 0.0, None))
                 orderings = all_orderings(sites)

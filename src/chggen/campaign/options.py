@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 from pydantic import BeforeValidator, Field, field_validator
 
 from chggen.crystals import plain_text, supercell_numbers
-from chggen.generation import AUTO, FILE, SamplerOptions, cell_sources, guest_sources
+from chggen.generation import AUTO, FILE, LATTICE, SamplerOptions, cell_sources, guest_sources, ordering_sources
 from chggen.io import MAX_ATOMS
 from chggen.relaxation import RelaxOptions
 from chggen.settings import Options
@@ -117,6 +117,12 @@ def _guest_source(given: Any) -> Any:
     if given == AUTO or (isinstance(given, str) and given in guest_sources()):
         return given
     raise ValueError(f"expected {AUTO}, {' or '.join(guest_sources())}")
+
+
+def _ordering_source(given: Any) -> Any:
+    if given in (AUTO, LATTICE) or (isinstance(given, str) and given in ordering_sources()):
+        return given
+    raise ValueError(f"expected {AUTO}, {LATTICE}, {', '.join(ordering_sources())}")
 
 
 class GenerateOptions(RunOptions):
@@ -264,11 +270,12 @@ class OrderOptions(RunOptions):
         default=None,
         description="Formula of the ordered structures, such as Li3YCl6; default: the nearest to occupancies.",
     )
-    orderings_from: Literal["auto", "lattice", "guests"] = Field(
-        default="auto",
-        description="lattice: the lowest orderings on the average sites (all of them where they are few, replica "
-        "exchange of swaps where they are many); guests: the mobile species sampled from there, which may leave the "
-        "sites; auto: both.",
+    orderings_from: Annotated[str, BeforeValidator(_ordering_source)] = Field(
+        default=AUTO,
+        description="Where orderings come from: enumeration (all ways to fill the cell, where they are few), symmetric "
+        "(those that keep a subgroup of the average structure), swaps (replica exchange, where they are many), guests "
+        "(the mobile species sampled from its sites, which it may leave); lattice: all but guests; auto: all on one "
+        "budget.",
     )
 
 

@@ -10,9 +10,10 @@ from .host_starts import GivenHost, OnOrbits, PrototypeSites, beside_analogues, 
 from .ion_capacity import ions_with_room, most_known, redox_room
 from .jobs import Job
 from .options import SamplerOptions
-from .ordering_cells import OrderingCell, ordering_cell
-from .ordering_search import FoundOrdering, low_orderings
+from .ordering_cells import OrderingCell, cells_to_fill, ordering_cell
+from .ordering_search import low_orderings
 from .ordering_sites import OrderingSites
+from .ordering_sources import LATTICE, FoundOrdering, OrderingRequest, OrderingSource, ordering_sources
 from .prototype_mapping import analogues
 from .prototypes import count_prototypes, prototype_of
 from .random_cells import random_bravais_cell
@@ -35,6 +36,7 @@ __all__ = [
     "AUTO",
     "FILE",
     "KEPT",
+    "LATTICE",
     "NOT_FINITE",
     "VACANT",
     "AnywhereGuests",
@@ -56,7 +58,9 @@ __all__ = [
     "LowestEnergy",
     "OnOrbits",
     "OrderingCell",
+    "OrderingRequest",
     "OrderingSites",
+    "OrderingSource",
     "PrototypeCell",
     "PrototypeGuests",
     "PrototypeSites",
@@ -70,6 +74,7 @@ __all__ = [
     "beside_analogues",
     "by_energy",
     "cell_sources",
+    "cells_to_fill",
     "count_known",
     "count_prototypes",
     "default_guests",
@@ -81,6 +86,7 @@ __all__ = [
     "most_known",
     "on_orbits",
     "ordering_cell",
+    "ordering_sources",
     "prototype_of",
     "random_bravais_cell",
     "read_disorder",

@@ -25,6 +25,7 @@ _TRACE: Final = 0.005  # occupancies below this are left out
 _SAME_PLACE: Final = 0.1  # Å between sites that are one site, written once for each of its species
 _SYMPREC: Final = 0.01  # Å, of the symmetry of the average structure
 _MOST_REDUCED: Final = 400  # sites up to which a smaller cell is looked for
+_WHOLE: Final = 0.005  # by which axes of the cell given may miss whole numbers of those of the primitive one
 _MARKS: Final = 80  # elements that stand for sites of different occupancy while symmetry is looked for
 
 
@@ -58,6 +59,8 @@ class Disorder:
             (pairs, 5): site, other site, and the other's lattice translation.
         states: Element symbol to oxidation state where the structure says it or it can be guessed, else empty.
         notes: What was not taken as it stood.
+        given: The cell that the structure came in, rows in terms of the axes of this one, of shape (3, 3); None where
+            it is no supercell of it.
     """
 
     lattice: Float[np.ndarray, "3 3"]
@@ -66,6 +69,7 @@ class Disorder:
     clashes: Int[np.ndarray, "pairs 5"]
     states: Mapping[str, float]
     notes: tuple[str, ...]
+    given: Int[np.ndarray, "3 3"] | None = None
 
     @property
     def is_ordered(self) -> bool:
@@ -162,6 +166,7 @@ def read_disorder(structure: Structure) -> Disorder:
         clashes=_clashes(smallest, frac, occupancies),
         states=states,
         notes=tuple(dict.fromkeys(notes)),
+        given=_in_terms_of(np.asarray(smallest.lattice.matrix), np.asarray(structure.lattice.matrix)),
     )
 
 
@@ -181,6 +186,15 @@ def average_symmetry(
         return None
     marks = [Element.from_Z(1 + kind) for kind in kinds]
     return SymmetryConstraint.of(Structure(Lattice(lattice), marks, frac), _SYMPREC)
+
+
+def _in_terms_of(lattice: np.ndarray, supercell: np.ndarray) -> np.ndarray | None:
+    """Return the axes of a supercell in terms of those of a lattice, right-handed; None where they are not whole."""
+    matrix = supercell @ np.linalg.inv(lattice)
+    whole = matrix.round().astype(int)
+    if np.abs(matrix - whole).max() > _WHOLE:
+        return None
+    return whole if np.linalg.det(whole) > 0 else -whole
 
 
 def _places(structure: Structure) -> tuple[np.ndarray, list[dict[str, float]]]:

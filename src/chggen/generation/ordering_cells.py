@@ -14,10 +14,11 @@ from jaxtyping import Int
 from chggen.crystals import plain_formula
 from chggen.errors import InputError
 from chggen.generation.disorder import VACANT, Disorder, Sublattice
+from chggen.generation.supercell_shapes import ALL_SHAPES, distinct_shapes, hermite_form, near_cube
 
+_EXACT: Final = 1e-3  # by which shares may miss occupancies that are held exactly
 _WAYS: Final = 20_000  # to round all sublattices that are looked at
 _BALANCED: Final = 0.02  # charge for each atom of the average structure up to which it counts as neutral
-_SKEWED: Final = 24  # cells up to which all shapes of a supercell are looked at; beyond, those along the axes
 Counts = tuple[Mapping[str, int], ...]
 """For each sublattice species to number of sites in the supercell, `VACANT` among them."""
 
@@ -83,7 +84,7 @@ def ordering_cell(
         if off <= tolerance / 2 + 1e-9:
             break
     if best is not None and best.off <= tolerance + 1e-9:
-        return replace(best, matrix=_near_cube(disorder, best.cells))
+        return replace(best, matrix=near_cube(disorder, best.cells))
     from pymatgen.core import Composition
 
     asked = "that composition" if composition else "these occupancies"
@@ -97,6 +98,52 @@ def ordering_cell(
         f"{plain_formula(Composition(best.species))} in {best.atoms} atoms, off by {best.off:.2g}; raise --tolerance, "
         "or --max-atoms, or name that --composition"
     )
+
+
+def cells_to_fill(
+    disorder: Disorder, max_atoms: int, tolerance: float, composition: Mapping[str, int] | None = None
+) -> tuple[OrderingCell, ...]:
+    """Return the cells that orderings are looked for in first: the smallest one, and before it the one given.
+
+    The cell that the structure came in counts where it holds a composition that is as near to the occupancies as that
+    of the smallest cell. Where it holds them exactly and the smallest one does not, the smallest cell of its
+    composition takes the place of that.
+
+    Args:
+        disorder: The disordered structure.
+        max_atoms: Most atoms of a cell.
+        tolerance: How far the share of a species on a sublattice may lie from its occupancy.
+        composition: Ratio of the elements that is asked for instead; None takes that of the occupancies.
+
+    Raises:
+        InputError: No supercell of up to so many atoms holds such counts; the nearest one is named.
+    """
+    given = None
+    if disorder.given is not None and not disorder.is_ordered:
+        found = _rounded(disorder, round(float(np.linalg.det(disorder.given))), composition, max_atoms)
+        given = None if found is None else OrderingCell(disorder.given, *found)
+    if given is not None and given.off < _EXACT and composition is None:
+        smallest = ordering_cell(disorder, max_atoms, tolerance)
+        if smallest.off > _EXACT:
+            smallest = ordering_cell(disorder, max_atoms, tolerance, given.species)
+    else:
+        smallest = ordering_cell(disorder, max_atoms, tolerance, composition)
+    if given is None or given.cells == smallest.cells or given.off > smallest.off + 1e-9:
+        return (_as_given(smallest, disorder),)
+    alike = all(
+        given.counts[k].get(s, 0) * smallest.cells == own.get(s, 0) * given.cells
+        for k, own in enumerate(smallest.counts)
+        for s in own
+    )
+    return (given, smallest) if alike else (smallest,)
+
+
+def _as_given(cell: OrderingCell, disorder: Disorder) -> OrderingCell:
+    """Return a cell in the shape that the structure came in, where that is as large."""
+    given = disorder.given
+    if given is None or round(float(np.linalg.det(given))) != cell.cells:
+        return cell
+    return replace(cell, matrix=given)
 
 
 def _rounded(
@@ -169,85 +216,24 @@ def _in_ratio(total: Mapping[str, int], composition: Mapping[str, int]) -> bool:
     return max(ratios) - min(ratios) < 1e-9
 
 
-def larger_cells(disorder: Disorder, smallest: OrderingCell, max_atoms: int) -> Iterator[OrderingCell]:
-    """Yield cells of the same composition: all shapes of the smallest size, then of its multiples.
+def other_cells(disorder: Disorder, first: Sequence[OrderingCell], max_atoms: int) -> Iterator[OrderingCell]:
+    """Yield cells of the same composition as some: all shapes of the smallest size, then of its multiples.
 
-    Low orderings often have axes of their own, which the most compact cell does not hold. Shapes that the symmetry of
-    the average structure takes into each other are yielded once; those close to a cube come first.
+    Low orderings often have axes of their own, which the first cells do not hold. Shapes that the symmetry of the
+    average structure takes into each other are yielded once, those of the first cells not at all; of one size those
+    close to a cube come first.
 
     Args:
         disorder: The disordered structure.
-        smallest: The smallest cell, which is yielded first.
+        first: Cells that are known, the smallest one last.
         max_atoms: Most atoms.
     """
-    yield smallest
+    smallest = first[-1]
+    known = {hermite_form(cell.matrix).tobytes() for cell in first}
     for times in range(1, max_atoms // max(smallest.atoms, 1) + 1):
         cells = smallest.cells * times
-        if cells > _SKEWED:
+        if cells > ALL_SHAPES:
             return
         counts = tuple({s: n * times for s, n in own.items()} for own in smallest.counts)
-        for matrix in _distinct_shapes(disorder, cells):
-            if times > 1 or not (matrix == smallest.matrix).all():
-                yield replace(smallest, matrix=matrix, counts=counts)
-
-
-def _near_cube(disorder: Disorder, cells: int) -> Int[np.ndarray, "3 3"]:
-    """Return the supercell of so many cells that is closest to a cube; of equal ones that which keeps most symmetry."""
-    shapes = [np.diag(way) for way in _along_axes(cells)] if cells > _SKEWED else list(_hermite_forms(cells))
-    return min((_compact(disorder, matrix) for matrix in shapes), key=lambda shape: shape[0])[1]
-
-
-def _distinct_shapes(disorder: Disorder, cells: int) -> list[Int[np.ndarray, "3 3"]]:
-    """Return the supercells of so many cells that no rotation takes into each other, the most compact first."""
-    first: dict[bytes, np.ndarray] = {}
-    seen: set[bytes] = set()
-    for matrix in _hermite_forms(cells):
-        if matrix.tobytes() in seen:
-            continue
-        first[matrix.tobytes()] = matrix
-        seen |= {_hermite((matrix @ r.T).round().astype(int)).tobytes() for r in disorder.rotations}
-    found = [_compact(disorder, matrix) for matrix in first.values()]
-    return [matrix for _, matrix in sorted(found, key=lambda shape: (shape[0], shape[1].tolist()))]
-
-
-def _compact(disorder: Disorder, matrix: np.ndarray) -> tuple[tuple[float, int], Int[np.ndarray, "3 3"]]:
-    """Return how far a supercell is from a cube and how much symmetry it loses, and its shortest axes."""
-    from pymatgen.core import Lattice
-
-    reduced = Lattice(matrix @ disorder.lattice).get_lll_reduced_lattice()
-    turned = matrix @ disorder.rotations.transpose(0, 2, 1) @ np.linalg.inv(matrix)
-    kept = int((np.abs(turned - turned.round()) < 1e-6).all(axis=(1, 2)).sum())
-    axes = (reduced.matrix @ np.linalg.inv(disorder.lattice)).round().astype(int)
-    aspect = float(max(reduced.abc) / reduced.volume ** (1 / 3))
-    return (round(aspect, 3), -kept), axes if np.linalg.det(axes) > 0 else -axes
-
-
-def _along_axes(cells: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the multiples along three axes that make so many cells."""
-    for a in range(1, cells + 1):
-        for b in range(1, cells // a + 1):
-            if cells % (a * b) == 0:
-                yield a, b, cells // (a * b)
-
-
-def _hermite_forms(cells: int) -> Iterator[Int[np.ndarray, "3 3"]]:
-    """Yield all supercells of so many cells, each once, as upper triangular matrices."""
-    for a, b, c in _along_axes(cells):
-        for i, j, k in product(range(b), range(c), range(c)):
-            yield np.array([[a, i, j], [0, b, k], [0, 0, c]])
-
-
-def _hermite(matrix: np.ndarray) -> Int[np.ndarray, "3 3"]:
-    """Return the upper triangular matrix whose rows span the same lattice, with small entries above its diagonal."""
-    rows = matrix.copy()
-    for k in range(3):
-        while np.count_nonzero(rows[k:, k]) > 1:  # Euclid's algorithm down the column
-            least = k + int(np.argmin(np.where(rows[k:, k] == 0, np.iinfo(int).max, np.abs(rows[k:, k]))))
-            rows[[k, least]] = rows[[least, k]]
-            rows[k + 1 :] -= rows[k + 1 :, k : k + 1] // rows[k, k] * rows[k]
-        at = k + int(np.flatnonzero(rows[k:, k])[0])
-        rows[[k, at]] = rows[[at, k]]
-        if rows[k, k] < 0:
-            rows[k] = -rows[k]
-        rows[:k] -= rows[:k, k : k + 1] // rows[k, k] * rows[k]
-    return rows
+        for matrix in distinct_shapes(disorder, cells, known):
+            yield replace(smallest, matrix=matrix, counts=counts)

@@ -1,156 +1,50 @@
-"""Low orderings of a disordered structure, by whichever way their number allows."""
+"""Orderings of a disordered structure from all sources on one budget, or from one of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import Final
 
-import numpy as np
+from chggen.errors import InputError
+from chggen.generation.built_in_orderings import Enumeration, SampledGuests, Swaps, Symmetric
+from chggen.generation.host import default_guests
+from chggen.generation.ordering_sources import LATTICE, FoundOrdering, OrderingRequest, ordering_sources
+from chggen.generation.sources import AUTO
 
-from chggen.generation.disorder import Disorder
-from chggen.generation.ordering_cells import OrderingCell, larger_cells
-from chggen.generation.ordering_energies import Energies, of_charges, of_potential
-from chggen.generation.ordering_sites import OrderingSites
-from chggen.generation.ordering_swaps import REPLICAS, swapped
-from chggen.generation.orderings import Ordering, all_orderings, can_be_listed, count_of_ways, distinct, drawn_orderings
-from chggen.potential import Potential
-
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
-
-ENUMERATION: Final = "enumeration"
-SWAPS: Final = "swaps"
-_ALL_WAYS: Final = 40_000  # to fill all cells that are enumerated
-_CELLS: Final = 60  # that are enumerated
-_ATOMS: Final = 64  # of cells that are larger than the smallest one
-_COMPARED: Final = 256  # enumerated orderings that the potential compares
-_SYMMETRIC: Final = 64  # of them, those that keep most symmetry, whatever their charges say
-_SWEEPS_OF_CHARGES: Final = 400
-_FROM_CHARGES: Final = 48  # orderings low by their charges that the potential looks at
-_SWEEPS: Final = 18  # of all replicas by the potential
-_EQUAL: Final = 2e-5  # eV/atom between energies of one crystal in two cells
+_SHARE: Final = 4  # one of so many is sampled, where all sources share the budget
+_OWN: Final = (Enumeration.name, Symmetric.name, Swaps.name, SampledGuests.name)
 
 
-@dataclass(frozen=True)
-class FoundOrdering:
-    """A low ordering.
-
-    Attributes:
-        structure: The ordered structure, on the average sites.
-        energy: Energy before relaxation, eV/atom.
-        ways: How many ways of filling the sites are the same crystal; None where they were not counted.
-        source: How it was found.
-    """
-
-    structure: Structure
-    energy: float
-    ways: int | None
-    source: str
-
-
-@dataclass(frozen=True)
-class _Listed:
-    """An ordering of one of several cells."""
-
-    sites: OrderingSites
-    ordering: Ordering
-    by_charges: float  # eV/atom
-
-    @property
-    def atoms(self) -> int:
-        return self.sites.cell.atoms
-
-
-def low_orderings(
-    disorder: Disorder, cell: OrderingCell, potential: Potential, n: int, seed: int, max_atoms: int
-) -> list[FoundOrdering]:
+def low_orderings(request: OrderingRequest, orderings_from: str = AUTO) -> list[FoundOrdering]:
     """Return distinct orderings, the lowest in energy first.
 
-    Where all ways to fill the smallest cell can be looked at, they are, and those of other shapes and larger cells as
-    well, as far as they can. The potential compares them as they are; of more than it can, those that are low by their
-    charges and those that keep most symmetry. Of more ways, replica exchange of swaps looks for low ones, by charges
-    first and from there by the potential.
+    `lattice` takes the orderings of the cell one by one where they are few enough, and swaps where they are not, among
+    which are symmetric ones. `auto` leaves one of four of them to sampled mobile species, which begin with the lowest,
+    and takes one of each source of other packages.
 
     Args:
-        disorder: The disordered structure.
-        cell: The smallest cell and what its sites hold.
-        potential: What gives energies.
-        n: How many.
-        seed: Random seed.
-        max_atoms: Most atoms of a cell.
+        request: What is wanted.
+        orderings_from: `auto`, `lattice`, or the name of one source.
 
     Raises:
-        InputError: The sites lie too close together to be filled as often as asked for.
+        InputError: The source has nothing for this structure, or its sites lie too close together to be filled as
+            often as asked for.
     """
-    from pymatgen.analysis.structure_matcher import StructureMatcher
-
-    sites = OrderingSites.of(disorder, cell)
-    if not can_be_listed(sites):
-        return _swapped(sites, disorder, potential, n, seed)
-    listed = _enumerated(disorder, cell, max_atoms, seed)
-    found = []
-    for own in {id(entry.sites): entry.sites for entry in listed}.values():
-        mine = [entry.ordering for entry in listed if entry.sites is own]
-        energies = of_potential(own, potential)(np.array([ordering.held for ordering in mine])) / own.cell.atoms
-        found += [(float(e), own, ordering) for e, ordering in zip(energies, mine, strict=True)]
-    kept: list[FoundOrdering] = []
-    matcher = StructureMatcher(scale=False)
-    for energy, own, ordering in sorted(found, key=lambda entry: (round(entry[0], 5), entry[1].cell.atoms)):
-        if len(kept) == n:
-            break
-        structure = own.structure(ordering.held)
-        if not any(energy - other.energy < _EQUAL and matcher.fit(structure, other.structure) for other in kept):
-            kept.append(FoundOrdering(structure, energy, ordering.ways, ENUMERATION))
-    return kept
-
-
-def _enumerated(disorder: Disorder, smallest: OrderingCell, max_atoms: int, seed: int) -> list[_Listed]:
-    """Return the orderings that the potential compares: of all cells that can be enumerated."""
-    listed: list[_Listed] = []
-    left = _ALL_WAYS
-    for k, cell in enumerate(larger_cells(disorder, smallest, min(max_atoms, max(_ATOMS, smallest.atoms)))):
-        sites = OrderingSites.of(disorder, cell)
-        left -= count_of_ways(sites)
-        if k and (left < 0 or k >= _CELLS):
-            break
-        orderings = all_orderings(sites) or []
-        by_charges = of_charges(sites, disorder.states)
-        held = np.array([ordering.held for ordering in orderings]).reshape(-1, len(sites.frac))
-        charges = by_charges(held) / cell.atoms if by_charges is not None and len(held) else np.zeros(len(held))
-        listed += [_Listed(sites, o, float(e)) for o, e in zip(orderings, charges, strict=True)]
-    if len(listed) <= _COMPARED:
-        return listed
-    rank = np.random.default_rng(seed).permutation(len(listed))
-    symmetric = sorted(range(len(listed)), key=lambda k: (listed[k].ordering.ways, rank[k]))
-    low = sorted(range(len(listed)), key=lambda k: (round(listed[k].by_charges, 6), rank[k]))
-    chosen = dict.fromkeys([*symmetric[:_SYMMETRIC], *low])
-    return [listed[k] for k in list(chosen)[:_COMPARED]]
-
-
-def _swapped(sites: OrderingSites, disorder: Disorder, potential: Potential, n: int, seed: int) -> list[FoundOrdering]:
-    """Return low orderings that swaps find."""
-    held, energies = _visited(sites, of_charges(sites, disorder.states), of_potential(sites, potential), seed)
-    rising = np.argsort(np.round(energies, 6), kind="stable")
-    held, energies = held[rising], energies[rising] / sites.cell.atoms
-    first = distinct(sites, held)
-    return [FoundOrdering(sites.structure(held[k]), float(energies[k]), None, SWAPS) for k in first[:n]]
-
-
-def _visited(
-    sites: OrderingSites, by_charges: Energies | None, by_potential: Energies, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return orderings that swaps visit and their energies by the potential."""
-    start = drawn_orderings(sites, REPLICAS, seed)
-    if by_charges is not None:
-        spread = float(by_charges(start).std())
-        seen, values = swapped(sites, start, by_charges, _SWEEPS_OF_CHARGES, spread, seed)
-        seen = seen[np.argsort(np.round(values, 6), kind="stable")]
-        first = distinct(sites, seen)[:_FROM_CHARGES]
-        pool = np.concatenate([seen[first], start])
-    else:
-        pool = drawn_orderings(sites, _FROM_CHARGES + len(start), seed)
-    energies = by_potential(pool)
-    lowest = np.argsort(np.round(energies, 6), kind="stable")[:REPLICAS]
-    spread = float(np.nan_to_num(energies[-len(start) :].std(), nan=1.0, posinf=1.0))
-    seen, values = swapped(sites, pool[lowest], by_potential, _SWEEPS, spread, seed + 1)
-    return np.concatenate([pool, seen]), np.concatenate([energies, values])
+    if orderings_from not in (AUTO, LATTICE):
+        found = list(ordering_sources()[orderings_from].orderings(request))
+        if not found:
+            raise InputError(
+                f"source {orderings_from} has no orderings of this structure, mostly since there are too many, or none "
+                "that keeps symmetry; use --orderings-from auto"
+            )
+        return found[: request.n]
+    found = list(Enumeration().orderings(request) or Swaps().orderings(request))
+    if orderings_from == LATTICE:
+        return found
+    others = [source for name, source in ordering_sources().items() if name not in _OWN]
+    added = [own for source in others for own in source.orderings(replace(request, n=1))[:1]]
+    mobile = default_guests(request.cells[0].species)
+    sampled = [replace(own, source=SampledGuests.name, mobile=mobile[0]) for own in found] if mobile else []
+    sampled = sampled[: request.n // _SHARE]
+    on_sites = found[: max(0, request.n - len(sampled) - len(added))]
+    return [*on_sites, *sampled, *added][: request.n]

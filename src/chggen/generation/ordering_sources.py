@@ -1,0 +1,99 @@
+"""The registry of sources of orderings, and what each is asked for and returns."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+
+from chggen.errors import InputError
+from chggen.generation.disorder import Disorder
+from chggen.generation.ordering_cells import OrderingCell
+from chggen.generation.sources import AUTO, ENTRY_POINTS
+from chggen.potential import Potential
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+LATTICE: Final = "lattice"
+"""Name that stands for all sources whose atoms stand on the average sites."""
+
+
+@dataclass(frozen=True)
+class FoundOrdering:
+    """A low ordering.
+
+    Attributes:
+        structure: The ordered structure, on the average sites.
+        energy: Energy before relaxation, eV/atom.
+        source: Name of the source that it comes from.
+        mobile: Species that is sampled from where it stands, and may leave its sites; None where atoms stay on them.
+    """
+
+    structure: Structure
+    energy: float
+    source: str
+    mobile: str | None = None
+
+
+@dataclass(frozen=True)
+class OrderingRequest:
+    """What a source of orderings is asked for.
+
+    Attributes:
+        disorder: The disordered structure.
+        cells: Cells to be filled, the first before the others; the last is the smallest.
+        potential: What gives energies before relaxation.
+        n: Number of orderings that are wanted.
+        seed: Random seed; whatever is random has to come from here.
+        max_atoms: Most atoms of a cell.
+    """
+
+    disorder: Disorder
+    cells: tuple[OrderingCell, ...]
+    potential: Potential
+    n: int
+    seed: int
+    max_atoms: int
+
+
+@runtime_checkable
+class OrderingSource(Protocol):
+    """A source of ordered structures of a disordered one.
+
+    Attributes:
+        name: Its name in `--orderings-from` and in the column `seed_source`.
+    """
+
+    name: str
+
+    def orderings(self, request: OrderingRequest) -> Sequence[FoundOrdering]:
+        """Return distinct orderings, those to be relaxed first come first; none where the source has nothing.
+
+        Args:
+            request: What is wanted.
+        """
+        ...
+
+
+@functools.cache
+def ordering_sources() -> dict[str, OrderingSource]:
+    """Return all sources of orderings by name: the built-in ones, then those of other packages.
+
+    Raises:
+        InputError: Another package registers a source by a name that is taken.
+    """
+    from chggen.generation.built_in_orderings import Enumeration, SampledGuests, Swaps, Symmetric
+
+    built_in: tuple[OrderingSource, ...] = (Enumeration(), Symmetric(), Swaps(), SampledGuests())
+    found = {source.name: source for source in built_in}
+    for point in entry_points(group=ENTRY_POINTS):
+        added = point.load()
+        added = added() if isinstance(added, type) else added
+        if isinstance(added, OrderingSource):
+            if added.name in (AUTO, LATTICE, *found):
+                raise InputError(f"{point.value} registers a source named '{added.name}', which is taken; rename it")
+            found[added.name] = added
+    return found
