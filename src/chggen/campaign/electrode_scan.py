@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from chggen.campaign.electrode_contents import Content, ElectrodeContents, multiplied
 from chggen.campaign.options import ElectrodeOptions
+from chggen.campaign.relax_and_refine import STRAIN, pushed
 from chggen.crystals import from_structures, plain_formula
 from chggen.generation import (
     FinishedStructure,
@@ -39,6 +41,7 @@ class ElectrodeScan:
     3. The best of each content, one step on: ions added to that of the next lower content, taken from that of the next
        higher one.
     4. Contents near the hull whose best was found once only: as many again.
+    5. The best of each content, pushed off where its symmetry or a flat valley may have held it, and relaxed once more.
 
     What a round asks for depends on the results of complete rounds alone, so a resumed scan asks for the same.
 
@@ -96,6 +99,8 @@ class ElectrodeScan:
                     *self._emptied_from(content, ends[1], made, potential, n // 2),
                 )
             ]
+        if self._round == 5:
+            return [self._pushed(content, best) for content in self.contents if (best := self.best(content, made))]
         return []
 
     def best(self, content: Content, made: Mapping[str, Candidate]) -> Candidate | None:
@@ -146,7 +151,12 @@ class ElectrodeScan:
         begun = self._taken[content]
         self._taken[content] += n
         host = Host(framework=self.of.framework_of(content), guests={self.options.ion: content.count})
-        return [self._job(content, start) for start in fillings(host, begun + n)[begun:]]
+        *starts, spare = fillings(host, begun + n + 1)[begun:]
+        jobs = [self._job(content, start) for start in starts]
+        if spare is not starts[-1]:  # as in inpainting
+            last = jobs[-1].candidate
+            jobs[-1] = replace(jobs[-1], rival=Job(candidate=replace(last, seed_source=spare.source), start=spare))
+        return jobs
 
     def _emptied_from(
         self, content: Content, full: Content, made: Mapping[str, Candidate], potential: Potential, n: int
@@ -162,6 +172,13 @@ class ElectrodeScan:
         self._emptied[content] += n
         lowest = self._lowest_orderings(crystal, content, potential)[begun : begun + n]
         return [self._job(content, FinishedStructure.of(s, "vacancies"), parent.id) for s in lowest]
+
+    def _pushed(self, content: Content, best: Candidate) -> Job:
+        """Return the job that relaxes the best candidate of a content once more, after a push."""
+        assert best.structure is not None
+        assert self.options.relax is not None
+        moved = pushed(best.structure, best.seed, 0.0 if self.options.relax.fix_cell else STRAIN)
+        return self._job(content, FinishedStructure.of(moved, "pushed"), best.id)
 
     def _neighbours(
         self, own: Content, low: Content, high: Content, made: Mapping[str, Candidate], potential: Potential

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _PUSH: Final = 0.05  # Å; root mean square displacement of an atom when it is pushed in the saddle check
-_STRAIN: Final = 0.01  # standard deviation of the strain of the cell in the same push: 0.05 Å of 5 Å
+STRAIN: Final = 0.01
+"""Standard deviation of the strain of the cell in the same push: 0.05 Å of 5 Å."""
 _FALL: Final = 0.005  # eV/atom; a pushed candidate that falls by more was a saddle
 
 
@@ -112,25 +113,28 @@ def left_symmetry(candidates: Iterable[Candidate]) -> list[str]:
 
 def _off_saddles(candidates: Sequence[Candidate], symmetric: Sequence[int], resources: Resources) -> list[Candidate]:
     """Push candidates, given by their indices, off their symmetry; return all, the lower ones behind saddles."""
-    strain = 0.0 if holds_cell(resources) else _STRAIN
-    ends = relaxed_as_asked([_pushed(candidates[i], strain) for i in symmetric], [None] * len(symmetric), resources)
+    strain = 0.0 if holds_cell(resources) else STRAIN
+    moved = [pushed(cast("Structure", candidates[i].structure), candidates[i].seed, strain) for i in symmetric]
+    ends = relaxed_as_asked(moved, [None] * len(symmetric), resources)
     followed: dict[int, list[Candidate]] = {}
     for i, end in zip(symmetric, ends, strict=True):
         followed[i] = after_push(candidates[i], end, resources)
     return [c for i, candidate in enumerate(candidates) for c in followed.get(i, [candidate])]
 
 
-def _pushed(candidate: Candidate, size: float) -> Structure:
-    """Return a candidate's structure with atoms moved and cell strained at random, from the candidate's own seed.
+def pushed(given: Structure, seed: int, strain: float = STRAIN) -> Structure:
+    """Return a structure with atoms moved by 0.05 Å, root mean square, and the cell strained at random.
 
-    size: standard deviation of each component of the strain.
+    Args:
+        given: The structure.
+        seed: Random seed.
+        strain: Standard deviation of each component of the strain; 0 leaves the cell.
     """
     from pymatgen.core import Structure
 
-    given = cast("Structure", candidate.structure)
-    rng = np.random.default_rng([candidate.seed, 1])
-    strain = rng.standard_normal((3, 3)) * size
-    lattice = given.lattice.matrix @ (np.eye(3) + (strain + strain.T) / 2)
+    rng = np.random.default_rng([seed, 1])
+    shear = rng.standard_normal((3, 3)) * strain
+    lattice = given.lattice.matrix @ (np.eye(3) + (shear + shear.T) / 2)
     step = rng.standard_normal((len(given), 3)) * _PUSH / np.sqrt(3)
     frac = given.frac_coords + step @ np.linalg.inv(lattice)
     return Structure(lattice, given.species, frac, site_properties=given.site_properties, labels=given.labels)
