@@ -11,6 +11,7 @@ from .ion_capacity import ions_with_room, most_known, redox_room
 from .jobs import Job
 from .options import SamplerOptions
 from .ordering_cells import OrderingCell, ordering_cell
+from .ordering_relation import AverageCrystal, OrderingRelation
 from .ordering_search import FoundOrdering, low_orderings
 from .ordering_sites import OrderingSites
 from .prototype_mapping import analogues
@@ -38,6 +39,7 @@ __all__ = [
     "NOT_FINITE",
     "VACANT",
     "AnywhereGuests",
+    "AverageCrystal",
     "BravaisCell",
     "CellRequest",
     "CellSource",
@@ -56,6 +58,7 @@ __all__ = [
     "LowestEnergy",
     "OnOrbits",
     "OrderingCell",
+    "OrderingRelation",
     "OrderingSites",
     "PrototypeCell",
     "PrototypeGuests",
