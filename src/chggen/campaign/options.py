@@ -270,6 +270,9 @@ class OrderOptions(RunOptions):
         "exchange of swaps where they are many); guests: the mobile species sampled from there, which may leave the "
         "sites; auto: both.",
     )
+    temperature: float = Field(
+        default=300.0, gt=0, le=10_000, description="Temperature of the Boltzmann weights of the orderings, K."
+    )
 
 
 COMMANDS: Final = {
