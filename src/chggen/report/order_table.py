@@ -139,7 +139,7 @@ def _row(ordering: dict[str, Any]) -> OrderingRow:
     cells = (
         _number(ordering["above"], 1), _number(ordering["e_decomposition"], 3),
         f"{ordering['group']} ({ordering['space_group']})" if ordering["group"] else "",
-        _number(own["cells"], 0), "" if own["index"] is None else index_text(own),
+        "" if own["cells"] is None else str(own["cells"]), "" if own["index"] is None else index_text(own),
         _number(weight, 1, 100.0), _number(own["rms"], 2), _number(own["largest"], 2), "; ".join(order_notes(ordering)),
         ordering["id"],
     )  # fmt: skip
