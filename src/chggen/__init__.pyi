@@ -1,4 +1,5 @@
-from .api import electrode, generate, inpaint, order, predict, relax
+from .api import electrode, generate, inpaint, order, order_answer, predict, relax
+from .campaign import OrderAnswer
 from .errors import InputError
 from .results import Candidate
 from .score import load_score_model
@@ -10,6 +11,7 @@ __all__ = [
     "Candidate",
     "Electrode",
     "InputError",
+    "OrderAnswer",
     "References",
     "electrode",
     "generate",
@@ -17,6 +19,7 @@ __all__ = [
     "inpaint",
     "load_score_model",
     "order",
+    "order_answer",
     "predict",
     "relax",
 ]

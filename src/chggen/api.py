@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from chggen.campaign import ElectrodeOptions, GenerateOptions, InpaintOptions, OrderOptions, PredictOptions
+from chggen.campaign import ElectrodeOptions, GenerateOptions, InpaintOptions, OrderAnswer, OrderOptions, PredictOptions
 from chggen.errors import InputError
 from chggen.execution import TIME_LIMIT, Machine, Progress, silent
 from chggen.generation import FILE
@@ -232,9 +232,10 @@ def electrode(
 def order(
     structure: Structure | Atoms | Files, *, n: int = 8, seed: int = 0, max_atoms: int = 120, tolerance: float = 0.1,
     composition: str | None = None, orderings_from: str = "auto",
-    model: Files | None = None, quality: Quality = "best", levels: int | None = None, best_of: int | None = None,
-    judge: Judge = "auto", potential: str = DEFAULT, fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False,
-    fix_symmetry: float | None = None, optimizer: Optimizer = "fire-lbfgs",
+    temperature: float = 300.0, model: Files | None = None, quality: Quality = "best", levels: int | None = None,
+    best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT, fmax: float = 0.1,
+    max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
+    optimizer: Optimizer = "fire-lbfgs",
     references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
     batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | None = None,
     out: Files | Results | None = None, progress: Progress = silent,
@@ -261,6 +262,29 @@ def order(
     machine = _machine(given)
     results = results_of(out, options, {"structure": disordered}, notes, machine)
     return run_order(disordered, options, machine, results, progress, executor)
+
+
+def order_answer(
+    structure: Structure | Atoms | Files, candidates: Sequence[Candidate], *, temperature: float = 300.0
+) -> OrderAnswer:
+    """Return what the ordered structures of a partially occupied one say of it.
+
+    Args:
+        structure: The structure that was ordered.
+        candidates: What `order` returned, or `chggen.results.read_candidates` of its results folder.
+        temperature: Temperature of the Boltzmann weights, K.
+
+    Returns:
+        The answer: `.crystals` with energies, weights and relation to the average crystal, `.verdict`, `.spread`,
+        `.half_temperature`, `.sublattices`, `.table()`.
+
+    Raises:
+        InputError: For a structure that cannot be ordered, or a temperature that is none.
+
+    Example:
+        >>> chggen.order_answer("Li3YCl6.cif", found, temperature=600).verdict  # doctest: +SKIP
+    """
+    return OrderAnswer.of(as_structure(structure), candidates, temperature)
 
 
 @_with_arguments(RelaxOptions)

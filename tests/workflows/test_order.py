@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 import chggen
+from chggen.cli.order import order_lines
 from chggen.errors import InputError
+from chggen.report import read_order, write_report
 
 TOY = "ase:ase.calculators.emt:EMT"
 
@@ -48,9 +51,34 @@ def test_the_lowest_ordering_of_an_alloy_is_found(tmp_path: Path) -> None:
     ]
 
 
-def test_l1_2_is_among_the_orderings_of_cu3au() -> None:
-    found = _order(_fcc(Cu=0.75, Au=0.25), max_atoms=4, n=6, orderings_from="lattice")
+def test_l1_2_is_among_the_orderings_of_cu3au(tmp_path: Path) -> None:
+    """L1₂ may lie in fcc in four ways: translations are lost, and no rotation."""
+    alloy = _fcc(Cu=0.75, Au=0.25)
+    found = _order(alloy, max_atoms=4, n=6, orderings_from="lattice", temperature=500.0, out=tmp_path)
     assert 221 in {c.space_group_loose for c in found}  # with D0_22, whose energy by EMT is the same
+    answer = chggen.order_answer(alloy, found, temperature=500.0)
+    (own,) = (c for c in answer.crystals if c.candidate.space_group_loose == 221)
+    assert own.relation is not None
+    assert (own.relation.index, own.relation.t, own.relation.k, own.relation.ways) == (4, 1, 4, 4)
+    assert own.relation.largest == pytest.approx(0, abs=1e-6)  # its volume changes, and no atom moves
+    assert sum(c.weight or 0.0 for c in answer.crystals) == pytest.approx(1)
+    assert read_order(tmp_path) == json.loads(json.dumps(answer.as_dict()))
+    lines = list(order_lines(answer.as_dict()))
+    assert "index 4 = 1 × 4" in "".join(lines)
+    assert answer.verdict in lines
+    page = write_report(tmp_path).read_text()
+    assert "Orderings of Fm-3m" in page
+    assert answer.verdict in page
+    (tmp_path / "order.json").write_text("{}")
+    with pytest.raises(InputError, match=r"order\.json is damaged"):
+        write_report(tmp_path)
+
+
+def test_sampled_ions_are_related_to_the_average_sites_as_well() -> None:
+    found = _order(_fcc(Cu=0.5, Au=0.5), n=1, max_atoms=2, quality="fast", orderings_from="guests")
+    (only,) = chggen.order_answer(_fcc(Cu=0.5, Au=0.5), found).crystals
+    assert only.relation is not None
+    assert (only.relation.index, only.relation.group) == (6, 123)
 
 
 def test_a_named_composition_and_an_ordered_structure() -> None:
@@ -67,6 +95,9 @@ def test_layered_lithium_cobalt_oxide_comes_out_of_mixed_rock_salt() -> None:
     found = chggen.order(mixed, n=2, max_atoms=8, workers=1, orderings_from="lattice", references=())
     assert found[0].space_group_loose == 166
     assert found[0].formula == "LiCoO2"
+    relation = chggen.order_answer(mixed, found).crystals[0].relation
+    assert relation is not None
+    assert (relation.group, relation.index, relation.ways) == (166, 8, 2)  # 48/12 point operations, 2 cells
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from .options import (
     PredictOptions,
     RunOptions,
 )
+from .ordering_answer import ORDER_FILE, OrderAnswer, OrderedCrystal
 from .ordering_jobs import Orderings
 from .parts import relax_in_parts
 from .production import clearly_lower, sample_jobs
@@ -19,9 +20,11 @@ from .provenance import RUNS, digests_of, write_down
 from .relax_and_refine import left_symmetry, relax_candidates
 from .resources import Resources, check_potential
 from .runner import NOTE, Campaign
+from .shared_sublattices import SharedSublattice
 
 __all__ = [
     "NOTE",
+    "ORDER_FILE",
     "RUNS",
     "SHIPPED",
     "Budget",
@@ -30,11 +33,14 @@ __all__ = [
     "ElectrodeScan",
     "GenerateOptions",
     "InpaintOptions",
+    "OrderAnswer",
     "OrderOptions",
+    "OrderedCrystal",
     "Orderings",
     "PredictOptions",
     "Resources",
     "RunOptions",
+    "SharedSublattice",
     "StructureComparison",
     "check_potential",
     "clearly_lower",

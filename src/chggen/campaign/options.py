@@ -277,6 +277,9 @@ class OrderOptions(RunOptions):
         "(the mobile species sampled from its sites, which it may leave); lattice: all but guests; auto: all on one "
         "budget.",
     )
+    temperature: float = Field(
+        default=300.0, gt=0, le=10_000, description="Temperature of the Boltzmann weights of the orderings, K."
+    )
 
 
 COMMANDS: Final = {

@@ -125,6 +125,8 @@ def order(
 ) -> None:
     """Find the lowest ordered structures of a partially occupied one."""
     from chggen import api
+    from chggen.cli.order import order_lines
+    from chggen.report import read_order
 
     folder = out or Path("runs") / structure.stem
     with _watched(folder) as progress:
@@ -132,6 +134,9 @@ def order(
             structure, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
         )
     show_results(found, folder)
+    said = read_order(folder)
+    for line in order_lines(said) if said else ():
+        typer.echo(line)
 
 
 @with_options(RelaxOptions)

@@ -11,9 +11,10 @@ from .ion_capacity import ions_with_room, most_known, redox_room
 from .jobs import Job
 from .options import SamplerOptions
 from .ordering_cells import OrderingCell, cells_to_fill, ordering_cell
+from .ordering_registry import LATTICE, FoundOrdering, OrderingRequest, OrderingSource, ordering_sources
+from .ordering_relation import AverageCrystal, OrderingRelation
 from .ordering_search import low_orderings
 from .ordering_sites import OrderingSites
-from .ordering_sources import LATTICE, FoundOrdering, OrderingRequest, OrderingSource, ordering_sources
 from .prototype_mapping import analogues
 from .prototypes import count_prototypes, prototype_of
 from .random_cells import random_bravais_cell
@@ -40,6 +41,7 @@ __all__ = [
     "NOT_FINITE",
     "VACANT",
     "AnywhereGuests",
+    "AverageCrystal",
     "BravaisCell",
     "CellRequest",
     "CellSource",
@@ -58,6 +60,7 @@ __all__ = [
     "LowestEnergy",
     "OnOrbits",
     "OrderingCell",
+    "OrderingRelation",
     "OrderingRequest",
     "OrderingSites",
     "OrderingSource",

@@ -13,8 +13,8 @@ from chggen.generation.host import default_guests
 from chggen.generation.ordering_cells import other_cells
 from chggen.generation.ordering_energies import Energies, of_charges, of_potential
 from chggen.generation.ordering_pool import Pooled, pooled, shared_out
+from chggen.generation.ordering_registry import FoundOrdering, OrderingRequest
 from chggen.generation.ordering_sites import OrderingSites
-from chggen.generation.ordering_sources import FoundOrdering, OrderingRequest
 from chggen.generation.ordering_swaps import REPLICAS, swapped
 from chggen.generation.ordering_symmetry import symmetric_orderings
 from chggen.generation.orderings import all_orderings, can_be_listed, count_of_ways, distinct, drawn_orderings

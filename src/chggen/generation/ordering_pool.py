@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from jaxtyping import Float, Int
 
+from chggen.generation.ordering_registry import FoundOrdering
 from chggen.generation.ordering_sites import OrderingSites
-from chggen.generation.ordering_sources import FoundOrdering
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

@@ -8,7 +8,7 @@ from typing import Final
 from chggen.errors import InputError
 from chggen.generation.built_in_orderings import Enumeration, SampledGuests, Swaps, Symmetric
 from chggen.generation.host import default_guests
-from chggen.generation.ordering_sources import LATTICE, FoundOrdering, OrderingRequest, ordering_sources
+from chggen.generation.ordering_registry import LATTICE, FoundOrdering, OrderingRequest, ordering_sources
 from chggen.generation.sources import AUTO
 
 _SHARE: Final = 4  # one of so many is sampled, where all sources share the budget

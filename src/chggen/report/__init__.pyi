@@ -1,11 +1,16 @@
 from .drawing import save
 from .figures import remaining
+from .order_table import index_text, order_notes, order_sentences, read_order
 from .page import draw_candidates, write_report
 from .phase_diagram import picture
 
 __all__ = [
     "draw_candidates",
+    "index_text",
+    "order_notes",
+    "order_sentences",
     "picture",
+    "read_order",
     "remaining",
     "save",
     "write_report",

@@ -16,6 +16,7 @@ from chggen.report.drawing import interactive, save
 from chggen.report.electrode_figures import interactive_electrode, read_electrode, save_electrode
 from chggen.report.electrode_table import contents_tables
 from chggen.report.figures import attrition, decomposition_histogram
+from chggen.report.order_table import orderings_table, read_order
 from chggen.report.phase_diagram import energy_at, picture
 from chggen.results import (
     Candidate,
@@ -73,7 +74,7 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
         if out is None:
             write_tables(folder, candidates, () if _all_given(candidates) else refining_levels())
     target = (out or folder) / "report.html"
-    write_text(target, _page(folder.resolve().name, candidates, _references(folder), read_electrode(folder)))
+    write_text(target, _page(folder, candidates))
     return target
 
 
@@ -140,10 +141,8 @@ def _references(folder: Path) -> References:
     return references_of(named)
 
 
-def _page(
-    title: str, candidates: Sequence[Candidate], references: References, electrode: list[dict[str, Any]] | None
-) -> str:
-    """Return the HTML of the page; `electrode` is what an electrode's run says of it."""
+def _page(folder: Path, candidates: Sequence[Candidate]) -> str:
+    """Return the HTML of the page of a results folder, whose candidates are given."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     from chggen.campaign import left_symmetry
@@ -160,9 +159,10 @@ def _page(
     further = further_levels(candidates)
     columns = (*_BEFORE, *((f"E_d at {level}, eV/atom", "n") for level in further), *_AFTER)
     caveats = [level_named(level).caveat for c in distinct for level in c.decomposition_energies]
+    references, electrode, order = _references(folder), read_electrode(folder), read_order(folder)
     static = any(STATIC in (c.decomposition_products or "") for c in distinct)
     return environment.get_template(_TEMPLATE.name).render(
-        title=title,
+        title=folder.resolve().name,
         heading="Relaxed structures" if _all_given(candidates) else "Ranked candidates",
         n_candidates=len(candidates),
         compared=not _all_given(candidates) and any(c.energies for c in distinct),
@@ -175,6 +175,7 @@ def _page(
         likelier=[f"{formula}: {reason}" for formula, reason in likelier(distinct).items()],
         plots=_plots(candidates, references, electrode),
         electrode=contents_tables(electrode or []),
+        orderings=None if order is None else orderings_table(order),
         rows_of={c.id: c.duplicate_of for c in candidates if c.duplicate_of is not None},
         failure_columns=_FAILURE_COLUMNS,
         failures=[_failure_row(c) for c in candidates if c.status == "failed"],

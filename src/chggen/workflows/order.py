@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chggen.campaign import Campaign, Orderings, OrderOptions, check_potential
+from chggen.campaign import ORDER_FILE, Campaign, OrderAnswer, Orderings, OrderOptions, check_potential
 from chggen.execution import Machine, Progress, silent
+from chggen.io import write_text
 from chggen.results import Candidate, Results
 
 if TYPE_CHECKING:
@@ -47,4 +50,18 @@ def run_order(
         log.warning("%s", note)
     with Campaign(options, machine, results, progress, executor) as campaign:
         campaign.make("order", orderings.jobs(campaign.resources.potential()))
-        return campaign.finish()
+        final = campaign.finish()
+        folder = getattr(campaign.results, "folder", None)
+        if folder is not None:
+            write_order(OrderAnswer.of(structure, final, options.temperature), folder)
+        return final
+
+
+def write_order(answer: OrderAnswer, folder: Path) -> None:
+    """Write what the orderings say.
+
+    Args:
+        answer: The answer.
+        folder: The results folder.
+    """
+    write_text(folder / ORDER_FILE, json.dumps(answer.as_dict(), indent=1))
