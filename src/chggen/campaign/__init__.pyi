@@ -4,6 +4,7 @@ from .duplicates import outcome, with_duplicates
 from .electrode_scan import ElectrodeScan
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
 from .options import (
+    ORDER_HELP,
     SHIPPED,
     ElectrodeOptions,
     GenerateOptions,
@@ -22,6 +23,7 @@ from .runner import NOTE, Campaign
 
 __all__ = [
     "NOTE",
+    "ORDER_HELP",
     "RUNS",
     "SHIPPED",
     "Budget",
