@@ -87,10 +87,10 @@ class RunOptions(Options):
     )
 
     def resolved(self) -> dict[str, Any]:
-        """Return the options as a table for config.toml, in the order of the fields."""
-        table = {"command": self.command, **self.model_dump(mode="json", exclude_none=True)}
+        """Return the options as a table for config.toml, in the order of the fields; None is what is not given."""
+        table = {"command": self.command, **self.model_dump(mode="json")}
         if not table.get("order", True):  # nothing was ordered, as in folders that are older than the option
-            del table["order"]
+            table["order"] = None
         return table
 
     @property

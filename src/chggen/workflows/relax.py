@@ -65,9 +65,8 @@ def relax_files(
     folder = out / "trajectories" if trajectory else None
     resources = Resources(sampler=SamplerOptions(), relax=settings, device=device, trajectories=folder)
     given = sorted(f"{name} {fingerprint(s)}" for name, s in asked.items())
-    table = {"command": "relax", **settings.model_dump(), "structures": given}
-    if any(not s.is_ordered for s in asked.values()):
-        table["order"] = True
+    ordered = True if any(not s.is_ordered for s in asked.values()) else None
+    table = {"command": "relax", **settings.model_dump(), "order": ordered, "structures": given}
     raw = [
         Candidate(id=name, stage="relax", formula=plain_formula(s.composition), seed=0, structure=s, raw=s)
         for name, s in structures.items()
