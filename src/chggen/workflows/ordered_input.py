@@ -117,7 +117,10 @@ def _lowest(
     if best is None or best.structure is None:
         raise InputError(f"{name} cannot be ordered: {_failures(found)}; order it by itself with `chggen order`")
     say([_note(name, best, found, folder) + ("; atoms held in place are free in it" if held else "")])
-    return best.structure
+    ordered = best.structure.copy()
+    for mark in ordered.site_properties:  # what was a guest when it was ordered is none of the run that goes on
+        ordered.remove_site_property(mark)
+    return ordered
 
 
 def _note(name: str, best: Candidate, found: list[Candidate], folder: Path | None) -> str:
