@@ -18,13 +18,22 @@ from chggen.campaign import ElectrodeOptions, GenerateOptions, InpaintOptions, O
 from chggen.errors import InputError
 from chggen.execution import TIME_LIMIT, Machine, Progress, silent
 from chggen.generation import FILE
-from chggen.io import as_structure, fingerprint, held_atoms, kept_notes
+from chggen.io import ORDER_FIRST, as_structure, fingerprint, held_atoms, kept_notes
 from chggen.potential import DEFAULT
 from chggen.relaxation import Relaxed, RelaxOptions
 from chggen.relaxation import relax as relax_structures
 from chggen.results import Candidate, Results
 from chggen.settings import Options
-from chggen.workflows import results_of, run_electrode, run_generate, run_inpaint, run_order, run_predict
+from chggen.workflows import (
+    ordered_host,
+    ordered_structures,
+    results_of,
+    run_electrode,
+    run_generate,
+    run_inpaint,
+    run_order,
+    run_predict,
+)
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -50,6 +59,7 @@ _OF_A_RUN: Final = {
 }
 """Descriptions of the arguments that are no part of what a run is."""
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_Hosted = TypeVar("_Hosted", InpaintOptions, ElectrodeOptions)
 
 
 def _with_arguments(options: type[Options]) -> Callable[[_Function], _Function]:
@@ -154,13 +164,13 @@ def generate(
 def inpaint(
     host: Structure | Atoms | Files, guests: Mapping[str, int], *, n: int = 8, seed: int = 0, anchor: str = "clamp",
     symmetry: Literal["none", "host"] = "none", guests_from: str = "auto", supercell: Supercell = (1, 1, 1),
-    relax: bool = True, model: Files | None = None, quality: Quality = "best", levels: int | None = None,
-    n_resample: int | None = None, jump_length: int | None = None, best_of: int | None = None, judge: Judge = "auto",
-    potential: str = DEFAULT, fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False,
-    fix_symmetry: float | None = None, optimizer: Optimizer = "fire-lbfgs",
-    references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
-    batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | None = None,
-    out: Files | Results | None = None, progress: Progress = silent,
+    order: bool = False, relax: bool = True, model: Files | None = None, quality: Quality = "best",
+    levels: int | None = None, n_resample: int | None = None, jump_length: int | None = None,
+    best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT, fmax: float = 0.1,
+    max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
+    optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
+    device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,
+    executor: Executor | None = None, out: Files | Results | None = None, progress: Progress = silent,
 ) -> list[Candidate]:
     """Put guest atoms into a given host.
 
@@ -179,12 +189,7 @@ def inpaint(
         >>> chggen.inpaint("FePO4.cif", {"Li": 4}, n=3, seed=0, relax=False)  # doctest: +SKIP
     """
     given = locals()
-    with kept_notes() as notes:
-        structure = as_structure(host)
-    given["host"] = fingerprint(structure)
-    options = InpaintOptions.of_keywords(given, without=() if relax else ("relax",))
-    machine = _machine(given)
-    results = results_of(out, options, {"host": structure}, notes, machine)
+    structure, options, machine, results = _with_host(InpaintOptions, given, () if relax else ("relax",))
     return run_inpaint(structure, options, machine, results, progress, executor)
 
 
@@ -193,9 +198,9 @@ def electrode(
     host: Structure | Atoms | Files, ion: str = "Li", *, n: int = 4, seed: int = 0,
     counts: Sequence[int] | int | None = (), contents: Sequence[float | str] | float | str | None = (),
     max_content: float | None = None, ion_sites: Sequence[int] | int | None = (), supercell: Supercell = (1, 1, 1),
-    second_level_best: int = 1, model: Files | None = None, quality: Quality = "best", levels: int | None = None,
-    best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT, fmax: float = 0.03,
-    max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
+    second_level_best: int = 1, order: bool = False, model: Files | None = None, quality: Quality = "best",
+    levels: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT,
+    fmax: float = 0.03, max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
     optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
     device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,
     executor: Executor | None = None, out: Files | Results | None = None, progress: Progress = silent,
@@ -219,12 +224,8 @@ def electrode(
         >>> chggen.electrode("FePO4.cif", "Li", out="runs/lfp").average_voltage  # doctest: +SKIP
     """
     given = locals()
-    with kept_notes() as notes:
-        structure = as_structure(host)
-    given |= {"host": fingerprint(structure), "ion": getattr(ion, "symbol", ion)}  # an Element of pymatgen has one
-    options = ElectrodeOptions.of_keywords(given)
-    machine = _machine(given)
-    results = results_of(out, options, {"host": structure}, notes, machine)
+    given["ion"] = getattr(ion, "symbol", ion)  # an Element of pymatgen has one
+    structure, options, machine, results = _with_host(ElectrodeOptions, given)
     return run_electrode(structure, options, machine, results, progress, executor)
 
 
@@ -292,7 +293,7 @@ def relax(
     structures: Sequence[Structure | Atoms | Files], *, potential: str | Potential = DEFAULT, fix_cell: bool = False,
     fix_symmetry: float | None = None, fixed_atoms: Sequence[Sequence[bool] | None] | None = None, fmax: float = 0.1,
     pressure: float = 0.0, max_steps: int = 500, optimizer: Optimizer = "fire-lbfgs", device: str = "cpu",
-    trajectory: bool = False,
+    trajectory: bool = False, order: bool = False,
 ) -> list[Relaxed]:
     """Relax structures with a potential, all in one batch.
 
@@ -303,6 +304,7 @@ def relax(
             default those that it marks itself: selective dynamics, move masks, constraints of ASE.
         device: `cpu` or `cuda`.
         trajectory: Whether every step is kept.
+        order: Whether the lowest ordered structure takes the place of each partially occupied one.
 
     Returns:
         What became of each structure, in the order given. One that did not converge says why.
@@ -318,6 +320,8 @@ def relax(
         got = type(structures).__name__ if single else repr(structures)
         raise InputError(f"expected a list of structures or files to relax, got {got}; put it in brackets")
     given = [as_structure(s, heed_held=fixed_atoms is None) for s in structures]
+    if order and not all(s.is_ordered for s in given):
+        given = _ordered(given, locals())
     held = [held_atoms(s) for s in given] if fixed_atoms is None else fixed_atoms
     return relax_structures(
         given, potential=potential, fix_cell=fix_cell, fix_symmetry=fix_symmetry,
@@ -325,6 +329,30 @@ def relax(
         device=device, trajectory=trajectory,
     )
 # fmt: on
+
+
+def _ordered(structures: Sequence[Structure], given: Mapping[str, Any]) -> list[Structure]:
+    """Return structures to relax, the partially occupied ones ordered. Raise InputError where that cannot be."""
+    if given["fixed_atoms"] is not None or not isinstance(given["potential"], str):
+        what = "fixed_atoms are" if given["fixed_atoms"] is not None else "a Potential object is"
+        raise InputError(f"{what} of no use to order structures with partially occupied sites; {ORDER_FIRST}")
+    named = {f"structure {k}": structure for k, structure in enumerate(structures)}
+    return list(ordered_structures(named, given, Machine(device=given["device"])).values())
+
+
+def _with_host(
+    kind: type[_Hosted], given: Mapping[str, Any], without: tuple[str, ...] = ()
+) -> tuple[Structure, _Hosted, Machine, Results]:
+    """Return host, options, machine and results of a run that puts something into a host, which is ordered if asked."""
+    out = given["out"]
+    with kept_notes() as notes:
+        host = as_structure(given["host"])
+        asked = {"host": fingerprint(host), "order": not host.is_ordered and given["order"]}
+        options, machine = kind.of_keywords({**given, **asked}, without), _machine(given)
+        if options.order:
+            results_of(out, options)  # refuses what is no place for results, before anything is computed
+            host = ordered_host(host, given, machine, out, given["progress"], given["executor"])
+    return host, options, machine, results_of(out, options, {"host": host}, notes, machine)
 
 
 def _machine(given: Mapping[str, Any]) -> Machine:

@@ -60,6 +60,7 @@ def _write_host(name: str, structure: Structure | None = None) -> None:
 
 _SHARED = {"--seed": ("predict", "generate", "inpaint", "train")}  # where anything is drawn at random
 _SHARED |= {"--device": ("predict", "generate", "inpaint", "relax", "hull", "train", "references build")}
+_SHARED |= {"--order": ("inpaint", "relax", "refine", "hull")}
 _SHARED |= {"--workers": ("predict", "generate", "inpaint", "relax", "references build")}
 
 
@@ -79,6 +80,7 @@ def test_an_option_that_has_no_effect_is_refused(chggen: Chggen) -> None:
         ("generate NaCl --no-relax --fmax 0.3", "chggen: --fmax has no effect without relax"),
         ("hull --formula NaCl --energy -3.6 --device cuda", "--device has no effect with --formula"),
         ("hull --formula NaCl --energy -3.6 --fix-cell", "--fix-cell has no effect"),
+        ("hull --formula NaCl --energy -3.6 --order", "--order has no effect"),
         ("report run --level pbe", "--level is that of a phase diagram"),
     ):
         code, _, complaint = chggen(*line.split())
@@ -178,7 +180,7 @@ _BAD = {
     "missing host": ("inpaint none.cif --guest Li=1", "no structure file at none.cif"),
     "host that is no structure": ("inpaint noise.cif --guest Li=1", "noise.cif holds no structure"),
     "host with overlapping atoms": ("inpaint POSCAR_overlap --guest Li=1", r"lie 0\.\d+ Å apart"),
-    "disordered host": ("inpaint disordered.cif --guest Li=1", "partially occupied"),
+    "disordered host": ("inpaint disordered.cif --guest Li=1", "partially occupied.* or give --order"),
     "no guests of a kind": ("inpaint host.cif --guest Li=0", "guest count of Li must be a positive integer, got 0"),
     "fewer than no guests": ("inpaint host.cif --guest Li=-2", "got -2"),
     "half a guest": ("inpaint host.cif --guest Li=0.5", "must be ELEMENT=COUNT"),
@@ -191,7 +193,10 @@ _BAD = {
     "output where a file is": ("generate NaCl -o noise.cif", "cannot write results to noise.cif"),
     "output below a file": ("inpaint host.cif --guest Li=1 -o noise.cif/run", "cannot write results"),
     "relaxing nothing": ("relax empty", "no structure files given"),
-    "relaxing a disordered file": ("relax disordered.cif", "disordered.cif has partially occupied sites"),
+    "relaxing a disordered file": (
+        "relax disordered.cif", "disordered.cif has partially occupied sites.* `chggen order`, or give --order"
+    ),
+    "building of a disordered file": ("references build disordered.cif", "order it first with `chggen order`$"),
     "relaxing with no potential": ("relax host.cif --potential lennard", "unknown potential"),
     "refining noise": ("refine noise.cif", "holds no structure"),
     "refining at no tolerance": ("refine host.cif --symprec 0.1,-1", "symprec"),
@@ -244,6 +249,21 @@ def test_bad_input_is_refused_in_one_sentence_and_leaves_nothing(chggen: Chggen,
     assert re.search(message, complaint), complaint
     assert shown == ""
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_disordered_host_is_ordered_on_the_way(chggen: Chggen, tmp_path: Path) -> None:
+    alloy = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.75), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]])
+    _write_host("alloy.cif", alloy)
+    line = f"inpaint alloy.cif --guest H=1 -n 1 --order --potential {_EMT} --levels 4 --workers 1 -o run".split()
+    code, shown, _ = chggen(*line)
+    assert (code, "1 distinct of 1 candidate" in shown) == (0, True)
+    assert read_toml(tmp_path / "run" / "config.toml")["order"] is True
+    ordered = (tmp_path / "run" / "ordered" / "summary.csv").stat().st_mtime_ns
+    assert chggen(*line)[:2] == (code, shown)
+    assert (tmp_path / "run" / "ordered" / "summary.csv").stat().st_mtime_ns == ordered
+    code, _, complaint = chggen(*(part for part in line if part != "--order"))
+    assert (code, complaint.count("\n")) == (2, 1)
+    assert complaint.endswith("order it first with `chggen order`, or give --order\n")
 
 
 def test_a_folder_in_use_is_refused(chggen: Chggen, tmp_path: Path) -> None:

@@ -124,3 +124,10 @@ def test_what_was_run_is_written_down(tmp_path: Path, monkeypatch: pytest.Monkey
     assert {**told, "started": 0} == {**json.loads(second), "started": 0}
     assert digest_of_potential("chgnet") != digest_of_potential("chgnet-r2scan")
     assert digest_of_potential("ase:no.such:thing") is None
+
+
+def test_an_option_that_is_left_out_when_a_run_is_repeated_is_named(tmp_path: Path) -> None:
+    quick: dict[str, Any] = {"n": 1, "levels": 4, "relax": False, "workers": 1, "out": tmp_path}
+    chggen.generate("Cu", volume=14.0, **quick)
+    with pytest.raises(InputError, match=r"was made with --volume 14\.0, now not given; repeat the old options"):
+        chggen.generate("Cu", **quick)

@@ -4,6 +4,7 @@ from .duplicates import outcome, with_duplicates
 from .electrode_scan import ElectrodeScan
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
 from .options import (
+    ORDER_HELP,
     SHIPPED,
     ElectrodeOptions,
     GenerateOptions,
@@ -25,6 +26,7 @@ from .shared_sublattices import SharedSublattice
 __all__ = [
     "NOTE",
     "ORDER_FILE",
+    "ORDER_HELP",
     "RUNS",
     "SHIPPED",
     "Budget",

@@ -14,7 +14,7 @@ from chggen.campaign.options import ElectrodeOptions
 from chggen.crystals import cells_in, plain_formula, supercell_matrix
 from chggen.errors import InputError
 from chggen.generation import ions_with_room, most_known, redox_room
-from chggen.io import MAX_ATOMS
+from chggen.io import MAX_ATOMS, ORDER_FIRST_OR_HERE
 from chggen.stability import ANIONS, VALENCES
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def _mobile(host: Structure, options: ElectrodeOptions) -> list[int]:
     if ion not in VALENCES:
         raise InputError(f"unknown working ion '{ion}'; expected one of {', '.join(VALENCES)}")
     if not host.is_ordered:
-        raise InputError("the host has partially occupied sites; order it first with `chggen order`")
+        raise InputError(f"the host has partially occupied sites; {ORDER_FIRST_OR_HERE}")
     own = [i for i, site in enumerate(host) if site.specie.symbol == ion]
     if options.ion_sites:
         wrong = [i for i in options.ion_sites if i not in own]

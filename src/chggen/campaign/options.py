@@ -22,6 +22,8 @@ from chggen.settings import Options
 
 SHIPPED: Final = "shipped"
 """Name that stands for the reference phases that come with chggen."""
+ORDER_HELP: Final = "In the place of a partially occupied structure take the lowest ordered one that `order` finds."
+"""What the option `order` of several commands does."""
 _Item = TypeVar("_Item")
 
 
@@ -39,6 +41,7 @@ _SUPERCELL: Final = Field(
     description="Repeat the host: multiples of its axes such as 1,1,2, or a matrix by rows such as 1,1,0,-1,1,0,0,0,1; "
     "counts are of the whole.",
 )
+_ORDER: Final = Field(default=False, description=ORDER_HELP)
 
 
 def _ratio(given: Any) -> Any:
@@ -84,8 +87,11 @@ class RunOptions(Options):
     )
 
     def resolved(self) -> dict[str, Any]:
-        """Return the options as a table for config.toml, in the order of the fields."""
-        return {"command": self.command, **self.model_dump(mode="json", exclude_none=True)}
+        """Return the options as a table for config.toml, in the order of the fields; None is what is not given."""
+        table = {"command": self.command, **self.model_dump(mode="json")}
+        if not table.get("order", True):  # nothing was ordered, as in folders that are older than the option
+            table["order"] = None
+        return table
 
     @property
     def command(self) -> str:
@@ -208,6 +214,7 @@ class InpaintOptions(RunOptions):
         "being held there), anywhere, or auto for all in turn, close prototypes first.",
     )
     supercell: _Supercell = _SUPERCELL
+    order: bool = _ORDER
 
 
 class ElectrodeOptions(RunOptions):
@@ -250,6 +257,7 @@ class ElectrodeOptions(RunOptions):
         description="So many of the lowest candidates of each content are relaxed once more with the potential that "
         "refines the run's; 0 for none.",
     )
+    order: bool = _ORDER
 
 
 class OrderOptions(RunOptions):

@@ -11,6 +11,7 @@ import typer
 from chggen import __version__
 from chggen.cli.options import (
     Device,
+    Order,
     References,
     floats,
 )
@@ -52,12 +53,13 @@ for _command in RUN_COMMANDS:
 def refine(
     structures: list[Path],
     symprec: Annotated[str, typer.Option(help="Tolerances to try in turn, Å.")] = "0.01,0.1",
+    order: Order = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for symmetrised CIFs; default: none.")] = None,
 ) -> None:
     """Symmetrise structures at the first tolerance that gives a group above P1 and P-1."""
     from chggen.cli.file_commands import refine_files
 
-    for line in refine_files(structures, floats(symprec, "--symprec"), out):
+    for line in refine_files(structures, floats(symprec, "--symprec"), out, order):
         typer.echo(line)
 
 
@@ -79,6 +81,7 @@ def hull(
     ] = None,
     max_steps: Annotated[int | None, typer.Option(help="Most steps of a relaxation.  [default: 1000]")] = None,
     fix_cell: Annotated[bool, typer.Option("--fix-cell", help="Keep the cell; relax the positions only.")] = False,
+    order: Order = False,
     references: References = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.  [default: cpu]")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for hull.txt; default: none.")] = None,
@@ -86,7 +89,9 @@ def hull(
     """Decomposition energy against the hull of the known phases."""
     from chggen.cli.hull import Placing, hull_lines
 
-    placing = Placing.of(potential=potential, fmax=fmax, max_steps=max_steps, fix_cell=fix_cell or None, device=device)
+    placing = Placing.of(
+        potential=potential, fmax=fmax, max_steps=max_steps, fix_cell=fix_cell or None, order=order, device=device
+    )
     for line in hull_lines(structures or [], formula, energy, level, without or [], references or (), placing, out):
         typer.echo(line)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from chggen.errors import InputError
-from chggen.io import from_table, named_structures, read_toml, writable_folder
+from chggen.io import ORDER_FIRST_OR_HERE, from_table, named_structures, read_toml, writable_folder
 
 _EXACT = 0.01  # Å; at which the symmetry of a symmetrised structure is found
 
 
-def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | None) -> list[str]:
+def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | None, order: bool = False) -> list[str]:
     """Symmetrise the structures of files and say how.
 
     The first tolerance that gives a space group above P1 and P-1 counts, else the first that gives any.
@@ -24,6 +24,7 @@ def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | N
         symprecs: Tolerances in Å, in the order in which they are tried.
         out: Folder for the symmetrised CIF files and their twins in P1, with tolerance and displacements in a comment;
             None to write nothing.
+        order: Whether partially occupied structures are ordered first, by the default potential.
 
     Returns:
         One line for each structure: its space group, how far its atoms moved, and the groups that it was given with.
@@ -31,15 +32,22 @@ def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | N
     Raises:
         InputError: A tolerance is out of range, or a file cannot be read.
     """
+    from chggen.cli.display import watched
+    from chggen.execution import Machine
     from chggen.results import write_cif
     from chggen.symmetry import above_trivial, space_group
     from chggen.symmetry import refine as refined_at
+    from chggen.workflows import ordered_structures
 
     if not symprecs or any(not 0 < s < 10 for s in symprecs):
         got = ", ".join(f"{s:g}" for s in symprecs)
         raise InputError(f"--symprec must be tolerances above 0 and below 10 Å, got {got}")
+    structures = named_structures(paths, disordered=None if order else ORDER_FIRST_OR_HERE)
+    if order:
+        with watched() as progress:
+            structures = ordered_structures(structures, {}, Machine(), out, progress)
     lines = []
-    for name, structure in named_structures(paths).items():
+    for name, structure in structures.items():
         found = [r for r in (refined_at(structure, s) for s in symprecs) if r is not None]
         best = next((r for r in found if above_trivial(r.space_group)), found[0] if found else None)
         if best is None:

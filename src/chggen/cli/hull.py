@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from chggen.crystals import system_elements
 from chggen.errors import InputError
-from chggen.io import named_structures, writable_folder, write_text
+from chggen.io import ORDER_FIRST_OR_HERE, named_structures, writable_folder, write_text
 from chggen.potential import DEFAULT_LEVEL, level_named, level_of, levels, potential_of, potentials
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Placing:
         fmax: Largest force, eV/Å.
         max_steps: Most steps.
         fix_cell: Whether the cell is kept.
+        order: Whether partially occupied structures are ordered first.
         device: `cpu` or `cuda`.
     """
 
@@ -35,6 +36,7 @@ class Placing:
     fmax: float = 0.1
     max_steps: int = _MAX_STEPS
     fix_cell: bool = False
+    order: bool = False
     device: str = "cpu"
 
     @classmethod
@@ -93,7 +95,7 @@ def hull_lines(
     table = references_of(references)
     table.column(asked)
     if paths:
-        lines = _structure_lines(paths, asked, without, table, placing)
+        lines = _structure_lines(paths, asked, without, references, table, placing, out)
     else:
         if formula is None or energy is None:
             raise InputError("hull needs both --formula and --energy (eV/atom)")
@@ -108,22 +110,34 @@ def hull_lines(
 
 
 def _structure_lines(
-    paths: Sequence[Path], level: str, without: Sequence[str], table: Any, placing: Placing
+    paths: Sequence[Path],
+    level: str,
+    without: Sequence[str],
+    references: Sequence[str],
+    table: Any,
+    placing: Placing,
+    out: Path | None,
 ) -> list[str]:
     """Relax structures with the potential of a level and return a line for each."""
+    from chggen.cli.display import watched
     from chggen.execution import Machine
     from chggen.relaxation import relax
     from chggen.stability import hull
     from chggen.symmetry import space_group
+    from chggen.workflows import ordered_structures
 
-    Machine(device=placing.device)
+    machine = Machine(device=placing.device)
     potential = placing.potential or potential_of(level)
     if potential is None:
         raise InputError(
             f"structures get their energies from potentials at the level {' or '.join(levels())}, which cannot be "
             f"compared with '{level}'; give an energy of that level with --formula and --energy"
         )
-    structures = named_structures(paths)
+    structures = named_structures(paths, disordered=None if placing.order else ORDER_FIRST_OR_HERE)
+    if placing.order:
+        given = asdict(placing) | {"potential": potential, "references": references}
+        with watched() as progress:
+            structures = ordered_structures(structures, given, machine, out, progress)
     done = relax(
         list(structures.values()), potential=potential, fmax=placing.fmax, max_steps=placing.max_steps,
         fix_cell=placing.fix_cell, device=placing.device,

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
+from chggen.campaign import ORDER_HELP
 from chggen.errors import InputError
 from chggen.settings import Options
 
@@ -24,6 +25,7 @@ References = Annotated[
     list[str] | None,
     typer.Option(help="File of known phases; may be repeated; `shipped`: the built-in ones."),
 ]
+Order = Annotated[bool, typer.Option("--order", help=ORDER_HELP)]
 _NAMED = re.compile(r"(\w+)(?:\.\w+)*(?=: | has no effect| must be )")  # the field that a refusal is about
 _NAMES = {"n": ("-n",), "guests": ("--guest",)}  # options that are not called like their fields
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from chggen.crystals import SYMBOLS, Crystals, collate, from_structures, wrap
 from chggen.errors import InputError
-from chggen.io import MAX_ATOMS
+from chggen.io import MAX_ATOMS, ORDER_FIRST_OR_HERE
 from chggen.symmetry import OrbitPlan
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _check_framework(framework: Structure) -> None:
     if disordered:
         raise InputError(
             f"the host has partially occupied sites: {', '.join(disordered[:8])}; expected an ordered structure, "
-            "so order it first with `chggen order`"
+            f"so {ORDER_FIRST_OR_HERE}"
         )
     if len(framework) > 1:
         distances = framework.distance_matrix + 1e3 * torch.eye(len(framework)).numpy()

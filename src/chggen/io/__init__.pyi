@@ -7,7 +7,7 @@ from .folders import LONGEST_NAME, check_name, inside, locked, writable_folder
 from .foreign_json import read_foreign_json, without_foreign_classes
 from .limits import Between, check_limits
 from .names import distinct_names
-from .notes import kept_notes
+from .notes import kept_notes, say
 from .plain_structures import HELD, MOMENTS, OXIDATION_STATES, is_json
 from .selective_dynamics import held_atoms
 from .structure_archive import NamedStructures, read_arrays, write_archive
@@ -16,6 +16,7 @@ from .structures import as_structure, named_structures, structure_files
 from .tensor_files import check_unpacked_size, read_tensors
 from .toml import from_table, read_toml, to_toml
 from .training_structures import read_training_structures
+from .unreadable import ORDER_FIRST, ORDER_FIRST_OR_HERE
 
 __all__ = [
     "DENSEST",
@@ -26,6 +27,8 @@ __all__ = [
     "LONGEST_NAME",
     "MAX_ATOMS",
     "MOMENTS",
+    "ORDER_FIRST",
+    "ORDER_FIRST_OR_HERE",
     "OXIDATION_STATES",
     "Between",
     "NamedStructures",
@@ -53,6 +56,7 @@ __all__ = [
     "read_tensors",
     "read_toml",
     "read_training_structures",
+    "say",
     "structure_files",
     "to_toml",
     "whole",

@@ -15,6 +15,7 @@ from chggen.io.names import distinct_names, plain_path, safe, unused
 from chggen.io.plain_structures import plain_structure
 from chggen.io.structures import is_file, read_structures, structure_files, structures_of_frames
 from chggen.io.tensor_files import read_tensors
+from chggen.io.unreadable import ORDER_FIRST
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -161,4 +162,4 @@ def _ordered(structure: Structure | str, where: str) -> Structure | str:
     """Return the structure, or why it cannot be used."""
     if isinstance(structure, str) or structure.is_ordered:
         return structure
-    return f"{where} has partially occupied sites; order it first with `chggen order`"
+    return f"{where} has partially occupied sites; {ORDER_FIRST}"

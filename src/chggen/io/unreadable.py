@@ -13,16 +13,21 @@ from chggen.io.notes import say
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+ORDER_FIRST: Final = "order it first with `chggen order`"
+"""What refusals of partially occupied structures tell to do."""
+ORDER_FIRST_OR_HERE: Final = f"{ORDER_FIRST}, or give --order"
+"""The same, of what can order them itself."""
 _LONGEST: Final = 300  # characters of a refusal
 _SITES: Final = 3  # sites that are named
 
 
-def check_ordered(structures: Sequence[Structure], where: str) -> None:
+def check_ordered(structures: Sequence[Structure], where: str, remedy: str = ORDER_FIRST) -> None:
     """Check that no site of some structures is partially occupied.
 
     Args:
         structures: The structures of a file.
         where: What the file is called in messages.
+        remedy: What the refusal tells to do.
 
     Raises:
         InputError: For the first structure that has such sites. It names them by number and by what sits on them.
@@ -32,10 +37,7 @@ def check_ordered(structures: Sequence[Structure], where: str) -> None:
         if sites:
             more = f" and {len(sites) - _SITES} more" if len(sites) > _SITES else ""
             frame = f"structure {k} of {where}" if len(structures) > 1 else where
-            raise InputError(
-                f"{frame} has partially occupied sites: {', '.join(sites[:_SITES])}{more}; "
-                "order it first with `chggen order`"
-            )
+            raise InputError(f"{frame} has partially occupied sites: {', '.join(sites[:_SITES])}{more}; {remedy}")
 
 
 def refusal(failed: Sequence[tuple[Path, InputError]], n_files: int) -> InputError:

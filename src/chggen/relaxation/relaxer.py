@@ -15,6 +15,7 @@ from torch import Tensor
 
 from chggen.errors import InputError
 from chggen.execution import check_device
+from chggen.io import ORDER_FIRST_OR_HERE
 from chggen.potential import DEFAULT, GPA, Potential, load_potential
 from chggen.relaxation.moving_batch import Descent, MovingBatch
 from chggen.relaxation.optimizers import OPTIMIZERS
@@ -194,7 +195,7 @@ def _unusable(structure: Structure) -> str | None:
     if len(structure) == 0:
         return "the structure has no atoms"
     if not structure.is_ordered:
-        return "the structure has partially occupied sites; order it first with `chggen order`"
+        return f"the structure has partially occupied sites; {ORDER_FIRST_OR_HERE}"
     if not (np.isfinite(structure.frac_coords).all() and np.isfinite(structure.lattice.matrix).all()):
         return "coordinates or lattice are not finite"
     if structure.volume < _LEAST_VOLUME:

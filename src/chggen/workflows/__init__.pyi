@@ -3,12 +3,15 @@ from .generate import run_generate
 from .inpaint import run_inpaint
 from .merge import merge_folders
 from .order import run_order
+from .ordered_input import ordered_host, ordered_structures
 from .predict import run_predict
 from .relax import relax_files
 from .results import results_of
 
 __all__ = [
     "merge_folders",
+    "ordered_host",
+    "ordered_structures",
     "relax_files",
     "results_of",
     "run_electrode",

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from chggen.crystals import plain_formula
 from chggen.execution import TIME_LIMIT, Machine
 from chggen.generation import SamplerOptions
-from chggen.io import fingerprint, kept_notes, named_structures
+from chggen.io import ORDER_FIRST_OR_HERE, fingerprint, kept_notes, named_structures
 from chggen.relaxation import RelaxOptions
 from chggen.results import Candidate, Store, failed
+from chggen.workflows.ordered_input import ordered_structures
 
 if TYPE_CHECKING:
     from chggen.campaign import Resources
@@ -28,6 +29,7 @@ def relax_files(
     progress: Progress,
     trajectory: bool = False,
     time_limit: float = TIME_LIMIT,
+    order: bool = False,
 ) -> list[Candidate]:
     """Relax the structures of files into a results folder.
 
@@ -44,6 +46,7 @@ def relax_files(
         trajectory: Whether every step is written as well, to trajectories/NAME.extxyz in the folder. Structures that
             were relaxed before without a trajectory are then relaxed again.
         time_limit: Time that a structure may take, s; one that takes longer fails.
+        order: Whether partially occupied structures are ordered first.
 
     Returns:
         The candidates in the order of the files, failed ones included.
@@ -53,15 +56,17 @@ def relax_files(
     """
     from chggen.campaign import Resources, check_potential, digests_of, write_down
 
-    with kept_notes() as notes:
-        structures = named_structures(paths, heed_held=True)
     settings = RelaxOptions.of(**options)
     machine = Machine(device=device, workers=workers, time_limit=time_limit)
-    check_potential(settings)
+    with kept_notes() as notes:
+        asked = named_structures(paths, heed_held=True, disordered=None if order else ORDER_FIRST_OR_HERE)
+        check_potential(settings)
+        structures = ordered_structures(asked, settings.model_dump(), machine, out, progress)
     folder = out / "trajectories" if trajectory else None
     resources = Resources(sampler=SamplerOptions(), relax=settings, device=device, trajectories=folder)
-    given = sorted(f"{name} {fingerprint(s)}" for name, s in structures.items())
-    table = {"command": "relax", **settings.model_dump(), "structures": given}
+    given = sorted(f"{name} {fingerprint(s)}" for name, s in asked.items())
+    ordered = True if any(not s.is_ordered for s in asked.values()) else None
+    table = {"command": "relax", **settings.model_dump(), "order": ordered, "structures": given}
     raw = [
         Candidate(id=name, stage="relax", formula=plain_formula(s.composition), seed=0, structure=s, raw=s)
         for name, s in structures.items()
