@@ -38,13 +38,16 @@ def low_orderings(request: OrderingRequest, orderings_from: str = AUTO) -> list[
                 "that keeps symmetry; use --orderings-from auto"
             )
         return found[: request.n]
-    found = list(Enumeration().orderings(request) or Swaps().orderings(request))
     if orderings_from == LATTICE:
-        return found
+        return _on_sites(request)
     others = [source for name, source in ordering_sources().items() if name not in _OWN]
-    added = [own for source in others for own in source.orderings(replace(request, n=1))[:1]]
+    added = [own for source in others for own in source.orderings(replace(request, n=1))[:1]][: request.n - 1]
     mobile = default_guests(request.cells[0].species)
-    sampled = [replace(own, source=SampledGuests.name, mobile=mobile[0]) for own in found] if mobile else []
-    sampled = sampled[: request.n // _SHARE]
-    on_sites = found[: max(0, request.n - len(sampled) - len(added))]
-    return [*on_sites, *sampled, *added][: request.n]
+    n_sampled = (request.n - len(added)) // _SHARE if mobile else 0
+    found = _on_sites(replace(request, n=request.n - len(added) - n_sampled))
+    sampled = [replace(own, source=SampledGuests.name, mobile=mobile[0]) for own in found[:n_sampled]]
+    return [*found, *sampled, *added]
+
+
+def _on_sites(request: OrderingRequest) -> list[FoundOrdering]:
+    return list(Enumeration().orderings(request) or Swaps().orderings(request))
