@@ -6,7 +6,8 @@
 
 Pairs of crystals with one framework, without and with the ion (electrode_pairs.py). The empty one is given; the known
 filled one is never a source. Arms, each with four relaxations of the filled cell in the same run and the same options,
-and one more of the lowest after a push, as the program does; and the same with one candidate and its push:
+and after a push once more of the lowest, and of the next one where that lies near, as the program does it; and the
+same with one candidate and its push:
 
 - program: `chggen.electrode` with the contents empty and full, four candidates, and once more with one;
 - random: ions at random, no closer to any atom than a distance that falls until they fit (hosts.random_placement);
@@ -79,13 +80,15 @@ def relaxed(structures: list[Structure], potential: str = "chgnet") -> list[Any]
 
 
 def with_push(structures: list[Structure], seed: int) -> list[Any]:
-    """The ends of relaxing structures, and that of the lowest, pushed and relaxed once more."""
+    """The ends of relaxing structures, and those of the lowest ones, pushed and relaxed once more.
+
+    By the rule of the program: the lowest, and the next one that differs by more than 2 and at most 10 meV/atom.
+    """
     ends = relaxed(structures)
-    good = [end for end in ends if end.converged]
-    if good:
-        lowest = min(good, key=lambda end: end.energy_per_atom)
-        ends += relaxed([pushed(lowest.structure, seed)])
-    return ends
+    good = sorted((end for end in ends if end.converged), key=lambda end: end.energy_per_atom)
+    others = [end for end in good if end.energy_per_atom > good[0].energy_per_atom + NEAR]
+    near = [end for end in others[:1] if end.energy_per_atom < good[0].energy_per_atom + 0.01]
+    return ends + relaxed([pushed(end.structure, seed) for end in (*good[:1], *near)])
 
 
 def told(ends: list[Any], known: Any) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from chggen.campaign.electrode_contents import Content, ElectrodeContents, multiplied
+from chggen.campaign.electrode_doubts import doubtful, uncertain
 from chggen.campaign.options import ElectrodeOptions
 from chggen.campaign.relax_and_refine import STRAIN, pushed
 from chggen.crystals import from_structures, plain_formula
@@ -23,14 +24,12 @@ from chggen.generation import (
 )
 from chggen.potential import Potential, energies_of
 from chggen.results import Candidate
-from chggen.stability import framework_displacement, height_above
+from chggen.stability import framework_displacement
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 _COMPARED: Final = 64  # vacancy orderings whose energies are compared before any is relaxed
-_NEAR_HULL: Final = 0.03  # eV/atom above the hull up to which a content gets more of the budget
-_SAME: Final = 0.002  # eV/atom between candidates that count as found twice
 
 
 class ElectrodeScan:
@@ -41,7 +40,8 @@ class ElectrodeScan:
     3. The best of each content, one step on: ions added to that of the next lower content, taken from that of the next
        higher one.
     4. Contents near the hull whose best was found once only: as many again.
-    5. The best of each content, pushed off where its symmetry or a flat valley may have held it, and relaxed once more.
+    5. The lowest of each content, and the next one where that lies near: pushed off where their symmetry or a flat
+       valley may have held them, and relaxed once more.
 
     What a round asks for depends on the results of complete rounds alone, so a resumed scan asks for the same.
 
@@ -73,34 +73,11 @@ class ElectrodeScan:
             made: All candidates so far, by id.
             potential: What compares vacancy orderings.
         """
-        self._round += 1
-        ends, between = (self.contents[0], self.contents[-1]), self.contents[1:-1]
-        n = self.options.n
-        if self._round == 1:
-            return [job for content in dict.fromkeys(ends) for job in self._end(content)]
-        if self._round == 2:
-            return [
-                job
-                for content in between
-                for job in (
-                    *self._filled(content, math.ceil(n / 2)),
-                    *self._emptied_from(content, ends[1], made, potential, n // 2),
-                )
-            ]
-        if self._round == 3:
-            steps = zip(self.contents, between, self.contents[2:], strict=False)
-            return [job for low, own, high in steps for job in self._neighbours(own, low, high, made, potential)]
-        if self._round == 4:
-            return [
-                job
-                for content in self._uncertain(made)
-                for job in (
-                    *self._filled(content, math.ceil(n / 2)),
-                    *self._emptied_from(content, ends[1], made, potential, n // 2),
-                )
-            ]
-        if self._round == 5:
-            return [self._pushed(content, best) for content in self.contents if (best := self.best(content, made))]
+        rounds = (self._ends, self._between, self._steps, self._again, self._pushes)
+        while self._round < len(rounds):
+            self._round += 1
+            if jobs := rounds[self._round - 1](made, potential):
+                return jobs
         return []
 
     def best(self, content: Content, made: Mapping[str, Candidate]) -> Candidate | None:
@@ -135,6 +112,35 @@ class ElectrodeScan:
                 if moved is not None:
                     found[c.id] = moved
         return found
+
+    def _ends(self, made: Mapping[str, Candidate], potential: Potential) -> list[Job]:
+        """Return the jobs of the empty and the full framework."""
+        return [job for content in dict.fromkeys((self.contents[0], self.contents[-1])) for job in self._end(content)]
+
+    def _between(self, made: Mapping[str, Candidate], potential: Potential) -> list[Job]:
+        """Return the jobs of the contents between, half of them fillings and half vacancy orderings."""
+        return [job for content in self.contents[1:-1] for job in self._both(content, made, potential)]
+
+    def _steps(self, made: Mapping[str, Candidate], potential: Potential) -> list[Job]:
+        """Return the jobs that begin with the best of neighbouring contents."""
+        steps = zip(self.contents, self.contents[1:-1], self.contents[2:], strict=False)
+        return [job for low, own, high in steps for job in self._neighbours(own, low, high, made, potential)]
+
+    def _again(self, made: Mapping[str, Candidate], potential: Potential) -> list[Job]:
+        """Return more jobs of the contents near the hull that are still uncertain."""
+        return [
+            job for content in uncertain(self.of, self._all_good(made)) for job in self._both(content, made, potential)
+        ]
+
+    def _pushes(self, made: Mapping[str, Candidate], potential: Potential) -> list[Job]:
+        """Return the jobs that relax the lowest candidates of each content once more, after a push."""
+        return [self._pushed(content, c) for content in self.contents for c in doubtful(self._good(content, made))]
+
+    def _both(self, content: Content, made: Mapping[str, Candidate], potential: Potential) -> list[Job]:
+        """Return the jobs of a content between: fillings of the empty framework, and vacancies in the full one."""
+        n = self.options.n
+        filled = self._filled(content, math.ceil(n / 2))
+        return filled + self._emptied_from(content, self.contents[-1], made, potential, n // 2)
 
     def _end(self, content: Content) -> list[Job]:
         """Return the jobs of an end of the scan: the host as it came where it has this content, and fillings."""
@@ -174,7 +180,7 @@ class ElectrodeScan:
         return [self._job(content, FinishedStructure.of(s, "vacancies"), parent.id) for s in lowest]
 
     def _pushed(self, content: Content, best: Candidate) -> Job:
-        """Return the job that relaxes the best candidate of a content once more, after a push."""
+        """Return the job that relaxes a candidate once more, after a push."""
         assert best.structure is not None
         assert self.options.relax is not None
         moved = pushed(best.structure, best.seed, 0.0 if self.options.relax.fix_cell else STRAIN)
@@ -193,25 +199,6 @@ class ElectrodeScan:
             for structure in self._lowest_orderings(above.structure, own, potential)[:1]:
                 jobs.append(self._job(own, FinishedStructure.of(structure, "vacancies"), above.id))
         return jobs
-
-    def _uncertain(self, made: Mapping[str, Candidate]) -> list[Content]:
-        """Return the contents near the hull whose best was found once only."""
-        energies, found = {}, {}
-        for content in self.contents:
-            best = self.best(content, made)
-            if best is not None and best.energy_per_atom is not None and best.n_atoms is not None:
-                x = self.of.ions_per_unit(content)
-                energies[x] = best.energy_per_atom * best.n_atoms / self.of.units(content)
-                found[x] = (content, best)
-        chosen = []
-        for x, (content, best) in found.items():
-            atoms = (best.n_atoms or 0) / self.of.units(content)
-            lowest = best.energy_per_atom or 0.0
-            again = sum((c.energy_per_atom or 0.0) < lowest + _SAME for c in self._good(content, made))
-            near = height_above(energies, x) < _NEAR_HULL * atoms
-            if content.count > 0 and near and again < 2 and len(energies) > 1:
-                chosen.append(content)
-        return chosen
 
     def _good(self, content: Content, made: Mapping[str, Candidate]) -> list[Candidate]:
         """Return the good candidates of a content."""
