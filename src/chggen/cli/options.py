@@ -22,7 +22,9 @@ TimeLimit = Annotated[
 ]
 References = Annotated[
     list[str] | None,
-    typer.Option(help="File of known phases; may be repeated; `shipped`: the built-in ones."),
+    typer.Option(
+        help="File of known phases or of disordered structures; may be repeated; `shipped`: the built-in ones."
+    ),
 ]
 _NAMED = re.compile(r"(\w+)(?:\.\w+)*(?=: | has no effect| must be )")  # the field that a refusal is about
 _NAMES = {"n": ("-n",), "guests": ("--guest",)}  # options that are not called like their fields

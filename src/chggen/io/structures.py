@@ -127,7 +127,9 @@ def structure_files(paths: Sequence[Path]) -> list[Path]:
     return [file for path in paths for file in (_in_folder(path) if _is_folder(path) else [path])]
 
 
-def named_structures(paths: Sequence[Path], *, heed_held: bool = False) -> dict[str, Structure]:
+def named_structures(
+    paths: Sequence[Path], *, heed_held: bool = False, disordered: bool = False
+) -> dict[str, Structure]:
     """Read all structures of files and folders, each under a name of its own.
 
     A structure is named after its file without the ending, with the ending or folders added where several files would
@@ -137,14 +139,15 @@ def named_structures(paths: Sequence[Path], *, heed_held: bool = False) -> dict[
     Args:
         paths: Files and folders, listed as by `structure_files`.
         heed_held: Whether marks of held atoms stay (site property `selective_dynamics`); else they are taken off.
+        disordered: Whether structures with partially occupied sites are read too; else they are refused.
 
     Returns:
         Structures by name, in the order of the files, as `as_structure` returns them.
 
     Raises:
         InputError: There are no files, some are missing, or some cannot be read or hold a structure with partially
-            occupied sites. All files are looked at first. Several that fail are told of in a note each, and the first
-            few are named.
+            occupied sites that is not asked for. All files are looked at first. Several that fail are told of in a
+            note each, and the first few are named.
     """
     files = list({os.path.abspath(file): file for file in structure_files(paths)}.values())
     if not files:
@@ -155,7 +158,8 @@ def named_structures(paths: Sequence[Path], *, heed_held: bool = False) -> dict[
     for name, file in zip(distinct_names([Path(os.path.abspath(file)) for file in files]), files, strict=True):
         try:
             structures, said = _read(file, heed_held)
-            check_ordered(structures, str(file))
+            if not disordered:
+                check_ordered(structures, str(file))
         except InputError as error:
             failed.append((file, error))
             continue
