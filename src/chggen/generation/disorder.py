@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from chggen.errors import InputError
 from chggen.generation.contacts import CLOSEST
+from chggen.generation.oxidation_states import oxidation_states
 from chggen.symmetry import SymmetryConstraint
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _TRACE: Final = 0.005  # occupancies below this are left out
 _SAME_PLACE: Final = 0.1  # Å between sites that are one site, written once for each of its species
 _SYMPREC: Final = 0.01  # Å, of the symmetry of the average structure
 _MOST_REDUCED: Final = 400  # sites up to which a smaller cell is looked for
+_FEW: Final = 50  # atoms that hold the average amounts exactly, up to which a mixed valence is taken
 _MARKS: Final = 80  # elements that stand for sites of different occupancy while symmetry is looked for
 
 
@@ -262,31 +264,52 @@ def _said(site: Mapping[str, float]) -> str:
 
 
 def _states(structure: Structure, occupancies: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the oxidation states that the structure gives, or a guess that balances it; none where there is none."""
-    given: dict[str, set[float]] = {}
+    """Return the oxidation states that the structure gives, averaged over sites, or a guess; empty for neither."""
+    given: dict[str, list[tuple[float, float]]] = {}
     for site in structure:
-        for specie in site.species:
+        for specie, share in site.species.items():
             state = getattr(specie, "oxi_state", None)
-            given.setdefault(specie.symbol, set()).add(float("nan") if state is None else float(state))
-    known = {s for site in occupancies for s in site if s != VACANT}
-    if all(len(states) == 1 and next(iter(states)) == next(iter(states)) for states in given.values()):
-        return {symbol: next(iter(states)) for symbol, states in given.items() if symbol in known}
-    return _guessed(occupancies)
+            given.setdefault(specie.symbol, []).append((float("nan") if state is None else float(state), float(share)))
+    amounts = _amounts(occupancies)
+    means = {symbol: _mean(given[symbol]) for symbol in amounts}
+    if all(np.isfinite(mean) for mean in means.values()) and any(means.values()):
+        return means if _fits_cells(means, amounts) else {}
+    return _guessed(amounts)
 
 
-def _guessed(occupancies: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return pymatgen's best guess of the oxidation states of the composition, rounded to a simple formula."""
-    from pymatgen.core import Composition
+def _mean(weighted: Sequence[tuple[float, float]]) -> float:
+    """Return the mean of values with their weights; equal values stay exactly what they are."""
+    values = {value for value, _ in weighted}
+    return values.pop() if len(values) == 1 else sum(v * w for v, w in weighted) / sum(w for _, w in weighted)
 
+
+def _amounts(occupancies: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return how many atoms of each element the sites hold on average."""
     total: dict[str, float] = {}
     for site in occupancies:
         for symbol, share in site.items():
             if symbol != VACANT:
                 total[symbol] = total.get(symbol, 0.0) + share
-    composition = Composition({s: round(n, 2) for s, n in total.items()})
-    reduced = composition.get_integer_formula_and_factor(max_denominator=24)[0]
-    try:
-        guesses = Composition(reduced).oxi_state_guesses(max_sites=-50)
-    except ValueError:  # too many atoms to look at all ways
-        return {}
-    return {s: float(state) for s, state in guesses[0].items()} if guesses else {}
+    return total
+
+
+def _guessed(amounts: Mapping[str, float]) -> dict[str, float]:
+    """Return the commonest oxidation states that balance the average composition; empty for none."""
+    found = oxidation_states(amounts)
+    return found if _fits_cells(found, amounts) else {}
+
+
+def _fits_cells(states: Mapping[str, float], amounts: Mapping[str, float]) -> bool:
+    """Return whether states leave cells to choose from.
+
+    Ordered cells must be neutral where the average is. With a mixed valence only those of exactly the average amounts
+    are, so it is taken only where few atoms have these.
+    """
+    charge = sum(states.get(symbol, 0.0) * n for symbol, n in amounts.items())
+    if all(float(state).is_integer() for state in states.values()) or abs(charge) > 0.02 * sum(amounts.values()):
+        return True
+    from pymatgen.core import Composition
+
+    rounded = Composition({symbol: round(n, 2) for symbol, n in amounts.items()})
+    whole = Composition(rounded.get_integer_formula_and_factor(max_denominator=24)[0])
+    return bool(whole.num_atoms <= _FEW)
