@@ -133,7 +133,7 @@ def test_files_and_folders_of_disordered_structures_are_references(tmp_path: Pat
     said = [line.split() for line in shown if "disordered" in line]
     assert [(words[0], words[2:]) for words in said] == [("fcc", ["disordered:", "in", "no", "hull"])]
     L12.to(str(folder / "l12.cif"))
-    with pytest.raises(InputError, match="l12 is ordered and has no energy, so it is no reference; expected"):
+    with pytest.raises(InputError, match="phases is not a reference table, and l12 is an ordered structure without"):
         references_of([str(folder)])
     assert [phase.id for phase in disordered_phases([folder / "fcc.cif"])] == ["fcc"]
 

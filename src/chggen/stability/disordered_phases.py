@@ -168,8 +168,8 @@ def disordered_phases(paths: Sequence[Path]) -> tuple[DisorderedPhase, ...]:
     for name, structure in found.items():
         if structure.is_ordered:
             raise InputError(
-                f"{name} is ordered and has no energy, so it is no reference; expected a reference file or disordered "
-                "structures; make one with `chggen references build`"
+                f"{name} is an ordered structure without an energy; expected disordered ones; make a table of ordered "
+                "ones with `chggen references build`"
             )
     return tuple(DisorderedPhase(name, structure) for name, structure in found.items())
 

@@ -7,13 +7,16 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from chggen.crystals import parse_formula, reduced
 from chggen.errors import InputError
-from chggen.stability.disordered_phases import disordered_phases
+from chggen.stability.disordered_phases import DisorderedPhase, disordered_phases
 from chggen.stability.references import References
+
+_LONGEST: Final = 300  # characters of a refusal
 
 
 def references_of(names: Sequence[str]) -> References:
@@ -38,8 +41,17 @@ def _table(name: str) -> References:
     if name == "shipped":
         return References.load()
     if os.path.isdir(name) or (os.path.isfile(name) and Path(name).suffix != ".npz" and not zipfile.is_zipfile(name)):
-        return replace(References.from_entries([]), disordered=disordered_phases([Path(name)]))
+        return replace(References.from_entries([]), disordered=_phases(Path(name)))
     return References.load(name)
+
+
+def _phases(path: Path) -> tuple[DisorderedPhase, ...]:
+    """Return the disordered phases of a file or folder, which may have been meant as a reference table."""
+    try:
+        return disordered_phases([path])
+    except InputError as error:
+        said = f"{path.name:.60} is not a reference table, and {error}"
+        raise InputError(said if len(said) <= _LONGEST else f"{said[: _LONGEST - 1]}…") from None
 
 
 def joined(tables: Sequence[References]) -> References:
