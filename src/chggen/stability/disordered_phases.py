@@ -29,7 +29,8 @@ _OFF: Final = 0.2  # root mean square distance of atoms from their sites, in uni
 _ROUNDED: Final = 0.02  # by which the occupancy of a site that is always filled may miss 1, written with two digits
 _SAME_PLACE: Final = 0.1  # Å by which sites may lie off the translations of a smaller average cell
 _EXACT: Final = 1e-6
-_MOST_ATOMS: Final = 100  # of an ordering; comparing one of 64 takes seconds, larger ones minutes
+_MOST_ATOMS: Final = 200  # of an ordering that is compared
+_MOST_CELLS: Final = 64  # average cells in it; the time grows with these most: an alloy of 64 atoms takes seconds
 _MOST_VECTORS: Final = 1e5  # of the average lattice among which edges of an ordering's cell are looked for
 
 
@@ -61,8 +62,8 @@ class DisorderedPhase:
         composition, which are most, cost next to nothing.
 
         Args:
-            ordered: A structure without disorder. One of more than 100 atoms in its primitive cell, or with a very
-                long one, counts as none, since looking for its sites would take long.
+            ordered: A structure without disorder. One whose primitive cell has more than 200 atoms, more than 64
+                average cells or a very long edge counts as none, since looking for its sites would take long.
 
         Returns:
             Whether it is an ordering.
@@ -75,7 +76,7 @@ class DisorderedPhase:
         if len(child) > _MOST_ATOMS or vectors > _MOST_VECTORS:
             return False
         amounts = child.composition.get_el_amt_dict()
-        return any(self._holds(child, cells) for cells in self._cells(amounts, child.volume))
+        return any(self._holds(child, n) for n in self._cells(amounts, child.volume) if n <= _MOST_CELLS)
 
     @cached_property
     def _average(self) -> Structure:
