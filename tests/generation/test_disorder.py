@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pymatgen.core import DummySpecies, Lattice, Species, Structure
+from pymatgen.core import Composition, DummySpecies, Lattice, Species, Structure
 
 from chggen.errors import InputError
 from chggen.generation.disorder import VACANT, read_disorder
@@ -17,6 +17,7 @@ from chggen.generation.ordering_energies import of_charges
 from chggen.generation.ordering_sites import OrderingSites
 from chggen.generation.ordering_swaps import swapped
 from chggen.generation.orderings import all_orderings, count_of_ways, distinct, drawn_orderings
+from chggen.generation.oxidation_states import oxidation_states
 
 
 def _fcc(**held: float) -> Structure:
@@ -176,3 +177,87 @@ def test_charges_and_swaps_find_the_lowest_ordering() -> None:
 def test_dummies_are_no_species_of_crystals() -> None:
     with pytest.raises((InputError, ValueError, AttributeError)):
         read_disorder(Structure(Lattice.cubic(3), [{DummySpecies("X"): 0.5}], [[0, 0, 0]]))
+
+
+def _salt(**held: float) -> Structure:
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.2), [held, "O2-"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+def test_states_of_one_element_are_averaged_by_occupancy() -> None:
+    wuestite = _salt(**{"Fe2+": 0.6, "Fe3+": 0.2})
+    assert read_disorder(wuestite).states == pytest.approx({"Fe": 2.25, "O": -2.0})
+    on_sites = Structure(
+        Lattice.orthorhombic(4, 5, 6), [{"Mn3+": 0.5}, "Mn4+", "O2-"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0, 0]]
+    )
+    assert read_disorder(on_sites).states == pytest.approx({"Mn": (0.5 * 3 + 4) / 1.5, "O": -2.0})
+
+
+def test_given_states_stay_though_they_do_not_balance() -> None:
+    salt = _salt(**{"Li+": 0.5, "Co2+": 0.5})
+    assert read_disorder(salt).states == {"Li": 1.0, "Co": 2.0, "O": -2.0}
+    assert _cell(salt).neutral is None
+    assert read_disorder(_salt(**{"Li0+": 0.5, "Co0+": 0.5})).states["O"] == -2.0  # one given state is no zero
+
+
+def test_states_that_are_given_in_part_or_all_as_zero_are_guessed() -> None:
+    salt = _salt(Li=0.5, Co=0.5)
+    assert read_disorder(salt).states == {"Li": 1.0, "Co": 3.0, "O": -2.0}
+    salt.remove_oxidation_states()
+    salt.add_oxidation_state_by_element({"Li": 0, "Co": 0, "O": 0})
+    assert read_disorder(salt).states == {"Li": 1.0, "Co": 3.0, "O": -2.0}
+
+
+@pytest.mark.parametrize(
+    ("formula", "states"),
+    [
+        ("LiMn2O4", {"Li": 1, "Mn": 3.5, "O": -2}),
+        ("Fe3O4", {"Fe": 8 / 3, "O": -2}),
+        ("LiFe3O4", {"Li": 1, "Fe": 7 / 3, "O": -2}),
+        ("Li0.55CoO2", {"Li": 1, "Co": 3.45, "O": -2}),
+        ("Li0.5FePO4", {"Li": 1, "Fe": 2.5, "P": 5, "O": -2}),
+        ("Li0.5FeSiO4", {"Li": 1, "Fe": 3, "Si": 4, "O": -2}),  # beyond what iron has
+        ("La0.7Sr0.3MnO3", {"La": 3, "Sr": 2, "Mn": 3.3, "O": -2}),
+        ("LiNi0.5Mn1.5O4", {"Li": 1, "Ni": 2, "Mn": 4, "O": -2}),
+        ("LiNi0.333Mn0.333Co0.333O2", {"Li": 1, "Ni": 2, "Mn": 4, "Co": 3, "O": -2}),
+        ("Li0.388Ta0.238La0.475Cl3", {"Li": 1, "Ta": 5, "La": 3, "Cl": -1}),
+        ("Li3.4Si0.4P0.6S4", {"Li": 1, "Si": 4, "P": 5, "S": -2}),
+        ("Li1.3Al0.3Ti1.7P3O12", {"Li": 1, "Al": 3, "Ti": 4, "P": 5, "O": -2}),
+        ("Li6.35P0.65Si0.35S5Br", {"Li": 1, "P": 5, "Si": 4, "S": -2, "Br": -1}),
+        ("Ce0.8Gd0.2O1.9", {"Ce": 4, "Gd": 3, "O": -2}),
+        ("FeS2", {"Fe": 2, "S": -1}),
+        ("La12Zr8Li22.3Fe0.756O48", {"La": 3, "Zr": 4, "Li": 1, "Fe": 3, "O": -2}),  # misses lithium: charged by 0.04
+        ("Cu3Au", {}),
+        ("CuZn", {}),
+        ("Cu", {"Cu": 0}),
+    ],
+)
+def test_states_are_the_commonest_that_balance_amounts_as_they_are(formula: str, states: dict[str, float]) -> None:
+    assert oxidation_states(Composition(formula).get_el_amt_dict()) == pytest.approx(states)
+
+
+def test_whole_states_are_exact() -> None:
+    """Cells are balanced to 1e-6, which solutions of linear programs may miss."""
+    found = oxidation_states({"Li": 0.388, "Ta": 0.238, "La": 0.475, "Cl": 3.0})
+    assert all(state.is_integer() for state in found.values())
+
+
+@pytest.mark.parametrize("lithium", [0.5, 0.62])
+def test_mixed_valence_balances_any_cell(lithium: float) -> None:
+    layered = Structure.from_spacegroup(
+        "R-3m", Lattice.hexagonal(2.83, 14.1), [{"Li": lithium}, "Co", "O"], [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.24]]
+    )
+    assert read_disorder(layered).states == pytest.approx({"Li": 1, "Co": 4 - lithium, "O": -2})
+    cell = _cell(layered)
+    assert cell.neutral
+    assert abs(cell.species["Li"] / cell.species["Co"] - lithium) < 0.1
+
+
+def test_a_cell_that_is_not_neutral_is_taken_where_none_is() -> None:
+    """Two sites of Na0.5Mg0.25Cl: only two sodium, or one magnesium, balance them, and miss occupancies by a half."""
+    salt = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(5.3), [{"Na+": 0.5, "Mg2+": 0.25}, "Cl-"], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    )
+    assert _cell(salt, tolerance=0.02).neutral
+    cell = _cell(salt, max_atoms=4, tolerance=0.3)
+    assert cell.neutral is False
+    assert cell.off == pytest.approx(0.25)

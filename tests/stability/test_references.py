@@ -238,7 +238,7 @@ def test_files_of_the_format_before_have_unknown_fingerprints(tmp_path):
     ]
     with np.load(tmp_path / "t.npz") as file:
         arrays = {key: file[key] for key in file.files}
-    for number, says in ((4, "newer chggen wrote; update chggen"), (1, "no longer read; build it again")):
+    for number, says in ((5, "newer chggen wrote; update chggen"), (1, "no longer read; build it again")):
         np.savez(tmp_path / "t.npz", **{**arrays, "format": np.array(number)})
         with pytest.raises(InputError, match=says):
             References.load(tmp_path / "t.npz")

@@ -128,9 +128,8 @@ class ElectrodeScan:
 
     def _again(self, made: Mapping[str, Candidate], potential: Potential) -> list[Job]:
         """Return more jobs of the contents near the hull that are still uncertain."""
-        return [
-            job for content in uncertain(self.of, self._all_good(made)) for job in self._both(content, made, potential)
-        ]
+        good = {content: self._good(content, made) for content in self.contents}
+        return [job for content in uncertain(self.of, good) for job in self._both(content, made, potential)]
 
     def _pushes(self, made: Mapping[str, Candidate], potential: Potential) -> list[Job]:
         """Return the jobs that relax the lowest candidates of each content once more, after a push."""

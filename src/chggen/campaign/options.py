@@ -83,7 +83,8 @@ class RunOptions(Options):
     relax: RelaxOptions | None = RelaxOptions()
     references: Annotated[tuple[str, ...], BeforeValidator(_reference_files)] = Field(
         default=(SHIPPED,),
-        description="File of known phases; may be repeated; `shipped` stands for the built-in ones, the default.",
+        description="File of known phases or of disordered structures; may be repeated; `shipped` stands for the "
+        "built-in ones, the default.",
     )
 
     def resolved(self) -> dict[str, Any]:

@@ -72,6 +72,8 @@ class Orderings:
         found.append(f"{formula} in cells of {said}; {off}")
         if cell.neutral is None:
             found.append("no oxidation states balance the occupancies, so the cell need not be neutral")
+        elif not cell.neutral:
+            found.append("no cell within the tolerance is neutral, so this one is not")
         return found
 
     def jobs(self, potential: Potential) -> list[Job]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from chggen.crystals import system_elements
+from chggen.crystals import plain_formula, system_elements
 from chggen.errors import InputError
 from chggen.io import ORDER_FIRST_OR_HERE, named_structures, writable_folder, write_text
 from chggen.potential import DEFAULT_LEVEL, level_named, level_of, levels, potential_of, potentials
@@ -167,7 +167,7 @@ def reference_lines(
         out: Folder for SYSTEM.txt; None: nothing is written.
 
     Returns:
-        A line for each phase, by energy above the hull.
+        A line for each phase, by energy above the hull, the disordered ones last.
 
     Raises:
         InputError: For something that is no system, an unknown level, and a diagram that cannot be drawn.
@@ -178,8 +178,14 @@ def reference_lines(
     elements = system_elements(system)
     table = references_of(references)
     entries = table.system(elements, level)
+    disordered = [
+        f"{phase.id:14} {plain_formula(phase.structure.composition):16} disordered: in no hull"
+        for phase in table.disordered
+        if phase.elements.issubset(elements)
+    ]
     if not entries:
-        return [f"no {level} reference energies for {system}" + (f": {table.reason}" if table.reason else "")]
+        missing = f"no {level} reference energies for {system}" + (f": {table.reason}" if table.reason else "")
+        return [missing, *disordered]
     placed = [(hull(e.formula, e.energy_per_atom, level=level, references=table).e_hull, e) for e in entries]
     placed.sort(key=lambda one: (one[0] is None, one[0], one[1].formula, one[1].id))
     lines = [
@@ -187,7 +193,7 @@ def reference_lines(
         f"E_hull {'?' if above is None else f'{above:.4f}':6}  "
         f"space group {e.space_group or '?':>3}  {'relaxed' if e.relaxed else 'static'}"
         for above, e in placed
-    ]
+    ] + disordered
     reason = hull("".join(elements), 0.0, level=level, references=table).reason
     if reason is not None:  # an element without an energy
         lines.append(f"no hull of {system}: {reason}")

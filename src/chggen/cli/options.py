@@ -23,7 +23,9 @@ TimeLimit = Annotated[
 ]
 References = Annotated[
     list[str] | None,
-    typer.Option(help="File of known phases; may be repeated; `shipped`: the built-in ones."),
+    typer.Option(
+        help="File of known phases or of disordered structures; may be repeated; `shipped`: the built-in ones."
+    ),
 ]
 Order = Annotated[bool, typer.Option("--order", help=ORDER_HELP)]
 _NAMED = re.compile(r"(\w+)(?:\.\w+)*(?=: | has no effect| must be )")  # the field that a refusal is about

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from chggen.errors import InputError
 from chggen.generation.contacts import CLOSEST
+from chggen.generation.oxidation_states import oxidation_states
 from chggen.symmetry import SymmetryConstraint
 
 if TYPE_CHECKING:
@@ -276,31 +277,30 @@ def _said(site: Mapping[str, float]) -> str:
 
 
 def _states(structure: Structure, occupancies: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the oxidation states that the structure gives, or a guess that balances it; none where there is none."""
-    given: dict[str, set[float]] = {}
+    """Return the oxidation states that the structure gives, averaged over sites, or a guess; empty for neither."""
+    given: dict[str, list[tuple[float, float]]] = {}
     for site in structure:
-        for specie in site.species:
+        for specie, share in site.species.items():
             state = getattr(specie, "oxi_state", None)
-            given.setdefault(specie.symbol, set()).add(float("nan") if state is None else float(state))
-    known = {s for site in occupancies for s in site if s != VACANT}
-    if all(len(states) == 1 and next(iter(states)) == next(iter(states)) for states in given.values()):
-        return {symbol: next(iter(states)) for symbol, states in given.items() if symbol in known}
-    return _guessed(occupancies)
+            given.setdefault(specie.symbol, []).append((float("nan") if state is None else float(state), float(share)))
+    amounts = _amounts(occupancies)
+    means = {symbol: _mean(given[symbol]) for symbol in amounts}
+    if all(np.isfinite(mean) for mean in means.values()) and any(means.values()):
+        return means
+    return oxidation_states(amounts)
 
 
-def _guessed(occupancies: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return pymatgen's best guess of the oxidation states of the composition, rounded to a simple formula."""
-    from pymatgen.core import Composition
+def _mean(weighted: Sequence[tuple[float, float]]) -> float:
+    """Return the mean of values with their weights; equal values stay exactly what they are."""
+    values = {value for value, _ in weighted}
+    return values.pop() if len(values) == 1 else sum(v * w for v, w in weighted) / sum(w for _, w in weighted)
 
+
+def _amounts(occupancies: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return how many atoms of each element the sites hold on average."""
     total: dict[str, float] = {}
     for site in occupancies:
         for symbol, share in site.items():
             if symbol != VACANT:
                 total[symbol] = total.get(symbol, 0.0) + share
-    composition = Composition({s: round(n, 2) for s, n in total.items()})
-    reduced = composition.get_integer_formula_and_factor(max_denominator=24)[0]
-    try:
-        guesses = Composition(reduced).oxi_state_guesses(max_sites=-50)
-    except ValueError:  # too many atoms to look at all ways
-        return {}
-    return {s: float(state) for s, state in guesses[0].items()} if guesses else {}
+    return total

@@ -31,7 +31,8 @@ class OrderingCell:
         matrix: Rows are its axes in terms of those of the average cell, of shape (3, 3).
         counts: What the sites of each sublattice hold.
         off: By how much the share of a species on a sublattice misses its occupancy, at most.
-        neutral: Whether oxidation states add up to zero; None where they are not known, or do not on average either.
+        neutral: Whether oxidation states add up to zero, or a metal of mixed valence sees to it; None where they are
+            not known, or do not on average either.
     """
 
     matrix: Int[np.ndarray, "3 3"]
@@ -61,7 +62,8 @@ def ordering_cell(
     """Return a supercell whose whole counts come near the occupancies, as close to a cube as can be.
 
     It is the smallest one that comes within half the tolerance; where there is none, the nearest within the tolerance.
-    Where oxidation states are known and balance the average structure, they balance the cell.
+    Where oxidation states are known and balance the average structure, they balance the cell, if any cell within the
+    tolerance does. A metal of mixed valence balances any.
 
     Args:
         disorder: The disordered structure.
@@ -72,32 +74,48 @@ def ordering_cell(
     Raises:
         InputError: No supercell of up to so many atoms holds such counts; the nearest one is named.
     """
-    best: OrderingCell | None = None
-    most = max(1, math.floor(max_atoms / max(disorder.atoms, 1e-9) + 0.5))
-    for cells in range(1, most + 1):
-        found = _rounded(disorder, cells, composition, max_atoms)
-        if found is None:
-            continue
-        counts, off, neutral = found
-        if best is None or off < best.off - 1e-9:
-            best = OrderingCell(np.diag([cells, 1, 1]), counts, off, neutral)
-        if off <= tolerance / 2 + 1e-9:
-            break
-    if best is not None and best.off <= tolerance + 1e-9:
-        return replace(best, matrix=near_cube(disorder, best.cells))
+    nearest: OrderingCell | None = None
+    for balanced in (True, False) if _balances(disorder) else (False,):
+        best = _nearest(disorder, max_atoms, tolerance, composition, balanced)
+        if best is not None and best.off <= tolerance + 1e-9:
+            return replace(best, matrix=near_cube(disorder, best.cells))
+        nearest = best
     from pymatgen.core import Composition
 
     asked = "that composition" if composition else "these occupancies"
-    if best is None:
+    if nearest is None:
         raise InputError(
             f"no cell of up to {max_atoms} atoms holds {asked}; allow more atoms with --max-atoms, or name another "
             "--composition"
         )
     raise InputError(
         f"no cell of up to {max_atoms} atoms holds {asked} within {tolerance:g}; the nearest is "
-        f"{plain_formula(Composition(best.species))} in {best.atoms} atoms, off by {best.off:.2g}; raise --tolerance, "
-        "or --max-atoms, or name that --composition"
+        f"{plain_formula(Composition(nearest.species))} in {nearest.atoms} atoms, off by {nearest.off:.2g}; raise "
+        "--tolerance, or --max-atoms, or name that --composition"
     )
+
+
+def _nearest(
+    disorder: Disorder, max_atoms: int, tolerance: float, composition: Mapping[str, int] | None, balanced: bool
+) -> OrderingCell | None:
+    """Return the smallest cell within half the tolerance, else the nearest of all; None for none at all."""
+    best: OrderingCell | None = None
+    most = max(1, math.floor(max_atoms / max(disorder.atoms, 1e-9) + 0.5))
+    for cells in range(1, most + 1):
+        found = _rounded(disorder, cells, composition, max_atoms, balanced)
+        if found is not None and (best is None or found[1] < best.off - 1e-9):
+            best = OrderingCell(np.diag([cells, 1, 1]), *found)
+        if found is not None and found[1] <= tolerance / 2 + 1e-9:
+            break
+    return best
+
+
+def _balances(disorder: Disorder) -> bool:
+    """Return whether whole oxidation states are known that balance the average structure."""
+    states = disorder.states
+    charge = sum(states.get(s, 0.0) * n for s, n in disorder.composition.items())
+    whole = all(float(state).is_integer() for state in states.values())
+    return bool(states) and whole and abs(charge) <= _BALANCED * disorder.atoms
 
 
 def cells_to_fill(
@@ -120,7 +138,8 @@ def cells_to_fill(
     """
     given = None
     if disorder.given is not None and not disorder.is_ordered:
-        found = _rounded(disorder, round(float(np.linalg.det(disorder.given))), composition, max_atoms)
+        cells, balanced = round(float(np.linalg.det(disorder.given))), _balances(disorder)
+        found = _rounded(disorder, cells, composition, max_atoms, balanced)
         given = None if found is None else OrderingCell(disorder.given, *found)
     if given is not None and given.off < _EXACT and composition is None:
         smallest = ordering_cell(disorder, max_atoms, tolerance)
@@ -147,12 +166,13 @@ def _as_given(cell: OrderingCell, disorder: Disorder) -> OrderingCell:
 
 
 def _rounded(
-    disorder: Disorder, cells: int, composition: Mapping[str, int] | None, max_atoms: int
+    disorder: Disorder, cells: int, composition: Mapping[str, int] | None, max_atoms: int, balanced: bool
 ) -> tuple[Counts, float, bool | None] | None:
-    """Return whole counts nearest to the occupancies that balance, and by how much they are off; None for none."""
-    states = disorder.states
-    average = sum(states.get(s, 0.0) * n for s, n in disorder.composition.items()) if states else 0.0
-    balances = bool(states) and abs(average) <= _BALANCED * disorder.atoms
+    """Return whole counts nearest to the occupancies, by how much they are off, and whether they balance.
+
+    None where there are none; with balanced only those whose oxidation states add up to zero count.
+    """
+    states = disorder.states if balanced else {}
     ways = [list(_ways(sublattice, cells, bool(composition))) for sublattice in disorder.sublattices]
     if math.prod(map(len, ways)) > _WAYS:  # the nearest ones of each
         fewer = max(1, int(_WAYS ** (1 / max(1, sum(len(w) > 1 for w in ways)))))
@@ -166,14 +186,15 @@ def _rounded(
         filled = [sum(n for s, n in own.items() if s != VACANT) for own in counts]
         if any(sum(filled[k] for k in group) > most * cells for group, most in disorder.room):
             continue
-        charge = sum(states.get(s, 0.0) * n for s, n in total.items()) if balances else 0.0
+        charge = sum(states.get(s, 0.0) * n for s, n in total.items())
         off = max(o for _, o in chosen)
         key = (abs(charge) > 1e-6, off, sum(o * o for _, o in chosen))
         if best is None or key < best[0]:
             best = key, counts, off, charge
-    if best is None or (balances and abs(best[3]) > 1e-6):
+    if best is None or abs(best[3]) > 1e-6:
         return None
-    return best[1], best[2], True if balances else None
+    mixed = any(not float(state).is_integer() for state in disorder.states.values())
+    return best[1], best[2], True if balanced or mixed else False if _balances(disorder) else None
 
 
 def _ways(sublattice: Sublattice, cells: int, any_share: bool) -> Iterator[tuple[Mapping[str, int], float]]:

@@ -17,6 +17,7 @@ from chggen.io.atomic_write import whole
 from chggen.io.bounds import LAST, check_cell_parameters
 from chggen.io.plain_structures import plain_structure
 from chggen.io.structures import named_structures
+from chggen.io.unreadable import ORDER_FIRST
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -43,14 +44,21 @@ class NamedStructures:
 
     Attributes:
         paths: Structure files, folders of them, and archives (.npz).
+        with_disordered: Whether files may hold structures with partially occupied sites; else they are refused.
     """
 
     paths: tuple[Path, ...]
+    with_disordered: bool = False
 
     @property
     def names(self) -> list[str]:
-        """All names: first those of the archives, then those of the other files, each in the order given."""
-        return list(_opened(self.paths))
+        """Names of all ordered structures: those of the archives, then of the other files, in the order given."""
+        return [name for name, (source, k) in self._opened.items() if source.is_ordered(k)]
+
+    @property
+    def disordered(self) -> dict[str, Structure]:
+        """Structures with partially occupied sites, by name."""
+        return {name: source.structure(k) for name, (source, k) in self._opened.items() if not source.is_ordered(k)}
 
     def n_atoms(self, name: str) -> int:
         """Return the number of atoms of a structure, without building it.
@@ -64,7 +72,7 @@ class NamedStructures:
         Raises:
             KeyError: No structure has this name.
         """
-        source, k = _opened(self.paths)[name]
+        source, k = self._opened[name]
         return source.n_atoms(k)
 
     def structure(self, name: str) -> Structure:
@@ -80,8 +88,12 @@ class NamedStructures:
             KeyError: No structure has this name.
             InputError: The structure is not a crystal that chggen can work with.
         """
-        source, k = _opened(self.paths)[name]
+        source, k = self._opened[name]
         return source.structure(k)
+
+    @property
+    def _opened(self) -> dict[str, tuple[_Source, int]]:
+        return _opened(self.paths, self.with_disordered)
 
 
 def write_archive(structures: Mapping[str, Structure], path: Path) -> None:
@@ -148,12 +160,16 @@ class _Source(Protocol):
         """Return the k-th structure."""
         ...
 
+    def is_ordered(self, k: int) -> bool:
+        """Return whether no site of the k-th structure is partially occupied."""
+        ...
+
 
 class _Files:
     """The structures of plain files, all held in memory."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        found = named_structures(paths)
+    def __init__(self, paths: Sequence[Path], with_disordered: bool) -> None:
+        found = named_structures(paths, disordered=None if with_disordered else ORDER_FIRST)
         self.names = list(found)
         self._structures = list(found.values())
 
@@ -162,6 +178,9 @@ class _Files:
 
     def structure(self, k: int) -> Structure:
         return self._structures[k]
+
+    def is_ordered(self, k: int) -> bool:
+        return bool(self._structures[k].is_ordered)
 
 
 class _Archive:
@@ -200,14 +219,17 @@ class _Archive:
         structure = Structure(lattice, species, self._arrays["frac"][atoms].astype(float))
         return plain_structure(structure, where)[0]
 
+    def is_ordered(self, k: int) -> bool:
+        return True
+
 
 @lru_cache(maxsize=2)
-def _opened(paths: tuple[Path, ...]) -> dict[str, tuple[_Source, int]]:
+def _opened(paths: tuple[Path, ...], with_disordered: bool) -> dict[str, tuple[_Source, int]]:
     """Return for each name the source of its structure and the index there."""
     sources: list[_Source] = [_Archive(path) for path in paths if path.suffix == ".npz"]
     plain = [path for path in paths if path.suffix != ".npz"]
     if plain or not sources:
-        sources.append(_Files(plain))
+        sources.append(_Files(plain, with_disordered))
     found: dict[str, tuple[_Source, int]] = {}
     for source in sources:
         for k, name in enumerate(source.names):

@@ -54,7 +54,7 @@ class Candidate:
             formula unit.
         hull_warning: What makes its decomposition energies doubtful, with the remedy; None where nothing does.
         known_as: Id of the reference entry that it is, by structure and energy. `same group and energy as ID` where the
-            entry has no fingerprint to tell the structure by.
+            entry has no fingerprint to tell the structure by. `ordering of ID` for an ordering of a disordered phase.
         relax_energy_change: Energy of the relaxed, symmetrised structure minus that of the raw one.
         relax_rmsd: Root-mean-square displacement of the atoms by relaxation, minimum image, mean shift removed.
         relax_steps: Steps of the relaxation.

@@ -16,9 +16,10 @@ from chggen.io import NamedStructures, digest, locked, structure_files, write_te
 from chggen.potential import levels as registered_levels
 from chggen.potential import potential_of
 from chggen.relaxation import RelaxOptions
+from chggen.stability.disordered_phases import DisorderedPhase
 from chggen.stability.energy_log import EnergyLog
 from chggen.stability.energy_rows import ROWS, Relaxation
-from chggen.stability.references import BUILD, write_references
+from chggen.stability.references import BUILD, References, write_references
 from chggen.stability.wanted import Wanted
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def build_references(
     It may ask for more structures, levels or wanted phases. Structures that it is not given again keep the rows they
     have.
 
+    Structures with partially occupied sites are kept as disordered phases, which have no energy.
+
     Args:
         paths: Structure files, folders and archives. The structures are named by their ids.
         levels: Names of levels of theory.
@@ -68,8 +71,9 @@ def build_references(
     """
     _check_levels(levels)
     machine = Machine(device=device, workers=workers)
-    structures = NamedStructures(tuple(paths))
+    structures = NamedStructures(tuple(paths), with_disordered=True)
     names = sorted(structures.names, key=structures.n_atoms)
+    disordered = {name: DisorderedPhase(name, structure) for name, structure in structures.disordered.items()}
     settings = RelaxOptions.of(fmax=fmax, max_steps=_MAX_STEPS)
     relaxations = {
         level: Relaxation(settings.model_copy(update={"potential": potential_of(level)}), device) for level in levels
@@ -79,12 +83,13 @@ def build_references(
         if table.exists() and not sources.exists():
             raise InputError(f"{out} holds energies of `chggen references import`; choose another --out")
         log = EnergyLog(out / "rows.jsonl")
-        _keep_sources(paths, fmax, sources, log.names)
+        earlier = {phase.id: phase for phase in References.load(table).disordered} if table.exists() else {}
+        _keep_sources(paths, fmax, sources, log.names | set(earlier))
         work = _Work(log=log, structures=structures, machine=machine, progress=progress)
         try:
             work.do_all(names, relaxations, wanted or Wanted())
         finally:
-            write_references(log.entries(), table)
+            write_references(log.entries(), table, list((earlier | disordered).values()))
     return table
 
 
@@ -123,9 +128,15 @@ def _keep_sources(paths: Sequence[Path], fmax: float, path: Path, known: set[str
             raise InputError(f"{name} has changed since {path.parent} was made from it; use another --out")
     seen = set(kept["files"].values())
     fresh = tuple(Path(name) for name, content in files.items() if content not in seen)
-    if known and fresh and (twice := sorted(known & set(NamedStructures(fresh).names))):
+    if known and fresh and (twice := sorted(known & _names(fresh))):
         raise InputError(f"{path.parent} holds energies of another {twice[0]} already; rename it or use another --out")
     write_text(path, json.dumps({"fmax": fmax, "files": kept["files"] | files}, indent=1) + "\n")
+
+
+def _names(files: tuple[Path, ...]) -> set[str]:
+    """Return the names of all structures of some files."""
+    structures = NamedStructures(files, with_disordered=True)
+    return {*structures.names, *structures.disordered}
 
 
 @dataclass(frozen=True, kw_only=True)

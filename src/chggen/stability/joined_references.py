@@ -2,33 +2,63 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from chggen.crystals import parse_formula, reduced
 from chggen.errors import InputError
+from chggen.stability.disordered_phases import DisorderedPhase, disordered_phases
 from chggen.stability.references import References
+
+_LONGEST: Final = 300  # characters of a refusal
 
 
 def references_of(names: Sequence[str]) -> References:
     """Return the tables of some files, joined to one.
 
     Args:
-        names: Reference files; `shipped` stands for the table that comes with chggen. No name at all means that one.
+        names: Reference files, and files or folders of disordered structures; `shipped` stands for the table that comes
+            with chggen. That one is taken as well where the others hold disordered phases alone, since those make no
+            hulls.
 
     Raises:
-        InputError: A file holds no table, or an id has two formulas in the files.
+        InputError: A file holds neither a table nor disordered structures, or an id has two formulas in the files.
     """
-    tables = [References.load(None if name == "shipped" else name) for name in names or ("shipped",)]
+    tables = [_table(name) for name in names or ("shipped",)]
+    if not any(map(len, tables)) and any(table.disordered for table in tables):
+        tables.insert(0, References.load())
     return joined(tables)
+
+
+def _table(name: str) -> References:
+    """Return the table of a reference file or of disordered structures, or the one that comes with chggen."""
+    if name == "shipped":
+        return References.load()
+    if os.path.isdir(name) or (os.path.isfile(name) and Path(name).suffix != ".npz" and not zipfile.is_zipfile(name)):
+        return replace(References.from_entries([]), disordered=_phases(Path(name)))
+    return References.load(name)
+
+
+def _phases(path: Path) -> tuple[DisorderedPhase, ...]:
+    """Return the disordered phases of a file or folder, which may have been meant as a reference table."""
+    try:
+        return disordered_phases([path])
+    except InputError as error:
+        said = f"{path.name:.60} is not a reference table, and {error}"
+        raise InputError(said if len(said) <= _LONGEST else f"{said[: _LONGEST - 1]}…") from None
 
 
 def joined(tables: Sequence[References]) -> References:
     """Return one table with the rows of several. Levels are joined by name.
 
-    Where tables hold an id at the same level, the energy of the last table counts. Of the median drops, the first known
-    one of each level counts.
+    Where tables hold an id at the same level, the energy of the last table counts, and of disordered phases of one id
+    the last one. Of the median drops, the first known one of each level counts.
 
     Args:
         tables: At least one table.
@@ -59,6 +89,7 @@ def joined(tables: Sequence[References]) -> References:
         n_atoms=np.concatenate([table.n_atoms for table in tables]),
         fingerprints=np.concatenate([table.fingerprints for table in tables]),
         drops=drops,
+        disordered=tuple({phase.id: phase for table in tables for phase in table.disordered}.values()),
         reason=None if len(ids) else tables[0].reason,
     )
 

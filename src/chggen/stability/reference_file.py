@@ -12,14 +12,15 @@ import numpy as np
 from chggen.errors import InputError
 from chggen.io import check_unpacked_size, whole
 
-REFERENCES_FORMAT: Final = 3
-_WITHOUT_FINGERPRINTS: Final = 2  # the format before, which is still read
+REFERENCES_FORMAT: Final = 4
+_WITHOUT_DISORDERED: Final = 3  # formats before, which are still read
+_WITHOUT_FINGERPRINTS: Final = 2
 _KINDS: Final = {
     "levels": "U", "ids": "U", "formulas": "U", "masks": "u", "energies": "f", "relaxed": "b", "space_groups": "iu",
-    "n_atoms": "iu", "fingerprints": "u", "drops": "f",
+    "n_atoms": "iu", "fingerprints": "u", "drops": "f", "disordered": "U",
 }  # fmt: skip
 """Name of an array to the kinds of numbers or texts that it may hold, by NumPy's letters."""
-_TEXTS: Final = ("ids", "formulas")  # kept as bytes, which need a quarter of the space of str arrays
+_TEXTS: Final = ("ids", "formulas", "disordered")  # kept as bytes, which need a quarter of the space of str arrays
 
 
 def write_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
@@ -28,7 +29,8 @@ def write_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     The file appears whole or not at all.
 
     Args:
-        arrays: Name to array: the fields of `References`, without its reason.
+        arrays: Name to array: the fields of `References`, without its reason; `disordered` is one text, see
+            `disordered_phases.written`.
         path: File to write. A file that is there is replaced.
     """
     kept: dict[str, Any] = {name: np.char.encode(a, "utf-8") if name in _TEXTS else a for name, a in arrays.items()}
@@ -43,8 +45,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         path: File that `write_arrays` has written.
 
     Returns:
-        Name to array: the fields of `References`, without its reason. Files of the format before this one have no
-        fingerprints; theirs are unknown.
+        Name to array: the fields of `References`, without its reason; `disordered` is one text. Files of earlier
+        formats have no disordered phases, or no fingerprints either; those are unknown.
 
     Raises:
         InputError: The file is missing, or is not a table of references of a format that is read.
@@ -57,6 +59,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             arrays = {name: file[name] for name in file.files}
         number = int(arrays.pop("format"))
         _check_format(path, number)
+        if number <= _WITHOUT_DISORDERED:
+            arrays["disordered"] = np.array(b"[]")
         if number == _WITHOUT_FINGERPRINTS:
             arrays["fingerprints"] = np.zeros(len(arrays["ids"]), np.uint64)
         for name in _TEXTS:
@@ -93,6 +97,7 @@ def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
         "n_atoms": (n_entries,),
         "fingerprints": (n_entries,),
         "drops": (n_levels,),
+        "disordered": (),
     }
     if unknown := sorted(set(arrays) - set(expected)):
         raise ValueError(f"it has {unknown[0]}, which no table has")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,6 +14,7 @@ import numpy as np
 from chggen.crystals import parse_formula, reduced
 from chggen.errors import InputError
 from chggen.potential import levels as registered_levels
+from chggen.stability.disordered_phases import DisorderedPhase, parent_of, read, written
 from chggen.stability.identity import known_phase
 from chggen.stability.reference_entry import ReferenceEntry, check_entry, element_mask
 from chggen.stability.reference_file import read_arrays, write_arrays
@@ -45,6 +46,7 @@ class References:
             shape (rows,); 0 when unknown.
         drops: Median fall of the energy when a phase is relaxed, of shape (levels,), in eV/atom; NaN when unknown.
             Static entries lie too high by about this much.
+        disordered: Phases known by their average structure alone, which take no part in hulls.
         reason: Why an empty table is empty.
     """
 
@@ -58,6 +60,7 @@ class References:
     n_atoms: np.ndarray
     fingerprints: np.ndarray
     drops: np.ndarray
+    disordered: tuple[DisorderedPhase, ...] = ()
     reason: str | None = None
 
     @staticmethod
@@ -127,7 +130,8 @@ class References:
             path: The compressed .npz file to write.
         """
         arrays = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "reason"}
-        write_arrays(arrays | {"levels": np.array(self.levels)}, Path(path))
+        texts = {"levels": np.array(self.levels), "disordered": np.array(written(self.disordered))}
+        write_arrays(arrays | texts, Path(path))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -194,23 +198,27 @@ class References:
         space_group: int | None,
         structure: Structure | None = None,
     ) -> str | None:
-        """Return which entry a relaxed structure is, by its fingerprint and its energy.
+        """Return which entry a relaxed structure is, or else of which disordered phase it is an ordering.
+
+        Entries are told by fingerprint and energy, disordered phases by their sites (`DisorderedPhase.has_ordering`).
 
         Args:
             formula: Formula of the structure.
             energy_per_atom: Its energy in eV/atom.
             level: Level of theory of the energy.
             space_group: International number of its space group at symprec 0.1 Å; None when unknown.
-            structure: The structure, for its fingerprint; None when unknown.
+            structure: The structure; None when unknown.
 
         Returns:
-            The id of the entry, or `same group and energy as ID` where the entry or the structure has no fingerprint.
-            None where no entry matches (see `identity.known_phase`).
+            The id of the entry, or `same group and energy as ID` where the entry or the structure has no fingerprint
+            (see `identity.known_phase`). Where no entry matches, `ordering of ID` for a disordered phase; None where
+            there is none either.
 
         Raises:
             InputError: The level is unknown or the formula cannot be read.
         """
-        return known_phase(self.same_formula(formula, level), energy_per_atom, space_group, structure)
+        found = known_phase(self.same_formula(formula, level), energy_per_atom, space_group, structure)
+        return found or (None if structure is None else parent_of(structure, self.disordered))
 
     def unknown_ids(self, ids: Sequence[str]) -> list[str]:
         """Return those of some ids that the table does not hold at any level.
@@ -238,12 +246,15 @@ class References:
         )
 
 
-def write_references(rows: Iterable[ReferenceEntry], path: Path | str) -> References:
+def write_references(
+    rows: Iterable[ReferenceEntry], path: Path | str, disordered: Sequence[DisorderedPhase] = ()
+) -> References:
     """Write entries as a reference file.
 
     Args:
         rows: The entries.
         path: The .npz file to write.
+        disordered: Disordered phases that the file holds as well.
 
     Returns:
         The table that was written.
@@ -251,7 +262,7 @@ def write_references(rows: Iterable[ReferenceEntry], path: Path | str) -> Refere
     Raises:
         InputError: The entries make no table; see `References.from_entries`.
     """
-    table = References.from_entries(rows)
+    table = replace(References.from_entries(rows), disordered=tuple(disordered))
     table.save(path)
     return table
 
@@ -269,4 +280,7 @@ def _table(path: Path) -> References:
     """Return the table of a file."""
     arrays = read_arrays(path)
     levels = tuple(str(level) for level in arrays.pop("levels"))
-    return References(levels=levels, **arrays, reason=None if len(arrays["ids"]) else _NO_ENTRIES)
+    disordered = read(str(arrays.pop("disordered")), str(path))
+    return References(
+        levels=levels, **arrays, disordered=disordered, reason=None if len(arrays["ids"]) else _NO_ENTRIES
+    )
