@@ -13,7 +13,7 @@ from chggen.generation.host import default_guests
 from chggen.generation.ordering_cells import other_cells
 from chggen.generation.ordering_energies import Energies, of_charges, of_potential
 from chggen.generation.ordering_pool import Pooled, pooled, shared_out
-from chggen.generation.ordering_registry import FoundOrdering, OrderingRequest
+from chggen.generation.ordering_registry import LATTICE, FoundOrdering, OrderingRequest
 from chggen.generation.ordering_sites import OrderingSites
 from chggen.generation.ordering_swaps import REPLICAS, swapped
 from chggen.generation.ordering_symmetry import symmetric_orderings
@@ -127,7 +127,9 @@ class SampledGuests:
             raise InputError(
                 "guests need a mobile species such as Li in the structure; use --orderings-from lattice or auto"
             )
-        found = Enumeration().orderings(request) or Swaps().orderings(request)
+        from chggen.generation.ordering_search import low_orderings
+
+        found = low_orderings(request, LATTICE)
         return [replace(ordering, source=self.name, mobile=mobile[0]) for ordering in found]
 
 

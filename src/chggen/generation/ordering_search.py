@@ -9,6 +9,8 @@ from chggen.errors import InputError
 from chggen.generation.built_in_orderings import Enumeration, SampledGuests, Swaps, Symmetric
 from chggen.generation.host import default_guests
 from chggen.generation.ordering_registry import LATTICE, FoundOrdering, OrderingRequest, ordering_sources
+from chggen.generation.ordering_sites import OrderingSites
+from chggen.generation.orderings import can_be_listed
 from chggen.generation.sources import AUTO
 
 _SHARE: Final = 4  # one of so many is sampled, where all sources share the budget
@@ -50,4 +52,13 @@ def low_orderings(request: OrderingRequest, orderings_from: str = AUTO) -> list[
 
 
 def _on_sites(request: OrderingRequest) -> list[FoundOrdering]:
-    return list(Enumeration().orderings(request) or Swaps().orderings(request))
+    """Return orderings of all ways to fill a cell where they are few enough, and of swaps where they are not."""
+    few = [can_be_listed(OrderingSites.of(request.disorder, cell)) for cell in request.cells]
+    if all(few):
+        return list(Enumeration().orderings(request))
+    if not any(few):
+        return list(Swaps().orderings(request))
+    large, small = (tuple(c for c, is_few in zip(request.cells, few, strict=True) if is_few == way) for way in (0, 1))
+    n = request.n // 2
+    found = [*Enumeration().orderings(replace(request, cells=small, n=request.n - n))]
+    return found + list(Swaps().orderings(replace(request, cells=large, n=n)) if n else [])
