@@ -159,7 +159,7 @@ def test_an_electrode_is_scanned_in_the_ordered_host(
     asked: list[OrderOptions], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Structure] = []
-    monkeypatch.setattr("chggen.api.run_electrode", lambda host, *rest: seen.append(host))
+    monkeypatch.setattr("chggen.api.from_structure.run_electrode", lambda host, *rest: seen.append(host))
     chggen.electrode(MIXED, "Li", order=True, seed=3, out=tmp_path)
     assert [host.composition for host in seen] == [LAYERED.composition]
     assert [(o.seed, o.relax and o.relax.fmax) for o in asked] == [(3, 0.03)]

@@ -286,6 +286,11 @@ class OrderOptions(RunOptions):
         "(the mobile species sampled from its sites, which it may leave); lattice: all but guests; auto: all on one "
         "budget.",
     )
+    second_level_below: float | None = Field(
+        default=None,
+        description="Relax distinct orderings of a lower decomposition energy, eV/atom, once more with the potential "
+        "that refines the run's, and rank by its level; none, the default, for none.",
+    )
     temperature: float = Field(
         default=300.0, gt=0, le=10_000, description="Temperature of the Boltzmann weights of the orderings, K."
     )

@@ -9,13 +9,14 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from chggen.errors import InputError
-from chggen.generation.disorder import Disorder
-from chggen.generation.ordering_cells import OrderingCell
 from chggen.generation.sources import AUTO, ENTRY_POINTS
-from chggen.potential import Potential
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+    from chggen.generation.disorder import Disorder
+    from chggen.generation.ordering_cells import OrderingCell
+    from chggen.potential import Potential
 
 LATTICE: Final = "lattice"
 """Name that stands for all sources whose atoms stand on the average sites."""

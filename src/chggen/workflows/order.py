@@ -50,6 +50,8 @@ def run_order(
         log.warning("%s", note)
     with Campaign(options, machine, results, progress, executor) as campaign:
         campaign.make("order", orderings.jobs(campaign.resources.potential()))
+        if options.second_level_below is not None:
+            campaign.rescore(options.second_level_below)
         final = campaign.finish()
         folder = getattr(campaign.results, "folder", None)
         if folder is not None:

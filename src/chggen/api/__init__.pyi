@@ -1,0 +1,5 @@
+from .from_composition import generate, predict
+from .from_structure import electrode, inpaint, order, order_answer
+from .relaxing import relax
+
+__all__ = ["electrode", "generate", "inpaint", "order", "order_answer", "predict", "relax"]

@@ -1,0 +1,175 @@
+"""What is made from a structure: `inpaint`, `electrode`, `order`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from chggen.api.arguments import Files, Judge, Optimizer, Quality, Supercell, machine_of, with_arguments
+from chggen.campaign import ElectrodeOptions, InpaintOptions, OrderAnswer, OrderOptions
+from chggen.execution import TIME_LIMIT, Machine, Progress, silent
+from chggen.io import as_structure, fingerprint, kept_notes
+from chggen.potential import DEFAULT
+from chggen.results import Candidate, Results
+from chggen.workflows import (
+    ordered_host,
+    results_of,
+    run_electrode,
+    run_inpaint,
+    run_order,
+)
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from pymatgen.core import Structure
+
+    from chggen.stability import Electrode
+
+_Hosted = TypeVar("_Hosted", InpaintOptions, ElectrodeOptions)
+
+
+# fmt: off
+@with_arguments(InpaintOptions)
+def inpaint(
+    host: Structure | Atoms | Files, guests: Mapping[str, int], *, n: int = 8, seed: int = 0, anchor: str = "clamp",
+    symmetry: Literal["none", "host"] = "none", guests_from: str = "auto", supercell: Supercell = (1, 1, 1),
+    order: bool = False, relax: bool = True, model: Files | None = None, quality: Quality = "best",
+    levels: int | None = None, n_resample: int | None = None, jump_length: int | None = None,
+    best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT, fmax: float = 0.1,
+    max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
+    optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
+    device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,
+    executor: Executor | None = None, out: Files | Results | None = None, progress: Progress = silent,
+) -> list[Candidate]:
+    """Put guest atoms into a given host.
+
+    Args:
+        host: pymatgen Structure, ASE Atoms or a file.
+        guests: Element symbol to number of atoms, which are added to what the host holds.
+        relax: Whether candidates are relaxed. Without it the options of relaxation have no effect and are refused.
+
+    Returns:
+        The candidates, best first, failed ones last.
+
+    Raises:
+        InputError: For input that cannot be used, in one sentence.
+
+    Example:
+        >>> chggen.inpaint("FePO4.cif", {"Li": 4}, n=3, seed=0, relax=False)  # doctest: +SKIP
+    """
+    given = locals()
+    structure, options, machine, results = _with_host(InpaintOptions, given, () if relax else ("relax",))
+    return run_inpaint(structure, options, machine, results, progress, executor)
+
+
+@with_arguments(ElectrodeOptions)
+def electrode(
+    host: Structure | Atoms | Files, ion: str = "Li", *, n: int = 4, seed: int = 0,
+    counts: Sequence[int] | int | None = (), contents: Sequence[float | str] | float | str | None = (),
+    max_content: float | None = None, ion_sites: Sequence[int] | int | None = (), supercell: Supercell = (1, 1, 1),
+    second_level_best: int = 1, order: bool = False, model: Files | None = None, quality: Quality = "best",
+    levels: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT,
+    fmax: float = 0.03, max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
+    optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
+    device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,
+    executor: Executor | None = None, out: Files | Results | None = None, progress: Progress = silent,
+) -> Electrode:
+    """Find how many ions an insertion electrode takes, where they go, and at what voltage.
+
+    Contents from empty to full are filled by inpainting, and emptied by vacancy orderings of fuller ones. All are
+    relaxed; the hull of their energies gives the voltage curve.
+
+    Args:
+        host: pymatgen Structure, ASE Atoms or a file, with or without ions.
+
+    Returns:
+        The electrode: `.average_voltage`, `.steps`, `.voltage_curve`, `.best(content)`, `.table()`, `.to_pymatgen()`,
+        `.candidates`, at the last level of theory at which both ends have energies; `.at(level)` for others.
+
+    Raises:
+        InputError: For input that cannot be used, in one sentence.
+
+    Example:
+        >>> chggen.electrode("FePO4.cif", "Li", out="runs/lfp").average_voltage  # doctest: +SKIP
+    """
+    given = locals()
+    given["ion"] = getattr(ion, "symbol", ion)  # an Element of pymatgen has one
+    structure, options, machine, results = _with_host(ElectrodeOptions, given)
+    return run_electrode(structure, options, machine, results, progress, executor)
+
+
+@with_arguments(OrderOptions)
+def order(
+    structure: Structure | Atoms | Files, *, n: int = 8, seed: int = 0, max_atoms: int = 120, tolerance: float = 0.1,
+    composition: str | None = None, orderings_from: str = "auto",
+    second_level_below: float | None = None, temperature: float = 300.0, model: Files | None = None,
+    quality: Quality = "best", levels: int | None = None,
+    best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT, fmax: float = 0.1,
+    max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
+    optimizer: Optimizer = "fire-lbfgs",
+    references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
+    batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | None = None,
+    out: Files | Results | None = None, progress: Progress = silent,
+) -> list[Candidate]:
+    """Find the lowest ordered structures of a partially occupied one.
+
+    Args:
+        structure: pymatgen Structure or a file, whose sites may be shared or empty at times.
+
+    Returns:
+        The candidates, best first, failed ones last.
+
+    Raises:
+        InputError: For input that cannot be used, in one sentence.
+
+    Example:
+        >>> chggen.order("Li3YCl6.cif", n=8, max_atoms=120)[0].structure  # doctest: +SKIP
+    """
+    given = locals()
+    with kept_notes() as notes:
+        disordered = as_structure(structure)
+    given["structure"] = fingerprint(disordered)
+    options = OrderOptions.of_keywords(given)
+    machine = machine_of(given)
+    results = results_of(out, options, {"structure": disordered}, notes, machine)
+    return run_order(disordered, options, machine, results, progress, executor)
+
+
+def order_answer(
+    structure: Structure | Atoms | Files, candidates: Sequence[Candidate], *, temperature: float = 300.0
+) -> OrderAnswer:
+    """Return what the ordered structures of a partially occupied one say of it.
+
+    Args:
+        structure: The structure that was ordered.
+        candidates: What `order` returned, or `chggen.results.read_candidates` of its results folder.
+        temperature: Temperature of the Boltzmann weights, K.
+
+    Returns:
+        The answer: `.crystals` with energies, weights and relation to the average crystal, `.verdict`, `.spread`,
+        `.half_temperature`, `.sublattices`, `.table()`.
+
+    Raises:
+        InputError: For a structure that cannot be ordered, or a temperature that is none.
+
+    Example:
+        >>> chggen.order_answer("Li3YCl6.cif", found, temperature=600).verdict  # doctest: +SKIP
+    """
+    return OrderAnswer.of(as_structure(structure), candidates, temperature)
+# fmt: on
+
+
+def _with_host(
+    kind: type[_Hosted], given: Mapping[str, Any], without: tuple[str, ...] = ()
+) -> tuple[Structure, _Hosted, Machine, Results]:
+    """Return host, options, machine and results of a run that puts something into a host, which is ordered if asked."""
+    out = given["out"]
+    with kept_notes() as notes:
+        host = as_structure(given["host"])
+        asked = {"host": fingerprint(host), "order": not host.is_ordered and given["order"]}
+        options, machine = kind.of_keywords({**given, **asked}, without), machine_of(given)
+        if options.order:
+            results_of(out, options)  # refuses what is no place for results, before anything is computed
+            host = ordered_host(host, given, machine, out, given["progress"], given["executor"])
+    return host, options, machine, results_of(out, options, {"host": host}, notes, machine)
