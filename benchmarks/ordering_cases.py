@@ -27,7 +27,7 @@ from chggen.symmetry import SymmetryConstraint, refine
 
 SIZES = (10, 60)
 SYMPREC = 0.2  # Å
-_MOST = 240  # crystals
+_MOST = 280  # crystals
 _ALIKE = 1.0  # largest difference of electronegativity between species that share sites
 
 
