@@ -6,7 +6,7 @@ Averaged crystals are those of benchmarks/ids/orderings.json (ordering_cases.py)
 the cell of the true crystal, and each arm relaxes eight ordered structures by CHGNet with the same options, in the same
 run:
 
-- program: `chggen.order(average, n=8)`; it fills that cell, the smallest one and others, and is not told which is right;
+- program: `chggen.order(average, n=8)`; it fills that cell, the smallest one and others, not told which is right;
 - ewald: pymatgen's OrderDisorderedStructureTransformation, ranked by Ewald's sum of guessed oxidation states, in the
   cell of the true crystal; none where no oxidation states can be guessed;
 - random: sites filled at random, in the cell of the true crystal;
