@@ -16,9 +16,9 @@ from pymatgen.io.ase import AseAtomsAdaptor
 import chggen
 from chggen.campaign import production as workshop
 from chggen.campaign.host_jobs import inpaint_jobs
-from chggen.campaign.options import InpaintOptions
 from chggen.campaign.production import _lower_or_not, clearly_lower, make_candidates
 from chggen.campaign.resources import Resources
+from chggen.campaign.structure_options import InpaintOptions
 from chggen.crystals.batch import Crystals
 from chggen.errors import InputError
 from chggen.generation.host import Host

@@ -11,7 +11,8 @@ import pytest
 from pymatgen.core import Composition, DummySpecies, Lattice, Species, Structure
 
 from chggen.errors import InputError
-from chggen.generation.disorder import VACANT, read_disorder
+from chggen.generation.disorder import VACANT
+from chggen.generation.disorder_reading import read_disorder
 from chggen.generation.ordering_cells import OrderingCell, ordering_cell, other_cells
 from chggen.generation.ordering_energies import of_charges
 from chggen.generation.ordering_sites import OrderingSites

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from chggen.generation.disorder import Disorder, read_disorder
+from chggen.generation.disorder import Disorder
+from chggen.generation.disorder_reading import read_disorder
 from chggen.generation.ordering_cells import OrderingCell
 from chggen.generation.ordering_sites import OrderingSites
 from chggen.generation.ordering_symmetry import symmetric_orderings

@@ -11,9 +11,9 @@ import torch
 from pymatgen.core import Lattice, Structure
 
 from chggen.campaign.host_jobs import inpaint_jobs
-from chggen.campaign.options import InpaintOptions
 from chggen.campaign.production import sample_jobs
 from chggen.campaign.resources import Resources
+from chggen.campaign.structure_options import InpaintOptions
 from chggen.crystals.batch import Crystals
 from chggen.diffusion import AtomOrbits, Noise, Score, ScoreModel
 from chggen.generation.options import SamplerOptions

@@ -3,16 +3,7 @@ from .comparison import StructureComparison
 from .duplicates import outcome, with_duplicates
 from .electrode_scan import ElectrodeScan
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
-from .options import (
-    ORDER_HELP,
-    SHIPPED,
-    ElectrodeOptions,
-    GenerateOptions,
-    InpaintOptions,
-    OrderOptions,
-    PredictOptions,
-    RunOptions,
-)
+from .options import SHIPPED, GenerateOptions, PredictOptions, RunOptions
 from .ordering_answer import ORDER_FILE, OrderAnswer, OrderedCrystal
 from .ordering_jobs import Orderings
 from .parts import relax_in_parts
@@ -22,6 +13,7 @@ from .relax_and_refine import left_symmetry, relax_candidates
 from .resources import Resources, check_potential
 from .runner import NOTE, Campaign
 from .shared_sublattices import SharedSublattice
+from .structure_options import ORDER_HELP, ElectrodeOptions, InpaintOptions, OrderOptions
 
 __all__ = [
     "NOTE",

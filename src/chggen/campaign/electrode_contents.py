@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from chggen.campaign.options import ElectrodeOptions
+from chggen.campaign.structure_options import ElectrodeOptions
 from chggen.crystals import cells_in, plain_formula, supercell_matrix
 from chggen.errors import InputError
 from chggen.generation import ions_with_room, most_known, redox_room

@@ -11,8 +11,8 @@ import numpy as np
 
 from chggen.campaign.electrode_contents import Content, ElectrodeContents, multiplied
 from chggen.campaign.electrode_doubts import doubtful, uncertain
-from chggen.campaign.options import ElectrodeOptions
 from chggen.campaign.relax_and_refine import STRAIN, pushed
+from chggen.campaign.structure_options import ElectrodeOptions
 from chggen.crystals import from_structures, plain_formula
 from chggen.generation import (
     FinishedStructure,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
-from chggen.campaign.options import InpaintOptions, PredictOptions
+from chggen.campaign.options import PredictOptions
+from chggen.campaign.structure_options import InpaintOptions
 from chggen.crystals import cells_in, plain_formula, supercell_matrix
 from chggen.errors import InputError
 from chggen.execution import Failure

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from chggen.campaign.options import OrderOptions
+from chggen.campaign.structure_options import OrderOptions
 from chggen.crystals import parse_formula, plain_formula
 from chggen.errors import InputError
 from chggen.generation import (

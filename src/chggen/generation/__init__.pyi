@@ -1,7 +1,8 @@
 from .built_in_sources import AnywhereGuests, PrototypeGuests
 from .cell_starts import BravaisCell, LearnedCell, PrototypeCell, SpaceGroupCell
 from .contacts import NOT_FINITE, reject_reason
-from .disorder import VACANT, Disorder, Sublattice, read_disorder
+from .disorder import VACANT, Disorder, Sublattice
+from .disorder_reading import read_disorder
 from .energy_selection import KEPT, LowestAfterSteps, LowestEnergy
 from .finished_structures import FinishedStructure, FinishedStructures
 from .host import Host, batched_hosts, default_guests, empty_host, strip_guests

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, product
 from typing import Final
 
 import numpy as np
@@ -13,14 +12,11 @@ from jaxtyping import Int
 
 from chggen.crystals import plain_formula
 from chggen.errors import InputError
-from chggen.generation.disorder import VACANT, Disorder, Sublattice
+from chggen.generation.disorder import Disorder
+from chggen.generation.ordering_counts import Counts, balances, rounded_counts, total_of
 from chggen.generation.supercell_shapes import ALL_SHAPES, distinct_shapes, hermite_form, near_cube
 
 _EXACT: Final = 1e-3  # by which shares may miss occupancies that are held exactly
-_WAYS: Final = 20_000  # to round all sublattices that are looked at
-_BALANCED: Final = 0.02  # charge for each atom of the average structure up to which it counts as neutral
-Counts = tuple[Mapping[str, int], ...]
-"""For each sublattice species to number of sites in the supercell, `VACANT` among them."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class OrderingCell:
     @property
     def species(self) -> dict[str, int]:
         """Element symbol to number of atoms."""
-        return _total(self.counts)
+        return total_of(self.counts)
 
     @property
     def atoms(self) -> int:
@@ -75,7 +71,7 @@ def ordering_cell(
         InputError: No supercell of up to so many atoms holds such counts; the nearest one is named.
     """
     nearest: OrderingCell | None = None
-    for balanced in (True, False) if _balances(disorder) else (False,):
+    for balanced in (True, False) if balances(disorder) else (False,):
         best = _nearest(disorder, max_atoms, tolerance, composition, balanced)
         if best is not None and best.off <= tolerance + 1e-9:
             return replace(best, matrix=near_cube(disorder, best.cells))
@@ -102,20 +98,12 @@ def _nearest(
     best: OrderingCell | None = None
     most = max(1, math.floor(max_atoms / max(disorder.atoms, 1e-9) + 0.5))
     for cells in range(1, most + 1):
-        found = _rounded(disorder, cells, composition, max_atoms, balanced)
+        found = rounded_counts(disorder, cells, composition, max_atoms, balanced)
         if found is not None and (best is None or found[1] < best.off - 1e-9):
             best = OrderingCell(np.diag([cells, 1, 1]), *found)
         if found is not None and found[1] <= tolerance / 2 + 1e-9:
             break
     return best
-
-
-def _balances(disorder: Disorder) -> bool:
-    """Return whether whole oxidation states are known that balance the average structure."""
-    states = disorder.states
-    charge = sum(states.get(s, 0.0) * n for s, n in disorder.composition.items())
-    whole = all(float(state).is_integer() for state in states.values())
-    return bool(states) and whole and abs(charge) <= _BALANCED * disorder.atoms
 
 
 def cells_to_fill(
@@ -138,8 +126,8 @@ def cells_to_fill(
     """
     given = None
     if disorder.given is not None and not disorder.is_ordered:
-        cells, balanced = round(float(np.linalg.det(disorder.given))), _balances(disorder)
-        found = _rounded(disorder, cells, composition, max_atoms, balanced)
+        cells, balanced = round(float(np.linalg.det(disorder.given))), balances(disorder)
+        found = rounded_counts(disorder, cells, composition, max_atoms, balanced)
         given = None if found is None else OrderingCell(disorder.given, *found)
     if given is not None and given.off < _EXACT and composition is None:
         smallest = ordering_cell(disorder, max_atoms, tolerance)
@@ -163,78 +151,6 @@ def _as_given(cell: OrderingCell, disorder: Disorder) -> OrderingCell:
     if given is None or round(float(np.linalg.det(given))) != cell.cells:
         return cell
     return replace(cell, matrix=given)
-
-
-def _rounded(
-    disorder: Disorder, cells: int, composition: Mapping[str, int] | None, max_atoms: int, balanced: bool
-) -> tuple[Counts, float, bool | None] | None:
-    """Return whole counts nearest to the occupancies, by how much they are off, and whether they balance.
-
-    None where there are none; with balanced only those whose oxidation states add up to zero count.
-    """
-    states = disorder.states if balanced else {}
-    ways = [list(_ways(sublattice, cells, bool(composition))) for sublattice in disorder.sublattices]
-    if math.prod(map(len, ways)) > _WAYS:  # the nearest ones of each
-        fewer = max(1, int(_WAYS ** (1 / max(1, sum(len(w) > 1 for w in ways)))))
-        ways = [way[:fewer] for way in ways]
-    best: tuple[tuple[float, ...], Counts, float, float] | None = None
-    for chosen in islice(product(*ways), _WAYS):
-        counts = tuple(counts for counts, _ in chosen)
-        total = _total(counts)
-        if not total or sum(total.values()) > max_atoms or (composition and not _in_ratio(total, composition)):
-            continue
-        filled = [sum(n for s, n in own.items() if s != VACANT) for own in counts]
-        if any(sum(filled[k] for k in group) > most * cells for group, most in disorder.room):
-            continue
-        charge = sum(states.get(s, 0.0) * n for s, n in total.items())
-        off = max(o for _, o in chosen)
-        key = (abs(charge) > 1e-6, off, sum(o * o for _, o in chosen))
-        if best is None or key < best[0]:
-            best = key, counts, off, charge
-    if best is None or abs(best[3]) > 1e-6:
-        return None
-    mixed = any(not float(state).is_integer() for state in disorder.states.values())
-    return best[1], best[2], True if balanced or mixed else False if _balances(disorder) else None
-
-
-def _ways(sublattice: Sublattice, cells: int, any_share: bool) -> Iterator[tuple[Mapping[str, int], float]]:
-    """Yield the counts of a sublattice that round its occupancies up or down, the nearest first."""
-    sites, species = len(sublattice.sites) * cells, sublattice.species
-    ideal = np.array([sublattice.occupancy[s] * sites for s in species])
-    if len(species) == 1:
-        yield {species[0]: sites}, 0.0
-        return
-    slack = sites if any_share else 2  # two: sites that clash may hold less than their occupancies say
-    ranges = [
-        range(max(0, math.floor(x + 1e-9) - slack + 1), min(sites, math.ceil(x - 1e-9) + slack - 1) + 1)
-        for x in ideal[:-1]
-    ]
-    found = []
-    for some in islice(product(*ranges), _WAYS):
-        last = sites - sum(some)
-        if last < 0:
-            continue
-        off = float(np.abs(np.array([*some, last]) - ideal).max() / sites)
-        found.append((off, dict(zip(species, (*some, last), strict=True))))
-    for off, way in sorted(found, key=lambda way: (round(way[0], 9), tuple(way[1].values()))):
-        yield way, off
-
-
-def _total(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for own in counts:
-        for symbol, count in own.items():
-            if symbol != VACANT and count:
-                total[symbol] = total.get(symbol, 0) + count
-    return total
-
-
-def _in_ratio(total: Mapping[str, int], composition: Mapping[str, int]) -> bool:
-    """Return whether counts are a multiple of a composition."""
-    if total.keys() != {s for s, n in composition.items() if n}:
-        return False
-    ratios = {total[s] * 1.0 / composition[s] for s in total}
-    return max(ratios) - min(ratios) < 1e-9
 
 
 def other_cells(disorder: Disorder, first: Sequence[OrderingCell], max_atoms: int) -> Iterator[OrderingCell]:
