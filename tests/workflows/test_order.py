@@ -100,6 +100,21 @@ def test_layered_lithium_cobalt_oxide_comes_out_of_mixed_rock_salt() -> None:
     assert (relation.group, relation.index, relation.ways) == (166, 8, 2)  # 48/12 point operations, 2 cells
 
 
+def test_a_spinel_orders_on_its_tetrahedral_sites() -> None:
+    """LiInCr4O8: lithium and indium mixed on them come apart like zinc and sulfur in sphalerite, F-43m, as measured."""
+    spinel = Structure.from_spacegroup(
+        "Fd-3m:2",
+        Lattice.cubic(8.42),
+        [{"Li": 0.5, "In": 0.5}, "Cr", "O"],
+        [[1 / 8, 1 / 8, 1 / 8], [0.5, 0.5, 0.5], [0.2624] * 3],
+    ).get_primitive_structure()
+    found = chggen.order(spinel, n=3, max_atoms=28, workers=1, orderings_from="enumeration", references=())
+    assert found[0].space_group_loose == 216
+    (lowest, *_) = chggen.order_answer(spinel, found).crystals
+    assert lowest.relation is not None
+    assert (lowest.relation.index, lowest.relation.group) == (2, 216)
+
+
 @pytest.mark.parametrize(
     ("structure", "changes", "message"),
     [

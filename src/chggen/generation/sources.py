@@ -143,10 +143,10 @@ def _with_registered(found: dict[str, Any], method: str) -> dict[str, Any]:
     for point in entry_points(group=ENTRY_POINTS):
         added = point.load()
         added = added() if isinstance(added, type) else added
-        if not isinstance(added, (CellSource, GuestSource)):
+        if not (isinstance(added, (CellSource, GuestSource)) or hasattr(added, "orderings")):
             raise InputError(
-                f"entry point {point.name} of {ENTRY_POINTS} is no source; expected a CellSource or a GuestSource; "
-                f"mend {point.value} or uninstall its package"
+                f"entry point {point.name} of {ENTRY_POINTS} is no source; expected a CellSource, a GuestSource or an "
+                f"OrderingSource; mend {point.value} or uninstall its package"
             )
         if hasattr(added, method):
             if added.name in (AUTO, *found):
