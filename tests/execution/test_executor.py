@@ -21,7 +21,8 @@ import pytest
 import torch
 
 from chggen.errors import InputError
-from chggen.execution.executor import Workers, batches_of
+from chggen.execution.batches import batches_of
+from chggen.execution.executor import Workers
 from chggen.execution.failure import Failure, at_stage
 from chggen.execution.machine import Machine
 

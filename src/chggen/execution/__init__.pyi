@@ -1,5 +1,6 @@
+from .batches import batches_of, share_of
 from .device import check_device
-from .executor import Workers, batches_of, share_of
+from .executor import Workers
 from .failure import Failure, at_stage
 from .isolation import isolate_foreign_code
 from .machine import TIME_LIMIT, Machine

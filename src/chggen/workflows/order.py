@@ -49,7 +49,8 @@ def run_order(
     for note in orderings.notes:
         log.warning("%s", note)
     with Campaign(options, machine, results, progress, executor) as campaign:
-        campaign.make("order", orderings.jobs(campaign.resources.potential()))
+        if len(campaign.results.candidates()) < options.n:  # else all are there, and none is looked for
+            campaign.make("order", orderings.jobs(campaign.resources.potential()))
         if options.second_level_below is not None:
             campaign.rescore(options.second_level_below)
         final = campaign.finish()
