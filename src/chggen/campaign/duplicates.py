@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from chggen.campaign.comparison import Reduced, StructureComparison
 from chggen.campaign.evaluation import SYMMETRY_COST
-from chggen.campaign.relax_and_refine import lower_id
+from chggen.campaign.relax_and_refine import PUSHED, lower_id
 from chggen.results import Candidate, rank
 from chggen.symmetry import above_trivial, point_group_order
 
@@ -156,12 +156,17 @@ def with_duplicates(ranked: Sequence[Candidate], comparison: StructureComparison
         known = {c.id: c.seed_log_odds for c in same if c.seed_log_odds is not None and _as_begun(c, comparison)}
         log_odds = max(known.values(), default=None)
         kept = max(near, key=lambda c: (point_group_order(c.space_group_loose or 1), known.get(c.id) == log_odds))
-        sources = sorted({c.seed_source for c in same if c.seed_source})
+        found = [c for c in same if c.seed_source != PUSHED]  # what is pushed was found before
+        sources = sorted({c.seed_source for c in found if c.seed_source})
         final |= {
             c.id: replace(c, duplicate_of=kept.id, n_found=None, found_by=None, prototype_log_odds=None) for c in same
         }
         final[kept.id] = replace(
-            kept, duplicate_of=None, n_found=len(same), found_by=", ".join(sources) or None, prototype_log_odds=log_odds
+            kept,
+            duplicate_of=None,
+            n_found=len(found),
+            found_by=", ".join(sources) or None,
+            prototype_log_odds=log_odds,
         )
         place[kept.id] = place[same[0].id] - 0.5
     return sorted(final.values(), key=lambda c: place[c.id])

@@ -5,31 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chggen.campaign.electrode_contents import Content, ElectrodeContents, multiplied
 from chggen.campaign.electrode_doubts import doubtful, uncertain
-from chggen.campaign.relax_and_refine import STRAIN, pushed
+from chggen.campaign.electrode_vacancies import lowest_vacancy_orderings
+from chggen.campaign.relax_and_refine import PUSHED, STRAIN, pushed
 from chggen.campaign.structure_options import ElectrodeOptions
-from chggen.crystals import from_structures, plain_formula
+from chggen.crystals import plain_formula
 from chggen.generation import (
     FinishedStructure,
     Host,
     Job,
     Start,
     fillings,
-    vacancy_orderings,
 )
-from chggen.potential import Potential, energies_of
+from chggen.potential import Potential
 from chggen.results import Candidate
 from chggen.stability import framework_displacement
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
-
-_COMPARED: Final = 64  # vacancy orderings whose energies are compared before any is relaxed
 
 
 class ElectrodeScan:
@@ -74,9 +72,10 @@ class ElectrodeScan:
             potential: What compares vacancy orderings.
         """
         rounds = (self._ends, self._between, self._steps, self._again, self._pushes)
+        earlier = {name: made[name] for name in self._made if name in made}  # a resumed run has some of this round too
         while self._round < len(rounds):
             self._round += 1
-            if jobs := rounds[self._round - 1](made, potential):
+            if jobs := rounds[self._round - 1](earlier, potential):
                 return jobs
         return []
 
@@ -127,7 +126,9 @@ class ElectrodeScan:
         return [job for low, own, high in steps for job in self._neighbours(own, low, high, made, potential)]
 
     def _again(self, made: Mapping[str, Candidate], potential: Potential) -> list[Job]:
-        """Return more jobs of the contents near the hull that are still uncertain."""
+        """Return more jobs of the contents near the hull that are uncertain; none where only ends are asked for."""
+        if len(self.contents) < 3:
+            return []
         good = {content: self._good(content, made) for content in self.contents}
         return [job for content in uncertain(self.of, good) for job in self._both(content, made, potential)]
 
@@ -138,15 +139,15 @@ class ElectrodeScan:
     def _both(self, content: Content, made: Mapping[str, Candidate], potential: Potential) -> list[Job]:
         """Return the jobs of a content between: fillings of the empty framework, and vacancies in the full one."""
         n = self.options.n
-        filled = self._filled(content, math.ceil(n / 2))
-        return filled + self._emptied_from(content, self.contents[-1], made, potential, n // 2)
+        filled, full = self._filled(content, math.ceil(n / 2)), self.contents[-1]
+        return filled + ([] if content == full else self._emptied_from(content, full, made, potential, n // 2))
 
     def _end(self, content: Content) -> list[Job]:
         """Return the jobs of an end of the scan: the host as it came where it has this content, and fillings."""
         if content.count == 0:
-            return [self._job(content, FinishedStructure.of(self.of.framework_of(content), "host"))]
+            return [self._job(content, FinishedStructure.of(self.of.framework_of(content), "host"), "h")]
         given = self.of.is_given(content)
-        first = [self._job(content, FinishedStructure.of(self.of.host_of(content), "host"))] if given else []
+        first = [self._job(content, FinishedStructure.of(self.of.host_of(content), "host"), "h")] if given else []
         return first + self._filled(content, self.options.n - len(first))
 
     def _filled(self, content: Content, n: int) -> list[Job]:
@@ -157,7 +158,7 @@ class ElectrodeScan:
         self._taken[content] += n
         host = Host(framework=self.of.framework_of(content), guests={self.options.ion: content.count})
         *starts, spare = fillings(host, begun + n + 1)[begun:]
-        jobs = [self._job(content, start) for start in starts]
+        jobs = [self._job(content, start, f"f{k:03d}", k) for k, start in enumerate(starts, begun)]
         if spare is not starts[-1]:  # as in inpainting
             last = jobs[-1].candidate
             jobs[-1] = replace(jobs[-1], rival=Job(candidate=replace(last, seed_source=spare.source), start=spare))
@@ -176,14 +177,17 @@ class ElectrodeScan:
         begun = self._emptied[content]
         self._emptied[content] += n
         lowest = self._lowest_orderings(crystal, content, potential)[begun : begun + n]
-        return [self._job(content, FinishedStructure.of(s, "vacancies"), parent.id) for s in lowest]
+        return [
+            self._job(content, FinishedStructure.of(structure, "vacancies"), f"v{k:03d}", k, parent)
+            for k, structure in enumerate(lowest, begun)
+        ]
 
     def _pushed(self, content: Content, best: Candidate) -> Job:
         """Return the job that relaxes a candidate once more, after a push."""
         assert best.structure is not None
         assert self.options.relax is not None
         moved = pushed(best.structure, best.seed, 0.0 if self.options.relax.fix_cell else STRAIN)
-        return self._job(content, FinishedStructure.of(moved, "pushed"), best.id)
+        return self._job(content, FinishedStructure.of(moved, PUSHED), f"p-{_kind_of(best)}", 0, best)
 
     def _neighbours(
         self, own: Content, low: Content, high: Content, made: Mapping[str, Candidate], potential: Potential
@@ -193,10 +197,11 @@ class ElectrodeScan:
         below, above = self.best(low, made), self.best(high, made)
         if below is not None and below.structure is not None and low.multiples == own.multiples:
             host = Host(framework=below.structure, guests={self.options.ion: own.count - low.count})
-            jobs += [self._job(own, start, below.id) for start in fillings(host, 1)]
+            jobs += [self._job(own, start, f"b-{_kind_of(below)}", 0, below) for start in fillings(host, 1)]
         if above is not None and above.structure is not None and high.multiples == own.multiples:
             for structure in self._lowest_orderings(above.structure, own, potential)[:1]:
-                jobs.append(self._job(own, FinishedStructure.of(structure, "vacancies"), above.id))
+                start = FinishedStructure.of(structure, "vacancies")
+                jobs.append(self._job(own, start, f"a-{_kind_of(above)}", 0, above))
         return jobs
 
     def _good(self, content: Content, made: Mapping[str, Candidate]) -> list[Candidate]:
@@ -205,27 +210,14 @@ class ElectrodeScan:
         return [c for c in found if c.status == "ok" and c.energy_per_atom is not None]
 
     def _lowest_orderings(self, crystal: Structure, content: Content, potential: Potential) -> list[Structure]:
-        """Return a crystal of a fuller content in the same cell with ions taken out, the lowest energies first.
+        """Return a crystal of a fuller content in the same cell with ions taken out, the lowest energies first."""
+        n_framework = len(self.of.framework) * content.cells
+        return lowest_vacancy_orderings(crystal, n_framework, content.count, potential, self.options.seed)
 
-        The energies are those of the orderings as they are, before any relaxation.
-        """
-        ions = range(len(self.of.framework) * content.cells, len(crystal))
-        orderings = vacancy_orderings(crystal, ions, len(ions) - content.count, self.options.seed)[:_COMPARED]
-        structures = []
-        for removed in orderings:
-            left = crystal.copy()
-            left.remove_sites(removed)
-            structures.append(left)
-        if len(structures) < 2:
-            return structures
-        energies = energies_of(potential, from_structures(structures)).energy.nan_to_num(nan=math.inf).tolist()
-        return [structures[k] for k in sorted(range(len(structures)), key=lambda k: round(energies[k], 6))]
-
-    def _job(self, content: Content, start: Start, parent: str | None = None) -> Job:
-        """Return the next job of a content."""
-        k = sum(own == content for own in self._made.values())
+    def _job(self, content: Content, start: Start, kind: str, k: int = 0, parent: Candidate | None = None) -> Job:
+        """Return a job of a content, named after what it is: a run of more candidates has those of fewer."""
         cells = "" if content.cells == 1 else "-" + "x".join(map(str, content.multiples))
-        name = f"{self.of.formula}{cells}-{self.options.ion}{content.count}-{k:03d}"
+        name = f"{self.of.formula}{cells}-{self.options.ion}{content.count}-{kind}"
         rng = np.random.default_rng([self.options.seed, *content.multiples, content.count, k])
         self._made[name] = content
         candidate = Candidate(
@@ -234,7 +226,7 @@ class ElectrodeScan:
             formula=self._formula_of(content),
             seed=int(rng.integers(2**62)),
             seed_source=start.source,
-            parent=parent,
+            parent=None if parent is None else parent.id,
         )
         return Job(candidate=candidate, start=start)
 
@@ -250,3 +242,8 @@ class ElectrodeScan:
             return None
         a, b, c = (mine // theirs for mine, theirs in zip(own.multiples, its.multiples, strict=True))
         return multiplied(crystal, len(self.of.framework) * its.cells, (a, b, c))
+
+
+def _kind_of(candidate: Candidate) -> str:
+    """Return what a candidate's name says behind its content."""
+    return candidate.id.rsplit("-", 1)[-1]

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from chggen.campaign.ordering_weights import boltzmann_weights, half_temperature
+from chggen.campaign.ordering_weights import block_size, boltzmann_weights, half_temperature
 from chggen.campaign.shared_sublattices import SharedSublattice, named_shares, shared_sublattices
 from chggen.errors import InputError
 from chggen.generation import AverageCrystal, OrderingRelation, read_disorder
@@ -23,6 +23,7 @@ ORDER_FILE: Final = "order.json"
 """File of a results folder that holds what its orderings say (`OrderAnswer.as_dict`)."""
 _ORDERED: Final = 0.9  # weight of the lowest ordering from which the crystal counts as ordered
 _HALF: Final = 0.5
+_STRAY: Final = 0.1  # share of the atoms of the lowest ordering that may have left all sites before weights say little
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class OrderAnswer:
     """What the orderings of a disordered crystal say.
 
     Weights are w ∝ index · exp(−N (E − E₀) / kT): an ordering may lie in the average crystal in as many ways as its
-    index says, and N atoms, as many as the smallest cell that holds each of the orderings, order as a whole. They are
-    weights among the orderings that were found; those that were not found would take from them.
+    index says, and N atoms order as a whole (`block_size`). They are weights among the orderings that were found; those
+    that were not found would take from them.
 
     Attributes:
         parent: International number of the space group of the average crystal; None where it was not found.
@@ -89,10 +90,11 @@ class OrderAnswer:
         good.sort(key=lambda c: (c.formula != formula, round(_energy(c), 6), c.id))
         relations = {c.id: _relation(average, c) for c in good}
         counted = [c for c in good if c.formula == formula and _ways(relations[c.id]) is not None]
-        atoms = math.lcm(*(relations[c.id].atoms for c in counted)) if counted else 0  # type: ignore[union-attr]
-        weights: dict[str, float] = {}
+        atoms, weights = 0, {}
         if counted:
             ways = [_ways(relations[c.id]) or 1 for c in counted]
+            sizes = [relations[c.id].atoms for c in counted]  # type: ignore[union-attr]
+            atoms = block_size([_energy(c) for c in counted], ways, sizes, temperature)
             shares = boltzmann_weights([_energy(c) for c in counted], ways, atoms, temperature)
             weights = dict(zip((c.id for c in counted), shares.tolist(), strict=True))
         crystals = tuple(
@@ -143,10 +145,17 @@ class OrderAnswer:
             said += f"disordered, {self._sharing()} orderings having nine tenths of it together"
         half = self.half_temperature
         if half is None:
-            return f"{said}. It keeps more than half at any temperature."
-        if half == 0.0:
-            return f"{said}. It has less than half at any temperature."
-        return f"{said}. It falls below half at {half:.0f} K."
+            said += ". It keeps more than half at any temperature."
+        elif half == 0.0:
+            said += ". It has less than half at any temperature."
+        else:
+            said += f". It falls below half at {half:.0f} K."
+        own = some[0].relation
+        if own is not None and own.off > _STRAY * own.atoms:
+            said += (
+                " Many of its atoms stand on no average site, so weights, which count ways to fill them, say little."
+            )
+        return said
 
     def as_dict(self) -> dict[str, Any]:
         """Return what the answer says as plain data."""
@@ -206,6 +215,7 @@ def _row(crystal: OrderedCrystal) -> dict[str, Any]:
         "e_decomposition": c.e_decomposition,
         "space_group": c.space_group_loose,
         "group": _symbol(c.space_group_loose),
+        "group_on_sites": None if own is None else _symbol(own.group),
         "relation": related,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -92,21 +93,32 @@ class Orderings:
             max_atoms=self._cells[0].atoms if self.disorder.is_ordered else options.max_atoms,
         )
         found = low_orderings(request, LATTICE if self.disorder.is_ordered else options.orderings_from)
-        return [self._job(k, _start(ordering)) for k, ordering in enumerate(found)]
+        return [self._job(ordering) for ordering in found]
 
-    def _job(self, k: int, start: Start) -> Job:
+    def _job(self, ordering: FoundOrdering) -> Job:
+        """Return the job of an ordering, named after its content: what else is looked for does not rename it."""
         from pymatgen.core import Composition
 
+        start, digest = _start(ordering), _digest(ordering)
         formula = plain_formula(Composition(self._cells[-1].species))
-        seed = int(np.random.default_rng([self.options.seed, k]).integers(2**62))
+        seed = int(np.random.default_rng([self.options.seed, int(digest, 16)]).integers(2**62))
         candidate = Candidate(
-            id=f"{formula}-{sum(start.species.values())}-{k:03d}",
+            id=f"{formula}-{len(ordering.structure)}-{digest}",
             stage="order",
             formula=formula,
             seed=seed,
             seed_source=start.source,
         )
         return Job(candidate=candidate, start=start)
+
+
+def _digest(ordering: FoundOrdering) -> str:
+    """Return six hexadecimal digits of what an ordering is: species, sites, and whether a species is sampled."""
+    structure = ordering.structure
+    sites = (np.round(structure.frac_coords, 3) % 1.0).tolist()
+    rows = sorted((site.specie.symbol, *place) for site, place in zip(structure, sites, strict=True))
+    axes = np.round(structure.lattice.matrix, 2).tolist()
+    return hashlib.sha256(repr((ordering.mobile, axes, rows)).encode()).hexdigest()[:6]
 
 
 def _start(ordering: FoundOrdering) -> Start:

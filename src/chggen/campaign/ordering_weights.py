@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +12,7 @@ from jaxtyping import Float
 _BOLTZMANN: Final = 8.617333262e-5  # eV/K, CODATA 2018
 _COLDEST, _HOTTEST = 1.0, 1e5  # K between which the temperature of half the weight is looked for
 _HALF: Final = 0.5
+_COUNTS: Final = 1e-3  # weight from which an ordering's cell counts
 
 
 def boltzmann_weights(
@@ -32,6 +34,22 @@ def boltzmann_weights(
     exponent = np.log(np.asarray(ways, dtype=float)) - atoms * np.asarray(energies) / (_BOLTZMANN * temperature)
     weights = np.exp(exponent - exponent.max())
     return np.asarray(weights / weights.sum())
+
+
+def block_size(energies: Sequence[float], ways: Sequence[int], atoms: Sequence[int], temperature: float) -> int:
+    """Return how many atoms order as a whole: those of the smallest cell that holds each ordering that has weight.
+
+    Orderings of less than a thousandth of the weight do not count, so that a high one with a cell of its own does not
+    make the block larger.
+
+    Args:
+        energies: Energies, eV/atom.
+        ways: In how many ways each ordering may lie in the average crystal.
+        atoms: Number of atoms of the primitive cell of each.
+        temperature: Temperature, K.
+    """
+    weights = boltzmann_weights(energies, ways, math.lcm(*atoms), temperature)
+    return math.lcm(*(n for n, weight in zip(atoms, weights.tolist(), strict=True) if weight >= _COUNTS))
 
 
 def half_temperature(energies: Sequence[float], ways: Sequence[int], atoms: int) -> float | None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _PUSH: Final = 0.05  # Å; root mean square displacement of an atom when it is pushed in the saddle check
+PUSHED: Final = "pushed"
+"""Source of candidates that are earlier ones, pushed and relaxed once more."""
 STRAIN: Final = 0.01
 """Standard deviation of the strain of the cell in the same push: 0.05 Å of 5 Å."""
 _FALL: Final = 0.005  # eV/atom; a pushed candidate that falls by more was a saddle

@@ -18,14 +18,14 @@ def order_lines(said: dict[str, Any]) -> Iterator[str]:
 
     parent = said["parent_symbol"] or "a crystal of unknown symmetry"
     yield (
-        f"orderings of {parent}: energy above the lowest, group, supercell, index (point operations × translations), "
-        f"weight at {said['temperature']:g} K"
+        f"orderings of {parent}: energy above the lowest, group on the average sites, supercell, "
+        f"index (point operations × translations), weight at {said['temperature']:g} K"
     )
     for ordering in said["orderings"][:_MOST]:
         own, above, weight = ordering["relation"], ordering["above"], ordering["weight"]
         parts = [
             " " * 14 if above is None else f"{above:8.1f} meV/atom",
-            f"{ordering['group'] or '?':8}",
+            f"{ordering['group_on_sites'] or '?':8}",
             "" if own is None else f"{own['cells']} cell{'s' * (own['cells'] != 1)}",
             "" if own is None or own["index"] is None else f"index {index_text(own)}",
             "" if weight is None else f"{100 * weight:5.1f} %",
