@@ -81,6 +81,37 @@ def test_symmetric_orderings_and_swaps_share_what_is_too_much_to_be_listed() -> 
     assert found[0].energy <= layers.energy + 1e-3
 
 
+def test_a_shape_without_room_does_not_refuse_the_others() -> None:
+    """A channel with half-filled sites 1.48 Å apart: they can be filled in turn in some cells of two, not in all."""
+    tunnel = Structure(
+        Lattice.tetragonal(4.6, 2.96),
+        [{"Cu": 0.5}, {"Cu": 0.5}, "Au"],
+        [[0, 0, 0], [0, 0, 0.5], [0.5, 0.5, 0]],
+    )
+    found = low_orderings(_request(tunnel, 2, 8), "lattice")
+    assert found
+    for own in found:
+        distances = own.structure.distance_matrix
+        assert distances[distances > 0].min() > 1.6
+
+
+def test_ways_of_five_species_are_those_about_the_ideal_counts() -> None:
+    """Twenty sites hold the shares exactly, and so does nothing smaller."""
+    mixed = _fcc(Fe=0.35, Co=0.25, Ni=0.2, Cr=0.1, Mn=0.1)
+    primitive = mixed.get_primitive_structure().make_supercell((1, 1, 20), in_place=False)
+    cells = cells_to_fill(read_disorder(primitive), 40, 0.1)
+    assert cells[0].species == {"Fe": 7, "Co": 5, "Ni": 4, "Cr": 2, "Mn": 2}
+
+
+def test_cells_with_few_ways_and_with_many_share_what_is_wanted() -> None:
+    """CuAu as a cube of 32 sites: its layers are found once, in their small cell, beside orderings of the cube."""
+    found = low_orderings(_request(_fcc(Cu=0.5, Au=0.5).make_supercell((2, 2, 2), in_place=False), 6, 32), "lattice")
+    assert {len(own.structure) for own in found} >= {2, 32}
+    assert [own.energy for own in found] == sorted(own.energy for own in found)
+    assert sum(space_group(own.structure, 0.01) == 123 for own in found) <= 2
+    assert low_orderings(_request(_fcc(Cu=0.5, Au=0.5).make_supercell((2, 2, 2), in_place=False), 2, 32), "enumeration")
+
+
 class _Layers:
     """A source of one ordering."""
 

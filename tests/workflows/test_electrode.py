@@ -141,6 +141,39 @@ def test_a_scan_that_was_stopped_goes_on(references: Path, tmp_path: Path) -> No
     assert theirs.get_average_voltage() == pytest.approx(whole.average_voltage)
 
 
+@pytest.mark.parametrize("stopped_in", [3, 4])
+def test_what_a_later_round_asks_for_does_not_depend_on_its_own_results(
+    references: Path, tmp_path: Path, stopped_in: int
+) -> None:
+    """Contents of four steps: those begun from a neighbour must not begin from what the same round made of it."""
+    host = gold().make_supercell((1, 1, 2), in_place=False)
+    asked: dict[str, Any] = {"counts": (0, 1, 2, 3, 4), "levels": 4}
+    whole = scan(host, references, out=tmp_path / "whole", **asked)
+    assert {c.seed_source for c in whole.candidates} >= {"pushed", "vacancies", "host"}
+    rounds = []
+
+    def stop(stage: str, done: int, total: int, failed: int) -> None:
+        rounds.append(stage)
+        if stage == f"electrode, round {stopped_in}" and done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan(host, references, out=tmp_path / "stopped", batch_size=1, progress=stop, **asked)
+    resumed = scan(host, references, out=tmp_path / "stopped", **asked)
+    assert [(c.id, c.parent) for c in resumed.candidates] == [(c.id, c.parent) for c in whole.candidates]
+    assert (tmp_path / "stopped" / "summary.csv").read_text() == (tmp_path / "whole" / "summary.csv").read_text()
+
+
+def test_what_is_pushed_and_falls_back_is_not_found_anew(references: Path) -> None:
+    found = scan(gold(), references, counts=(0, 2), n=1)
+    by_id = {c.id: c for c in found.candidates}
+    assert sorted(by_id) == ["Au2-Al0-h", "Au2-Al0-p-h", "Au2-Al2-f000", "Au2-Al2-p-f000"]
+    best = found.best(1.0)
+    assert best is not None
+    assert best.n_found == 1
+    assert best.found_by != "pushed"
+
+
 OXIDE = Structure.from_spacegroup(
     "R-3m", Lattice.hexagonal(2.82, 14.05), ["Li", "Co", "O"], [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.26]]
 )

@@ -51,6 +51,16 @@ def test_the_lowest_ordering_of_an_alloy_is_found(tmp_path: Path) -> None:
     ]
 
 
+def test_more_orderings_of_a_run_are_beside_those_of_before(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"max_atoms": 4, "orderings_from": "lattice"}
+    few = _order(_fcc(Cu=0.5, Au=0.5), n=2, out=tmp_path / "grown", **asked)
+    more = _order(_fcc(Cu=0.5, Au=0.5), n=4, out=tmp_path / "grown", **asked)
+    at_once = _order(_fcc(Cu=0.5, Au=0.5), n=4, out=tmp_path / "at-once", **asked)
+    assert {c.id for c in more} == {c.id for c in few} | {c.id for c in at_once}
+    energies = {c.id: c.energy_per_atom for c in more}
+    assert all(energies[c.id] == pytest.approx(c.energy_per_atom, abs=1e-6) for c in at_once)
+
+
 def test_l1_2_is_among_the_orderings_of_cu3au(tmp_path: Path) -> None:
     """L1₂ may lie in fcc in four ways: translations are lost, and no rotation."""
     alloy = _fcc(Cu=0.75, Au=0.25)

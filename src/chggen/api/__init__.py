@@ -1,7 +1,7 @@
 """The Python interface: the commands as functions that take and return structures and candidates.
 
-Keywords are those of the option models (`campaign.options`). Their descriptions are written there once: they are the
-help of the command line, and the argument lists of these functions.
+Keywords are those of the option models (`campaign.options`, `campaign.structure_options`). Their descriptions are
+written there once: they are the help of the command line, and the argument lists of these functions.
 """
 
 import lazy_loader

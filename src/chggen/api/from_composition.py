@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from chggen.api.arguments import Files, Judge, Optimizer, Quality, machine_of, with_arguments
 from chggen.campaign import GenerateOptions, PredictOptions
@@ -18,9 +18,6 @@ from chggen.workflows import (
     run_generate,
     run_predict,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 # fmt: off

@@ -13,6 +13,7 @@ from chggen.io import as_structure, fingerprint, kept_notes
 from chggen.potential import DEFAULT
 from chggen.results import Candidate, Results
 from chggen.workflows import (
+    check_place,
     ordered_host,
     results_of,
     run_electrode,
@@ -170,6 +171,6 @@ def _with_host(
         asked = {"host": fingerprint(host), "order": not host.is_ordered and given["order"]}
         options, machine = kind.of_keywords({**given, **asked}, without), machine_of(given)
         if options.order:
-            results_of(out, options)  # refuses what is no place for results, before anything is computed
+            check_place(results_of(out, options))  # before anything is computed
             host = ordered_host(host, given, machine, out, given["progress"], given["executor"])
     return host, options, machine, results_of(out, options, {"host": host}, notes, machine)

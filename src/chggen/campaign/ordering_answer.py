@@ -54,7 +54,7 @@ class OrderAnswer:
     Attributes:
         parent: International number of the space group of the average crystal; None where it was not found.
         temperature: Temperature of the weights, K.
-        level: Level of theory of the energies.
+        level: Level of theory of the energies: the last one that all crystals have reached.
         atoms: Number N of atoms that order as a whole.
         crystals: Distinct ordered crystals, the lowest first; those of other compositions last.
         sublattices: Those of which occupancies say something.
@@ -84,24 +84,29 @@ class OrderAnswer:
         disorder = read_disorder(structure)
         average = AverageCrystal(disorder)
         distinct = [c for c in candidates if c.duplicate_of is None and c.status == "ok" and c.structure is not None]
-        level = next((c.level for c in distinct if c.level is not None), None)
-        good = [c for c in distinct if c.level == level and c.energy_per_atom is not None]
+        good = [c for c in distinct if c.energy_per_atom is not None]
+        level = (
+            next((own for own in reversed(list(good[0].energies)) if all(own in c.energies for c in good)), None)
+            if good
+            else None
+        )
+        good = [c for c in good if level in c.energies]
         formula = Counter(c.formula for c in good).most_common(1)[0][0] if good else ""
-        good.sort(key=lambda c: (c.formula != formula, round(_energy(c), 6), c.id))
+        good.sort(key=lambda c: (c.formula != formula, round(_energy(c, level), 6), c.id))
         relations = {c.id: _relation(average, c) for c in good}
         counted = [c for c in good if c.formula == formula and _ways(relations[c.id]) is not None]
         atoms, weights = 0, {}
         if counted:
             ways = [_ways(relations[c.id]) or 1 for c in counted]
             sizes = [relations[c.id].atoms for c in counted]  # type: ignore[union-attr]
-            atoms = block_size([_energy(c) for c in counted], ways, sizes, temperature)
-            shares = boltzmann_weights([_energy(c) for c in counted], ways, atoms, temperature)
+            atoms = block_size([_energy(c, level) for c in counted], ways, sizes, temperature)
+            shares = boltzmann_weights([_energy(c, level) for c in counted], ways, atoms, temperature)
             weights = dict(zip((c.id for c in counted), shares.tolist(), strict=True))
         crystals = tuple(
             OrderedCrystal(
                 c,
                 relations[c.id],
-                1000 * (_energy(c) - _energy(good[0])) if c.formula == formula else None,
+                1000 * (_energy(c, level) - _energy(good[0], level)) if c.formula == formula else None,
                 weights.get(c.id),
             )
             for c in good
@@ -126,7 +131,7 @@ class OrderAnswer:
         if not some:
             return None
         ways = [_ways(c.relation) or 1 for c in some]
-        return half_temperature([_energy(c.candidate) for c in some], ways, self.atoms)
+        return half_temperature([_energy(c.candidate, self.level) for c in some], ways, self.atoms)
 
     @property
     def verdict(self) -> str:
@@ -175,12 +180,12 @@ class OrderAnswer:
 
     def table(self) -> list[dict[str, Any]]:
         """Return a row for each distinct ordered crystal, the lowest first, as plain data."""
-        return [_row(c) for c in self.crystals]
+        return [_row(c, self.level) for c in self.crystals]
 
     def __repr__(self) -> str:
         rows = [
             f"  {c.candidate.id}: {_symbol(c.candidate.space_group_loose)}, index {_ways(c.relation)}, "
-            f"{c.above or 0.0:.1f} meV/atom above the lowest"
+            + ("of another composition" if c.above is None else f"{c.above:.1f} meV/atom above the lowest")
             for c in self.crystals
         ]
         return "\n".join([f"OrderAnswer({_symbol(self.parent)}: {self.verdict}", *rows]) + ")"
@@ -199,7 +204,7 @@ class OrderAnswer:
         return len(self._weighted)
 
 
-def _row(crystal: OrderedCrystal) -> dict[str, Any]:
+def _row(crystal: OrderedCrystal, level: str | None) -> dict[str, Any]:
     """Return what is said of an ordered crystal as plain data."""
     c, own = crystal.candidate, crystal.relation
     related = None
@@ -211,8 +216,8 @@ def _row(crystal: OrderedCrystal) -> dict[str, Any]:
         "formula": c.formula,
         "above": crystal.above,
         "weight": crystal.weight,
-        "energy": c.energy_per_atom,
-        "e_decomposition": c.e_decomposition,
+        "energy": _energy(c, level),
+        "e_decomposition": c.decomposition_energies.get(level or ""),
         "space_group": c.space_group_loose,
         "group": _symbol(c.space_group_loose),
         "group_on_sites": None if own is None else _symbol(own.group),
@@ -231,9 +236,8 @@ def _ways(relation: OrderingRelation | None) -> int | None:
     return None if relation is None else relation.index
 
 
-def _energy(candidate: Candidate) -> float:
-    assert candidate.energy_per_atom is not None
-    return candidate.energy_per_atom
+def _energy(candidate: Candidate, level: str | None) -> float:
+    return candidate.energies[level or ""]
 
 
 def _symbol(number: int | None) -> str | None:

@@ -97,10 +97,8 @@ class Orderings:
 
     def _job(self, ordering: FoundOrdering) -> Job:
         """Return the job of an ordering, named after its content: what else is looked for does not rename it."""
-        from pymatgen.core import Composition
-
         start, digest = _start(ordering), _digest(ordering)
-        formula = plain_formula(Composition(self._cells[-1].species))
+        formula = plain_formula(ordering.structure.composition.element_composition)
         seed = int(np.random.default_rng([self.options.seed, int(digest, 16)]).integers(2**62))
         candidate = Candidate(
             id=f"{formula}-{len(ordering.structure)}-{digest}",

@@ -14,7 +14,7 @@ from chggen.generation import AUTO, LATTICE, guest_sources, ordering_sources
 from chggen.io import MAX_ATOMS
 from chggen.relaxation import RelaxOptions
 
-ORDER_HELP: Final = "In the place of a partially occupied structure take the lowest ordered one that `order` finds."
+ORDER_HELP: Final = "Instead of a partially occupied structure, take the lowest ordered one that `order` finds."
 """What the option `order` of several commands does."""
 _Supercell = Annotated[tuple[int, ...], BeforeValidator(supercell_numbers)]
 _SUPERCELL: Final = Field(
@@ -81,7 +81,7 @@ class ElectrodeOptions(RunOptions):
         default=4,
         ge=1,
         description="Candidates of each content, all sources together; further ones that begin with those of other "
-        "contents, and for contents that are still uncertain, come beside.",
+        "contents, for contents that are still uncertain, and the lowest pushed and relaxed once more, come beside.",
     )
     relax: RelaxOptions | None = RelaxOptions(fmax=0.03)
     host: str
@@ -117,15 +117,15 @@ class OrderOptions(RunOptions):
     """Options of ordering a disordered structure, which is named by the digest of its content."""
 
     unused: ClassVar[frozenset[str]] = frozenset({"pressure", "anchor", "n_resample", "jump_length"})
-    n: int = Field(default=8, ge=1, description="Number of ordered structures.")
+    n: int = Field(default=8, ge=1, description="Number of orderings that are relaxed; some may turn out equal.")
     structure: str
-    max_atoms: int = Field(default=120, ge=1, le=MAX_ATOMS, description="Most atoms of the ordered cell.")
+    max_atoms: int = Field(default=120, ge=1, le=MAX_ATOMS, description="Largest number of atoms of an ordered cell.")
     tolerance: float = Field(
         default=0.1,
         gt=0,
         le=1,
         description="How far the share of a species on a kind of site may lie from its occupancy. The smallest cell "
-        "within half of it is taken, else the nearest.",
+        "within half of it is taken, else the nearest within it; where there is none, the structure is refused.",
     )
     composition: str | None = Field(
         default=None,
@@ -141,7 +141,7 @@ class OrderOptions(RunOptions):
     second_level_below: float | None = Field(
         default=None,
         description="Relax distinct orderings of a lower decomposition energy, eV/atom, once more with the potential "
-        "that refines the run's, and rank by its level; none, the default, for none.",
+        "that refines the run's (r²SCAN for CHGNet), and rank by its level; none, the default, for none.",
     )
     temperature: float = Field(
         default=300.0, gt=0, le=10_000, description="Temperature of the Boltzmann weights of the orderings, K."

@@ -18,8 +18,8 @@ def order_lines(said: dict[str, Any]) -> Iterator[str]:
 
     parent = said["parent_symbol"] or "a crystal of unknown symmetry"
     yield (
-        f"orderings of {parent}: energy above the lowest, group on the average sites, supercell, "
-        f"index (point operations × translations), weight at {said['temperature']:g} K"
+        f"orderings of {parent}, level {said['level']}: energy above the lowest, group on the average sites, "
+        f"supercell, index (point operations × translations), weight at {said['temperature']:g} K"
     )
     for ordering in said["orderings"][:_MOST]:
         own, above, weight = ordering["relation"], ordering["above"], ordering["weight"]

@@ -39,34 +39,15 @@ class Enumeration:
     name: str = "enumeration"
 
     def orderings(self, request: OrderingRequest) -> Sequence[FoundOrdering]:
-        """Return the lowest orderings of each cell; none where the ways to fill the first cell are too many.
+        """Return the lowest orderings of each cell; none where the ways to fill the first cells are too many.
 
         Args:
             request: What is wanted.
-        """
-        first = [OrderingSites.of(request.disorder, cell) for cell in request.cells]
-        if not all(map(can_be_listed, first)):
-            return []
-        pools = [_listed(sites, request, _COMPARED) for sites in reversed(first)]  # crystals in their smaller cells
-        pools.append(self._of_other_cells(first, request))
-        shares = [0.75 / len(first)] * len(first)
-        return shared_out(pools, [*shares, 0.25], request.n)
 
-    def _of_other_cells(self, first: Sequence[OrderingSites], request: OrderingRequest) -> list[Pooled]:
-        """Return low orderings of cells of other shapes, and of larger ones."""
-        most = min(request.max_atoms, max(_ATOMS, *(cell.atoms for cell in request.cells)))
-        left = _ALL_WAYS - sum(map(count_of_ways, first))
-        every: list[OrderingSites] = []
-        for cell in other_cells(request.disorder, request.cells, most):
-            sites = OrderingSites.of(request.disorder, cell)
-            left -= count_of_ways(sites)
-            if left < 0 or len(every) >= _CELLS:
-                break
-            every.append(sites)
-        found: list[Pooled] = []
-        for sites in every:
-            found += _listed(sites, request, max(1, _COMPARED // len(every)))
-        return found
+        Raises:
+            InputError: No cell leaves all atoms far enough apart.
+        """
+        return shared_out(enumerated(request), request.n)
 
 
 class Symmetric:
@@ -81,7 +62,7 @@ class Symmetric:
             request: What is wanted.
         """
         sites = OrderingSites.of(request.disorder, request.cells[0])
-        return shared_out([_symmetric(sites, request)], [1.0], request.n)
+        return shared_out([(1.0, _symmetric(sites, request))], request.n)
 
 
 class Swaps:
@@ -98,14 +79,7 @@ class Swaps:
         Args:
             request: What is wanted.
         """
-        sites = OrderingSites.of(request.disorder, request.cells[0])
-        symmetric = _symmetric(sites, request)
-        charges = of_charges(sites, request.disorder.states)
-        held, energies = _visited(sites, charges, of_potential(sites, request.potential), request.seed, symmetric)
-        low = np.argsort(np.round(energies, 6), kind="stable")
-        first = low[distinct(sites, held[low])][: 4 * request.n]
-        swaps = pooled(sites, held[first], energies[first], self.name)
-        return shared_out([symmetric, swaps], [1 / 3, 2 / 3], request.n)
+        return shared_out(swapped_pools(request), request.n)
 
 
 class SampledGuests:
@@ -131,6 +105,75 @@ class SampledGuests:
 
         found = low_orderings(request, LATTICE)
         return [replace(ordering, source=self.name, mobile=mobile[0]) for ordering in found]
+
+
+def enumerated(request: OrderingRequest) -> list[tuple[float, list[Pooled]]]:
+    """Return pools of the orderings of cells whose ways can be listed, each with its share; none for none.
+
+    A cell whose shape leaves no room for its atoms gives its share to the others.
+
+    Args:
+        request: What is wanted.
+
+    Raises:
+        InputError: No cell leaves all atoms far enough apart.
+    """
+    every = [OrderingSites.of(request.disorder, cell) for cell in request.cells]
+    first = [sites for sites in reversed(every) if can_be_listed(sites)]  # crystals in their smaller cells first
+    pools, refused = [], None
+    for sites in first:
+        try:
+            pools.append((0.75 / len(first), _listed(sites, request, _COMPARED)))
+        except InputError as error:
+            refused = error
+    if first:
+        pools.append((0.25, _of_other_cells(first, request)))
+    if refused is not None and not any(pool for _, pool in pools):
+        raise refused
+    return pools
+
+
+def _of_other_cells(first: Sequence[OrderingSites], request: OrderingRequest) -> list[Pooled]:
+    """Return low orderings of cells of other shapes, and of larger ones."""
+    most = min(request.max_atoms, max(_ATOMS, *(cell.atoms for cell in request.cells)))
+    left = _ALL_WAYS - sum(map(count_of_ways, first))
+    every: list[OrderingSites] = []
+    for cell in other_cells(request.disorder, request.cells, most):
+        sites = OrderingSites.of(request.disorder, cell)
+        left -= count_of_ways(sites)
+        if left < 0 or len(every) >= _CELLS:
+            break
+        every.append(sites)
+    found: list[Pooled] = []
+    for sites in every:
+        try:
+            found += _listed(sites, request, max(1, _COMPARED // len(every)))
+        except InputError:  # this shape has no room for its atoms
+            continue
+    return found
+
+
+def swapped_pools(request: OrderingRequest) -> list[tuple[float, list[Pooled]]]:
+    """Return pools of what replica exchange visits in the first cell, and of symmetric orderings, with their shares.
+
+    Args:
+        request: What is wanted.
+
+    Raises:
+        InputError: The sites of the cell lie too close together to be filled so often.
+    """
+    sites = OrderingSites.of(request.disorder, request.cells[0])
+    symmetric = _symmetric(sites, request)
+    charges = of_charges(sites, request.disorder.states)
+    try:
+        held, energies = _visited(sites, charges, of_potential(sites, request.potential), request.seed, symmetric)
+    except InputError:
+        if not symmetric:
+            raise
+        return [(1.0, symmetric)]
+    low = np.argsort(np.round(energies, 6), kind="stable")
+    first = low[distinct(sites, held[low])][: 4 * request.n]
+    return [(1 / 3, symmetric), (2 / 3, pooled(sites, held[first], energies[first], Swaps.name))]
 
 
 def _listed(sites: OrderingSites, request: OrderingRequest, most: int) -> list[Pooled]:
@@ -167,8 +210,9 @@ def _visited(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return orderings that swaps visit and their energies by the potential, eV for the cell."""
     start = drawn_orderings(sites, REPLICAS, seed)
-    pool = drawn_orderings(sites, _FROM_CHARGES, seed + 2)
-    if by_charges is not None:
+    if by_charges is None:
+        pool = drawn_orderings(sites, _FROM_CHARGES, seed + 2)
+    else:
         spread = float(by_charges(start).std())
         seen, values = swapped(sites, start, by_charges, _SWEEPS_OF_CHARGES, spread, seed)
         seen = seen[np.argsort(np.round(values, 6), kind="stable")]

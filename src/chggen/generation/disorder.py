@@ -81,7 +81,7 @@ class Disorder:
 
     @cached_property
     def room(self) -> tuple[tuple[frozenset[int], int], ...]:
-        """Sublattices, alone and together, whose sites clash, and how many of their sites can be filled at most."""
+        """Sublattices, alone and together, whose sites clash, and how many of their sites in a cell can be filled."""
         near: dict[int, set[int]] = {}
         for a, b, *_ in self.clashes.tolist():
             near.setdefault(a, set()).add(b)

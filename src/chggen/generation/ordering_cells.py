@@ -132,7 +132,10 @@ def cells_to_fill(
     if given is not None and given.off < _EXACT and composition is None:
         smallest = ordering_cell(disorder, max_atoms, tolerance)
         if smallest.off > _EXACT:
-            smallest = ordering_cell(disorder, max_atoms, tolerance, given.species)
+            try:
+                smallest = ordering_cell(disorder, max_atoms, tolerance, given.species)
+            except InputError:  # of that very ratio there is no smaller one
+                return (given,)
     else:
         smallest = ordering_cell(disorder, max_atoms, tolerance, composition)
     if given is None or given.cells == smallest.cells or given.off > smallest.off + 1e-9:

@@ -75,7 +75,8 @@ def _ways(sublattice: Sublattice, cells: int, any_share: bool) -> Iterator[tuple
     if len(species) == 1:
         yield {species[0]: sites}, 0.0
         return
-    slack = sites if any_share else 2  # two: sites that clash may hold less than their occupancies say
+    most = int((_WAYS ** (1 / (len(species) - 1)) - 1) / 2)  # so that the box about the ideal counts is gone through
+    slack = min(sites, most) if any_share else 2  # two: sites that clash may hold less than their occupancies say
     ranges = [
         range(max(0, math.floor(x + 1e-9) - slack + 1), min(sites, math.ceil(x - 1e-9) + slack - 1) + 1)
         for x in ideal[:-1]

@@ -93,19 +93,18 @@ class Distinct:
                 self.taken.append(FoundOrdering(structure, entry.energy, entry.source))
 
 
-def shared_out(pools: Sequence[Sequence[Pooled]], shares: Sequence[float], n: int) -> list[FoundOrdering]:
+def shared_out(pools: Sequence[tuple[float, Sequence[Pooled]]], n: int) -> list[FoundOrdering]:
     """Return distinct orderings of several pools, each by its share; what a pool lacks goes to the lowest of all.
 
     Args:
-        pools: Pools of orderings, which may overlap.
-        shares: Share of each pool in the number wanted.
+        pools: For each pool its share in the number wanted, and its orderings; pools may overlap.
         n: Number wanted.
 
     Returns:
         Orderings by rising energy.
     """
     distinct = Distinct()
-    for pool, share in zip(pools, shares, strict=True):
+    for share, pool in pools:
         distinct.take(rising(pool), min(n - len(distinct.taken), round(share * n)))
-    distinct.take(rising(entry for pool in pools for entry in pool), n - len(distinct.taken))
+    distinct.take(rising(entry for _, pool in pools for entry in pool), n - len(distinct.taken))
     return sorted(distinct.taken, key=lambda found: round(found.energy, 5))

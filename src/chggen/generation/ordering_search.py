@@ -6,8 +6,16 @@ from dataclasses import replace
 from typing import Final
 
 from chggen.errors import InputError
-from chggen.generation.built_in_orderings import Enumeration, SampledGuests, Swaps, Symmetric
+from chggen.generation.built_in_orderings import (
+    Enumeration,
+    SampledGuests,
+    Swaps,
+    Symmetric,
+    enumerated,
+    swapped_pools,
+)
 from chggen.generation.host import default_guests
+from chggen.generation.ordering_pool import shared_out
 from chggen.generation.ordering_registry import LATTICE, FoundOrdering, OrderingRequest, ordering_sources
 from chggen.generation.ordering_sites import OrderingSites
 from chggen.generation.orderings import can_be_listed
@@ -43,7 +51,8 @@ def low_orderings(request: OrderingRequest, orderings_from: str = AUTO) -> list[
     if orderings_from == LATTICE:
         return _on_sites(request)
     others = [source for name, source in ordering_sources().items() if name not in _OWN]
-    added = [own for source in others for own in source.orderings(replace(request, n=1))[:1]][: request.n - 1]
+    others = others[: request.n - 1]
+    added = [own for source in others for own in source.orderings(replace(request, n=1))[:1]]
     mobile = default_guests(request.cells[0].species)
     n_sampled = (request.n - len(added)) // _SHARE if mobile else 0
     found = _on_sites(replace(request, n=request.n - len(added) - n_sampled))
@@ -54,11 +63,11 @@ def low_orderings(request: OrderingRequest, orderings_from: str = AUTO) -> list[
 def _on_sites(request: OrderingRequest) -> list[FoundOrdering]:
     """Return orderings of all ways to fill a cell where they are few enough, and of swaps where they are not."""
     few = [can_be_listed(OrderingSites.of(request.disorder, cell)) for cell in request.cells]
+    pools = enumerated(request)
     if all(few):
-        return list(Enumeration().orderings(request))
-    if not any(few):
-        return list(Swaps().orderings(request))
-    large, small = (tuple(c for c, is_few in zip(request.cells, few, strict=True) if is_few == way) for way in (0, 1))
-    n = request.n // 2
-    found = [*Enumeration().orderings(replace(request, cells=small, n=request.n - n))]
-    return found + list(Swaps().orderings(replace(request, cells=large, n=n)) if n else [])
+        return shared_out(pools, request.n)
+    large = tuple(cell for cell, is_few in zip(request.cells, few, strict=True) if not is_few)
+    swaps = swapped_pools(replace(request, cells=large))
+    half = 0.5 if pools else 1.0
+    parts = [(share * (1 - half), pool) for share, pool in pools] + [(share * half, pool) for share, pool in swaps]
+    return shared_out(parts, request.n)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 import numpy as np
@@ -65,7 +66,7 @@ def all_orderings(sites: OrderingSites) -> list[Ordering] | None:
     """
     if not can_be_listed(sites):
         return None
-    every = np.array(list(_ways(sites, 0, np.zeros(len(sites.frac), dtype=int))))
+    every = np.array(list(_ways(sites)))
     every = every[sites.fits(every)]
     if not len(every):
         raise _too_close(sites)
@@ -101,16 +102,18 @@ def distinct(sites: OrderingSites, orderings: Int[np.ndarray, "orderings sites"]
     return np.sort(first)
 
 
-def _ways(sites: OrderingSites, k: int, held: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield all ways to fill the sublattices from one on."""
-    pools = sites.pools()
-    if k == len(pools):
+def _ways(sites: OrderingSites) -> Iterator[np.ndarray]:
+    """Yield all ways to fill the sublattices."""
+    held = np.zeros(len(sites.frac), dtype=int)
+    open_pools = []
+    for own, species in sites.pools():
+        held[own] = species
+        if len(np.unique(species)) > 1:
+            open_pools.append((own, [way.copy() for way in _arrangements(species)]))
+    for ways in product(*(ways for _, ways in open_pools)):
+        for (own, _), way in zip(open_pools, ways, strict=True):
+            held[own] = way
         yield held.copy()
-        return
-    own, species = pools[k]
-    for way in _arrangements(species):
-        held[own] = way
-        yield from _ways(sites, k + 1, held)
 
 
 def _arrangements(species: np.ndarray) -> Iterator[np.ndarray]:

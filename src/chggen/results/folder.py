@@ -115,24 +115,40 @@ class Store:
             clear_leftovers(place)
         clear_leftovers(self.folder)
 
+    def check(self) -> None:
+        """Refuse, before it is opened, a folder that was made with other options. Nothing is written.
+
+        Raises:
+            InputError: It was, or its options cannot be read.
+        """
+        if (self.folder / CONFIG).exists():
+            self._compared(self._wanted())
+
+    def _wanted(self) -> dict[str, Any]:
+        return dict(self._given() if callable(self._given) else self._given)
+
     def _keep_options(self) -> dict[str, Any]:
         """Write the options down, or compare them with those that are there. Return them."""
-        path = self.folder / CONFIG
-        options = dict(self._given() if callable(self._given) else self._given)
-        wanted = json.loads(json.dumps({k: v for k, v in options.items() if v is not None}))
+        path, options = self.folder / CONFIG, self._wanted()
         if not path.exists():
             if (self.folder / FILE).exists():
                 raise InputError(f"{self.folder} holds candidates but no {CONFIG}; choose another --out")
             for name, structure in self._structures.items():
                 write_text(inside(self.folder / _INPUTS, name, ".cif"), cif_text(structure, None))
             write_text(path, to_toml({**options, _VERSION: __version__, _FORMAT: FORMAT}))
-            return options
+        elif grown := self._compared(options):
+            write_text(path, to_toml({**read_toml(path), **grown}))
+        return options
+
+    def _compared(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Compare options with those that are kept; return those of which more is asked for now."""
+        wanted = json.loads(json.dumps({k: v for k, v in options.items() if v is not None}))
         kept = read_options(self.folder)
         made_by = kept.pop(_VERSION, None)  # a run may go on with another version
         if unknown := sorted(set(kept) - set(options)):
             raise InputError(
-                f"{path} has {', '.join(unknown)}, which chggen {__version__} does not know; it was made by chggen "
-                f"{made_by}: use that version, or choose another --out"
+                f"{self.folder / CONFIG} has {', '.join(unknown)}, which chggen {__version__} does not know; it was "
+                f"made by chggen {made_by}: use that version, or choose another --out"
             )
         grown = {key: wanted[key] for key in _GROWING if _is_raised(kept.get(key), wanted.get(key))}
         if told := differences(kept, {**wanted, **{key: kept[key] for key in grown}}):
@@ -140,9 +156,7 @@ class Store:
                 f"{shortened(str(self.folder), 60)} was made with {told}; repeat the old options to resume, or choose "
                 "another --out"
             )
-        if grown:
-            write_text(path, to_toml({**read_toml(path), **grown}))
-        return options
+        return grown
 
     def put(self, candidates: Iterable[Candidate]) -> None:
         """Write candidates in one transaction: all of them, or none when one of them fails.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ORDERING_OF: Final = "ordering of "
 """What stands before the id of a disordered phase of which a structure is an ordering."""
+log = logging.getLogger(__name__)
 _TOLERANCE: Final = 0.1  # by which shares of species may lie off their occupancies, as `chggen order` takes them
 _VOLUME: Final = 1.3  # most ratio of the volumes of an ordering and its average structure, either way
 _LENGTHS: Final = 0.12  # relative, by which the cells may differ beside their volume
@@ -49,7 +51,7 @@ class DisorderedPhase:
     @cached_property
     def elements(self) -> frozenset[str]:
         """Symbols of its elements."""
-        return frozenset(self._average.composition.get_el_amt_dict())
+        return frozenset(self.structure.composition.get_el_amt_dict())
 
     def has_ordering(self, ordered: Structure) -> bool:
         """Return whether an ordered structure is an ordering of this phase.
@@ -146,11 +148,20 @@ def parent_of(ordered: Structure, phases: Sequence[DisorderedPhase]) -> str | No
 
     def off(phase: DisorderedPhase) -> float:
         own = phase.structure.composition.fractional_composition.get_el_amt_dict()
-        return sum(abs(own.get(s, 0.0) - shares.get(s, 0.0)) for s in {*own, *shares})
+        return round(sum(abs(own.get(s, 0.0) - shares.get(s, 0.0)) for s in sorted({*own, *shares})), 6)
 
     near = [phase for phase in phases if phase.elements.issuperset(shares)]
-    found = next((phase for phase in sorted(near, key=off) if phase.has_ordering(ordered)), None)
+    found = next((phase for phase in sorted(near, key=off) if _has_ordering(phase, ordered)), None)
     return None if found is None else f"{ORDERING_OF}{found.id}"
+
+
+def _has_ordering(phase: DisorderedPhase, ordered: Structure) -> bool:
+    """Return whether a structure is an ordering of a phase; one that cannot be compared is none."""
+    try:
+        return phase.has_ordering(ordered)
+    except Exception:  # pymatgen raises many kinds on odd cells, and a name must not cost a candidate
+        log.warning("a structure cannot be compared with the disordered phase %s", phase.id, exc_info=True)
+        return False
 
 
 def disordered_phases(paths: Sequence[Path]) -> tuple[DisorderedPhase, ...]:

@@ -6,9 +6,10 @@ from .order import run_order
 from .ordered_input import ordered_host, ordered_structures
 from .predict import run_predict
 from .relax import relax_files
-from .results import results_of
+from .results import check_place, results_of
 
 __all__ = [
+    "check_place",
     "merge_folders",
     "ordered_host",
     "ordered_structures",

@@ -49,22 +49,31 @@ def run_order(
     for note in orderings.notes:
         log.warning("%s", note)
     with Campaign(options, machine, results, progress, executor) as campaign:
-        if len(campaign.results.candidates()) < options.n:  # else all are there, and none is looked for
+        folder = getattr(campaign.results, "folder", None)
+        if folder is None or not _is_done(folder, options.n):  # else all are there, and none is looked for
             campaign.make("order", orderings.jobs(campaign.resources.potential()))
         if options.second_level_below is not None:
             campaign.rescore(options.second_level_below)
         final = campaign.finish()
-        folder = getattr(campaign.results, "folder", None)
         if folder is not None:
-            write_order(OrderAnswer.of(structure, final, options.temperature), folder)
+            write_order(OrderAnswer.of(structure, final, options.temperature), options.n, folder)
         return final
 
 
-def write_order(answer: OrderAnswer, folder: Path) -> None:
+def write_order(answer: OrderAnswer, n: int, folder: Path) -> None:
     """Write what the orderings say.
 
     Args:
         answer: The answer.
+        n: Number of orderings that was asked for.
         folder: The results folder.
     """
-    write_text(folder / ORDER_FILE, json.dumps(answer.as_dict(), indent=1))
+    write_text(folder / ORDER_FILE, json.dumps({"n": n, **answer.as_dict()}, indent=1))
+
+
+def _is_done(folder: Path, n: int) -> bool:
+    """Return whether a run that asked for as many has come to its end in a folder."""
+    try:
+        return bool(json.loads((folder / ORDER_FILE).read_text(encoding="utf-8"))["n"] == n)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -61,12 +61,13 @@ def relax_files(
     with kept_notes() as notes:
         asked = named_structures(paths, heed_held=True, disordered=None if order else ORDER_FIRST_OR_HERE)
         check_potential(settings)
+        given = sorted(f"{name} {fingerprint(s)}" for name, s in asked.items())
+        ordered = True if any(not s.is_ordered for s in asked.values()) else None
+        table = {"command": "relax", **settings.model_dump(), "order": ordered, "structures": given}
+        Store(out, table).check()  # before anything is computed
         structures = ordered_structures(asked, settings.model_dump(), machine, out, progress)
     folder = out / "trajectories" if trajectory else None
     resources = Resources(sampler=SamplerOptions(), relax=settings, device=device, trajectories=folder)
-    given = sorted(f"{name} {fingerprint(s)}" for name, s in asked.items())
-    ordered = True if any(not s.is_ordered for s in asked.values()) else None
-    table = {"command": "relax", **settings.model_dump(), "order": ordered, "structures": given}
     raw = [
         Candidate(id=name, stage="relax", formula=plain_formula(s.composition), seed=0, structure=s, raw=s)
         for name, s in structures.items()

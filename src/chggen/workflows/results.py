@@ -65,3 +65,16 @@ def _saved(options: RunOptions) -> dict[str, Any]:
         "model_content": digest_of_model(options.sampler.model),
         "cells_content": [digest_of_folder(Path(name)) for name in given] or None,
     }
+
+
+def check_place(results: Results) -> None:
+    """Refuse a results folder that was made with other options, before anything is computed or written.
+
+    Args:
+        results: Where the results of a run go, not opened yet.
+
+    Raises:
+        InputError: The folder was.
+    """
+    if isinstance(results, Store):
+        results.check()
