@@ -96,7 +96,7 @@ def test_a_repeated_run_goes_on_with_the_orderings_that_are_there(
     _refuse(monkeypatch)
     assert _energies(_filled(tmp_path / "out")) == _energies(first)
     assert len(_filled(tmp_path / "out", n=2)) == 2
-    with pytest.raises(InputError, match=r"ordered was made with --seed 0, now 1; repeat the old options"):
+    with pytest.raises(InputError, match="was made with -n 2, now 1; --seed 0, now 1; repeat the old options"):
         _filled(tmp_path / "out", seed=1)
     with pytest.raises(InputError, match="was made with another host; --order on, now not given; repeat"):
         _filled(tmp_path / "out", LAYERED, n=2)

@@ -157,9 +157,7 @@ class OrderAnswer:
             said += f". It falls below half at {half:.0f} K."
         own = some[0].relation
         if own is not None and own.off > _STRAY * own.atoms:
-            said += (
-                " Many of its atoms stand on no average site, so weights, which count ways to fill them, say little."
-            )
+            said += " Many of its atoms stand on no average site, so that weights say little."
         return said
 
     def as_dict(self) -> dict[str, Any]:
