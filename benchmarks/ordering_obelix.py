@@ -44,8 +44,10 @@ def row_of(file: Path) -> dict[str, Any]:
     row: dict[str, Any] = {"file": file.name}
     try:
         made = chggen.order(file, n=N, workers=2)
-    except chggen.InputError as error:
-        return row | {"reason": str(error), "s": time.time() - began}
+    except Exception as error:  # of any kind: the next file is tried
+        return row | {"reason": f"{type(error).__name__}: {error}"[:300], "s": time.time() - began}
+    if not made:
+        return row | {"reason": "no ordering has an energy", "s": time.time() - began}
     good = [c for c in made if c.status == "ok" and c.e_decomposition is not None]
     row |= {"s": time.time() - began, "atoms": made[0].n_atoms, "formula": made[0].formula, "good": len(good)}
     if good:
