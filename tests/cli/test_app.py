@@ -196,7 +196,6 @@ _BAD = {
     "relaxing a disordered file": (
         "relax disordered.cif", "disordered.cif has partially occupied sites.* `chggen order`, or give --order"
     ),
-    "building of a disordered file": ("references build disordered.cif", "order it first with `chggen order`$"),
     "relaxing with no potential": ("relax host.cif --potential lennard", "unknown potential"),
     "refining noise": ("refine noise.cif", "holds no structure"),
     "refining at no tolerance": ("refine host.cif --symprec 0.1,-1", "symprec"),
