@@ -12,7 +12,8 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 from chggen.campaign.comparison import StructureComparison
-from chggen.campaign.duplicates import duplicate_groups
+from chggen.campaign.duplicates import duplicate_groups, with_duplicates
+from chggen.results import Candidate
 
 _BASES = (
     np.eye(3, dtype=int),
@@ -134,3 +135,22 @@ def test_structure_matcher_is_asked_of_few_pairs_and_never_again(monkeypatch: py
     asked.clear()
     assert duplicate_groups(structures, [0.0] * 24, comparison) == once
     assert not asked
+
+
+def _candidate(name: str, structure: Structure, energy: float, source: str) -> Candidate:
+    return Candidate(
+        id=name, stage="electrode", formula="Cu", seed=0, structure=structure, raw=structure, seed_source=source,
+        level="pbe", energies={"pbe": energy},
+    )  # fmt: skip
+
+
+def test_a_crystal_that_only_a_push_led_to_is_found_once_and_one_that_it_came_back_to_no_further_time() -> None:
+    fcc = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.6), ["Cu"], [[0, 0, 0]])
+    bcc = Structure(Lattice.cubic(2.87), ["Cu", "Cu"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    ranked = [
+        _candidate("new", bcc, -4.2, "pushed"),
+        _candidate("back", fcc, -4.1, "pushed"),
+        _candidate("first", fcc, -4.1, "orbits"),
+    ]
+    kept = {c.id: (c.n_found, c.found_by) for c in with_duplicates(ranked) if c.duplicate_of is None}
+    assert set(kept.values()) == {(1, "pushed"), (1, "orbits")}

@@ -156,7 +156,7 @@ def with_duplicates(ranked: Sequence[Candidate], comparison: StructureComparison
         known = {c.id: c.seed_log_odds for c in same if c.seed_log_odds is not None and _as_begun(c, comparison)}
         log_odds = max(known.values(), default=None)
         kept = max(near, key=lambda c: (point_group_order(c.space_group_loose or 1), known.get(c.id) == log_odds))
-        found = [c for c in same if c.seed_source != PUSHED]  # what is pushed was found before
+        found = [c for c in same if c.seed_source != PUSHED] or same  # what is pushed back was found before
         sources = sorted({c.seed_source for c in found if c.seed_source})
         final |= {
             c.id: replace(c, duplicate_of=kept.id, n_found=None, found_by=None, prototype_log_odds=None) for c in same
