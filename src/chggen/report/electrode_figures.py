@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from chggen.errors import InputError
 from chggen.report.drawing import write_figure
 from chggen.report.electrode_table import contents_tables
+from chggen.report.page_table import read_said
 from chggen.stability import ELECTRODE_FILE
 
 _COLORS: Final = ("#1f4e79", "#b3541e", "#3d6b35", "#6b3d6b")  # of the levels
@@ -27,16 +26,17 @@ def read_electrode(folder: Path) -> list[Said] | None:
     Raises:
         InputError: The file is damaged.
     """
-    path = folder / ELECTRODE_FILE
-    if not path.exists():
-        return None
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        contents_tables(said)
-        [(_curve(at["steps"]), p["id"], p["changed"], p["mixing_energy"]) for at in said for p in at["candidates"]]
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path} is damaged; repeat the command of this folder, which writes it anew") from None
-    return list(said)
+    said = read_said(folder / ELECTRODE_FILE, _check)
+    return None if said is None else list(said)
+
+
+def _check(said: list[Said]) -> None:
+    """Go through all that tables and figures take, which raises where something is missing."""
+    contents_tables(said)
+    for at in said:
+        _curve(at["steps"])
+        for point in at["candidates"]:
+            _ = point["id"], point["changed"], point["mixing_energy"]
 
 
 def save_electrode(said: list[Said], path: Path) -> None:

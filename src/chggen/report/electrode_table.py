@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from chggen.report.page_table import PageRow, PageTable, number_text
 
 _HEADS: Final = (
     ("content", "n"), ("mixing energy, meV", "n"), ("above the hull, meV", "n"), ("E_d, eV/atom", "n"),
@@ -11,48 +12,14 @@ _HEADS: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class ContentsRow:
-    """A row of the table of contents.
-
-    Attributes:
-        cells: A text for each column.
-        link: Id of the candidate that the last cell leads to.
-        stable: Whether the content is on the hull.
-        anchor: Nothing leads to such a row.
-    """
-
-    cells: tuple[str, ...]
-    link: str
-    stable: bool
-    anchor: str = ""
-
-
-@dataclass(frozen=True)
-class ContentsTable:
-    """The contents of an electrode at one level.
-
-    Attributes:
-        title: What it is of.
-        heads: Names of the columns, and `n` for those of numbers.
-        rows: The rows, by rising content.
-        summary: Voltages, capacity and volume change, in sentences.
-    """
-
-    title: str
-    heads: tuple[tuple[str, str], ...]
-    rows: list[ContentsRow]
-    summary: list[str]
-
-
-def contents_tables(said: list[dict[str, Any]]) -> list[ContentsTable]:
+def contents_tables(said: list[dict[str, Any]]) -> list[PageTable]:
     """Return the table of each level.
 
     Args:
         said: What the electrode says, as `read_electrode` returns it.
     """
     return [
-        ContentsTable(
+        PageTable(
             title=f"{at['ion']} in {at['framework']}, level {at['level']}",
             heads=_HEADS,
             rows=[_row(content) for content in at["contents"]],
@@ -62,7 +29,7 @@ def contents_tables(said: list[dict[str, Any]]) -> list[ContentsTable]:
     ]
 
 
-def _row(content: dict[str, Any]) -> ContentsRow:
+def _row(content: dict[str, Any]) -> PageRow:
     notes = []
     if content["topotactic"] is False:
         notes.append("the framework changed" + ("" if content["above_hull"] is not None else "; left out"))
@@ -72,11 +39,11 @@ def _row(content: dict[str, Any]) -> ContentsRow:
         notes.append("on the hull by less than the error of the potential")
     numbers = (
         f"{content['content']:.4g}", f"{1000 * content['mixing_energy']:.1f}",
-        _number(content["above_hull"], 1, 1000.0), _number(content["e_decomposition"], 3),
-        f"{content['volume']:.1f}", _number(content["framework_rms"], 2), str(content["n_candidates"]),
+        number_text(content["above_hull"], 1, 1000.0), number_text(content["e_decomposition"], 3),
+        f"{content['volume']:.1f}", number_text(content["framework_rms"], 2), str(content["n_candidates"]),
     )  # fmt: skip
     on_hull = content["above_hull"] is not None and content["above_hull"] < 1e-9
-    return ContentsRow(cells=(*numbers, "; ".join(notes), content["best"]), link=content["best"], stable=on_hull)
+    return PageRow(cells=(*numbers, "; ".join(notes), content["best"]), link=content["best"], stable=on_hull)
 
 
 def _summary(at: dict[str, Any]) -> list[str]:
@@ -94,7 +61,3 @@ def _summary(at: dict[str, Any]) -> list[str]:
         f"{at['specific_energy_wh_per_kg']:.0f} Wh/kg, {at['energy_density_wh_per_l']:.0f} Wh/l; volume "
         f"{100 * at['volume_change']:+.1f} % from empty to full.",
     ]
-
-
-def _number(value: float | None, digits: int, scale: float = 1.0) -> str:
-    return "" if value is None else f"{round(scale * value, digits) + 0.0:.{digits}f}"  # no -0.0

@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from chggen.campaign import ORDER_FILE
-from chggen.errors import InputError
+from chggen.report.page_table import PageRow, PageTable, number_text, read_said
 
 _HEADS: Final = (
     ("above the lowest, meV/atom", "n"), ("E_d, eV/atom", "n"), ("space group (0.1 Å)", ""), ("cells", "n"),
     ("index", "n"), ("weight, %", "n"), ("displaced rms, Å", "n"), ("largest, Å", "n"), ("notes", ""), ("ordering", ""),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class OrderingRow:
-    """A row of the table of orderings.
-
-    Attributes:
-        cells: A text for each column.
-        link: Id of the candidate that the last cell leads to.
-        stable: Whether most of the weight is its own.
-        anchor: Nothing leads to such a row.
-    """
-
-    cells: tuple[str, ...]
-    link: str
-    stable: bool
-    anchor: str = ""
-
-
-@dataclass(frozen=True)
-class OrderingsTable:
-    """The orderings of a disordered crystal.
-
-    Attributes:
-        title: What it is of.
-        heads: Names of the columns, and `n` for those of numbers.
-        rows: The rows, the lowest ordering first.
-        summary: Verdict, spread and occupancies, in sentences.
-    """
-
-    title: str
-    heads: tuple[tuple[str, str], ...]
-    rows: list[OrderingRow]
-    summary: list[str]
 
 
 def read_order(folder: Path) -> dict[str, Any] | None:
@@ -59,25 +23,18 @@ def read_order(folder: Path) -> dict[str, Any] | None:
     Raises:
         InputError: The file is damaged.
     """
-    path = folder / ORDER_FILE
-    if not path.exists():
-        return None
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        orderings_table(said)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{path} is damaged; repeat the command of this folder, which writes it anew") from None
-    return dict(said)
+    said = read_said(folder / ORDER_FILE, orderings_table)
+    return None if said is None else dict(said)
 
 
-def orderings_table(said: dict[str, Any]) -> OrderingsTable:
+def orderings_table(said: dict[str, Any]) -> PageTable:
     """Return the table of what orderings say.
 
     Args:
         said: What they say, as `read_order` returns it.
     """
     parent = said["parent_symbol"] or "a crystal of unknown symmetry"
-    return OrderingsTable(
+    return PageTable(
         title=f"Orderings of {parent}" + (f", level {said['level']}" if said["level"] else ""),
         heads=_HEADS,
         rows=[_row(ordering) for ordering in said["orderings"]],
@@ -133,18 +90,14 @@ def index_text(relation: dict[str, Any]) -> str:
     return f"{relation['index']} = {relation['t']} × {relation['k']}"
 
 
-def _row(ordering: dict[str, Any]) -> OrderingRow:
+def _row(ordering: dict[str, Any]) -> PageRow:
     own = ordering["relation"] or dict.fromkeys(("cells", "index", "t", "k", "rms", "largest"))
     weight = ordering["weight"]
     cells = (
-        _number(ordering["above"], 1), _number(ordering["e_decomposition"], 3),
+        number_text(ordering["above"], 1), number_text(ordering["e_decomposition"], 3),
         f"{ordering['group']} ({ordering['space_group']})" if ordering["group"] else "",
         "" if own["cells"] is None else str(own["cells"]), "" if own["index"] is None else index_text(own),
-        _number(weight, 1, 100.0), _number(own["rms"], 2), _number(own["largest"], 2), "; ".join(order_notes(ordering)),
-        ordering["id"],
+        number_text(weight, 1, 100.0), number_text(own["rms"], 2), number_text(own["largest"], 2),
+        "; ".join(order_notes(ordering)), ordering["id"],
     )  # fmt: skip
-    return OrderingRow(cells=cells, link=ordering["id"], stable=weight is not None and weight > 0.5)
-
-
-def _number(value: float | None, digits: int, scale: float = 1.0) -> str:
-    return "" if value is None else f"{round(scale * value, digits) + 0.0:.{digits}f}"  # no -0.0
+    return PageRow(cells=cells, link=ordering["id"], stable=weight is not None and weight > 0.5)
