@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from chggen.symmetry import SymmetryConstraint
 
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
 VACANT: Final = ""
 """Stands for an empty site where species are named."""
-_SYMPREC: Final = 0.01  # Å, of the symmetry of the average structure
+SYMPREC: Final = 0.01
+"""Å, of the symmetry of average sites, which are exact."""
 _MARKS: Final = 80  # elements that stand for sites of different occupancy while symmetry is looked for
 
 
@@ -132,9 +136,22 @@ def average_symmetry(
         frac: Fractional coordinates of the sites, of shape (sites, 3).
         kinds: A number for each site.
     """
+    marked = marked_sites(lattice, frac, kinds)
+    return None if marked is None else SymmetryConstraint.of(marked, SYMPREC)
+
+
+def marked_sites(
+    lattice: Float[np.ndarray, "3 3"], frac: Float[np.ndarray, "sites 3"], kinds: Sequence[int]
+) -> Structure | None:
+    """Return sites as a structure, each kind as an element of its own; None where there are more than 80 kinds.
+
+    Args:
+        lattice: The cell, rows in Å, of shape (3, 3).
+        frac: Fractional coordinates of the sites, of shape (sites, 3).
+        kinds: A number from 0 for each site, whose numbers leave none out.
+    """
     from pymatgen.core import Element, Lattice, Structure
 
     if len(set(kinds)) > _MARKS:
         return None
-    marks = [Element.from_Z(1 + kind) for kind in kinds]
-    return SymmetryConstraint.of(Structure(Lattice(lattice), marks, frac), _SYMPREC)
+    return Structure(Lattice(lattice), [Element.from_Z(1 + kind) for kind in kinds], frac)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from jaxtyping import Float, Int
 
-from chggen.generation.disorder import VACANT, Disorder
+from chggen.generation.disorder import SYMPREC, VACANT, Disorder, marked_sites
 from chggen.generation.ordering_cells import OrderingCell
 from chggen.generation.ordering_sites import OrderingSites
 from chggen.symmetry import operations, point_group_order, space_group
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _SAME_CELL: Final = 0.05  # Å between axes of a cell and those of the supercell that it is
 _AWAY: Final = 1.0  # Å from every site that may hold it, beyond which an atom stands on none
-_SYMPREC: Final = 0.01  # Å, of sites, which are exact
-_MARKS: Final = 100  # elements that stand for sites that differ while symmetry is looked for
 _ROUNDS: Final = 4  # in which the common shift of atoms and sites is found
 
 
@@ -83,15 +81,15 @@ class AverageCrystal:
         self.disorder = disorder
         self._sites: dict[bytes, OrderingSites] = {}
 
-    @cached_property
+    @property
     def group(self) -> int | None:
         """International number of its space group; None where it was not found."""
-        return _symmetry(self.disorder.lattice, self.disorder.frac, self.disorder.of_site.tolist())[0]
+        return self._symmetry[0]
 
     @cached_property
-    def _lattice_points(self) -> int:
-        """Lattice points in the cell of `disorder`, which is primitive but for structures of very many sites."""
-        return _symmetry(self.disorder.lattice, self.disorder.frac, self.disorder.of_site.tolist())[1]
+    def _symmetry(self) -> tuple[int | None, int]:
+        """Its space group, and the lattice points in the cell of `disorder`: 1 but for very many sites."""
+        return _symmetry(self.disorder.lattice, self.disorder.frac, self.disorder.of_site.tolist())
 
     def relation(self, raw: Structure, structure: Structure) -> OrderingRelation | None:
         """Return how a crystal relates to the average one.
@@ -138,7 +136,7 @@ class AverageCrystal:
             atoms=len(raw) // points,
             group=group,
             t=point_group_order(self.group) // point_group_order(group) if known else None,  # type: ignore[arg-type]
-            k=sites.cell.cells * self._lattice_points // points,
+            k=sites.cell.cells * self._symmetry[1] // points,
             ways=len(np.unique(held[sites.moves], axis=0)),
             shares=tuple(_shares(held[sites.sublattice == n]) for n in range(len(self.disorder.sublattices))),
             rms=float(np.sqrt((length**2).mean())),
@@ -193,13 +191,11 @@ def _nearest(
 
 def _symmetry(lattice: np.ndarray, frac: np.ndarray, kinds: Sequence[int]) -> tuple[int | None, int]:
     """Return the space group of sites that differ by their kind, and the lattice points in the cell."""
-    from pymatgen.core import Element, Lattice, Structure
-
-    if max(kinds) >= _MARKS:
+    marked = marked_sites(lattice, frac, kinds)
+    if marked is None:
         return None, 1
-    marked = Structure(Lattice(lattice), [Element.from_Z(1 + kind) for kind in kinds], frac)
-    rotations, _ = operations(marked, _SYMPREC)
-    return space_group(marked, _SYMPREC), int((rotations == np.eye(3)).all(axis=(1, 2)).sum())
+    rotations, _ = operations(marked, SYMPREC)
+    return space_group(marked, SYMPREC), int((rotations == np.eye(3)).all(axis=(1, 2)).sum())
 
 
 def _shares(held: np.ndarray) -> dict[str, float]:
