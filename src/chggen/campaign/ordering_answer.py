@@ -85,11 +85,8 @@ class OrderAnswer:
         average = AverageCrystal(disorder)
         distinct = [c for c in candidates if c.duplicate_of is None and c.status == "ok" and c.structure is not None]
         good = [c for c in distinct if c.energy_per_atom is not None]
-        level = (
-            next((own for own in reversed(list(good[0].energies)) if all(own in c.energies for c in good)), None)
-            if good
-            else None
-        )
+        common = [own for own in (good[0].energies if good else ()) if all(own in c.energies for c in good)]
+        level = common[-1] if common else None
         good = [c for c in good if level in c.energies]
         formula = Counter(c.formula for c in good).most_common(1)[0][0] if good else ""
         good.sort(key=lambda c: (c.formula != formula, round(_energy(c, level), 6), c.id))

@@ -61,8 +61,7 @@ class Symmetric:
         Args:
             request: What is wanted.
         """
-        sites = OrderingSites.of(request.disorder, request.cells[0])
-        return shared_out([(1.0, _symmetric(sites, request))], request.n)
+        return shared_out([(1.0, _symmetric(request.sites[0], request))], request.n)
 
 
 class Swaps:
@@ -79,7 +78,7 @@ class Swaps:
         Args:
             request: What is wanted.
         """
-        return shared_out(swapped_pools(request), request.n)
+        return shared_out(swapped_pools(request.sites[0], request), request.n)
 
 
 class SampledGuests:
@@ -118,8 +117,7 @@ def enumerated(request: OrderingRequest) -> list[tuple[float, list[Pooled]]]:
     Raises:
         InputError: No cell leaves all atoms far enough apart.
     """
-    every = [OrderingSites.of(request.disorder, cell) for cell in request.cells]
-    first = [sites for sites in reversed(every) if can_be_listed(sites)]  # crystals in their smaller cells first
+    first = [sites for sites in reversed(request.sites) if can_be_listed(sites)]  # crystals in their smaller cells
     pools, refused = [], None
     for sites in first:
         try:
@@ -153,16 +151,16 @@ def _of_other_cells(first: Sequence[OrderingSites], request: OrderingRequest) ->
     return found
 
 
-def swapped_pools(request: OrderingRequest) -> list[tuple[float, list[Pooled]]]:
-    """Return pools of what replica exchange visits in the first cell, and of symmetric orderings, with their shares.
+def swapped_pools(sites: OrderingSites, request: OrderingRequest) -> list[tuple[float, list[Pooled]]]:
+    """Return pools of what replica exchange visits in a cell, and of symmetric orderings, with their shares.
 
     Args:
+        sites: The sites of the cell.
         request: What is wanted.
 
     Raises:
         InputError: The sites of the cell lie too close together to be filled so often.
     """
-    sites = OrderingSites.of(request.disorder, request.cells[0])
     symmetric = _symmetric(sites, request)
     charges = of_charges(sites, request.disorder.states)
     try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from chggen.generation.disorder import Disorder
     from chggen.generation.ordering_cells import OrderingCell
+    from chggen.generation.ordering_sites import OrderingSites
     from chggen.potential import Potential
 
 LATTICE: Final = "lattice"
@@ -59,6 +60,13 @@ class OrderingRequest:
     seed: int
     max_atoms: int
 
+    @cached_property
+    def sites(self) -> tuple[OrderingSites, ...]:
+        """The sites of the cells, whose symmetry is looked for once."""
+        from chggen.generation.ordering_sites import OrderingSites
+
+        return tuple(OrderingSites.of(self.disorder, cell) for cell in self.cells)
+
 
 @runtime_checkable
 class OrderingSource(Protocol):
@@ -79,7 +87,7 @@ class OrderingSource(Protocol):
         ...
 
 
-@functools.cache
+@cache
 def ordering_sources() -> dict[str, OrderingSource]:
     """Return all sources of orderings by name: the built-in ones, then those of other packages.
 

@@ -17,7 +17,6 @@ from chggen.generation.built_in_orderings import (
 from chggen.generation.host import default_guests
 from chggen.generation.ordering_pool import shared_out
 from chggen.generation.ordering_registry import LATTICE, FoundOrdering, OrderingRequest, ordering_sources
-from chggen.generation.ordering_sites import OrderingSites
 from chggen.generation.orderings import can_be_listed
 from chggen.generation.sources import AUTO
 
@@ -62,12 +61,10 @@ def low_orderings(request: OrderingRequest, orderings_from: str = AUTO) -> list[
 
 def _on_sites(request: OrderingRequest) -> list[FoundOrdering]:
     """Return orderings of all ways to fill a cell where they are few enough, and of swaps where they are not."""
-    few = [can_be_listed(OrderingSites.of(request.disorder, cell)) for cell in request.cells]
     pools = enumerated(request)
-    if all(few):
-        return shared_out(pools, request.n)
-    large = tuple(cell for cell, is_few in zip(request.cells, few, strict=True) if not is_few)
-    swaps = swapped_pools(replace(request, cells=large))
-    half = 0.5 if pools else 1.0
-    parts = [(share * (1 - half), pool) for share, pool in pools] + [(share * half, pool) for share, pool in swaps]
-    return shared_out(parts, request.n)
+    large = [sites for sites in request.sites if not can_be_listed(sites)]
+    if large:
+        rest = 0.5 if pools else 0.0
+        pools = [(rest * share, pool) for share, pool in pools]
+        pools += [((1 - rest) * share, pool) for share, pool in swapped_pools(large[0], request)]
+    return shared_out(pools, request.n)
