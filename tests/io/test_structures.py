@@ -18,7 +18,7 @@ from pymatgen.io.cif import CifWriter
 from chggen.crystals.composition import plain_formula
 from chggen.errors import InputError
 from chggen.io.atomic_write import write_text
-from chggen.io.bounds import MAX_ATOMS
+from chggen.io.crystal_limits import MAX_ATOMS
 from chggen.io.structure_output import cif_text, write_extxyz
 from chggen.io.structures import as_structure, named_structures, read_structures, structure_files
 from chggen.io.training_structures import read_training_structures

@@ -9,14 +9,21 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BeforeValidator, Field
 
 from chggen.campaign.options import RunOptions, Several
-from chggen.crystals import supercell_numbers
 from chggen.generation import AUTO, LATTICE, guest_sources, ordering_sources
 from chggen.io import MAX_ATOMS
 from chggen.relaxation import RelaxOptions
 
 ORDER_HELP: Final = "Instead of a partially occupied structure, take the lowest ordered one that `order` finds."
 """What the option `order` of several commands does."""
-_Supercell = Annotated[tuple[int, ...], BeforeValidator(supercell_numbers)]
+
+
+def _supercell_numbers(given: Any) -> Any:
+    from chggen.crystals import supercell_numbers  # where it is asked for: the help needs no arrays
+
+    return supercell_numbers(given)
+
+
+_Supercell = Annotated[tuple[int, ...], BeforeValidator(_supercell_numbers)]
 _SUPERCELL: Final = Field(
     default=(1, 1, 1),
     description="Repeat the host: multiples of its axes such as 1,1,2, or a matrix by rows such as 1,1,0,-1,1,0,0,0,1; "

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from chggen.errors import InputError
 
 if TYPE_CHECKING:
@@ -192,14 +190,12 @@ def compositions(
                 f"--between expects two different compositions that hold {'-'.join(elements)} together, such as "
                 f"Li2S,P2S5 for Li-P-S; got {len(ends)} that are not"
             )
-        first, second = (np.array([end.get(e, 0) for e in elements]) for end in ends)
+        first, second = ([end.get(e, 0) for e in elements] for end in ends)
         mixed = {
-            tuple((total // np.gcd.reduce(total)).tolist())
-            for a, b in product(
-                range(1, most_atoms * int(second.sum()) + 1), range(1, most_atoms * int(first.sum()) + 1)
-            )
+            tuple(n // math.gcd(*total) for n in total)
+            for a, b in product(range(1, most_atoms * sum(second) + 1), range(1, most_atoms * sum(first) + 1))
             if math.gcd(a, b) == 1
-            for total in [a * first + b * second]
+            for total in [[a * one + b * other for one, other in zip(first, second, strict=True)]]
         }
         fit = [counts for counts in mixed if sum(counts) <= most_atoms]
     return [dict(zip(elements, counts, strict=True)) for counts in sorted(fit, key=lambda c: (sum(c), c))]

@@ -8,20 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from chggen.errors import InputError, counted
+from chggen.io.crystal_limits import DENSEST, FARTHEST, LONGEST, MAX_ATOMS
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-MAX_ATOMS: Final = 500
-"""Largest number of atoms that a structure may have."""
-LAST: Final = 118
-"""Atomic number of the heaviest known element."""
-DENSEST: Final = 1.0
-"""Least volume for each atom, Å³; no crystal is denser."""
-LONGEST: Final = 1_000.0
-"""Length of the longest lattice vector, Å."""
-FARTHEST: Final = 10_000.0
-"""Largest fractional coordinate, in cells."""
 _THINNEST: Final = 0.5  # Å; the least distance of opposite faces of the cell, so that it has few neighbours in reach
 
 

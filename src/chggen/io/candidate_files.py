@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from chggen.errors import InputError
-from chggen.io.bounds import LAST, check_cell_parameters, check_count
+from chggen.io.bounds import check_cell_parameters, check_count
+from chggen.io.crystal_limits import LAST
 from chggen.io.names import distinct_names, plain_path, safe, unused
 from chggen.io.plain_structures import plain_structure
 from chggen.io.structures import is_file, read_structures, structure_files, structures_of_frames

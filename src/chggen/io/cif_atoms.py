@@ -12,8 +12,9 @@ import numpy as np
 from jaxtyping import Float
 
 from chggen.errors import InputError
-from chggen.io.bounds import MAX_ATOMS, check_cell, check_cell_parameters, check_positions
+from chggen.io.bounds import check_cell, check_cell_parameters, check_positions
 from chggen.io.cif_operations import UNKNOWN, first_text, listed_values
+from chggen.io.crystal_limits import MAX_ATOMS
 
 MOST_SITES: Final = 4 * MAX_ATOMS
 """Most sites of a block, listed or expanded; several partially occupied ones may share a position."""

@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Float
 
 from chggen.errors import InputError, counted
-from chggen.io.bounds import MAX_ATOMS
 from chggen.io.cif_atoms import MOST_OCCUPIED, MOST_SITES, ListedSite, lattice_of, sites_of
 from chggen.io.cif_formula import check_formula, stated_formula
 from chggen.io.cif_operations import choices_of, first_text, listed_values
 from chggen.io.cif_sites import FULL, Operations, Orbit, orbit_of, same_site
+from chggen.io.crystal_limits import MAX_ATOMS
 from chggen.io.plain_structures import MOMENTS
 
 if TYPE_CHECKING:

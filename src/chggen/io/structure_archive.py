@@ -14,7 +14,8 @@ import numpy as np
 
 from chggen.errors import InputError
 from chggen.io.atomic_write import whole
-from chggen.io.bounds import LAST, check_cell_parameters
+from chggen.io.bounds import check_cell_parameters
+from chggen.io.crystal_limits import LAST
 from chggen.io.plain_structures import plain_structure
 from chggen.io.structures import named_structures
 from chggen.io.unreadable import ORDER_FIRST
