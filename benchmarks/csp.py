@@ -23,16 +23,14 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
-import json
-import multiprocessing
 import os
 import shutil
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
+from kept_rows import KeptRows
 
 SETS = {"cspbench": 100, "uspex15": 15, "mp20": 500, "holdout": 200, "val": 100}
 QUICK = {"cspbench": 3, "uspex15": 3, "mp20": 20, "holdout": 5, "val": 0}
@@ -289,10 +287,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=Path("runs/csp"))
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    path = args.out / "rows.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    done = {(r["set"], r["target"], r["arm"]): r["relaxations"] for r in rows}
+    kept = KeptRows(args.out / "rows.jsonl")
+    done = {(r["set"], r["target"], r["arm"]): r["relaxations"] for r in kept.rows}
     sizes = QUICK if args.quick else SETS
     asked = []
     for name in args.sets:
@@ -300,14 +296,9 @@ def main() -> None:
             arms = [arm for arm in args.arms if (name, key, arm) not in done]
             spent = done.get((name, key, "chggen"), args.n)
             asked.append((name, key, target, arms, args.n, spent, args.out / name / key))
-    with ProcessPoolExecutor(args.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting = [pool.submit(rows_of, job) for job in asked if job[3]]
-        for result in as_completed(waiting):
-            rows += result.result()
-            with path.open("a") as file:
-                file.writelines(json.dumps(row) + "\n" for row in result.result())
+    kept.compute(rows_of, [(job,) for job in asked if job[3]], args.workers)
     wanted = {job[:2] for job in asked}
-    table([r for r in rows if (r["set"], r["target"]) in wanted])
+    table([r for r in kept.rows if (r["set"], r["target"]) in wanted])
 
 
 if __name__ == "__main__":

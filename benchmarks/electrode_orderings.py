@@ -13,18 +13,16 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import math
-import multiprocessing
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from electrode_cases import pairs, textbook
+from kept_rows import KeptRows
 from pymatgen.core import Structure
 
 N = 4  # candidates of each content that the program is asked for
@@ -181,21 +179,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="print the table of the rows alone")
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    path = args.out / "orderings.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    kept = KeptRows(args.out / "orderings.jsonl")
     if not args.table:
-        done = {(row["name"], row["ion"]) for row in rows}
+        done = {(row["name"], row["ion"]) for row in kept.rows}
         asked = tuple(args.hosts or [""])
         every = [(k, case) for k, case in enumerate(cases(args.data)) if case.name.startswith(asked)]
-        todo = [(k, case) for k, case in every if (case.name, case.ion) not in done]
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(args.workers, mp_context=context) as pool, path.open("a") as file:
-            for future in as_completed([pool.submit(guarded, k, case, args.sites) for k, case in todo]):
-                rows += future.result()
-                file.writelines(json.dumps(row) + "\n" for row in future.result())
-                file.flush()
-    print_table(rows)
+        todo = [(k, case, args.sites) for k, case in every if (case.name, case.ion) not in done]
+        kept.compute(guarded, todo, args.workers)
+    print_table(kept.rows)
 
 
 if __name__ == "__main__":

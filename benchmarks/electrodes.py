@@ -23,11 +23,8 @@ tables from the rows. --textbook: instead, the average voltages of electrodes th
 from __future__ import annotations
 
 import argparse
-import json
-import multiprocessing
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +32,7 @@ import numpy as np
 import torch
 from electrode_cases import Pair, pairs, textbook
 from hosts import Case, random_placement
+from kept_rows import KeptRows
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from scipy.spatial import Voronoi
@@ -288,23 +286,14 @@ def main() -> None:
     if args.textbook:
         print_textbook(args.data, args.out)
         return
-    args.out.mkdir(parents=True, exist_ok=True)
-    path = args.out / "rows.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    kept = KeptRows(args.out / "rows.jsonl")
     if not args.table:
-        done = {tuple(row["ids"]) for row in rows}
+        done = {tuple(row["ids"]) for row in kept.rows}
         every = pairs(args.data, trained=args.trained, most=args.pairs)
         wanted = [p.ion in (args.ions or [p.ion]) and p.anion in (args.anions or [p.anion]) for p in every]
         todo = [(k, p) for k, p in enumerate(every) if wanted[k] and p.ids not in done]
-        with (
-            ProcessPoolExecutor(args.workers, mp_context=multiprocessing.get_context("spawn")) as pool,
-            path.open("a") as file,
-        ):
-            for future in as_completed([pool.submit(guarded, k, p) for k, p in todo]):
-                rows.append(future.result())
-                file.write(json.dumps(rows[-1]) + "\n")
-                file.flush()
-    print_tables(rows)
+        kept.compute(guarded, todo, args.workers)
+    print_tables(kept.rows)
 
 
 if __name__ == "__main__":

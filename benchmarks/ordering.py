@@ -22,18 +22,16 @@ a run that was stopped goes on.
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import multiprocessing
 import time
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from kept_rows import KeptRows
 from ordering_cases import Averaged, cases
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
@@ -196,19 +194,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="print the table of the rows alone")
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    path = args.out / "rows.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    kept = KeptRows(args.out / "rows.jsonl")
     if not args.table:
-        done = {row["id"] for row in rows}
+        done = {row["id"] for row in kept.rows}
         todo = [(k, case) for k, case in enumerate(cases(args.data, args.cases)) if case.id not in done]
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(args.workers, mp_context=context) as pool, path.open("a") as file:
-            for future in as_completed([pool.submit(guarded, k, case) for k, case in todo]):
-                rows.append(future.result())
-                file.write(json.dumps(rows[-1]) + "\n")
-                file.flush()
-    print_table(rows)
+        kept.compute(guarded, todo, args.workers)
+    print_table(kept.rows)
 
 
 if __name__ == "__main__":

@@ -18,19 +18,17 @@ best of as many random ones, both relaxed, with time and memory; draws docs/imag
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import multiprocessing
 import resource
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from kept_rows import KeptRows
 from ordering_cases import Averaged, cases
 from pymatgen.core import Lattice, Structure
 
@@ -219,31 +217,19 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="print the table of the rows alone")
     parser.add_argument("--large", action="store_true", help="large cells instead")
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    path = args.out / ("large.jsonl" if args.large else "cost.jsonl")
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    context = multiprocessing.get_context("spawn")
-    if not args.table:
-        with (
-            ProcessPoolExecutor(args.workers, mp_context=context, max_tasks_per_child=1) as pool,
-            path.open("a") as file,
-        ):
-            if args.large:
-                known = {tuple(row["axes"]) for row in rows}
-                todo = [pool.submit(large, axes) for axes in _LARGE if axes not in known]
-            else:
-                done = {row["id"] for row in rows}
-                found = [(k, case, supercell(case)) for k, case in enumerate(cases(args.data))]
-                wanted = [(k, case, axes) for k, case, axes in found if axes is not None][: args.cases]
-                todo = [pool.submit(row_of, *entry) for entry in wanted if entry[1].id not in done]
-            for future in as_completed(todo):
-                rows.append(future.result())
-                file.write(json.dumps(rows[-1]) + "\n")
-                file.flush()
+    kept = KeptRows(args.out / ("large.jsonl" if args.large else "cost.jsonl"))
     if args.large:
-        draw_large(rows)
-    else:
-        print_table(rows)
+        if not args.table:
+            known = {tuple(row["axes"]) for row in kept.rows}
+            kept.compute(large, [(axes,) for axes in _LARGE if axes not in known], args.workers, tasks=1)
+        draw_large(kept.rows)
+        return
+    if not args.table:
+        done = {row["id"] for row in kept.rows}
+        found = [(k, case, supercell(case)) for k, case in enumerate(cases(args.data))]
+        wanted = [entry for entry in found if entry[2] is not None][: args.cases]
+        kept.compute(row_of, [entry for entry in wanted if entry[1].id not in done], args.workers)
+    print_table(kept.rows)
 
 
 if __name__ == "__main__":

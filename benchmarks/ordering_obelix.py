@@ -11,13 +11,13 @@ goes on. Names of files alone are printed, no structures.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept_rows import KeptRows
 from pymatgen.core import Structure
 
 LIMIT = 300  # s
@@ -75,18 +75,13 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="print the table of the rows alone")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
-    args.out.mkdir(parents=True, exist_ok=True)
-    path = args.out / "obelix.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    kept = KeptRows(args.out / "obelix.jsonl")
     if not args.table:
-        done = {row["file"] for row in rows}
-        with path.open("a") as file:
-            for one in disordered(args.data)[: args.cases]:
-                if one.name not in done:
-                    rows.append(row_of(one))
-                    file.write(json.dumps(rows[-1]) + "\n")
-                    file.flush()
-    print_table(rows)
+        done = {row["file"] for row in kept.rows}
+        for one in disordered(args.data)[: args.cases]:
+            if one.name not in done:
+                kept.add([row_of(one)])
+    print_table(kept.rows)
 
 
 if __name__ == "__main__":
