@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chggen.errors import InputError
 from chggen.results import Candidate
 from chggen.stability.content_row import ContentRow
+from chggen.stability.framework_unit import FrameworkUnit
 from chggen.stability.voltage import (
     VALENCES,
     VoltageStep,
@@ -23,7 +24,6 @@ from chggen.stability.voltage import (
 
 if TYPE_CHECKING:
     from pymatgen.apps.battery.insertion_battery import InsertionElectrode
-    from pymatgen.core import Composition
 
 ELECTRODE_FILE: Final = "electrode.json"
 """File of a results folder that holds what its electrode says at each level (`Electrode.as_dict`)."""
@@ -32,7 +32,6 @@ CHANGED: Final = 0.5  # Å; a framework whose atoms moved further, root mean squ
 SWOLLEN: Final = 0.35  # relative change of the volume beyond which it is
 _FARADAY: Final = 26_801.4814  # mAh/mol: charge of a mole of electrons
 _MOLAR: Final = 0.602214076  # cm³/mol in one Å³
-_DIGITS: Final = 6  # of contents, which are ratios of whole numbers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -121,14 +120,12 @@ class Electrode:
         Args:
             candidate: A candidate with a structure.
         """
-        composition = _composition(candidate)
-        own = self._framework[self.ion]
-        return round(float(composition[self.ion]) / self._units(candidate) - float(own), _DIGITS)
+        return self._unit.content_of(candidate)
 
     @cached_property
     def energies(self) -> dict[float, float]:
         """Content to lowest energy, eV per formula unit of the framework with its ions."""
-        return {x: c.energies[self.level] * self._atoms(x) for x, c in self._kept.items()}
+        return {x: c.energies[self.level] * self._unit.atoms(x) for x, c in self._kept.items()}
 
     @property
     def steps(self) -> tuple[VoltageStep, ...]:
@@ -158,18 +155,20 @@ class Electrode:
     def voltage_error(self) -> float:
         """By how much the average voltage is off if the energies of both ends are off by 0.03 eV/atom, V."""
         low, high = self._ends
-        return POTENTIAL_ERROR * math.hypot(self._atoms(low), self._atoms(high)) / ((high - low) * self.valence)
+        return (
+            POTENTIAL_ERROR * math.hypot(self._unit.atoms(low), self._unit.atoms(high)) / ((high - low) * self.valence)
+        )
 
     @property
     def capacity(self) -> float:
         """Gravimetric capacity, mAh per gram of the fullest content."""
         full = self._best[self._ends[1]]
-        return self._charge / (float(_composition(full).weight) / self._units(full))
+        return self._charge / self._unit.weight(full)
 
     @property
     def volumetric_capacity(self) -> float:
         """Volumetric capacity, mAh per cm³ of the fullest content."""
-        return self._charge / (self._volume(self._ends[1]) * _MOLAR)
+        return self._charge / (self._unit.volume(self._best[self._ends[1]]) * _MOLAR)
 
     @property
     def specific_energy(self) -> float:
@@ -185,7 +184,7 @@ class Electrode:
     def volume_change(self) -> float:
         """Relative change of the volume from the emptiest to the fullest content."""
         low, high = self._ends
-        return self._volume(high) / self._volume(low) - 1
+        return self._unit.volume(self._best[high]) / self._unit.volume(self._best[low]) - 1
 
     def table(self) -> list[ContentRow]:
         """Return a row for each content, by rising content."""
@@ -198,16 +197,16 @@ class Electrode:
                 ContentRow(
                     content=x,
                     best=c.id,
-                    energy=c.energies[self.level] * self._atoms(x),
+                    energy=c.energies[self.level] * self._unit.atoms(x),
                     mixing_energy=self.mixing_energy(c),
                     above_hull=height_above(self.energies, x) if x in self.energies else None,
                     e_decomposition=c.decomposition_energies.get(self.level),
-                    volume=self._volume(x),
+                    volume=self._unit.volume(c),
                     framework_rms=self.displacements.get(c.id),
                     topotactic=self._topotactic(c),
                     n_candidates=counts.count(x),
                     n_changed=sum(changed for y, changed in there if y == x),
-                    within_error=x in hull[1:-1] and self._depth(hull, x) < POTENTIAL_ERROR * self._atoms(x),
+                    within_error=x in hull[1:-1] and self._depth(hull, x) < POTENTIAL_ERROR * self._unit.atoms(x),
                 )
             )
         return rows
@@ -238,7 +237,7 @@ class Electrode:
         low, high = self._ends
         first, last = self.energies[low], self.energies[high]
         line = first + (last - first) * (content - low) / (high - low)
-        return candidate.energies[self.level] * self._atoms(content) - line
+        return candidate.energies[self.level] * self._unit.atoms(content) - line
 
     @cached_property
     def placed(self) -> tuple[Candidate, ...]:
@@ -292,7 +291,7 @@ class Electrode:
         moved = self.displacements.get(candidate.id)
         if moved is None or candidate.volume is None:
             return None
-        swollen = abs(candidate.volume / self._units(candidate) / self.host_volume - 1) > SWOLLEN
+        swollen = abs(self._unit.volume(candidate) / self.host_volume - 1) > SWOLLEN
         return moved <= CHANGED and not (math.isfinite(self.host_volume) and swollen)
 
     @property
@@ -334,32 +333,10 @@ class Electrode:
         return (high - low) * self.valence * _FARADAY
 
     @cached_property
-    def _framework(self) -> Composition:
-        from pymatgen.core import Composition
-
-        return Composition(self.framework)
-
-    def _units(self, candidate: Candidate) -> float:
-        """Return the number of formula units of the framework in the cell of a candidate."""
-        symbol = next(s for s in self._framework.get_el_amt_dict() if s != self.ion)
-        return float(_composition(candidate)[symbol] / self._framework[symbol])
-
-    def _atoms(self, content: float) -> float:
-        """Return the number of atoms of a formula unit with its ions."""
-        return float(self._framework.num_atoms) + content
-
-    def _volume(self, content: float) -> float:
-        """Return the volume of the best candidate of a content, Å³ per formula unit."""
-        best = self._best[content]
-        assert best.volume is not None
-        return best.volume / self._units(best)
+    def _unit(self) -> FrameworkUnit:
+        return FrameworkUnit(self.framework, self.ion)
 
     def _depth(self, hull: list[float], content: float) -> float:
         """Return how far a content on the hull lies below the line between its neighbours, eV per formula unit."""
         k = hull.index(content)
         return -mixing_energies({x: self.energies[x] for x in hull[k - 1 : k + 2]})[content]
-
-
-def _composition(candidate: Candidate) -> Composition:
-    assert candidate.structure is not None
-    return candidate.structure.composition.element_composition
