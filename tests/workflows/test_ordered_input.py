@@ -68,6 +68,7 @@ def _refuse(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_repeated_run_goes_on_with_the_orderings_that_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING, "chggen.io.notes")
     first = _filled(tmp_path / "out")
     best = read_candidates(tmp_path / "out" / "ordered")
     assert len(best) == 4

@@ -13,11 +13,7 @@ from chggen.execution import TIME_LIMIT, Progress, silent
 from chggen.generation import FILE
 from chggen.potential import DEFAULT
 from chggen.results import Candidate, Results
-from chggen.workflows import (
-    results_of,
-    run_generate,
-    run_predict,
-)
+from chggen.workflows import results_of, run_generate, run_predict
 
 
 # fmt: off

@@ -103,9 +103,8 @@ def electrode(
 @with_arguments(OrderOptions)
 def order(
     structure: Structure | Atoms | Files, *, n: int = 8, seed: int = 0, max_atoms: int = 120, tolerance: float = 0.1,
-    composition: str | None = None, orderings_from: str = "auto",
-    second_level_below: float | None = None, temperature: float = 300.0, model: Files | None = None,
-    quality: Quality = "best", levels: int | None = None,
+    composition: str | None = None, orderings_from: str = "auto", second_level_below: float | None = None,
+    temperature: float = 300.0, model: Files | None = None, quality: Quality = "best", levels: int | None = None,
     best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT, fmax: float = 0.1,
     max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
     optimizer: Optimizer = "fire-lbfgs",

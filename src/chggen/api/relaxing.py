@@ -13,9 +13,7 @@ from chggen.io import ORDER_FIRST, as_structure, held_atoms
 from chggen.potential import DEFAULT
 from chggen.relaxation import Relaxed, RelaxOptions
 from chggen.relaxation import relax as relax_structures
-from chggen.workflows import (
-    ordered_structures,
-)
+from chggen.workflows import ordered_structures
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -7,7 +7,6 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -15,8 +14,6 @@ from chggen.crystals import parse_formula, reduced
 from chggen.errors import InputError
 from chggen.stability.disordered_phases import DisorderedPhase, disordered_phases
 from chggen.stability.references import References
-
-_LONGEST: Final = 300  # characters of a refusal
 
 
 def references_of(names: Sequence[str]) -> References:
@@ -50,8 +47,7 @@ def _phases(path: Path) -> tuple[DisorderedPhase, ...]:
     try:
         return disordered_phases([path])
     except InputError as error:
-        said = f"{path.name:.60} is not a reference table, and {error}"
-        raise InputError(said if len(said) <= _LONGEST else f"{said[: _LONGEST - 1]}…") from None
+        raise InputError(f"{path.name} is not a reference table, and {error}") from None
 
 
 def joined(tables: Sequence[References]) -> References:
