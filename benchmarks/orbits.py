@@ -19,7 +19,7 @@ import chggen
 from chggen.crystals import Crystals
 from chggen.errors import InputError
 from chggen.generation import Host, batched_hosts, on_orbits, symmetrised
-from chggen.sampling import OrbitSymmetry, Symmetry, recipe
+from chggen.sampling import Begin, OrbitSymmetry, recipe
 
 
 def hosts() -> dict[str, tuple[Structure, str, tuple[int, ...]]]:
@@ -79,12 +79,14 @@ def sampling() -> None:
 
         def start(
             which: Sequence[int], seeds: Sequence[int], host: Host = host, crystals: Crystals = crystals
-        ) -> tuple[Crystals, Symmetry]:
+        ) -> Begin:
             assert host.orbits is not None
-            return crystals, OrbitSymmetry.of([host.orbits.draw(seed) for seed in seeds], crystals)
+            return Begin(
+                crystals=crystals, symmetry=OrbitSymmetry.of([host.orbits.draw(seed) for seed in seeds], crystals)
+            )
 
         free = best(
-            lambda crystals=crystals: how.run(score, lambda which, seeds: (crystals, NO_SYMMETRY), list(range(8)))
+            lambda crystals=crystals: how.run(score, lambda which, seeds: Begin(crystals=crystals), list(range(8)))
         )
         kept = best(lambda start=start: how.run(score, start, list(range(8))))
         print(f"| {name} | {len(structure) + count} | {free / 8:.3f} | {kept / 8:.3f} |", flush=True)

@@ -18,6 +18,7 @@ from chggen.campaign import evaluation, production, runner
 from chggen.generation.cell_starts import BravaisCell
 from chggen.results.candidate import Candidate
 from chggen.results.database import read_candidates
+from chggen.sampling import recipes
 
 pytestmark = pytest.mark.reliability  # faults put in by hand: processes start, die and are ended
 
@@ -51,14 +52,14 @@ def _break_draw(monkeypatch: pytest.MonkeyPatch, fail: Callable[[], None], seed:
 
 
 def _break_sample(monkeypatch: pytest.MonkeyPatch, fail: Callable[[], None], seed: int) -> None:
-    whole = production.Recipe.run
+    whole = recipes.Recipe.run
 
     def run(self: Any, score: Any, start: Any, seeds: Sequence[int]) -> Any:
         if seed in seeds:
             fail()
         return whole(self, score, start, seeds)
 
-    monkeypatch.setattr(production.Recipe, "run", run)
+    monkeypatch.setattr(recipes.Recipe, "run", run)
 
 
 def _break_function(module: Any, name: str) -> Callable[[pytest.MonkeyPatch, Callable[[], None], int], None]:

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from chggen.api.arguments import Files, Judge, Optimizer, Quality, Supercell, machine_of, with_arguments
-from chggen.campaign import ElectrodeOptions, InpaintOptions, OrderAnswer, OrderOptions
+from chggen.campaign import ElectrodeOptions, InpaintOptions, OrderAnswer, OrderOptions, with_cell_of_slab
 from chggen.execution import TIME_LIMIT, Machine, Progress, silent
 from chggen.io import as_structure, fingerprint, kept_notes
 from chggen.potential import DEFAULT
@@ -33,12 +33,13 @@ _Hosted = TypeVar("_Hosted", InpaintOptions, ElectrodeOptions)
 # fmt: off
 @with_arguments(InpaintOptions)
 def inpaint(
-    host: Structure | Atoms | Files, guests: Mapping[str, int], *, n: int = 8, seed: int = 0, anchor: str = "clamp",
-    symmetry: Literal["none", "host"] = "none", guests_from: str = "auto", supercell: Supercell = (1, 1, 1),
-    order: bool = False, relax: bool = True, model: Files | None = None, quality: Quality = "best",
-    levels: int | None = None, n_resample: int | None = None, jump_length: int | None = None,
-    best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT, fmax: float = 0.1,
-    max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
+    host: Structure | Atoms | Files, guests: Mapping[str, int] | None = None, *, n: int = 8, seed: int = 0,
+    region: Sequence[str] | str = (), remove: Sequence[str] | str = (), hold: Sequence[str] | str = (),
+    move_within: float | None = None, anchor: str = "clamp", symmetry: Literal["none", "host"] = "none",
+    guests_from: str = "auto", supercell: Supercell = (1, 1, 1), order: bool = False, relax: bool = True,
+    model: Files | None = None, quality: Quality = "best", levels: int | None = None, n_resample: int | None = None,
+    jump_length: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT,
+    fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
     optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
     device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,
     executor: Executor | None = None, out: Files | Results | None = None, progress: Progress = silent,
@@ -47,7 +48,8 @@ def inpaint(
 
     Args:
         host: pymatgen Structure, ASE Atoms or a file.
-        guests: Element symbol to number of atoms, which are added to what the host holds.
+        guests: Element symbol to number of atoms, which are added to what the host holds. None: what `remove` takes
+            out.
         relax: Whether candidates are relaxed. Without it the options of relaxation have no effect and are refused.
 
     Returns:
@@ -60,6 +62,7 @@ def inpaint(
         >>> chggen.inpaint("FePO4.cif", {"Li": 4}, n=3, seed=0, relax=False)  # doctest: +SKIP
     """
     given = locals()
+    given["guests"] = guests or {}
     structure, options, machine, results = _with_host(InpaintOptions, given, () if relax else ("relax",))
     return run_inpaint(structure, options, machine, results, progress, executor)
 
@@ -166,10 +169,11 @@ def _with_host(
     """Return host, options, machine and results of a run that puts something into a host, which is ordered if asked."""
     out = given["out"]
     with kept_notes() as notes:
-        host = as_structure(given["host"])
+        host = as_structure(given["host"], heed_held=kind is InpaintOptions)
         asked = {"host": fingerprint(host), "order": not host.is_ordered and given["order"]}
         options, machine = kind.of_keywords({**given, **asked}, without), machine_of(given)
         if options.order:
             check_place(results_of(out, options))  # before anything is computed
             host = ordered_host(host, given, machine, out, given["progress"], given["executor"])
+        options = with_cell_of_slab(options, host)
     return host, options, machine, results_of(out, options, {"host": host}, notes, machine)

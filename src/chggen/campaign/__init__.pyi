@@ -3,6 +3,7 @@ from .comparison import StructureComparison
 from .duplicates import outcome, with_duplicates
 from .electrode_scan import ElectrodeScan
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
+from .inpaint_host import with_cell_of_slab
 from .options import SHIPPED, GenerateOptions, PredictOptions, RunOptions
 from .ordering_answer import ORDER_FILE, OrderAnswer, OrderedCrystal
 from .ordering_jobs import Orderings
@@ -47,6 +48,7 @@ __all__ = [
     "relax_candidates",
     "relax_in_parts",
     "sample_jobs",
+    "with_cell_of_slab",
     "with_duplicates",
     "write_down",
 ]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
+from chggen.campaign.inpaint_host import InpaintHost
 from chggen.campaign.options import PredictOptions
 from chggen.campaign.structure_options import InpaintOptions
-from chggen.crystals import cells_in, plain_formula, supercell_matrix
+from chggen.crystals import plain_formula
 from chggen.errors import InputError
 from chggen.execution import Failure
 from chggen.generation import (
@@ -20,7 +21,6 @@ from chggen.generation import (
     GivenHost,
     Host,
     Job,
-    PrototypeGuests,
     Start,
     default_guests,
     fillings,
@@ -28,7 +28,6 @@ from chggen.generation import (
     strip_guests,
     symmetrised,
 )
-from chggen.io import DENSEST, MAX_ATOMS
 from chggen.results import Candidate, failed
 from chggen.symmetry import Refined, operations, symmetrised_framework
 
@@ -170,8 +169,9 @@ def _on_orbits_if_they_fit(host: Host, name: str, order: int) -> Host:
 def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
     """Return the n jobs that add guests to a given host.
 
-    With guests from `auto`, known prototypes and orbits are used only where the anchor is `clamp`. The other anchors
-    noise the host as the paper does, and there guests start anywhere.
+    With guests from `auto`, known prototypes and orbits are used only where the anchor is `clamp` and guests have no
+    region. The other anchors noise the host as the paper does, and there guests start anywhere; with regions they start
+    anywhere in these.
 
     The last job has a rival: the same candidate from the next start in line. Where runs choose by energy, the rival
     takes the place of the last job if its sample lies clearly lower.
@@ -186,14 +186,16 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
     Raises:
         InputError: The supercell is too large, the options contradict each other, or the guests do not fit the host.
     """
-    framework = _repeated(host, options)
-    moved = symmetrised(framework) if options.symmetry == "host" else None
-    filled = Host(framework=framework if moved is None else moved.structure, guests=options.guests)
+    asked = InpaintHost.of(host, options)
+    moved = symmetrised(asked.framework) if options.symmetry == "host" else None
+    filled = Host(
+        framework=asked.framework if moved is None else moved.structure, guests=asked.guests, regions=asked.regions
+    )
     if moved is not None:
         filled = on_orbits(filled)
-    formula = _formula(framework, options.guests)
+    formula = _formula(asked.framework, asked.guests)
     guests_from = options.guests_from
-    if options.sampler.anchor != "clamp" and guests_from == AUTO:
+    if (asked.regions or options.sampler.anchor != "clamp") and guests_from == AUTO:
         guests_from = AnywhereGuests.name
 
     def job(index: int, start: Start) -> Job:
@@ -207,34 +209,13 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
         )
         if moved is not None:
             candidate = with_framework(candidate, moved)
-        return Job(candidate=candidate, start=start)
+        return Job(candidate=candidate, start=start, held=asked.held)
 
     *starts, spare = fillings(filled, options.n + 1, guests_from)
     jobs = [job(index, start) for index, start in enumerate(starts)]
     if spare is not starts[-1]:
         jobs[-1] = replace(jobs[-1], rival=job(options.n - 1, spare))
     return jobs
-
-
-def _repeated(host: Structure, options: InpaintOptions) -> Structure:
-    """Return the host repeated to the supercell, after checking what does not depend on its symmetry."""
-    framework = host.copy()
-    cells = cells_in(options.supercell)
-    n_atoms = len(host) * cells
-    if n_atoms > MAX_ATOMS:
-        raise InputError(f"that supercell has {n_atoms} atoms; expected at most {MAX_ATOMS}, so ask for a smaller one")
-    whole = n_atoms + sum(options.guests.values())
-    volume = host.volume * cells / max(whole, 1)
-    if 0 < volume < DENSEST and whole <= MAX_ATOMS:  # more atoms than that are refused as such
-        raise InputError(
-            f"the host with these guests has {volume:.2g} Å³ for each atom; expected at least {DENSEST:g} (diamond: "
-            "5.7); ask for fewer guests or a larger supercell"
-        )
-    if options.sampler.anchor == "paper" and options.guests_from == PrototypeGuests.name:
-        raise InputError("anchor paper starts guests anywhere, not on sites of prototypes; use clamp or renoise")
-    if options.supercell != (1, 1, 1):
-        framework.make_supercell(supercell_matrix(options.supercell))
-    return framework
 
 
 def _formula(framework: Structure, guests: Mapping[str, int]) -> str:

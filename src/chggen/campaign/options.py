@@ -43,6 +43,8 @@ def _reference_files(given: Any) -> Any:
         raise ValueError(f"expected files of known phases, or `{SHIPPED}`") from None
 
 
+_LATER: Final = ("order", "region", "remove", "hold")
+"""Options that older folders do not know: not given is what stands for nothing."""
 _NUMBER: Final = (
     "De novo candidates of each composition, all cell sizes together; with --space-group, or --cells-from other than "
     "auto, of each cell size (number of formula units). Fillings, redraws and what saddles fall to come beside."
@@ -66,8 +68,9 @@ class RunOptions(Options):
     def resolved(self) -> dict[str, Any]:
         """Return the options as a table for config.toml, in the order of the fields; None is what is not given."""
         table = {"command": self.command, **self.model_dump(mode="json")}
-        if not table.get("order", True):  # nothing was ordered, as in folders that are older than the option
-            table["order"] = None
+        for name in _LATER:
+            if not table.get(name, True):
+                table[name] = None
         return table
 
     @property

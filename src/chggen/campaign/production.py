@@ -18,13 +18,14 @@ from chggen.campaign.parts import parts_of
 from chggen.campaign.relax_and_refine import relax_candidates
 from chggen.campaign.resources import Resources
 from chggen.campaign.volume_basins import in_lower_basins
-from chggen.crystals import Crystals, from_structures, to_structures
+from chggen.crystals import from_structures, to_structures
 from chggen.diffusion import ScoreModel
 from chggen.execution import Failure, at_stage
-from chggen.generation import NOT_FINITE, FinishedStart, Job, Kind, batched_hosts, reject_reason
+from chggen.generation import NOT_FINITE, FinishedStart, Job, Kind, batched_hosts, reject_reason, walls_of
+from chggen.io import with_held_atoms
 from chggen.potential import Potential, energies_of
 from chggen.results import ENERGY_ERROR, Candidate, failed
-from chggen.sampling import NO_SYMMETRY, OrbitSymmetry, Symmetry, together
+from chggen.sampling import NO_SYMMETRY, Begin, OrbitSymmetry, together
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -200,13 +201,14 @@ def clearly_lower(rivals: Sequence[Structure], samples: Sequence[Structure], pot
 def _sampled_alike(jobs: Sequence[Job], kind: Kind, resources: Resources, score: ScoreModel) -> list[Structure]:
     """Sample jobs of one kind in one batch."""
 
-    def start(which: Sequence[int], seeds: Sequence[int]) -> tuple[Crystals, Symmetry]:
+    def start(which: Sequence[int], seeds: Sequence[int]) -> Begin:
         with at_stage("draw"):
             cell_drawer = resources.cell_drawer()
             drawn = [jobs[k].start.draw(seed, cell_drawer) for k, seed in zip(which, seeds, strict=True)]
         hosts, orbits = zip(*drawn, strict=True)
         crystals = batched_hosts(hosts).to(resources.device)
-        return crystals, OrbitSymmetry.of(orbits, crystals) if any(orbits) else NO_SYMMETRY
+        symmetry = OrbitSymmetry.of(orbits, crystals) if any(orbits) else NO_SYMMETRY
+        return Begin(crystals=crystals, symmetry=symmetry, walls=walls_of(hosts, crystals))
 
     seeds = [job.candidate.seed for job in jobs]
     return list(to_structures(resources.recipe(kind).run(score, start, seeds)))
@@ -219,5 +221,7 @@ def _screened(job: Job, made: Structure | str) -> Candidate:
     reason = reject_reason(made, job.start.species)
     if reason == NOT_FINITE:  # no structure to keep: spglib would take the whole process down with it
         return failed(job.candidate, "screen", reason)
+    if job.held is not None:
+        made = with_held_atoms(made, job.held)
     candidate = replace(job.candidate, raw=made, structure=made)
     return failed(candidate, "screen", reason) if reason else candidate

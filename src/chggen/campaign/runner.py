@@ -25,6 +25,7 @@ from chggen.campaign.tries import Tries
 from chggen.execution import Failure, Machine, Progress, Workers, batches_of, silent
 from chggen.generation import Job
 from chggen.potential import level_of, refining_potential
+from chggen.regions import no_bulk
 from chggen.relaxation import RelaxOptions
 from chggen.results import Candidate, Results, failed, ranked
 from chggen.stability import hull, joined_doubts, references_of
@@ -175,6 +176,9 @@ class Campaign:
         """Return a candidate with its decomposition energy and the known phase that it is, if there are references."""
         if candidate.status != "ok" or candidate.energy_per_atom is None or candidate.level is None:
             return candidate
+        if candidate.structure is not None and (slab := no_bulk(candidate.structure)) is not None:
+            self._say(slab)
+            return replace(candidate, hull_warning=slab)
         if candidate.level not in self.references.levels:
             self._say(f"no reference energies at the level of {cast(RelaxOptions, self.resources.relax).potential}")
             return candidate

@@ -63,7 +63,26 @@ class InpaintOptions(RunOptions):
 
     n: int = Field(default=8, ge=1, description="Number of candidates; redraws and what saddles fall to come beside.")
     host: str
-    guests: dict[str, int] = Field(description="Guests as ELEMENT=COUNT, added to what the host holds.")
+    guests: dict[str, int] = Field(
+        default={},
+        description="Guests as ELEMENT=COUNT, added to what the host holds; default: what --remove takes out.",
+    )
+    region: Several[str] = Field(
+        default=(),
+        description="Where guests go, such as 'z 12 17' (Å along the normal), 'sphere 0.5 0.5 0.5 4' (fractional "
+        "centre, Å) or 'Li: near O 2.5' (for one species); default: anywhere, for a slab outside its vacuum.",
+    )
+    remove: Several[str] = Field(
+        default=(),
+        description="Take atoms out first: symbols, numbers from 0 or a region, such as 'Li,4-7' or 'O and z 10 15'; "
+        "guests then go where a region was emptied.",
+    )
+    hold: Several[str] = Field(
+        default=(), description="Atoms held in place when candidates are relaxed: symbols, numbers from 0 or a region."
+    )
+    move_within: float | None = Field(
+        default=None, gt=0, description="Hold the atoms of the host that are farther than so many Å from the region."
+    )
     symmetry: Literal["none", "host"] = Field(
         default="none",
         description="host: symmetrise the host and hold guests on orbits of its group or a subgroup; none: do not.",

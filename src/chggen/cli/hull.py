@@ -121,6 +121,7 @@ def _structure_lines(
     """Relax structures with the potential of a level and return a line for each."""
     from chggen.cli.display import watched
     from chggen.execution import Machine
+    from chggen.regions import no_bulk
     from chggen.relaxation import relax
     from chggen.stability import hull
     from chggen.symmetry import space_group
@@ -146,6 +147,9 @@ def _structure_lines(
     for (name, s), r in zip(structures.items(), done, strict=True):
         if r.energy_per_atom is None or not r.converged:
             lines.append(f"{name}: not placed, its relaxation came to no end ({r.reason or 'not converged'})")
+            continue
+        if (slab := no_bulk(r.structure)) is not None:
+            lines.append(f"{name}: not placed: {slab}")
             continue
         made = s.composition.formula.replace(" ", "")
         known = table.known_as(made, r.energy_per_atom, level, space_group(r.structure, 0.1), r.structure)

@@ -29,6 +29,7 @@ References = Annotated[
 ]
 Order = Annotated[bool, typer.Option("--order", help=ORDER_HELP)]
 _NAMED = re.compile(r"(\w+)(?:\.\w+)*(?=: | has no effect| must be )")  # the field that a refusal is about
+_REPEATED = ("guests", "references", "region", "remove", "hold")  # options that may be given several times
 _NAMES = {"n": ("-n",), "guests": ("--guest",)}  # options that are not called like their fields
 
 
@@ -181,8 +182,8 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
 def _kind(name: str, field: FieldInfo) -> Any:
     """Return the type that a field has on the command line."""
     kinds = _plain(field.annotation)
-    if name in ("guests", "references"):
-        return list[str]  # repeated
+    if name in _REPEATED:
+        return list[str]
     for kind in (bool, int, float):
         if kinds == {kind}:
             return kind

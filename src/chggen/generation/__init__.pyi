@@ -5,7 +5,7 @@ from .disorder import VACANT, Disorder, Sublattice
 from .disorder_reading import read_disorder
 from .energy_selection import KEPT, LowestAfterSteps, LowestEnergy
 from .finished_structures import FinishedStructure, FinishedStructures
-from .host import Host, batched_hosts, default_guests, empty_host, strip_guests
+from .host import Host, batched_hosts, default_guests, empty_host, strip_guests, walls_of
 from .host_orbits import on_orbits, symmetrised
 from .host_starts import GivenHost, OnOrbits, PrototypeSites, beside_analogues, fillings
 from .ion_capacity import ions_with_room, most_known, redox_room
@@ -101,4 +101,5 @@ __all__ = [
     "symmetrised",
     "vacancy_orderings",
     "volume_per_atom",
+    "walls_of",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +15,8 @@ from jaxtyping import Float
 from chggen.crystals import SYMBOLS, Crystals, collate, from_structures, wrap
 from chggen.errors import InputError
 from chggen.io import MAX_ATOMS, ORDER_FIRST_OR_HERE
+from chggen.regions import Region, drawn_apart
+from chggen.sampling import NO_WALLS, RegionWalls, Walls
 from chggen.symmetry import OrbitPlan
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ class Host:
         orbits: Plan of the orbits that the guests sit on. None lets them sit anywhere.
         sites: Fractional coordinates near which the guests are expected, of shape (guests, 3), in the order of
             `guests`. None where nothing is known.
+        regions: Where guests stay: element symbol to region; an empty symbol stands for all elements without one of
+            their own. None lets them go anywhere.
 
     Raises:
         InputError: There are no guests, an element or a count is not valid, there are too many atoms, or the framework
@@ -47,6 +51,7 @@ class Host:
     guests: Mapping[str, int]
     orbits: OrbitPlan | None = None
     sites: Float[np.ndarray, "guests 3"] | None = None
+    regions: Mapping[str, Region] | None = None
 
     def __post_init__(self) -> None:
         if not self.guests:
@@ -62,6 +67,20 @@ class Host:
         if n_atoms > MAX_ATOMS:
             raise InputError(f"host and guests are {n_atoms} atoms; expected at most {MAX_ATOMS}, so ask for fewer")
         _check_framework(self.framework)
+
+    def filled(self, seed: int) -> Host:
+        """Return the host with its guests at places drawn in their regions; itself where there are none.
+
+        Args:
+            seed: Random seed.
+
+        Raises:
+            InputError: The regions have no room for the guests.
+        """
+        if not self.regions:
+            return self
+        rng = np.random.default_rng(seed)
+        return replace(self, sites=drawn_apart(self.framework, self.guests, self.regions, rng))
 
     def crystals(self) -> Crystals:
         """Return the host with its guests as tensors, in float64.
@@ -105,6 +124,27 @@ def batched_hosts(hosts: Sequence[Host]) -> Crystals:
         The batch, one crystal for each host, as `Host.crystals` gives it.
     """
     return collate([host.crystals() for host in hosts])
+
+
+def walls_of(hosts: Sequence[Host], crystals: Crystals) -> Walls:
+    """Return what keeps the guests of hosts in their regions.
+
+    Args:
+        hosts: The hosts, whose guests stand at places in their regions.
+        crystals: The same hosts as one batch.
+    """
+    if not any(host.regions for host in hosts):
+        return NO_WALLS
+    ends = torch.cumsum(crystals.n_atoms, 0).tolist()
+    parts = []
+    for host, end in zip(hosts, ends, strict=True):
+        first = end - sum(host.guests.values())
+        for symbol, count in host.guests.items():
+            region = (host.regions or {}).get(symbol, (host.regions or {}).get(""))
+            if region is not None:
+                parts.append((region, np.arange(first, first + count)))
+            first += count
+    return RegionWalls(crystals.frac_coords, parts)
 
 
 def empty_host(lattice: Sequence[Sequence[float]], species: Mapping[str, int]) -> Host:

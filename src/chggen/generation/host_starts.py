@@ -45,8 +45,8 @@ class GivenHost:
 
     @property
     def source(self) -> str:
-        """`orbits` or `anywhere`, by where guests start."""
-        return "orbits" if self.on_orbits else "anywhere"
+        """`orbits`, `region` or `anywhere`, by where guests start."""
+        return "orbits" if self.on_orbits else "region" if self.host.regions else "anywhere"
 
     @property
     def de_novo(self) -> bool:
@@ -69,8 +69,11 @@ class GivenHost:
         Args:
             seed: Random seed of the try.
             cell_drawer: Not needed.
+
+        Raises:
+            InputError: A region has no room for the guests.
         """
-        return self.host, None if self.host.orbits is None else self.host.orbits.draw(seed)
+        return self.host.filled(seed), None if self.host.orbits is None else self.host.orbits.draw(seed)
 
     def redraw(self, k: int) -> GivenHost:
         """Return the host with its guests on orbits of smaller subgroups.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Bool
 
 from chggen.generation.start import Start
 from chggen.results import Candidate
@@ -19,11 +20,14 @@ class Job:
         start: What its tries start from.
         rival: The same candidate from another start; None where there is no other. Where runs choose by energy, it
             takes the place of this one if its sample lies clearly lower.
+        held: Which of the first atoms, those of the host, stay in place when it is relaxed, of shape (host,); None for
+            none.
     """
 
     candidate: Candidate
     start: Start
     rival: Job | None = None
+    held: Bool[np.ndarray, "host"] | None = None
 
     def redraw(self, k: int) -> Job:
         """Return the job that draws the same candidate anew, with a seed and an id of its own.
@@ -35,5 +39,7 @@ class Job:
         start = self.start.redraw(k)
         name = f"{self.candidate.id}-r{k}"
         return Job(
-            candidate=replace(self.candidate, id=name, seed=seed, seed_log_odds=start.prototype_log_odds), start=start
+            candidate=replace(self.candidate, id=name, seed=seed, seed_log_odds=start.prototype_log_odds),
+            start=start,
+            held=self.held,
         )

@@ -9,7 +9,7 @@ from .limits import Between, check_limits
 from .names import distinct_names
 from .notes import kept_notes, say
 from .plain_structures import HELD, MOMENTS, OXIDATION_STATES, is_json
-from .selective_dynamics import held_atoms
+from .selective_dynamics import held_atoms, with_held_atoms
 from .structure_archive import NamedStructures, read_arrays, write_archive
 from .structure_output import cif_text, write_extxyz
 from .structures import as_structure, named_structures, structure_files
@@ -60,6 +60,7 @@ __all__ = [
     "structure_files",
     "to_toml",
     "whole",
+    "with_held_atoms",
     "without_foreign_classes",
     "writable_folder",
     "write_archive",

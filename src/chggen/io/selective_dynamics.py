@@ -31,6 +31,20 @@ def held_atoms(structure: Structure) -> Bool[np.ndarray, "atoms"] | None:
     return np.asarray(~free.all(axis=1))
 
 
+def with_held_atoms(structure: Structure, held: Bool[np.ndarray, "first"]) -> Structure:
+    """Return a structure whose first atoms are marked as held or free; all others are free.
+
+    Args:
+        structure: The structure. It is not changed.
+        held: Which of the first atoms are held, of shape (first,).
+    """
+    free = np.ones((len(structure), 3), dtype=bool)
+    free[: len(held)] = ~held[:, None]
+    marked = structure.copy()
+    marked.add_site_property(HELD, free.tolist())
+    return marked
+
+
 def without_held_atoms(structure: Structure) -> tuple[Structure, list[str]]:
     """Return a structure without its marks of held atoms, for what moves all atoms or none.
 

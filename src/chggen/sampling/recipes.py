@@ -20,6 +20,7 @@ from chggen.sampling.resampling import Walk
 from chggen.sampling.sampler import sample
 from chggen.sampling.selection import ONE, BestOf, Criterion
 from chggen.sampling.settling import Settling
+from chggen.sampling.walls import NO_WALLS, Walls
 
 ENTRY_POINTS: Final = "chggen.recipes"
 """Group of entry points by which other packages add recipes; each names a function of `RecipeSettings`."""
@@ -33,8 +34,23 @@ _SETTLE: Final = {"fast": 5, "best": 8}  # levels for guests whose sites are rou
 _COARSE: Final = 0.8  # share of the levels above the knee
 
 
-Starts = Callable[[Sequence[int], Sequence[int]], tuple[Crystals, Symmetry]]
-"""Returns where tries begin, and their symmetry: of the crystals of these numbers, each by its seed."""
+@dataclass(frozen=True, kw_only=True)
+class Begin:
+    """Where tries begin.
+
+    Attributes:
+        crystals: The crystals, one for each try.
+        symmetry: Their symmetry.
+        walls: What keeps their guests in regions.
+    """
+
+    crystals: Crystals
+    symmetry: Symmetry = NO_SYMMETRY
+    walls: Walls = NO_WALLS
+
+
+Starts = Callable[[Sequence[int], Sequence[int]], Begin]
+"""Returns where tries begin: of the crystals of these numbers, each by its seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +91,7 @@ class Recipe:
 
         Args:
             score: The score network, on the device of the crystals.
-            crystals: The crystals, the same for every try and without symmetry; or what returns the crystals of tries
-                and their symmetry.
+            crystals: The crystals, the same for every try and without symmetry; or what returns where tries begin.
             seeds: One for each crystal. A sample depends on its own seed alone, not on the rest of the batch.
             on_move: Called after each step with the number of steps done and of all steps. Tries that are made together
                 step together; a second round that nothing is left for takes no steps.
@@ -100,22 +115,22 @@ class Recipe:
 
         def samples(which: Sequence[int], seeds: Sequence[int]) -> Crystals:
             nonlocal rounds
-            symmetry: Symmetry = NO_SYMMETRY
             if isinstance(crystals, Crystals):
-                begin = collate([alone[c] for c in which])
+                begin = Begin(crystals=collate([alone[c] for c in which]))
             else:
-                begin, symmetry = crystals(which, seeds)
+                begin = crystals(which, seeds)
             before, all_rounds = rounds, len(self.choice.rounds)
             rounds += 1
             return sample(
                 score,
-                begin,
+                begin.crystals,
                 self.schedule,
                 predictor=self.predictor,
                 corrector=self.corrector,
                 anchor=self.anchor,
                 walk=self.walk,
-                symmetry=symmetry,
+                symmetry=begin.symmetry,
+                walls=begin.walls,
                 perturb=self.perturb,
                 settling=self.settling,
                 generators=generators_from(seeds),

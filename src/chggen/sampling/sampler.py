@@ -19,6 +19,7 @@ from chggen.sampling.predictors import Ancestral, History, Predictor
 from chggen.sampling.random_numbers import normal, uniform
 from chggen.sampling.resampling import Walk
 from chggen.sampling.settling import Settling
+from chggen.sampling.walls import NO_WALLS, Walls
 
 _FREE: Final = 1e-6  # mean square length of the noise on guests that sites of orbits hold in place, rounding aside
 
@@ -34,6 +35,7 @@ def sample(
     anchor: Anchor = Clamp(),
     walk: Walk = Walk(),
     symmetry: Symmetry = NO_SYMMETRY,
+    walls: Walls = NO_WALLS,
     perturb: bool = False,
     settling: Settling | None = None,
     generators: Sequence[torch.Generator],
@@ -53,6 +55,7 @@ def sample(
         anchor: Holds the host.
         walk: The order in which the levels are visited.
         symmetry: Where guests start and which displacements keep them on their orbits.
+        walls: What keeps guests in a region.
         perturb: Start the guests from their input positions, or those on their orbits, moved by noise of the schedule's
             top level (SDEdit, Meng et al., ICLR 2022). Otherwise they start uniform in the cell or on their orbits.
         settling: When the guests of a crystal count as settled, so that the rest of its levels is skipped. None visits
@@ -73,7 +76,7 @@ def sample(
             generators = generators_from([0, 1, 2, 3])
             made = sample(score, crystals, Schedule(n_levels=50), predictor=Refresh(), generators=generators)
     """
-    loop = _Loop(score, crystals, schedule, anchor, symmetry, generators)
+    loop = _Loop(score, crystals, schedule, anchor, symmetry, walls, generators)
     if perturb:
         loop.perturb()
     else:
@@ -105,6 +108,7 @@ class _Loop:
         schedule: Schedule,
         anchor: Anchor,
         symmetry: Symmetry,
+        walls: Walls,
         generators: Sequence[torch.Generator],
     ) -> None:
         self.model = score
@@ -112,6 +116,8 @@ class _Loop:
         self.now = crystals
         self.anchor = anchor
         self.symmetry = symmetry
+        self.walls = walls
+        self.inside = walls.start(crystals.frac_coords)
         self.memory: History | None = None
         self.generators = generators
         self.levels = schedule.sigmas(crystals.lattice)[:, crystals.crystal_index]
@@ -133,7 +139,7 @@ class _Loop:
     def start(self) -> None:
         """Put guests uniform in the cell or on their orbits, and the host at the top level."""
         guest = self.host.guest[:, None]
-        start = self.symmetry.start(uniform(self.host, self.generators))
+        start = self.walls.start(self.symmetry.start(uniform(self.host, self.generators)))
         frac = torch.where(guest, start, self.host.frac_coords)
         self._hold(replace(self.host, frac_coords=frac), self.levels[0])
 
@@ -216,7 +222,15 @@ class _Loop:
             else:
                 found = self.model(seen, noise)
             score[self.asked] = found.atoms.to(sigma.dtype)
-        return score
+        return self._confined(score, sigma)
+
+    def _confined(self, score: Float[Tensor, "atoms 3"], sigma: Float[Tensor, "atoms"]) -> Float[Tensor, "atoms 3"]:
+        """The score with which no guest is expected behind a wall."""
+        if self.walls is NO_WALLS:
+            return score
+        clean = self.now.moved((sigma**2)[:, None] * score).frac_coords
+        self.inside = self.walls.confined(self.now, clean, self.inside)
+        return score + self.now.to_cartesian(self.inside - clean) / (sigma**2)[:, None]
 
     def noise(self) -> Float[Tensor, "atoms 3"]:
         """Standard normal noise (atoms, 3), projected on what the symmetry allows."""

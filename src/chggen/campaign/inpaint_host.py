@@ -1,0 +1,178 @@
+"""The host of an inpaint run as it is asked for: repeated, atoms taken out, regions for guests, atoms held in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import numpy as np
+from jaxtyping import Bool
+
+from chggen.campaign.options import RunOptions
+from chggen.campaign.structure_options import InpaintOptions
+from chggen.crystals import cells_in, supercell_matrix
+from chggen.errors import InputError
+from chggen.generation import AUTO, AnywhereGuests, PrototypeGuests
+from chggen.io import DENSEST, MAX_ATOMS, held_atoms, say
+from chggen.regions import Near, Region, atoms_of, drawn_apart, region_of, regions_of, vacuum_gap
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+_Options = TypeVar("_Options", bound=RunOptions)
+_POINTS: Final = 2000  # of a region, by which atoms near it are told
+_SLAB_REGION: Final = "not vacuum"
+_RELAX_ONLY: Final = "has no effect on structures that are not relaxed; leave it out, or leave relaxation on"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InpaintHost:
+    """A host as it is asked for.
+
+    Attributes:
+        framework: The host, repeated, without the atoms that were taken out.
+        guests: Element symbol to number of guests.
+        regions: Element symbol to the region where its guests go, as `Host.regions`; None for anywhere.
+        held: Which atoms of the framework stay in place when candidates are relaxed, of shape (atoms,); None for none.
+    """
+
+    framework: Structure
+    guests: Mapping[str, int]
+    regions: Mapping[str, Region] | None
+    held: Bool[np.ndarray, "atoms"] | None
+
+    @classmethod
+    def of(cls, host: Structure, options: InpaintOptions) -> InpaintHost:
+        """Return the host of a run.
+
+        Numbers of atoms, and regions, are those of the host as it is repeated, before anything is taken out.
+
+        Args:
+            host: The host as it was given.
+            options: Options of the run.
+
+        Raises:
+            InputError: The supercell is too large, options contradict each other, nothing is to be put in or nothing
+                is left, a text describes no region or no atoms, or a region has no room for the guests.
+        """
+        if options.guests_from != AUTO and options.sampler.anchor == "paper":
+            _check_anchor(options)
+        whole = _repeated(host, options)
+        out = atoms_of(options.remove, whole) if options.remove else np.zeros(len(whole), dtype=bool)
+        guests = dict(options.guests) or _counts(whole, out)
+        if not guests:
+            raise InputError("no guests asked for; expected --guest ELEMENT=COUNT, or --remove for atoms to put back")
+        if out.all() and len(out):
+            raise InputError(f"--remove takes all {len(out)} atoms out; expected some to be left, so name fewer")
+        framework = whole.copy()
+        framework.remove_sites(np.flatnonzero(out).tolist())
+        _check_density(framework, guests)
+        regions = _regions(whole, options)
+        _check_regions(regions, guests, options)
+        if regions:
+            drawn_apart(framework, guests, regions, np.random.default_rng([options.seed]))  # refused here, not later
+        return cls(framework=framework, guests=guests, regions=regions, held=_held(whole, out, regions, options))
+
+
+def with_cell_of_slab(options: _Options, host: Structure) -> _Options:
+    """Return options by which a slab keeps its cell, since nothing holds its vacuum open; what is done is said.
+
+    Args:
+        options: Options of the run.
+        host: The host as it was given.
+    """
+    gap = vacuum_gap(host)
+    if gap is None or options.relax is None or options.relax.fix_cell:
+        return options
+    axis = ("first", "second", "third")[gap.axis]
+    say([f"the host is a slab, with {gap.thickness:.1f} Å of vacuum along its {axis} axis: its cell is kept"])
+    return options.model_copy(update={"relax": options.relax.model_copy(update={"fix_cell": True})})
+
+
+def _check_anchor(options: InpaintOptions) -> None:
+    if options.guests_from == PrototypeGuests.name:
+        raise InputError("anchor paper starts guests anywhere, not on sites of prototypes; use clamp or renoise")
+
+
+def _repeated(host: Structure, options: InpaintOptions) -> Structure:
+    """Return the host repeated to the supercell. Raises InputError for one that is too large."""
+    whole = host.copy()
+    n_atoms = len(host) * cells_in(options.supercell)
+    if n_atoms > MAX_ATOMS:
+        raise InputError(f"that supercell has {n_atoms} atoms; expected at most {MAX_ATOMS}, so ask for a smaller one")
+    if options.supercell != (1, 1, 1):
+        whole.make_supercell(supercell_matrix(options.supercell))
+    return whole
+
+
+def _counts(structure: Structure, chosen: np.ndarray) -> dict[str, int]:
+    """Return element symbol to number of the atoms that are chosen."""
+    counts: dict[str, int] = {}
+    for k in np.flatnonzero(chosen):
+        symbol = structure[int(k)].specie.symbol
+        counts[symbol] = counts.get(symbol, 0) + 1
+    return counts
+
+
+def _check_density(framework: Structure, guests: Mapping[str, int]) -> None:
+    """Raise InputError where atoms would have less room than in any crystal."""
+    whole = len(framework) + sum(guests.values())
+    volume = framework.volume / max(whole, 1)
+    if 0 < volume < DENSEST and whole <= MAX_ATOMS:  # more atoms than that are refused as such
+        raise InputError(
+            f"the host with these guests has {volume:.2g} Å³ for each atom; expected at least {DENSEST:g} (diamond: "
+            "5.7); ask for fewer guests or a larger supercell"
+        )
+
+
+def _regions(whole: Structure, options: InpaintOptions) -> dict[str, Region] | None:
+    """Return where guests go: the regions asked for, else where atoms are taken out, else not into the vacuum."""
+    if options.region:
+        return regions_of(options.region, whole)
+    if options.remove:
+        try:
+            return regions_of(options.remove, whole)
+        except InputError:  # atoms by name: what is put in may go anywhere
+            return None
+    if vacuum_gap(whole) is not None:
+        return {"": region_of(_SLAB_REGION, whole)}
+    return None
+
+
+def _check_regions(regions: Mapping[str, Region] | None, guests: Mapping[str, int], options: InpaintOptions) -> None:
+    """Raise InputError where regions do not go with the guests or with other options."""
+    if not regions:
+        return
+    for symbol in regions:
+        if symbol and symbol not in guests:
+            raise InputError(f"--region is for {symbol}, of which there are no guests; expected {', '.join(guests)}")
+    if options.symmetry == "host":
+        raise InputError("symmetry host holds guests on orbits of all of the host, not in a region; leave one of them")
+    if options.guests_from not in (AUTO, AnywhereGuests.name):
+        raise InputError(
+            f"guests from {options.guests_from} are those of all of the host, not of a region; expected {AUTO} or "
+            f"{AnywhereGuests.name}, or no region"
+        )
+
+
+def _held(
+    whole: Structure, out: np.ndarray, regions: Mapping[str, Region] | None, options: InpaintOptions
+) -> Bool[np.ndarray, "atoms"] | None:
+    """Return which atoms that are left are held in place; None for none."""
+    marked = held_atoms(whole) if options.relax is not None else None
+    held = np.zeros(len(whole), dtype=bool) if marked is None else marked
+    if options.hold:
+        held = held | atoms_of(options.hold, whole)
+    if options.move_within is not None:
+        if not regions:
+            raise InputError("--move-within counts from a region, and there is none; give --region, or --hold instead")
+        rng = np.random.default_rng(0)
+        places = np.concatenate([region.draw(_POINTS, rng) for region in regions.values()])
+        frac = whole.lattice.get_fractional_coords(places)
+        held = held | ~Near(whole.lattice, frac, options.move_within).contains(whole.cart_coords)
+    if not held.any():
+        return None
+    if options.relax is None:
+        raise InputError(f"{'--hold' if options.hold else '--move-within'} {_RELAX_ONLY}")
+    return np.asarray(held[~out])

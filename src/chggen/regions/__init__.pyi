@@ -1,0 +1,26 @@
+from .chosen_atoms import atoms_of
+from .combined import BothOf, EitherOf, Without
+from .protocol import Region
+from .room import drawn_apart
+from .shapes import Box, Cylinder, Near, Slab, Sphere
+from .specification import region_of, regions_of
+from .vacuum import VacuumGap, no_bulk, vacuum_gap
+
+__all__ = [
+    "BothOf",
+    "Box",
+    "Cylinder",
+    "EitherOf",
+    "Near",
+    "Region",
+    "Slab",
+    "Sphere",
+    "VacuumGap",
+    "Without",
+    "atoms_of",
+    "drawn_apart",
+    "no_bulk",
+    "region_of",
+    "regions_of",
+    "vacuum_gap",
+]

@@ -1,0 +1,80 @@
+"""Room for guests: positions in their regions that keep atoms apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from jaxtyping import Float
+
+from chggen.errors import InputError, counted
+from chggen.regions.protocol import Region
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+_APART: Final = 0.7  # of the sum of covalent radii; true bonds are longer than 0.8 of it
+_POINTS: Final = 400  # places that are tried for a guest
+_FILLINGS: Final = 4  # attempts, until there counts as being no room
+
+
+def drawn_apart(
+    host: Structure, guests: Mapping[str, int], regions: Mapping[str, Region], rng: np.random.Generator
+) -> Float[np.ndarray, "guests 3"]:
+    """Return places for guests at random in their regions, none closer than 0.7 of a bond to another atom.
+
+    Args:
+        host: The host.
+        guests: Element symbol to number of guests.
+        regions: Element symbol to region; an empty symbol stands for all species without one of their own.
+        rng: Random numbers.
+
+    Returns:
+        Fractional coordinates of shape (guests, 3), in the order of the guests.
+
+    Raises:
+        InputError: The region has no room for so many guests.
+    """
+    most, wanted = 0, sum(guests.values())
+    for _ in range(_FILLINGS):
+        places = _filled(host, guests, regions, rng)
+        if len(places) == wanted:
+            return np.array(places)
+        most = max(most, len(places))
+    asked = ", ".join(f"{n} {s}" for s, n in guests.items())
+    raise InputError(
+        f"the region has room for about {counted(most, 'atom')}, not for {asked}; ask for fewer, or for a larger region"
+    )
+
+
+def _filled(
+    host: Structure, guests: Mapping[str, int], regions: Mapping[str, Region], rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Return places for as many of the guests as find one, one after the other."""
+    from ase.data import atomic_numbers, covalent_radii
+
+    lattice = host.lattice
+    frac = [site.frac_coords for site in host]
+    radii = [covalent_radii[site.specie.Z] for site in host]
+    places: list[np.ndarray] = []
+    for symbol, count in guests.items():
+        region = regions.get(symbol, regions.get(""))
+        own = covalent_radii[atomic_numbers[symbol]]
+        for _ in range(count):
+            tried = rng.random((_POINTS, 3)) if region is None else _drawn(region, lattice, rng)
+            if frac:
+                ratio = lattice.get_all_distances(tried, frac) / (np.array(radii) + own)
+                good = np.flatnonzero(ratio.min(1) >= _APART)
+            else:
+                good = np.arange(_POINTS)
+            if not len(good):
+                return places
+            places.append(tried[good[0]])
+            frac.append(places[-1])
+            radii.append(own)
+    return places
+
+
+def _drawn(region: Region, lattice, rng: np.random.Generator) -> np.ndarray:  # type: ignore[no-untyped-def]
+    return np.asarray(lattice.get_fractional_coords(region.draw(_POINTS, rng)))

@@ -1,0 +1,143 @@
+"""Guests in a region: they stay in it, atoms taken out come back, and what is held does not move."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+from typer.testing import CliRunner
+
+import chggen
+from chggen.cli.app import app
+from chggen.regions import region_of
+
+CELL = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.6), ["Cu"], [[0, 0, 0]])
+EMT: dict[str, Any] = {"potential": "ase:ase.calculators.emt:EMT", "workers": 1, "levels": 6, "best_of": 1}
+
+
+def _supercell() -> Structure:
+    whole = CELL.copy()
+    whole.make_supercell([2, 2, 2])
+    return whole
+
+
+def _slab() -> Structure:
+    cell = Lattice.tetragonal(3.6, 20.0)
+    return Structure(cell, ["Cu"] * 4, [[0, 0, 0.1], [0.5, 0.5, 0.1], [0.5, 0, 0.19], [0, 0.5, 0.19]])
+
+
+def test_guests_stay_in_their_region() -> None:
+    region = region_of("z 2 4", _supercell())
+    found = chggen.inpaint(_supercell(), {"H": 3}, region="z 2 4", n=3, relax=False, **_raw())
+    assert all(c.seed_source == "region" for c in found)
+    for c in found:
+        assert c.raw is not None
+        assert region.contains(c.raw.cart_coords[c.raw.site_properties["guest"]]).all()
+
+
+def test_the_same_seed_gives_the_same_guests_in_any_batch() -> None:
+    asked: dict[str, Any] = {"guests": {"H": 2}, "region": "sphere 0.3 0.3 0.3 2", "n": 3, "relax": False} | _raw()
+    one, other = (chggen.inpaint(_supercell(), batch_size=size, **asked) for size in (1, 3))
+    for a, b in zip(one, other, strict=True):
+        assert a.raw is not None
+        assert b.raw is not None
+        assert np.array_equal(a.raw.frac_coords, b.raw.frac_coords)
+
+
+def test_atoms_that_are_taken_out_are_what_is_put_back_in() -> None:
+    (made,) = chggen.inpaint(CELL, remove="sphere 0.5 0.5 0.5 2.0", supercell=(2, 2, 2), n=1, relax=False, **_raw())
+    assert made.raw is not None
+    guests = np.array(made.raw.site_properties["guest"])
+    assert len(made.raw) == 32
+    taken = region_of("sphere 0.5 0.5 0.5 2.0", _supercell()).contains(_supercell().cart_coords).sum()
+    assert guests.sum() == taken > 0
+    assert region_of("sphere 0.5 0.5 0.5 2.0", _supercell()).contains(made.raw.cart_coords[guests]).all()
+
+
+def test_held_atoms_do_not_move_while_others_do() -> None:
+    whole = _supercell()
+    whole.perturb(0.1)
+    (made,) = chggen.inpaint(
+        whole, {"Ni": 1}, remove="0", hold="z 0 2", n=1, fix_cell=True, fmax=0.2, references=None, **EMT
+    )
+    assert made.status == "ok", made.reason
+    assert made.raw is not None
+    assert made.structure is not None
+    held = region_of("z 0 2", whole).contains(made.raw.cart_coords) & ~np.array(made.raw.site_properties["guest"])
+    moved = np.linalg.norm(made.structure.cart_coords - made.raw.cart_coords, axis=1)
+    assert 0 < held.sum() < 31
+    assert (moved[held] == 0).all()
+    assert (moved[~held] > 0).all()
+
+
+def test_what_is_far_from_the_region_is_held() -> None:
+    whole = _supercell()
+    whole.perturb(0.15)
+    (made,) = chggen.inpaint(whole, remove="sphere 0 0 0 1.0", move_within=2.8, n=1, fix_cell=True, fmax=0.1, **EMT)
+    assert made.raw is not None
+    assert made.structure is not None
+    moved = np.linalg.norm(made.structure.cart_coords - made.raw.cart_coords, axis=1) > 0
+    far = whole.lattice.get_all_distances(made.raw.frac_coords, [[0, 0, 0]])[:, 0] > 4.5
+    assert not moved[far].any()
+    assert moved[~far].sum() > 4
+
+
+def test_a_slab_keeps_its_cell_its_vacuum_stays_empty_and_it_has_no_place_on_the_hull(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING, "chggen.io.notes"):
+        found = chggen.inpaint(_slab(), {"H": 1}, n=2, fmax=0.5, **EMT)
+    assert "vacuum along its third axis: its cell is kept" in caplog.text
+    for c in found:
+        assert c.raw is not None
+        height = c.raw.cart_coords[-1, 2] % 20
+        assert height < 3.8 + 3.0 or height > 20 + 2.0 - 3.0
+        if c.structure is not None:
+            assert np.array_equal(c.structure.lattice.matrix, _slab().lattice.matrix)
+        if c.status == "ok":
+            assert c.e_decomposition is None
+            assert "Å of vacuum is no bulk phase" in str(c.hull_warning)
+    assert any(c.status == "ok" for c in found)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"guests": {"H": 1}, "region": "z 30 40"}, "lies outside the cell"),
+        ({"guests": {"Cs": 3}, "region": "sphere 0 0 0 2"}, "room for about"),
+        ({"remove": "Cu"}, "takes all 4 atoms out"),
+        ({}, "no guests asked for"),
+        ({"guests": {"H": 1}, "region": "Li: z 0 2"}, "is for Li, of which there are no guests"),
+        ({"guests": {"H": 1}, "region": "z 0 2", "symmetry": "host"}, "not in a region"),
+        ({"guests": {"H": 1}, "region": "z 0 2", "guests_from": "prototype"}, "or no region"),
+        ({"guests": {"H": 1}, "move_within": 3.0}, "there is none"),
+        ({"guests": {"H": 1}, "hold": "Cu", "relax": False}, "has no effect on structures that are not relaxed"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(chggen.InputError, match=said) as raised:
+        chggen.inpaint(CELL, **asked)
+    assert len(str(raised.value)) <= 290
+
+
+def test_the_command_takes_regions_several_times(tmp_path: Path) -> None:
+    file, out = tmp_path / "host.cif", tmp_path / "out"
+    _supercell().to(str(file))
+    asked = [
+        "inpaint", str(file), "--guest", "H=1", "--guest", "Ni=1", "--region", "H: z 2 4", "--region",
+        "Ni: near 0,5-6 3", "--remove", "0", "-n", "1", "--no-relax", "--levels", "4", "--best-of", "1",
+        "--workers", "1", "-o", str(out),
+    ]  # fmt: skip
+    made = CliRunner().invoke(app, asked)
+    assert made.exit_code == 0, made.output
+    again = CliRunner().invoke(app, [*asked[:-3], "1", "-o", str(out), "--hold", "Cu"])
+    assert isinstance(again.exception, chggen.InputError)
+    assert "--hold has no effect" in str(again.exception)
+
+
+def _raw() -> dict[str, Any]:
+    return {"levels": 6, "best_of": 1, "workers": 1}
