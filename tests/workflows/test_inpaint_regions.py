@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
@@ -33,7 +34,7 @@ def _slab() -> Structure:
 def test_guests_stay_in_their_region() -> None:
     region = region_of("z 2 4", _supercell())
     found = chggen.inpaint(_supercell(), {"H": 3}, region="z 2 4", n=3, relax=False, **_raw())
-    assert all(c.seed_source == "region" for c in found)
+    assert [c.seed_source for c in found] == ["anywhere"] * 3
     for c in found:
         assert c.raw is not None
         assert region.contains(c.raw.cart_coords[c.raw.site_properties["guest"]]).all()
@@ -56,6 +57,25 @@ def test_atoms_that_are_taken_out_are_what_is_put_back_in() -> None:
     taken = region_of("sphere 0.5 0.5 0.5 2.0", _supercell()).contains(_supercell().cart_coords).sum()
     assert guests.sum() == taken > 0
     assert region_of("sphere 0.5 0.5 0.5 2.0", _supercell()).contains(made.raw.cart_coords[guests]).all()
+
+
+def test_a_hole_is_filled_by_the_pattern_around_it() -> None:
+    whole = Structure.from_spacegroup(
+        "P4_2/mnm", Lattice.tetragonal(4.6, 2.96), ["Ti", "O"], [[0, 0, 0], [0.3, 0.3, 0]]
+    )
+    whole.make_supercell([2, 2, 4])
+    whole.perturb(0.03)
+    found = chggen.inpaint(whole, remove="sphere 0.5 0.5 0.5 4", n=2, relax=False, **_raw())
+    assert [c.seed_source for c in sorted(found, key=lambda c: c.id)] == ["pattern", "anywhere"]
+    (made,) = (c.raw for c in found if c.seed_source == "pattern")
+    assert made is not None
+    assert StructureMatcher(stol=0.1).fit(made, whole)
+
+
+def test_a_host_without_a_pattern_says_so() -> None:
+    lone = Structure(Lattice.cubic(8.0), ["Cu", "Ni", "Pt"], [[0, 0, 0], [0.4, 0.1, 0.2], [0.1, 0.5, 0.7]])
+    with pytest.raises(chggen.InputError, match="the pattern of this host has no sites for H=2"):
+        chggen.inpaint(lone, {"H": 2}, region="z 5 7", guests_from="pattern", n=1)
 
 
 def test_held_atoms_do_not_move_while_others_do() -> None:

@@ -169,9 +169,8 @@ def _on_orbits_if_they_fit(host: Host, name: str, order: int) -> Host:
 def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
     """Return the n jobs that add guests to a given host.
 
-    With guests from `auto`, known prototypes and orbits are used only where the anchor is `clamp` and guests have no
-    region. The other anchors noise the host as the paper does, and there guests start anywhere; with regions they start
-    anywhere in these.
+    With guests from `auto`, known prototypes, orbits and the host's own pattern are used only where the anchor is
+    `clamp`. The other anchors noise the host as the paper does, and there guests start anywhere.
 
     The last job has a rival: the same candidate from the next start in line. Where runs choose by energy, the rival
     takes the place of the last job if its sample lies clearly lower.
@@ -195,7 +194,7 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
         filled = on_orbits(filled)
     formula = _formula(asked.framework, asked.guests)
     guests_from = options.guests_from
-    if (asked.regions or options.sampler.anchor != "clamp") and guests_from == AUTO:
+    if options.sampler.anchor != "clamp" and guests_from == AUTO:
         guests_from = AnywhereGuests.name
 
     def job(index: int, start: Start) -> Job:

@@ -13,7 +13,7 @@ from chggen.campaign.options import RunOptions
 from chggen.campaign.structure_options import InpaintOptions
 from chggen.crystals import cells_in, supercell_matrix
 from chggen.errors import InputError
-from chggen.generation import AUTO, AnywhereGuests, PrototypeGuests
+from chggen.generation import AUTO, AnywhereGuests, PatternGuests, PrototypeGuests
 from chggen.io import DENSEST, MAX_ATOMS, held_atoms, say
 from chggen.regions import Near, Region, atoms_of, drawn_apart, region_of, regions_of, vacuum_gap
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _Options = TypeVar("_Options", bound=RunOptions)
 _POINTS: Final = 2000  # of a region, by which atoms near it are told
+_IN_REGIONS: Final = (PatternGuests.name, AnywhereGuests.name)
 _SLAB_REGION: Final = "not vacuum"
 _RELAX_ONLY: Final = "has no effect on structures that are not relaxed; leave it out, or leave relaxation on"
 
@@ -149,10 +150,10 @@ def _check_regions(regions: Mapping[str, Region] | None, guests: Mapping[str, in
             raise InputError(f"--region is for {symbol}, of which there are no guests; expected {', '.join(guests)}")
     if options.symmetry == "host":
         raise InputError("symmetry host holds guests on orbits of all of the host, not in a region; leave one of them")
-    if options.guests_from not in (AUTO, AnywhereGuests.name):
+    if options.guests_from not in (AUTO, *_IN_REGIONS):
         raise InputError(
             f"guests from {options.guests_from} are those of all of the host, not of a region; expected {AUTO} or "
-            f"{AnywhereGuests.name}, or no region"
+            f"{' or '.join(_IN_REGIONS)}, or no region"
         )
 
 

@@ -90,7 +90,8 @@ class InpaintOptions(RunOptions):
     guests_from: Annotated[str, BeforeValidator(_guest_source)] = Field(
         default=AUTO,
         description="Where guests start: prototype (sites of known prototypes), orbits (of the host's group, without "
-        "being held there), anywhere, or auto for all in turn, close prototypes first.",
+        "being held there), pattern (where the host's own pattern goes on into a region), anywhere, or auto for all in "
+        "turn, close prototypes first.",
     )
     supercell: _Supercell = _SUPERCELL
     order: bool = _ORDER

@@ -1,4 +1,4 @@
-from .built_in_sources import AnywhereGuests, PrototypeGuests
+from .built_in_sources import AnywhereGuests, PatternGuests, PrototypeGuests
 from .cell_starts import BravaisCell, LearnedCell, PrototypeCell, SpaceGroupCell
 from .contacts import NOT_FINITE, reject_reason
 from .disorder import VACANT, Disorder, Sublattice
@@ -65,6 +65,7 @@ __all__ = [
     "OrderingRequest",
     "OrderingSites",
     "OrderingSource",
+    "PatternGuests",
     "PrototypeCell",
     "PrototypeGuests",
     "PrototypeSites",

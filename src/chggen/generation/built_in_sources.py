@@ -1,4 +1,4 @@
-"""The sources of chggen's own: four of cells for de novo candidates, three of places for the guests of a host."""
+"""The sources of chggen's own: four of cells for de novo candidates, four of places for the guests of a host."""
 
 from __future__ import annotations
 
@@ -216,3 +216,35 @@ class AnywhereGuests:
             host: The host and its guests.
         """
         return "no place for guests in this host; expected a cell with room, so ask for fewer"
+
+
+class PatternGuests:
+    """A source of places for guests in a region: where the host's own pattern goes on into it."""
+
+    name: str = "pattern"
+
+    def starts(self, host: Host, n: int) -> Sequence[Start]:
+        """Return the start from the sites of the pattern; none where guests have no region, or the host no pattern.
+
+        Args:
+            host: The host and its guests.
+            n: Number of candidates that are wanted. They all share one start.
+        """
+        from chggen.generation.continued_sites import continued_sites
+        from chggen.generation.host_starts import GivenHost, PrototypeSites
+
+        sites = continued_sites(host)
+        return [] if sites is None else [PrototypeSites(GivenHost(host), sites, source=self.name)]
+
+    def refusal(self, host: Host) -> str:
+        """Return the sentence that says that there is no pattern.
+
+        Args:
+            host: The host and its guests.
+        """
+        from chggen.generation.host_orbits import counts_text
+
+        return (
+            f"the pattern of this host has no sites for {counts_text(host, host.guests.values())} in a region; "
+            "expected --region or --remove with what is missing there, so use guests from auto or anywhere"
+        )

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from chggen.errors import InputError
-from chggen.generation.built_in_sources import PrototypeGuests
+from chggen.generation.built_in_sources import PatternGuests, PrototypeGuests
 from chggen.generation.host import Host
 from chggen.generation.host_orbits import kept_orbits, lowered, on_orbits, symmetrised
 from chggen.generation.prototype_mapping import CLOSE, analogues
@@ -45,8 +45,8 @@ class GivenHost:
 
     @property
     def source(self) -> str:
-        """`orbits`, `region` or `anywhere`, by where guests start."""
-        return "orbits" if self.on_orbits else "region" if self.host.regions else "anywhere"
+        """`orbits` or `anywhere`, by where guests start."""
+        return "orbits" if self.on_orbits else "anywhere"
 
     @property
     def de_novo(self) -> bool:
@@ -157,7 +157,8 @@ class PrototypeSites:
 def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
     """Return what each of n candidates of a host starts from.
 
-    `auto` begins with the closest analogue where one is close. Orbits of the host's group, positions anywhere, sources
+    Guests with a region go where the host's own pattern goes on into it, once, then anywhere in it. Otherwise `auto`
+    begins with the closest analogue where one is close. Orbits of the host's group, positions anywhere, sources
     of other packages and the next close analogue then take turns. Where no analogue is close, orbits come first.
 
     Args:
@@ -171,6 +172,9 @@ def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
     Raises:
         InputError: When the source that is asked for has nothing for this host.
     """
+    if host.regions and guests_from == AUTO:
+        pattern = list(PatternGuests().starts(host, 1))
+        return [*pattern, *islice(cycle([GivenHost(host)]), n)][:n]
     if guests_from == AUTO:
         sources = [source for name, source in guest_sources().items() if name != PrototypeGuests.name]
         others = [source.starts(host, 1)[:1] for source in sources]

@@ -14,6 +14,7 @@ from chggen.generation.built_in_sources import (
     BravaisCells,
     LearnedCells,
     OrbitGuests,
+    PatternGuests,
     PrototypeCells,
     PrototypeGuests,
     SpaceGroupCells,
@@ -134,7 +135,7 @@ def guest_sources() -> dict[str, GuestSource]:
     Raises:
         InputError: When another package registers something that is no source, or takes a name that is taken.
     """
-    built_in: tuple[GuestSource, ...] = (PrototypeGuests(), OrbitGuests(), AnywhereGuests())
+    built_in: tuple[GuestSource, ...] = (PrototypeGuests(), OrbitGuests(), PatternGuests(), AnywhereGuests())
     return _with_registered({source.name: source for source in built_in}, "starts")
 
 

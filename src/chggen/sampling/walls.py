@@ -82,7 +82,7 @@ class RegionWalls:
     """
 
     starts: Float[Tensor, "atoms 3"]
-    parts: Sequence[tuple[Region, Int[np.ndarray, "own"]]]
+    parts: Sequence[tuple[Region, Int[np.ndarray, "_"]]]
 
     def start(self, frac: Tensor) -> Tensor:
         """Return the starts of the atoms that stay in regions, and the other positions as they are.
