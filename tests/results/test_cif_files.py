@@ -51,6 +51,17 @@ def test_the_cif_is_the_crystal_in_its_space_group(tmp_path: Path, number: int) 
     assert len(twin) == len(crystal)
 
 
+@pytest.mark.parametrize("number", _CRYSTALS)
+def test_a_crystal_that_is_symmetric_off_the_origin_keeps_its_atoms(tmp_path: Path, number: int) -> None:
+    symbol, lattice, sites = _CRYSTALS[number]
+    crystal = Structure.from_spacegroup(symbol, lattice, ["Ti", "O"], sites).get_primitive_structure()
+    crystal.translate_sites(list(range(len(crystal))), [0.006, 0.008, 0.007])  # a loose tolerance may take it for none
+    write_cifs([_candidate(crystal)], tmp_path)
+    distances = StructureMatcher().get_rms_dist(crystal, Structure.from_file(tmp_path / "a.cif"))
+    assert distances is not None
+    assert distances[1] < 1e-6
+
+
 def test_oxidation_states_are_kept(tmp_path: Path) -> None:
     salt = Structure.from_spacegroup(*_CRYSTALS[225][:2], ["Na", "Cl"], _CRYSTALS[225][2])
     salt.add_oxidation_state_by_element({"Na": 1, "Cl": -1})

@@ -201,7 +201,7 @@ def test_structures_are_written_symmetrised_and_in_p1(tmp_path: Path) -> None:
     assert names == ["NaCl-z4-0000-P1.cif", "NaCl-z4-0000.cif"]
     symmetrised, plain = ((tmp_path / "structures" / name).read_text() for name in reversed(names))
     assert "_symmetry_Int_Tables_number   225" in symmetrised
-    assert "symprec 0.1" in symmetrised
+    assert "symprec 0.001" in symmetrised
     assert "_symmetry_Int_Tables_number   1\n" in plain
     for name in names:
         assert len(Structure.from_file(tmp_path / "structures" / name)) == 8

@@ -39,8 +39,9 @@ def inpaint(
     guests_from: str = "auto", supercell: Supercell = (1, 1, 1), order: bool = False, relax: bool = True,
     model: Files | None = None, quality: Quality = "best", levels: int | None = None, n_resample: int | None = None,
     jump_length: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT,
-    fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
-    optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
+    fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False, free_axis: Literal["x", "y", "z"] | None = None,
+    fix_symmetry: float | None = None, optimizer: Optimizer = "fire-lbfgs",
+    references: Sequence[Files] | Files | None = ("shipped",),
     device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,
     executor: Executor | None = None, out: Files | Results | None = None, progress: Progress = silent,
 ) -> list[Candidate]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from chggen.api.arguments import Files, Optimizer, with_arguments
 from chggen.errors import InputError
 from chggen.execution import Machine
 from chggen.io import ORDER_FIRST, as_structure, held_atoms
 from chggen.potential import DEFAULT
+from chggen.regions import holding
 from chggen.relaxation import Relaxed, RelaxOptions
 from chggen.relaxation import relax as relax_structures
 from chggen.workflows import ordered_structures
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @with_arguments(RelaxOptions)
 def relax(
     structures: Sequence[Structure | Atoms | Files], *, potential: str | Potential = DEFAULT, fix_cell: bool = False,
+    free_axis: Literal["x", "y", "z"] | None = None, hold: Sequence[str] | str = (),
     fix_symmetry: float | None = None, fixed_atoms: Sequence[Sequence[bool] | None] | None = None, fmax: float = 0.1,
     pressure: float = 0.0, max_steps: int = 500, optimizer: Optimizer = "fire-lbfgs", device: str = "cpu",
     trajectory: bool = False, order: bool = False,
@@ -35,6 +37,8 @@ def relax(
     Args:
         structures: pymatgen Structures, ASE Atoms or files.
         potential: Name of a potential, or a Potential object.
+        hold: Atoms that are held in each structure, beside those that it marks itself: symbols, numbers from 0 or a
+            region, such as `z 0 6`.
         fixed_atoms: For each structure which of its atoms are held at their fractional coordinates, or None. By
             default those that it marks itself: selective dynamics, move masks, constraints of ASE.
         device: `cpu` or `cuda`.
@@ -57,13 +61,21 @@ def relax(
     given = [as_structure(s, heed_held=fixed_atoms is None) for s in structures]
     if order and not all(s.is_ordered for s in given):
         given = _ordered(given, locals())
+    if hold:
+        _check_no_masks(fixed_atoms)
+        given = [holding(hold, s) for s in given]
     held = [held_atoms(s) for s in given] if fixed_atoms is None else fixed_atoms
     return relax_structures(
-        given, potential=potential, fix_cell=fix_cell, fix_symmetry=fix_symmetry,
+        given, potential=potential, fix_cell=fix_cell, free_axis=free_axis, fix_symmetry=fix_symmetry,
         fixed_atoms=held, fmax=fmax, pressure=pressure, max_steps=max_steps, optimizer=optimizer,
         device=device, trajectory=trajectory,
     )
 # fmt: on
+
+
+def _check_no_masks(fixed_atoms: object) -> None:
+    if fixed_atoms is not None:
+        raise InputError("hold and fixed_atoms both say which atoms are held; give one of the two")
 
 
 def _ordered(structures: Sequence[Structure], given: Mapping[str, Any]) -> list[Structure]:

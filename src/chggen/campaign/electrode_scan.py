@@ -186,7 +186,7 @@ class ElectrodeScan:
         """Return the job that relaxes a candidate once more, after a push."""
         assert best.structure is not None
         assert self.options.relax is not None
-        moved = pushed(best.structure, best.seed, 0.0 if self.options.relax.fix_cell else STRAIN)
+        moved = pushed(best.structure, best.seed, 0.0 if self.options.relax.holds_cell else STRAIN)
         return self._job(content, FinishedStructure.of(moved, PUSHED), f"p-{_kind_of(best)}", 0, best)
 
     def _neighbours(

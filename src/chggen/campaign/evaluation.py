@@ -157,12 +157,12 @@ def with_space_groups(candidate: Candidate) -> Candidate:
 
 
 def holds_cell(resources: Resources) -> bool:
-    """Return whether the run holds cells fixed while it relaxes.
+    """Return whether the run holds cells, or parts of them, fixed while it relaxes.
 
     Args:
         resources: How the run relaxes.
     """
-    return resources.relax is not None and resources.relax.fix_cell
+    return resources.relax is not None and resources.relax.holds_cell
 
 
 def single_points(structures: Sequence[Structure], resources: Resources) -> list[Relaxed]:
@@ -200,6 +200,7 @@ def relaxed_as_asked(
         structures,
         potential=resources.potential(),
         fix_cell=resources.relax.fix_cell,
+        free_axis=resources.relax.free_axis,
         fixed_atoms=[held_atoms(structure) for structure in structures],
         fix_symmetry=symprecs,
         pressure=resources.relax.pressure,

@@ -15,7 +15,7 @@ from chggen.crystals import cells_in, supercell_matrix
 from chggen.errors import InputError
 from chggen.generation import AUTO, AnywhereGuests, PatternGuests, PrototypeGuests
 from chggen.io import DENSEST, MAX_ATOMS, held_atoms, say
-from chggen.regions import Near, Region, atoms_of, drawn_apart, region_of, regions_of, vacuum_gap
+from chggen.regions import Near, Region, atoms_of, drawn_apart, holding, region_of, regions_of, vacuum_gap
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -57,6 +57,10 @@ class InpaintHost:
             InputError: The supercell is too large, options contradict each other, nothing is to be put in or nothing
                 is left, a text describes no region or no atoms, or a region has no room for the guests.
         """
+        if options.symmetry == "host" and options.relax is not None and options.relax.free_axis is not None:
+            raise InputError(
+                "symmetry host keeps the group of the host, which free_axis may break; leave one of them out"
+            )
         if options.guests_from != AUTO and options.sampler.anchor == "paper":
             _check_anchor(options)
         whole = _repeated(host, options)
@@ -84,7 +88,7 @@ def with_cell_of_slab(options: _Options, host: Structure) -> _Options:
         host: The host as it was given.
     """
     gap = vacuum_gap(host)
-    if gap is None or options.relax is None or options.relax.fix_cell:
+    if gap is None or options.relax is None or options.relax.holds_cell:
         return options
     axis = ("first", "second", "third")[gap.axis]
     say([f"the host is a slab, with {gap.thickness:.1f} Å of vacuum along its {axis} axis: its cell is kept"])
@@ -161,10 +165,8 @@ def _held(
     whole: Structure, out: np.ndarray, regions: Mapping[str, Region] | None, options: InpaintOptions
 ) -> Bool[np.ndarray, "atoms"] | None:
     """Return which atoms that are left are held in place; None for none."""
-    marked = held_atoms(whole) if options.relax is not None else None
+    marked = held_atoms(holding(options.hold, whole)) if options.relax is not None or options.hold else None
     held = np.zeros(len(whole), dtype=bool) if marked is None else marked
-    if options.hold:
-        held = held | atoms_of(options.hold, whole)
     if options.move_within is not None:
         if not regions:
             raise InputError("--move-within counts from a region, and there is none; give --region, or --hold instead")

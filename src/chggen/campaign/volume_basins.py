@@ -40,7 +40,7 @@ def in_lower_basins(candidates: Sequence[Candidate], resources: Resources) -> li
         The candidates in their order. One that was moved has the structure, energy and symmetry of its new minimum.
     """
     assert resources.relax is not None
-    if resources.relax.fix_cell or resources.relax.pressure:
+    if resources.relax.holds_cell or resources.relax.pressure:
         return list(candidates)
     relaxed = [k for k, c in enumerate(candidates) if c.status == "ok" and c.energy_per_atom is not None]
     probes = [_scaled(candidates[k], 1 + change) for k in relaxed for change in _PROBES]

@@ -28,6 +28,9 @@ References = Annotated[
     ),
 ]
 Order = Annotated[bool, typer.Option("--order", help=ORDER_HELP)]
+Hold = Annotated[
+    list[str] | None, typer.Option("--hold", help="Atoms held in place: symbols, numbers from 0 or a region.")
+]
 _NAMED = re.compile(r"(\w+)(?:\.\w+)*(?=: | has no effect| must be )")  # the field that a refusal is about
 _REPEATED = ("guests", "references", "region", "remove", "hold")  # options that may be given several times
 _NAMES = {"n": ("-n",), "guests": ("--guest",)}  # options that are not called like their fields

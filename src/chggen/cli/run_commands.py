@@ -10,7 +10,17 @@ from typing import Annotated, Any
 import typer
 
 from chggen.campaign import ElectrodeOptions, GenerateOptions, InpaintOptions, OrderOptions, PredictOptions
-from chggen.cli.options import TIME_LIMIT, Device, Order, TimeLimit, Workers, integers, results_folder, with_options
+from chggen.cli.options import (
+    TIME_LIMIT,
+    Device,
+    Hold,
+    Order,
+    TimeLimit,
+    Workers,
+    integers,
+    results_folder,
+    with_options,
+)
 from chggen.relaxation import RelaxOptions
 
 
@@ -144,6 +154,7 @@ def relax(
     structures: list[Path],
     trajectory: Annotated[bool, typer.Option("--trajectory", help="Write every step, an extxyz a structure.")] = False,
     order: Order = False,
+    hold: Hold = None,
     device: Device = "cpu",
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
@@ -155,7 +166,9 @@ def relax(
 
     folder = out or Path("runs") / "relax"
     with _watched(folder) as progress:
-        found = relax_files(structures, values, device, workers, folder, progress, trajectory, time_limit, order)
+        found = relax_files(
+            structures, values, device, workers, folder, progress, trajectory, time_limit, order, hold or ()
+        )
     show_results(found, folder)
 
 

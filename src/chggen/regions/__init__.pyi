@@ -1,4 +1,4 @@
-from .chosen_atoms import atoms_of
+from .chosen_atoms import atoms_of, holding
 from .combined import BothOf, EitherOf, Without
 from .protocol import Region
 from .room import drawn_apart
@@ -19,6 +19,7 @@ __all__ = [
     "Without",
     "atoms_of",
     "drawn_apart",
+    "holding",
     "no_bulk",
     "region_of",
     "regions_of",

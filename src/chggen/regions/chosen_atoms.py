@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from chggen.errors import InputError
+from chggen.io import held_atoms, with_held_atoms
 from chggen.regions.specification import atoms_in
 
 if TYPE_CHECKING:
@@ -36,3 +37,20 @@ def atoms_of(texts: str | Sequence[str], structure: Structure) -> Bool[np.ndarra
             raise InputError(f"no atom of {structure.composition.formula} is '{text.strip()}'; expected at least one")
         chosen |= mask
     return chosen
+
+
+def holding(texts: str | Sequence[str], structure: Structure) -> Structure:
+    """Return a structure in which chosen atoms are marked as held, beside those that it marks itself.
+
+    Args:
+        texts: What chooses them, as for `atoms_of`. None at all leaves the structure as it is.
+        structure: The structure. It is not changed.
+
+    Raises:
+        InputError: A text chooses no atom.
+    """
+    if not texts:
+        return structure
+    marked = held_atoms(structure)
+    chosen = atoms_of(texts, structure)
+    return with_held_atoms(structure, chosen if marked is None else chosen | marked)

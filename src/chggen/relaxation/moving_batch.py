@@ -148,7 +148,17 @@ class MovingBatch:
         if self.goal.fix_cell:
             return torch.zeros_like(stress)
         total = (stress + stress.transpose(1, 2)) / 2 + self.goal.pressure * torch.eye(3).to(stress)
-        return -volume(self.lattice)[:, None, None] * total
+        virial = -volume(self.lattice)[:, None, None] * total
+        return virial if self.goal.axis is None else self._along_normal(virial, self.goal.axis)
+
+    def _along_normal(self, virial: Float[Tensor, "crystals 3 3"], axis: int) -> Float[Tensor, "crystals 3 3"]:
+        """Return the part of a virial that changes heights along the normal of the other two axes alone."""
+        one, other = (self.lattice[:, k] for k in range(3) if k != axis)
+        normal = torch.linalg.cross(one, other)
+        normal = normal / normal.norm(dim=-1, keepdim=True)
+        along = torch.einsum("ci,cij,cj->c", normal, virial, normal)
+        part: Tensor = along[:, None, None] * normal[:, :, None] * normal[:, None, :]
+        return part
 
     def _move(self, step: Float[Tensor, "atoms 3"], strain: Float[Tensor, "crystals 3 3"]) -> None:
         """Move the atoms by a Cartesian step (Å), then strain cells and atoms together."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from chggen.potential import DEFAULT
 from chggen.settings import Options
@@ -28,3 +28,22 @@ class RelaxOptions(Options):
     optimizer: Literal["fire-lbfgs", "lbfgs", "fire"] = Field(
         default="fire-lbfgs", description="FIRE, L-BFGS, or the first and then the second."
     )
+    free_axis: Literal["x", "y", "z"] | None = Field(
+        default=None,
+        description="Of the cell, let only its height along this normal change, as for an interface: x, y or z; "
+        "default: all of it.",
+    )
+
+    @field_validator("free_axis")
+    @classmethod
+    def _one_kind_of_cell(cls, axis: str | None, info: Any) -> str | None:
+        if axis is not None and info.data.get("fix_cell"):
+            raise ValueError("expected none with fix_cell, which keeps all of the cell; leave one of them out")
+        if axis is not None and info.data.get("fix_symmetry") is not None:
+            raise ValueError("expected none with fix_symmetry, which one height may break; leave one of them out")
+        return axis
+
+    @property
+    def holds_cell(self) -> bool:
+        """Whether the cell, or part of it, stays as it is."""
+        return self.fix_cell or self.free_axis is not None

@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 
 _BATCH_SIZE: Final = {"cpu": 16, "cuda": 512}  # structures, unless the caller gives a number
 _ATOMS: Final = 256  # or as many small ones as have so many atoms
+AXES: Final = ("x", "y", "z")
+"""Normals along which the height of a cell may change alone."""
 _LEAST_VOLUME: Final = 1e-3  # Å³; a flatter cell counts as none
 
 
 # fmt: off
 def relax(
     structures: Sequence[Structure], *, potential: str | Potential = DEFAULT, fix_cell: bool = False,
+    free_axis: str | None = None,
     fixed_atoms: Sequence[np.ndarray | Sequence[bool] | None] | None = None,
     fix_symmetry: float | Sequence[float | SymmetryConstraint | None] | None = None,
     pressure: float = 0.0, fmax: float = 0.1, max_steps: int = 500, optimizer: str = "fire-lbfgs", device: str = "cpu",
@@ -52,6 +55,8 @@ def relax(
         potential: A potential, or the name of one: `chgnet`, `chgnet-r2scan`, `ase:module:factory` or
             `torch-sim:module:factory`.
         fix_cell: Whether the lattice stays as it is.
+        free_axis: `x`, `y` or `z`: only the height of the cell along the normal of the other two axes may change, while
+            these stay as they are. None: all of the lattice may.
         fixed_atoms: For each structure a mask of shape (atoms,), True where an atom keeps its fractional coordinates
             bit for bit, or None to free all its atoms. None frees all atoms of all structures.
         fix_symmetry: Symmetry tolerance symprec in Å, one for all structures or one (or None) for each. The space group
@@ -87,8 +92,8 @@ def relax(
         raise InputError(f"unknown optimizer '{optimizer}'; expected one of {', '.join(OPTIMIZERS)}")
     free_atoms, symprecs = _free_atoms(structures, fixed_atoms), _symprecs(fix_symmetry, len(structures))
     model = load_potential(potential, device) if isinstance(potential, str) else potential
-    goal = Goal(fix_cell=fix_cell, pressure=pressure * GPA, fmax=fmax, max_steps=max_steps, trajectory=trajectory,
-                optimizer=optimizer)
+    goal = Goal(fix_cell=fix_cell, axis=_axis(free_axis, fix_cell, fix_symmetry), pressure=pressure * GPA, fmax=fmax,
+                max_steps=max_steps, trajectory=trajectory, optimizer=optimizer)
     begin = [partial(_descent, k, s, free_atoms[k], symprecs[k], device) for k, s in enumerate(structures)]
     return _run(structures, begin, MovingBatch(goal, device), model, size, on_done)
 # fmt: on
@@ -138,6 +143,21 @@ def _check_numbers(fmax: float, pressure: float, max_steps: int, batch_size: int
     if not all(map(_is_number, numbers)) or fmax <= 0 or max_steps < 0 or batch_size < 1:
         expected = "fmax above 0 eV/Å, a pressure in GPa, max_steps of 0 or more and batch_size of 1 or more"
         raise InputError(f"relaxation expects {expected}; got {', '.join(map(repr, numbers))}; change them")
+
+
+def _axis(free_axis: str | None, fix_cell: bool, fix_symmetry: object) -> int | None:
+    """Return the number of the normal along which alone the cell may change. Raises InputError."""
+    if free_axis is None:
+        return None
+    if free_axis not in AXES:
+        raise InputError(f"free_axis must be one of {', '.join(AXES)}, or None for all of the cell; got {free_axis!r}")
+    kept = list(fix_symmetry) if isinstance(fix_symmetry, Sequence) else [fix_symmetry]
+    if fix_cell or any(one is not None for one in kept):
+        raise InputError(
+            f"free_axis {free_axis} lets one height of the cell change, which fix_cell forbids and fix_symmetry may; "
+            "leave free_axis or these out"
+        )
+    return AXES.index(free_axis)
 
 
 def _is_number(value: object) -> bool:

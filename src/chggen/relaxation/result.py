@@ -88,6 +88,7 @@ class Goal:
 
     Attributes:
         fix_cell: Whether the lattice stays as it was given.
+        axis: Number of the axis along whose normal alone the cell may change; None for all of it.
         pressure: External pressure in eV/Å³ (`relax` takes GPa).
         fmax: Largest force at which a structure has converged, in eV/Å.
         max_steps: Most steps that a structure may take.
@@ -96,6 +97,7 @@ class Goal:
     """
 
     fix_cell: bool
+    axis: int | None
     pressure: float
     fmax: float
     max_steps: int

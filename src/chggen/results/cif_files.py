@@ -15,12 +15,14 @@ from chggen.execution import Failure, Machine, Workers
 from chggen.io import check_name, write_text
 from chggen.results.candidate import Candidate
 from chggen.results.cif_content import every_atom, symmetric
+from chggen.symmetry import space_group
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 log = logging.getLogger(__name__)
 _SYMPREC: Final = 0.1  # Å
+_TIGHTER: Final = (0.001, 0.01, 0.03)  # Å; tolerances that are preferred where they find the same group
 _EVERY_ATOM: Final = "P1, every atom"
 _LIKE_A_TWIN: Final = re.compile(r"-P1_*$")
 _BATCH: Final = 50  # candidates that a process writes at once
@@ -126,7 +128,7 @@ def write_cif(structure: Structure, folder: Path, name: str, symprec: float, not
 
 
 def write_cifs(candidates: Iterable[Candidate], folder: Path, machine: Machine | None = None) -> None:
-    """Write ID.cif, in the symmetry found at 0.1 Å, and ID-P1.cif, where they are missing or not up to date.
+    """Write ID.cif, in the space group found at 0.1 Å, and ID-P1.cif, where they are missing or not up to date.
 
     Thousands are written by several processes.
 
@@ -169,4 +171,13 @@ def _write(files: _Files, folder: Path) -> None:
         write_text(path, plain.replace(_EVERY_ATOM, f"P1: no symmetry at symprec {_SYMPREC} Å", 1))
         write_text(twin, plain)
     else:
-        write_cif(structure, folder, files.name, _SYMPREC, files.note)
+        write_cif(structure, folder, files.name, _tightest(structure), files.note)
+
+
+def _tightest(structure: Structure) -> float:
+    """Return the least tolerance, Å, that finds the space group found at 0.1 Å, so that atoms move no more than they must.
+
+    At a loose tolerance spglib may take atoms for lying on an inversion centre near them, and move them there.
+    """
+    group = space_group(structure, _SYMPREC)
+    return next((symprec for symprec in _TIGHTER if space_group(structure, symprec) == group), _SYMPREC)

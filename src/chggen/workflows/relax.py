@@ -11,6 +11,7 @@ from chggen.crystals import plain_formula
 from chggen.execution import TIME_LIMIT, Machine
 from chggen.generation import SamplerOptions
 from chggen.io import ORDER_FIRST_OR_HERE, fingerprint, kept_notes, named_structures
+from chggen.regions import holding
 from chggen.relaxation import RelaxOptions
 from chggen.results import Candidate, Store, failed
 from chggen.workflows.ordered_input import ordered_structures
@@ -30,6 +31,7 @@ def relax_files(
     trajectory: bool = False,
     time_limit: float = TIME_LIMIT,
     order: bool = False,
+    hold: Sequence[str] = (),
 ) -> list[Candidate]:
     """Relax the structures of files into a results folder.
 
@@ -47,6 +49,7 @@ def relax_files(
             were relaxed before without a trajectory are then relaxed again.
         time_limit: Time that a structure may take, s; one that takes longer fails.
         order: Whether partially occupied structures are ordered first.
+        hold: Atoms that are held in each structure, beside those that it marks itself, see `regions.holding`.
 
     Returns:
         The candidates in the order of the files, failed ones included.
@@ -64,8 +67,10 @@ def relax_files(
         given = sorted(f"{name} {fingerprint(s)}" for name, s in asked.items())
         ordered = True if any(not s.is_ordered for s in asked.values()) else None
         table = {"command": "relax", **settings.model_dump(), "order": ordered, "structures": given}
+        table["hold"] = list(hold) or None
         Store(out, table).check()  # before anything is computed
         structures = ordered_structures(asked, settings.model_dump(), machine, out, progress)
+        structures = {name: holding(hold, structure) for name, structure in structures.items()}
     folder = out / "trajectories" if trajectory else None
     resources = Resources(sampler=SamplerOptions(), relax=settings, device=device, trajectories=folder)
     raw = [
