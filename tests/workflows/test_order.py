@@ -14,6 +14,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 import chggen
 from chggen.cli.order import order_lines
 from chggen.errors import InputError
+from chggen.generation import read_disorder
 from chggen.report import read_order, write_report
 
 TOY = "ase:ase.calculators.emt:EMT"
@@ -125,10 +126,51 @@ def test_a_spinel_orders_on_its_tetrahedral_sites() -> None:
     assert (lowest.relation.index, lowest.relation.group) == (2, 216)
 
 
+def test_a_composition_that_is_asked_for_may_lie_off_the_occupancies() -> None:
+    mixed = _fcc(Cu=0.7, Au=0.3)
+    with pytest.raises(InputError, match="or take it by --composition CuAu"):
+        _order(mixed, max_atoms=2, tolerance=0.01)
+    (made,) = _order(mixed, n=1, max_atoms=2, tolerance=0.01, composition="CuAu")
+    assert made.formula == "CuAu"
+    assert made.n_atoms == 2
+
+
+def test_kinds_of_sites_with_equal_occupancies_round_together(caplog: pytest.LogCaptureFixture) -> None:
+    sites = [[0, 0, 0], [0.5, 0.48, 0.03], [0.52, 0.03, 0.47], [0.04, 0.5, 0.52]]  # none the image of another
+    mixed = Structure(Lattice.orthorhombic(3.7, 3.8, 3.9), [{"Cu": 0.75, "Au": 0.25}] * 4, sites)
+    with caplog.at_level("WARNING", "chggen.workflows.order"):
+        (made,) = _order(mixed, n=1, max_atoms=4)
+    assert made.formula == "Cu3Au"
+    assert "with equal occupancies are counted as one" in caplog.text
+
+
+def test_orderings_that_are_compared_are_told_of() -> None:
+    told: list[tuple[str, int, int]] = []
+    _order(_fcc(Cu=0.5, Au=0.5), n=1, max_atoms=4, progress=lambda *seen: told.append(seen[:3]))
+    compared = [done for stage, done, total in told if stage == "compare" and total == 0]
+    assert compared == sorted(compared)
+    assert compared[-1] > 1
+
+
+def test_sublattices_are_called_as_the_structure_calls_them() -> None:
+    sites = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5], [0.5, 0.5, 0.5]]
+    held = [{"Cu": 0.5, "Au": 0.5}] * 3 + ["Cu", "Au"]
+    labels = ["M1", "M2", "M3", "Cu1", "Au1"]
+    named = read_disorder(Structure(Lattice.orthorhombic(4, 4.2, 4.5), held, sites, labels=labels))
+    assert {s.label for s in named.sublattices} == set(labels)
+    plain = read_disorder(Structure(Lattice.orthorhombic(4, 4.2, 4.5), held, sites))
+    assert {s.label for s in plain.sublattices} == {f"site {k}" for k in range(5)}
+
+
 @pytest.mark.parametrize(
     ("structure", "changes", "message"),
     [
         (_fcc(Cu=0.7, Au=0.3), {"max_atoms": 2, "tolerance": 0.01}, "the nearest is CuAu in 2 atoms, off by 0.2"),
+        (
+            _fcc(Cu=0.9, Au=0.1),
+            {"max_atoms": 1},
+            "the nearest is Cu in 1 atoms, off by 0.1; raise --tolerance or --max",
+        ),
         (_fcc(Cu=0.5, Au=0.5), {"composition": "CuAg"}, "composition CuAg and the structure differ in Ag, Au"),
         (_fcc(Cu=0.5, Au=0.5), {"orderings_from": "guests"}, None),
         (_fcc(Ni=0.5, Pt=0.5), {"orderings_from": "guests"}, "guests need a mobile species such as Li"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -54,9 +55,18 @@ class Orderings:
         if composition is not None and (strange := set(composition) ^ set(self.disorder.composition)):
             raise InputError(
                 f"composition {options.composition} and the structure differ in {', '.join(sorted(strange))}; expected "
-                f"one of {', '.join(sorted(self.disorder.composition))}"
+                f"a formula of all of {', '.join(sorted(self.disorder.composition))}"
             )
-        self._cells = cells_to_fill(self.disorder, options.max_atoms, options.tolerance, composition)
+        self._joined = False
+        try:
+            self._cells = cells_to_fill(self.disorder, options.max_atoms, options.tolerance, composition)
+        except InputError as error:
+            self._joined = True
+            self.disorder = self.disorder.with_equal_ones_joined
+            try:
+                self._cells = cells_to_fill(self.disorder, options.max_atoms, options.tolerance, composition)
+            except InputError:
+                raise error from None
 
     @property
     def notes(self) -> list[str]:
@@ -67,6 +77,8 @@ class Orderings:
         found = list(disorder.notes)
         if disorder.is_ordered:
             return [*found, "no site is shared or empty at times: the structure is relaxed as it is"]
+        if self._joined:
+            found.append("kinds of sites with equal occupancies are counted as one, since alone they cannot be rounded")
         formula = plain_formula(Composition(cell.species))
         off = f"shares of species lie up to {cell.off:.2g} off their occupancies" if cell.off > 1e-6 else "exactly"
         said = " and of ".join(f"{c.atoms} atoms ({c.cells} average cell{'s' * (c.cells > 1)})" for c in self._cells)
@@ -77,11 +89,12 @@ class Orderings:
             found.append("no cell within the tolerance is neutral, so this one is not")
         return found
 
-    def jobs(self, potential: Potential) -> list[Job]:
+    def jobs(self, potential: Potential, told: Callable[[int], None] = lambda n: None) -> list[Job]:
         """Return the jobs of the candidates.
 
         Args:
             potential: What compares orderings before they are relaxed.
+            told: Called with a number of orderings each time that so many more have been compared.
         """
         options = self.options
         request = OrderingRequest(
@@ -91,6 +104,7 @@ class Orderings:
             n=1 if self.disorder.is_ordered else options.n,
             seed=options.seed,
             max_atoms=self._cells[0].atoms if self.disorder.is_ordered else options.max_atoms,
+            told=told,
         )
         found = low_orderings(request, LATTICE if self.disorder.is_ordered else options.orderings_from)
         return [self._job(ordering) for ordering in found]

@@ -16,18 +16,21 @@ class SharedSublattice:
     """A sublattice that shares an element with another one, so that the composition does not fix what it holds.
 
     Attributes:
+        label: What the structure calls the first of its sites.
         sites: Number of its sites in the average primitive cell.
         given: Species to occupancy as it was given, `VACANT` among them.
         found: The same by the weights of the orderings found.
     """
 
+    label: str
     sites: int
     given: Mapping[str, float]
     found: Mapping[str, float]
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data, in which empty sites are called `vacancy`."""
-        return {"sites": self.sites, "given": named_shares(self.given), "found": named_shares(self.found)}
+        shares = {"given": named_shares(self.given), "found": named_shares(self.found)}
+        return {"label": self.label, "sites": self.sites, **shares}
 
 
 def named_shares(shares: Mapping[str, float]) -> dict[str, float]:
@@ -57,4 +60,4 @@ def shared_sublattices(
             continue
         species = dict.fromkeys([*own.occupancy, *(s for _, relation in weighted for s in relation.shares[k])])
         found = {s: sum(weight * relation.shares[k].get(s, 0.0) for weight, relation in weighted) for s in species}
-        yield SharedSublattice(len(own.sites), dict(own.occupancy), found)
+        yield SharedSublattice(own.label, len(own.sites), dict(own.occupancy), found)

@@ -156,7 +156,8 @@ class OrderOptions(RunOptions):
     )
     composition: str | None = Field(
         default=None,
-        description="Formula of the ordered structures, such as Li3YCl6; default: the nearest to occupancies.",
+        description="Formula of the ordered structures, such as Li3YCl6, however far from the occupancies; default: "
+        "the nearest to them.",
     )
     orderings_from: Annotated[str, BeforeValidator(_ordering_source)] = Field(
         default=AUTO,

@@ -46,8 +46,8 @@ def watched() -> Iterator[Callable[[str, int, int, int], None]]:
     def progress(stage: str, done: int, total: int, failures: int) -> None:
         bars.start()
         if stage not in tasks:
-            tasks[stage] = bars.add_task(stage, total=total, failed=failures)
-        bars.update(tasks[stage], completed=done, total=total, failed=failures)
+            tasks[stage] = bars.add_task(stage, total=total or None, failed=failures)
+        bars.update(tasks[stage], completed=done, total=total or None, failed=failures)
 
     try:
         yield progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-# stage, candidates done, candidates in all, of them failed
+# stage, candidates done, candidates in all (0: not known), of them failed
 Progress = Callable[[str, int, int, int], None]
 
 
@@ -14,6 +14,6 @@ def silent(stage: str, done: int, total: int, failures: int) -> None:
     Args:
         stage: What is being done.
         done: Number of candidates that are done.
-        total: Number of candidates in all.
+        total: Number of candidates in all; 0 where it is not known.
         failures: Number of those done that failed.
     """

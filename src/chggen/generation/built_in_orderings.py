@@ -11,7 +11,7 @@ import numpy as np
 from chggen.errors import InputError
 from chggen.generation.host import default_guests
 from chggen.generation.ordering_cells import other_cells
-from chggen.generation.ordering_energies import Energies, of_charges, of_potential
+from chggen.generation.ordering_energies import Energies, of_charges
 from chggen.generation.ordering_pool import Pooled, pooled, shared_out
 from chggen.generation.ordering_registry import LATTICE, FoundOrdering, OrderingRequest
 from chggen.generation.ordering_sites import OrderingSites
@@ -164,7 +164,7 @@ def swapped_pools(sites: OrderingSites, request: OrderingRequest) -> list[tuple[
     symmetric = _symmetric(sites, request)
     charges = of_charges(sites, request.disorder.states)
     try:
-        held, energies = _visited(sites, charges, of_potential(sites, request.potential), request.seed, symmetric)
+        held, energies = _visited(sites, charges, request.energies(sites), request.seed, symmetric)
     except InputError:
         if not symmetric:
             raise
@@ -188,7 +188,7 @@ def _listed(sites: OrderingSites, request: OrderingRequest, most: int) -> list[P
         held = held[list(chosen)[:most]]
     if not len(held):
         return []
-    return pooled(sites, held, of_potential(sites, request.potential)(held), Enumeration.name)
+    return pooled(sites, held, request.energies(sites)(held), Enumeration.name)
 
 
 def _symmetric(sites: OrderingSites, request: OrderingRequest) -> list[Pooled]:
@@ -196,7 +196,7 @@ def _symmetric(sites: OrderingSites, request: OrderingRequest) -> list[Pooled]:
     held = symmetric_orderings(sites, _SYMMETRIC, request.seed)
     if not len(held):
         return []
-    return pooled(sites, held, of_potential(sites, request.potential)(held), Symmetric.name)
+    return pooled(sites, held, request.energies(sites)(held), Symmetric.name)
 
 
 def _visited(

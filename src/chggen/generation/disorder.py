@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -29,10 +29,12 @@ class Sublattice:
     Attributes:
         sites: Their numbers.
         occupancy: Element symbol to share of the sites, `VACANT` among them where sites are empty; they sum to 1.
+        label: What the structure calls the first of its sites, such as `Li1`.
     """
 
     sites: tuple[int, ...]
     occupancy: Mapping[str, float]
+    label: str = ""
 
     @property
     def species(self) -> tuple[str, ...]:
@@ -68,6 +70,16 @@ class Disorder:
     def is_ordered(self) -> bool:
         """Whether every site holds one element always."""
         return all(len(s.occupancy) == 1 for s in self.sublattices)
+
+    @property
+    def with_equal_ones_joined(self) -> Disorder:
+        """The same with sublattices of equal occupancies as one, of which larger numbers of sites round better."""
+        joined: dict[tuple[tuple[str, float], ...], Sublattice] = {}
+        for own in self.sublattices:
+            key = tuple((symbol, round(share, 3)) for symbol, share in own.occupancy.items())
+            first = joined.get(key)
+            joined[key] = own if first is None else replace(first, sites=(*first.sites, *own.sites))
+        return replace(self, sublattices=tuple(joined.values()))
 
     @cached_property
     def of_site(self) -> Int[np.ndarray, "sites"]:

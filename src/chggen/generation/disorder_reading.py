@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -52,7 +53,10 @@ def read_disorder(structure: Structure) -> Disorder:
     return Disorder(
         lattice=np.asarray(smallest.lattice.matrix),
         frac=frac,
-        sublattices=_sublattices(smallest, frac, occupancies),
+        sublattices=tuple(
+            replace(own, label=_label(structure, smallest, own.sites[0]))
+            for own in _sublattices(smallest, frac, occupancies)
+        ),
         clashes=_clashes(smallest, frac, occupancies),
         states=states,
         notes=tuple(dict.fromkeys(notes)),
@@ -122,6 +126,14 @@ def _sublattices(
     for k, key in enumerate(rounded):
         found.setdefault((kinds[key], int(orbit[k])), []).append(k)
     return tuple(Sublattice(tuple(sites), dict(occupancies[sites[0]])) for sites in found.values())
+
+
+def _label(structure: Structure, smallest: Structure, site: int) -> str:
+    """Return what a structure calls the site of its primitive cell: its label there, or its number."""
+    off = smallest.lattice.get_fractional_coords(structure.cart_coords - smallest[site].coords)
+    apart = np.linalg.norm((off - np.round(off)) @ smallest.lattice.matrix, axis=1)
+    own = structure[int(apart.argmin())]
+    return f"site {int(apart.argmin())}" if own.label == own.species_string else str(own.label)
 
 
 def _clashes(structure: Structure, frac: np.ndarray, occupancies: Sequence[Mapping[str, float]]) -> np.ndarray:

@@ -53,7 +53,11 @@ class OrderingCell:
 
 
 def ordering_cell(
-    disorder: Disorder, max_atoms: int, tolerance: float, composition: Mapping[str, int] | None = None
+    disorder: Disorder,
+    max_atoms: int,
+    tolerance: float,
+    composition: Mapping[str, int] | None = None,
+    limit: float | None = None,
 ) -> OrderingCell:
     """Return a supercell whose whole counts come near the occupancies, as close to a cube as can be.
 
@@ -66,14 +70,16 @@ def ordering_cell(
         max_atoms: Most atoms of the supercell.
         tolerance: How far the share of a species on a sublattice may lie from its occupancy.
         composition: Ratio of the elements that is asked for instead; None takes that of the occupancies.
+        limit: How far it may lie in the end; None: no farther than the tolerance.
 
     Raises:
         InputError: No supercell of up to so many atoms holds such counts; the nearest one is named.
     """
+    limit = tolerance if limit is None else limit
     nearest: OrderingCell | None = None
     for balanced in (True, False) if balances(disorder) else (False,):
         best = _nearest(disorder, max_atoms, tolerance, composition, balanced)
-        if best is not None and best.off <= tolerance + 1e-9:
+        if best is not None and best.off <= limit + 1e-9:
             return replace(best, matrix=near_cube(disorder, best.cells))
         nearest = best
     from pymatgen.core import Composition
@@ -81,13 +87,15 @@ def ordering_cell(
     asked = "that composition" if composition else "these occupancies"
     if nearest is None:
         raise InputError(
-            f"no cell of up to {max_atoms} atoms holds {asked}; allow more atoms with --max-atoms, or name another "
-            "--composition"
+            f"no cell of up to {max_atoms} atoms holds {asked}, of which the average cell has {disorder.atoms:.4g}; "
+            "allow more with --max-atoms, or name another --composition"
         )
+    near = plain_formula(Composition(nearest.species))
+    whole = set(nearest.species) == set(disorder.composition)
     raise InputError(
-        f"no cell of up to {max_atoms} atoms holds {asked} within {tolerance:g}; the nearest is "
-        f"{plain_formula(Composition(nearest.species))} in {nearest.atoms} atoms, off by {nearest.off:.2g}; raise "
-        "--tolerance, or --max-atoms, or name that --composition"
+        f"no cell of up to {max_atoms} atoms holds {asked} within {tolerance:g}; the nearest is {near} in "
+        f"{nearest.atoms} atoms, off by {nearest.off:.2g}; raise --tolerance or --max-atoms"
+        + (f", or take it by --composition {near}" if whole else "")
     )
 
 
@@ -119,7 +127,8 @@ def cells_to_fill(
         disorder: The disordered structure.
         max_atoms: Most atoms of a cell.
         tolerance: How far the share of a species on a sublattice may lie from its occupancy.
-        composition: Ratio of the elements that is asked for instead; None takes that of the occupancies.
+        composition: Ratio of the elements that is asked for instead, however far from the occupancies; None takes that
+            of the occupancies.
 
     Raises:
         InputError: No supercell of up to so many atoms holds such counts; the nearest one is named.
@@ -137,7 +146,7 @@ def cells_to_fill(
             except InputError:  # of that very ratio there is no smaller one
                 return (given,)
     else:
-        smallest = ordering_cell(disorder, max_atoms, tolerance, composition)
+        smallest = ordering_cell(disorder, max_atoms, tolerance, composition, math.inf if composition else None)
     if given is None or given.cells == smallest.cells or given.off > smallest.off + 1e-9:
         return (_as_given(smallest, disorder),)
     alike = all(

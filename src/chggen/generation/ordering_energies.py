@@ -15,6 +15,7 @@ from chggen.generation.ordering_sites import OrderingSites
 from chggen.potential import Potential, energies_of
 
 _AT_ONCE: Final = 2000  # orderings of point charges
+_TOLD: Final = 64  # orderings of a potential, after which it is told how many there are
 
 Energies = Callable[[Int[np.ndarray, "orderings sites"]], Float[np.ndarray, "orderings"]]
 """Returns the energy of each ordering, eV for the cell; infinite where there is none."""
@@ -43,16 +44,22 @@ def of_charges(sites: OrderingSites, states: Mapping[str, float]) -> Energies | 
     return energies
 
 
-def of_potential(sites: OrderingSites, potential: Potential) -> Energies:
+def of_potential(sites: OrderingSites, potential: Potential, told: Callable[[int], None] = lambda n: None) -> Energies:
     """Return the energies of a potential.
 
     Args:
         sites: The sites.
         potential: The potential.
+        told: Called with a number of orderings each time that the energies of so many are there.
     """
 
-    def energies(orderings: np.ndarray) -> np.ndarray:
+    def some(orderings: np.ndarray) -> np.ndarray:
         found = energies_of(potential, from_structures([sites.structure(held) for held in orderings])).energy
+        told(len(orderings))
         return np.asarray(found.nan_to_num(nan=math.inf).cpu().numpy())
+
+    def energies(orderings: np.ndarray) -> np.ndarray:
+        parts = [some(orderings[k : k + _TOLD]) for k in range(0, len(orderings), _TOLD)]
+        return np.concatenate(parts) if parts else np.zeros(0)
 
     return energies

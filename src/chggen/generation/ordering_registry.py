@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from chggen.generation.disorder import Disorder
     from chggen.generation.ordering_cells import OrderingCell
+    from chggen.generation.ordering_energies import Energies
     from chggen.generation.ordering_sites import OrderingSites
     from chggen.potential import Potential
 
@@ -51,6 +52,7 @@ class OrderingRequest:
         n: Number of orderings that are wanted.
         seed: Random seed; whatever is random has to come from here.
         max_atoms: Most atoms of a cell.
+        told: Called with the number of orderings whose energies have been computed, each time some have been.
     """
 
     disorder: Disorder
@@ -59,6 +61,7 @@ class OrderingRequest:
     n: int
     seed: int
     max_atoms: int
+    told: Callable[[int], None] = field(default=lambda n: None, compare=False)
 
     @cached_property
     def sites(self) -> tuple[OrderingSites, ...]:
@@ -66,6 +69,16 @@ class OrderingRequest:
         from chggen.generation.ordering_sites import OrderingSites
 
         return tuple(OrderingSites.of(self.disorder, cell) for cell in self.cells)
+
+    def energies(self, sites: OrderingSites) -> Energies:
+        """Return what gives the energies of orderings of a cell by the potential, and tells how many it has given.
+
+        Args:
+            sites: The sites of the cell.
+        """
+        from chggen.generation.ordering_energies import of_potential
+
+        return of_potential(sites, self.potential, self.told)
 
 
 @runtime_checkable

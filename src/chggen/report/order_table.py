@@ -59,7 +59,7 @@ def order_sentences(said: dict[str, Any]) -> list[str]:
             for species, share in own["found"].items()
         )
         sites = "1 site" if own["sites"] == 1 else f"{own['sites']} sites"
-        lines.append(f"By these weights a sublattice of {sites} holds {of_each}.")
+        lines.append(f"By these weights {own.get('label') or 'a sublattice'} ({sites}) holds {of_each}.")
     return lines
 
 

@@ -175,7 +175,7 @@ def _write(files: _Files, folder: Path) -> None:
 
 
 def _tightest(structure: Structure) -> float:
-    """Return the least tolerance, Å, that finds the space group found at 0.1 Å, so that atoms move no more than they must.
+    """Return the least tolerance, Å, that finds the space group found at 0.1 Å, so that atoms move as little as can be.
 
     At a loose tolerance spglib may take atoms for lying on an inversion centre near them, and move them there.
     """

@@ -48,10 +48,17 @@ def run_order(
     check_potential(options.relax)
     for note in orderings.notes:
         log.warning("%s", note)
+    compared = 0
+
+    def told(more: int) -> None:
+        nonlocal compared
+        compared += more
+        progress("compare", compared, 0, 0)
+
     with Campaign(options, machine, results, progress, executor) as campaign:
         folder = getattr(campaign.results, "folder", None)
         if folder is None or not _is_done(folder, options.n):  # else all are there, and none is looked for
-            campaign.make("order", orderings.jobs(campaign.resources.potential()))
+            campaign.make("order", orderings.jobs(campaign.resources.potential(), told))
         if options.second_level_below is not None:
             campaign.rescore(options.second_level_below)
         final = campaign.finish()
