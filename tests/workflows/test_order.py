@@ -167,9 +167,9 @@ def test_sublattices_are_called_as_the_structure_calls_them() -> None:
     [
         (_fcc(Cu=0.7, Au=0.3), {"max_atoms": 2, "tolerance": 0.01}, "the nearest is CuAu in 2 atoms, off by 0.2"),
         (
-            _fcc(Cu=0.9, Au=0.1),
+            _fcc(Cu=0.8, Au=0.2),
             {"max_atoms": 1},
-            "the nearest is Cu in 1 atoms, off by 0.1; raise --tolerance or --max",
+            "the nearest is Cu in 1 atoms, off by 0.2; raise --tolerance or --max",
         ),
         (_fcc(Cu=0.5, Au=0.5), {"composition": "CuAg"}, "composition CuAg and the structure differ in Ag, Au"),
         (_fcc(Cu=0.5, Au=0.5), {"orderings_from": "guests"}, None),
