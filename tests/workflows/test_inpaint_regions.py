@@ -135,6 +135,8 @@ def test_a_slab_keeps_its_cell_its_vacuum_stays_empty_and_it_has_no_place_on_the
         ({"guests": {"H": 1}, "region": "z 0 2", "symmetry": "host"}, "not in a region"),
         ({"guests": {"H": 1}, "region": "z 0 2", "guests_from": "prototype"}, "or no region"),
         ({"guests": {"H": 1}, "move_within": 3.0}, "there is none"),
+        ({"guests": {"H": 1}, "mu": {"H": -3.0}}, "--mu is for"),
+        ({"guests": {"H": 1}, "region": "z 0 2", "mu": {"Hx": -3.0}}, "got 'Hx'"),
         ({"guests": {"H": 1}, "hold": "Cu", "relax": False}, "has no effect on structures that are not relaxed"),
     ],
 )
@@ -161,3 +163,42 @@ def test_the_command_takes_regions_several_times(tmp_path: Path) -> None:
 
 def _raw() -> dict[str, Any]:
     return {"levels": 6, "best_of": 1, "workers": 1}
+
+
+def test_a_vacancy_has_its_formation_energy() -> None:
+    whole = _supercell()
+    lone = whole.copy()
+    lone.remove_sites([0])
+    options: dict[str, Any] = {"potential": EMT["potential"], "fix_cell": True, "fmax": 0.01}
+    full, vacant = chggen.relax([whole, lone], **options)
+    assert full.energy_per_atom is not None
+    assert vacant.energy_per_atom is not None
+    expected = 31 * (vacant.energy_per_atom - full.energy_per_atom)
+    assert 0.5 < expected < 2  # eV, as vacancies of copper are
+    made = chggen.inpaint(
+        whole, {"Cu": 12}, remove="sphere 0.5 0.5 0.5 2.6", mu={"Cu": full.energy_per_atom}, n=2, references=None,
+        workers=1, levels=8, best_of=1, **options,
+    )  # fmt: skip
+    assert made[0].e_insertion == pytest.approx(expected, abs=0.01)
+
+
+def test_an_adsorbate_has_its_adsorption_energy_also_after_a_stop(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"guests": {"H": 1}, "mu": {"H": -3.0}, "n": 2, "fmax": 0.3, "hold": "z 1 3", **EMT}
+    found = chggen.inpaint(_slab(), out=tmp_path / "out", **asked)
+    (bare,) = chggen.relax([_slab()], potential=EMT["potential"], hold="z 1 3", fix_cell=True, fmax=0.3)
+    assert bare.energy_per_atom is not None
+    good = [c for c in found if c.status == "ok"]
+    assert good
+    for c in good:
+        assert c.energy_per_atom is not None
+        assert c.e_insertion == pytest.approx(5 * c.energy_per_atom - 4 * bare.energy_per_atom + 3.0, abs=1e-6)
+    again = chggen.inpaint(_slab(), out=tmp_path / "out", **asked)
+    assert [c.e_insertion for c in again] == [c.e_insertion for c in found]
+    assert "e_insertion" in (tmp_path / "out" / "summary.csv").read_text()
+
+
+def test_without_a_reference_there_is_no_insertion_energy_and_it_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "chggen.campaign.runner"):
+        found = chggen.inpaint(_slab(), {"H": 1}, n=1, fmax=0.5, **EMT)
+    assert all(c.e_insertion is None for c in found)
+    assert "state it by --mu H=" in caplog.text

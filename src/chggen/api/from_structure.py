@@ -35,7 +35,8 @@ _Hosted = TypeVar("_Hosted", InpaintOptions, ElectrodeOptions)
 def inpaint(
     host: Structure | Atoms | Files, guests: Mapping[str, int] | None = None, *, n: int = 8, seed: int = 0,
     region: Sequence[str] | str = (), remove: Sequence[str] | str = (), hold: Sequence[str] | str = (),
-    move_within: float | None = None, anchor: str = "clamp", symmetry: Literal["none", "host"] = "none",
+    mu: Mapping[str, float] | None = None, move_within: float | None = None, anchor: str = "clamp",
+    symmetry: Literal["none", "host"] = "none",
     guests_from: str = "auto", supercell: Supercell = (1, 1, 1), order: bool = False, relax: bool = True,
     model: Files | None = None, quality: Quality = "best", levels: int | None = None, n_resample: int | None = None,
     jump_length: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT,
@@ -63,7 +64,7 @@ def inpaint(
         >>> chggen.inpaint("FePO4.cif", {"Li": 4}, n=3, seed=0, relax=False)  # doctest: +SKIP
     """
     given = locals()
-    given["guests"] = guests or {}
+    given |= {"guests": guests or {}, "mu": mu or {}}
     structure, options, machine, results = _with_host(InpaintOptions, given, () if relax else ("relax",))
     return run_inpaint(structure, options, machine, results, progress, executor)
 

@@ -3,7 +3,8 @@ from .comparison import StructureComparison
 from .duplicates import outcome, with_duplicates
 from .electrode_scan import ElectrodeScan
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
-from .inpaint_host import with_cell_of_slab
+from .inpaint_host import InpaintHost, with_cell_of_slab
+from .insertion_energy import Insertion, check_mu
 from .options import SHIPPED, GenerateOptions, PredictOptions, RunOptions
 from .ordering_answer import ORDER_FILE, OrderAnswer, OrderedCrystal
 from .ordering_jobs import Orderings
@@ -27,7 +28,9 @@ __all__ = [
     "ElectrodeOptions",
     "ElectrodeScan",
     "GenerateOptions",
+    "InpaintHost",
     "InpaintOptions",
+    "Insertion",
     "OrderAnswer",
     "OrderOptions",
     "OrderedCrystal",
@@ -37,6 +40,7 @@ __all__ = [
     "RunOptions",
     "SharedSublattice",
     "StructureComparison",
+    "check_mu",
     "check_potential",
     "clearly_lower",
     "digests_of",

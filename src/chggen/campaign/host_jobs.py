@@ -166,7 +166,7 @@ def _on_orbits_if_they_fit(host: Host, name: str, order: int) -> Host:
         return host
 
 
-def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
+def inpaint_jobs(host: Structure | InpaintHost, options: InpaintOptions) -> list[Job]:
     """Return the n jobs that add guests to a given host.
 
     With guests from `auto`, known prototypes, orbits and the host's own pattern are used only where the anchor is
@@ -176,7 +176,7 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
     takes the place of the last job if its sample lies clearly lower.
 
     Args:
-        host: The host. Guests are added to what it holds.
+        host: The host, as it was given or as it is asked for. Guests are added to what it holds.
         options: Options of the run.
 
     Returns:
@@ -185,7 +185,7 @@ def inpaint_jobs(host: Structure, options: InpaintOptions) -> list[Job]:
     Raises:
         InputError: The supercell is too large, the options contradict each other, or the guests do not fit the host.
     """
-    asked = InpaintHost.of(host, options)
+    asked = host if isinstance(host, InpaintHost) else InpaintHost.of(host, options)
     moved = symmetrised(asked.framework) if options.symmetry == "host" else None
     filled = Host(
         framework=asked.framework if moved is None else moved.structure, guests=asked.guests, regions=asked.regions

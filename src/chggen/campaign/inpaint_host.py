@@ -14,7 +14,7 @@ from chggen.campaign.structure_options import InpaintOptions
 from chggen.crystals import cells_in, supercell_matrix
 from chggen.errors import InputError
 from chggen.generation import AUTO, AnywhereGuests, PatternGuests, PrototypeGuests
-from chggen.io import DENSEST, MAX_ATOMS, held_atoms, say
+from chggen.io import DENSEST, MAX_ATOMS, held_atoms, say, with_held_atoms
 from chggen.regions import Near, Region, atoms_of, drawn_apart, holding, region_of, regions_of, vacuum_gap
 
 if TYPE_CHECKING:
@@ -36,12 +36,21 @@ class InpaintHost:
         guests: Element symbol to number of guests.
         regions: Element symbol to the region where its guests go, as `Host.regions`; None for anywhere.
         held: Which atoms of the framework stay in place when candidates are relaxed, of shape (atoms,); None for none.
+        given: The host, repeated, before anything was taken out, with the marks of the same held atoms.
+        taken: Element symbol to number of atoms that were taken out.
     """
 
     framework: Structure
     guests: Mapping[str, int]
     regions: Mapping[str, Region] | None
     held: Bool[np.ndarray, "atoms"] | None
+    given: Structure
+    taken: Mapping[str, int]
+
+    @property
+    def exchanged(self) -> dict[str, int]:
+        """Element symbol to number of atoms put in, less those taken out."""
+        return {s: self.guests.get(s, 0) - self.taken.get(s, 0) for s in dict.fromkeys([*self.guests, *self.taken])}
 
     @classmethod
     def of(cls, host: Structure, options: InpaintOptions) -> InpaintHost:
@@ -65,7 +74,8 @@ class InpaintHost:
             _check_anchor(options)
         whole = _repeated(host, options)
         out = atoms_of(options.remove, whole) if options.remove else np.zeros(len(whole), dtype=bool)
-        guests = dict(options.guests) or _counts(whole, out)
+        taken = _counts(whole, out)
+        guests = dict(options.guests) or taken
         if not guests:
             raise InputError("no guests asked for; expected --guest ELEMENT=COUNT, or --remove for atoms to put back")
         if out.all() and len(out):
@@ -75,9 +85,21 @@ class InpaintHost:
         _check_density(framework, guests)
         regions = _regions(whole, options)
         _check_regions(regions, guests, options)
+        if options.mu and (regions is None or options.relax is None):
+            raise InputError(
+                "--mu is for the energies of guests in a region or on a slab, relaxed; leave it out or give --region"
+            )
         if regions:
             drawn_apart(framework, guests, regions, np.random.default_rng([options.seed]))  # refused here, not later
-        return cls(framework=framework, guests=guests, regions=regions, held=_held(whole, out, regions, options))
+        held = _held(whole, regions, options)
+        return cls(
+            framework=framework,
+            guests=guests,
+            regions=regions,
+            held=None if held is None else held[~out],
+            given=whole if held is None else with_held_atoms(whole, held),
+            taken=taken,
+        )
 
 
 def with_cell_of_slab(options: _Options, host: Structure) -> _Options:
@@ -162,9 +184,9 @@ def _check_regions(regions: Mapping[str, Region] | None, guests: Mapping[str, in
 
 
 def _held(
-    whole: Structure, out: np.ndarray, regions: Mapping[str, Region] | None, options: InpaintOptions
+    whole: Structure, regions: Mapping[str, Region] | None, options: InpaintOptions
 ) -> Bool[np.ndarray, "atoms"] | None:
-    """Return which atoms that are left are held in place; None for none."""
+    """Return which atoms are held in place; None for none."""
     marked = held_atoms(holding(options.hold, whole)) if options.relax is not None or options.hold else None
     held = np.zeros(len(whole), dtype=bool) if marked is None else marked
     if options.move_within is not None:
@@ -178,4 +200,4 @@ def _held(
         return None
     if options.relax is None:
         raise InputError(f"{'--hold' if options.hold else '--move-within'} {_RELAX_ONLY}")
-    return np.asarray(held[~out])
+    return np.asarray(held)

@@ -15,6 +15,8 @@ from typing import Final, cast
 from chggen.campaign.budget import Budget
 from chggen.campaign.comparison import StructureComparison
 from chggen.campaign.duplicates import outcome, survivors, with_duplicates
+from chggen.campaign.inpaint_host import InpaintHost
+from chggen.campaign.insertion_energy import insertion_of
 from chggen.campaign.options import GenerateOptions, RunOptions
 from chggen.campaign.parts import rescore_in_parts
 from chggen.campaign.production import expected_seconds, lost_job, make_candidates
@@ -255,6 +257,19 @@ class Campaign:
             self._say(position.reason)
         doubted = replace(candidate, hull_warning=joined_doubts(candidate.hull_warning, position.warning, level))
         return doubted.with_energy(level, energy, position.e_decomposition)
+
+    def compare_with(self, asked: InpaintHost) -> None:
+        """Give candidates their insertion energies, against the structure that was given.
+
+        Args:
+            asked: The host as it is asked for.
+        """
+        found = insertion_of(asked, self._options, self.resources, self.references, self._folder)
+        if isinstance(found, str):
+            log.warning("%s", found)
+            return
+        before = self.results.candidates().values()
+        self.results.put([placed for c in before if (placed := found.placed(c)) != c])
 
     def _say(self, reason: str) -> None:
         """Log, once a run, why decomposition energies are missing."""

@@ -80,6 +80,11 @@ class InpaintOptions(RunOptions):
     hold: Several[str] = Field(
         default=(), description="Atoms held in place when candidates are relaxed: symbols, numbers from 0 or a region."
     )
+    mu: dict[str, float] = Field(
+        default={},
+        description="Chemical potentials as ELEMENT=ENERGY, eV/atom, for the insertion energy of guests in a region or "
+        "on a slab; default: of the elements.",
+    )
     move_within: float | None = Field(
         default=None, gt=0, description="Hold the atoms of the host that are farther than so many Å from the region."
     )

@@ -68,6 +68,8 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
     compared = any(c.energies for c in distinct)  # without energies nothing is
     kind, thing = ("relaxed of", "structure") if relaxed else ("distinct of" if compared else "good of", "candidate")
     columns = _RELAXED if relaxed else _ranked_columns(further_levels(candidates))
+    if any(c.e_insertion is not None for c in distinct):
+        columns = _with_insertion(columns)
     also = "" if relaxed or compared or not distinct else ", not compared for duplicates"
     table = Table(title=f"{len(distinct)} {kind} {counted(len(candidates), thing)}{also}")
     for name in columns:
@@ -96,7 +98,7 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
     given = sum(c.stage == "relax" for c in energetic)
     if given and not relaxed:
         console.print(f"{given} of relax not placed on a hull; `chggen hull` does that", markup=False)
-    unplaced = [c for c in energetic if c.stage != "relax"]
+    unplaced = [c for c in energetic if c.stage != "relax" and not c.hull_warning]  # which says why
     for level in dict.fromkeys(c.level for c in unplaced):
         console.print(f"no decomposition energies: there are no reference energies of all elements at level {level}")
     bad = [c for c in candidates if c.status == "failed"]
@@ -123,6 +125,11 @@ def _ranked_columns(levels: Sequence[str]) -> _Columns:
         "found": lambda c: str(c.n_found or ""),
         "sure": lambda c: c.confidence or "",
     }
+
+
+def _with_insertion(columns: _Columns) -> _Columns:
+    """Return columns with that of insertion energies, which takes the place of E_d where no candidate has any."""
+    return {**columns, "E inserted, eV": lambda c: _number(c.e_insertion)}
 
 
 _RELAXED: _Columns = {

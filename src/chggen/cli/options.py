@@ -32,7 +32,7 @@ Hold = Annotated[
     list[str] | None, typer.Option("--hold", help="Atoms held in place: symbols, numbers from 0 or a region.")
 ]
 _NAMED = re.compile(r"(\w+)(?:\.\w+)*(?=: | has no effect| must be )")  # the field that a refusal is about
-_REPEATED = ("guests", "references", "region", "remove", "hold")  # options that may be given several times
+_REPEATED = ("guests", "references", "region", "remove", "hold", "mu")  # options that may be given several times
 _NAMES = {"n": ("-n",), "guests": ("--guest",)}  # options that are not called like their fields
 
 
@@ -152,6 +152,26 @@ def guest_counts(texts: Iterable[str]) -> dict[str, int]:
     return guests
 
 
+def numbers(texts: Iterable[str], option: str) -> dict[str, float]:
+    """Return name to number.
+
+    Args:
+        texts: Such as `O=-4.9`.
+        option: Name of the option, for the message.
+
+    Raises:
+        InputError: For a text that is not of this form.
+    """
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError:
+            raise InputError(f"{option} must be ELEMENT=NUMBER such as O=-4.9, got '{text}'") from None
+    return found
+
+
 def _flags(name: str) -> tuple[str, ...]:
     """Return the command-line names of a field."""
     return _NAMES.get(name, (f"--{name.replace('_', '-')}",))
@@ -169,8 +189,10 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     kind = _kind(name, field)
     if field.is_required():
         default = ...
+    elif kind == list[str]:
+        default = None
     elif isinstance(default, tuple):
-        default = None if kind == list[str] else ",".join(map(str, default))
+        default = ",".join(map(str, default))
     annotation = kind | None if default is None else kind
     choices = f" [{', '.join(_choices(field))}]" if _choices(field) else ""
     text = f"{field.description or ''}{choices}"
@@ -215,7 +237,7 @@ def _value(name: str, field: FieldInfo, given: Any) -> Any:
     flag = _flags(name)[0]
     choices = _choices(field)
     if get_origin(field.annotation) is dict:
-        return guest_counts(given or ())
+        return guest_counts(given or ()) if float not in get_args(field.annotation) else numbers(given or (), flag)
     if get_origin(field.annotation) is tuple and isinstance(given, str):
         kinds = _items(field)
         return integers(given, flag) if int in kinds else floats(given, flag) if float in kinds else words(given)
@@ -223,6 +245,8 @@ def _value(name: str, field: FieldInfo, given: Any) -> Any:
         return tuple(given)
     if given is None and isinstance(field.default, tuple):
         return field.default
+    if given is None:
+        return None
     if choices and _kind(name, field) is str and int not in _plain(field.annotation) and given not in choices:
         raise InputError(f"{flag} must be one of {', '.join(choices)}, got '{given}'")
     return given

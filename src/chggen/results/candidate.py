@@ -55,6 +55,9 @@ class Candidate:
         hull_warning: What makes its decomposition energies doubtful, with the remedy; None where nothing does.
         known_as: Id of the reference entry that it is, by structure and energy. `same group and energy as ID` where the
             entry has no fingerprint to tell the structure by. `ordering of ID` for an ordering of a disordered phase.
+        e_insertion: Of guests in a region or on a slab: energy of the whole, eV, against the structure that was given
+            and the chemical potentials of what was added and taken out. It is the adsorption energy of all guests on
+            a slab, and the formation energy of a neutral defect.
         relax_energy_change: Energy of the relaxed, symmetrised structure minus that of the raw one.
         relax_rmsd: Root-mean-square displacement of the atoms by relaxation, minimum image, mean shift removed.
         relax_steps: Steps of the relaxation.
@@ -96,6 +99,7 @@ class Candidate:
     decomposition_products: str | None = None
     hull_warning: str | None = None
     known_as: str | None = None
+    e_insertion: float | None = None
     relax_energy_change: float | None = None
     relax_rmsd: float | None = None
     relax_steps: int | None = None

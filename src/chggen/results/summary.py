@@ -21,7 +21,7 @@ _AFTER: Final = (
 )  # fmt: skip
 _FURTHER: Final = (  # added since, behind those that others count on
     "space_group_symbol", "volume", "density", "confidence", "found_by", "prototype_log_odds", "hull_warning",
-    "unplaced_at",
+    "unplaced_at", "e_insertion",
 )  # fmt: skip
 _FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
-from chggen.campaign import Campaign, InpaintOptions, inpaint_jobs
+from chggen.campaign import Campaign, InpaintHost, InpaintOptions, check_mu, inpaint_jobs
 from chggen.execution import Machine, Progress, silent
 from chggen.results import Candidate, Results
 
@@ -37,7 +37,11 @@ def run_inpaint(
     Raises:
         InputError: For a host or guests that do not fit.
     """
-    jobs = inpaint_jobs(host, options)
+    check_mu(options.mu)
+    asked = InpaintHost.of(host, options)
+    jobs = inpaint_jobs(asked, options)
     with Campaign(options, machine, results, progress, executor) as campaign:
         campaign.make("inpaint", jobs)
+        if asked.regions is not None and options.relax is not None:
+            campaign.compare_with(asked)
         return campaign.finish()

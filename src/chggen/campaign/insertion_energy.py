@@ -1,0 +1,125 @@
+"""Insertion energies: of adsorbates on a slab and of defects, against the structure that was given.
+
+E = E(candidate) − E(given) − Σ Δn μ, where Δn atoms of an element were added (or, below zero, taken out) and μ is its
+chemical potential: that of the element itself unless another is stated (Zhang & Northrup, PRL 67, 2339, 1991, for
+neutral defects). The given structure is relaxed by the same options, with the same atoms held.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from chggen.campaign.evaluation import relaxed_as_asked
+from chggen.campaign.inpaint_host import InpaintHost
+from chggen.campaign.options import RunOptions
+from chggen.campaign.resources import Resources
+from chggen.crystals import SYMBOLS
+from chggen.errors import InputError
+from chggen.io import write_text
+from chggen.results import Candidate
+from chggen.stability import References
+
+FILE: Final = "given.json"
+"""File of a results folder that holds the energy of the structure that was given, by which a resumed run goes on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Insertion:
+    """What candidates are compared with.
+
+    Attributes:
+        level: Level of theory of the energies.
+        energy: Energy of the given structure, eV for the cell.
+        exchanged: Element symbol to number of atoms added, below zero for those taken out.
+        mu: Element symbol to chemical potential, eV/atom.
+    """
+
+    level: str
+    energy: float
+    exchanged: Mapping[str, int]
+    mu: Mapping[str, float]
+
+    def placed(self, candidate: Candidate) -> Candidate:
+        """Return a candidate with its insertion energy; itself where it has no energy at the level.
+
+        Args:
+            candidate: A candidate of the run.
+        """
+        energy = candidate.energies.get(self.level)
+        if candidate.status != "ok" or energy is None or candidate.n_atoms is None:
+            return candidate
+        of_atoms = sum(count * self.mu[symbol] for symbol, count in self.exchanged.items())
+        return replace(candidate, e_insertion=energy * candidate.n_atoms - self.energy - of_atoms)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {"level": self.level, "energy": self.energy, "exchanged": dict(self.exchanged), "mu": dict(self.mu)}
+
+
+def check_mu(mu: Mapping[str, float]) -> None:
+    """Check chemical potentials.
+
+    Args:
+        mu: Element symbol to chemical potential, eV/atom.
+
+    Raises:
+        InputError: A symbol is no element.
+    """
+    for symbol in mu:
+        if symbol not in SYMBOLS:
+            raise InputError(f"--mu is for elements; got '{symbol}', expected a symbol as in O=-4.9")
+
+
+def insertion_of(
+    asked: InpaintHost, options: RunOptions, resources: Resources, references: References, folder: Path | None
+) -> Insertion | str:
+    """Return what candidates are compared with, or why there is nothing.
+
+    Args:
+        asked: The host as it is asked for.
+        options: Options of the run.
+        resources: How to relax, and with which potential.
+        references: Known phases, among them the elements.
+        folder: The results folder, in which the energy of the given structure is kept; None for none.
+    """
+    level = resources.potential().level
+    exchanged = {s: n for s, n in asked.exchanged.items() if n}
+    stated: Mapping[str, float] = getattr(options, "mu", {})
+    mu = {}
+    for symbol in exchanged:
+        own = stated.get(symbol, _of_element(symbol, level, references))
+        if own is None:
+            return (
+                f"no insertion energies: no reference energy of {symbol} at level {level}; state it by --mu {symbol}=…"
+            )
+        mu[symbol] = own
+    energy = _kept(folder, level)
+    if energy is None:
+        (end,) = relaxed_as_asked([asked.given], [None], resources)
+        if end.energy_per_atom is None or not end.converged:
+            return f"no insertion energies: the structure given does not relax ({end.reason})"
+        energy = end.energy_per_atom * len(asked.given)
+    found = Insertion(level=level, energy=energy, exchanged=exchanged, mu=mu)
+    if folder is not None:
+        write_text(folder / FILE, json.dumps(found.as_dict(), indent=1))
+    return found
+
+
+def _of_element(symbol: str, level: str, references: References) -> float | None:
+    """Return the lowest energy of an element, eV/atom; None where it has none at the level."""
+    if level not in references.levels:
+        return None
+    return min((entry.energy_per_atom for entry in references.system([symbol], level)), default=None)
+
+
+def _kept(folder: Path | None, level: str) -> float | None:
+    """Return the energy of the given structure that an earlier part of the run has written; None for none."""
+    try:
+        kept = json.loads((folder / FILE).read_text(encoding="utf-8")) if folder is not None else {}
+        return float(kept["energy"]) if kept["level"] == level else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
