@@ -1,4 +1,4 @@
-from .api import electrode, generate, inpaint, order, order_answer, predict, relax
+from .api import electrode, generate, inpaint, interface, order, order_answer, predict, relax
 from .campaign import OrderAnswer
 from .errors import InputError
 from .results import Candidate
@@ -17,6 +17,7 @@ __all__ = [
     "generate",
     "hull",
     "inpaint",
+    "interface",
     "load_score_model",
     "order",
     "order_answer",

@@ -5,6 +5,8 @@ from .electrode_scan import ElectrodeScan
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
 from .inpaint_host import InpaintHost, with_cell_of_slab
 from .insertion_energy import Insertion, check_mu
+from .interface_jobs import Interfaces
+from .interface_options import InterfaceOptions
 from .options import SHIPPED, GenerateOptions, PredictOptions, RunOptions
 from .ordering_answer import ORDER_FILE, OrderAnswer, OrderedCrystal
 from .ordering_jobs import Orderings
@@ -31,6 +33,8 @@ __all__ = [
     "InpaintHost",
     "InpaintOptions",
     "Insertion",
+    "InterfaceOptions",
+    "Interfaces",
     "OrderAnswer",
     "OrderOptions",
     "OrderedCrystal",

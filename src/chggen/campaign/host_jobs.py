@@ -192,7 +192,7 @@ def inpaint_jobs(host: Structure | InpaintHost, options: InpaintOptions) -> list
     )
     if moved is not None:
         filled = on_orbits(filled)
-    formula = _formula(asked.framework, asked.guests)
+    formula = formula_of(asked.framework, asked.guests)
     guests_from = options.guests_from
     if options.sampler.anchor != "clamp" and guests_from == AUTO:
         guests_from = AnywhereGuests.name
@@ -217,8 +217,13 @@ def inpaint_jobs(host: Structure | InpaintHost, options: InpaintOptions) -> list
     return jobs
 
 
-def _formula(framework: Structure, guests: Mapping[str, int]) -> str:
-    """Return the reduced formula of a framework with its guests."""
+def formula_of(framework: Structure, guests: Mapping[str, int]) -> str:
+    """Return the reduced formula of a framework with its guests.
+
+    Args:
+        framework: The framework.
+        guests: Element symbol to number of guests.
+    """
     from pymatgen.core import Composition
 
     return plain_formula(framework.composition + Composition(dict(guests)))

@@ -36,7 +36,8 @@ class InpaintHost:
         guests: Element symbol to number of guests.
         regions: Element symbol to the region where its guests go, as `Host.regions`; None for anywhere.
         held: Which atoms of the framework stay in place when candidates are relaxed, of shape (atoms,); None for none.
-        given: The host, repeated, before anything was taken out, with the marks of the same held atoms.
+        given: What candidates are compared with: the host, repeated, before anything was taken out, or the slabs of an
+            interface, with the marks of the same held atoms.
         taken: Element symbol to number of atoms that were taken out.
     """
 
@@ -44,7 +45,7 @@ class InpaintHost:
     guests: Mapping[str, int]
     regions: Mapping[str, Region] | None
     held: Bool[np.ndarray, "atoms"] | None
-    given: Structure
+    given: tuple[Structure, ...]
     taken: Mapping[str, int]
 
     @property
@@ -97,7 +98,7 @@ class InpaintHost:
             guests=guests,
             regions=regions,
             held=None if held is None else held[~out],
-            given=whole if held is None else with_held_atoms(whole, held),
+            given=(whole if held is None else with_held_atoms(whole, held),),
             taken=taken,
         )
 

@@ -99,10 +99,13 @@ def insertion_of(
         mu[symbol] = own
     energy = _kept(folder, level)
     if energy is None:
-        (end,) = relaxed_as_asked([asked.given], [None], resources)
-        if end.energy_per_atom is None or not end.converged:
-            return f"no insertion energies: the structure given does not relax ({end.reason})"
-        energy = end.energy_per_atom * len(asked.given)
+        energy = 0.0
+        for structure, end in zip(
+            asked.given, relaxed_as_asked(asked.given, [None] * len(asked.given), resources), strict=True
+        ):
+            if end.energy_per_atom is None or not end.converged:
+                return f"no insertion energies: the structure given does not relax ({end.reason})"
+            energy += end.energy_per_atom * len(structure)
     found = Insertion(level=level, energy=energy, exchanged=exchanged, mu=mu)
     if folder is not None:
         write_text(folder / FILE, json.dumps(found.as_dict(), indent=1))

@@ -172,4 +172,5 @@ COMMANDS: Final = {
     "PredictOptions": "predict",
     "InpaintOptions": "inpaint",
     "ElectrodeOptions": "electrode",
+    "InterfaceOptions": "interface",
 }

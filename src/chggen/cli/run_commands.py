@@ -9,7 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from chggen.campaign import ElectrodeOptions, GenerateOptions, InpaintOptions, OrderOptions, PredictOptions
+from chggen.campaign import (
+    ElectrodeOptions,
+    GenerateOptions,
+    InpaintOptions,
+    InterfaceOptions,
+    OrderOptions,
+    PredictOptions,
+)
 from chggen.cli.options import (
     TIME_LIMIT,
     Device,
@@ -149,6 +156,30 @@ def order(
         typer.echo(line)
 
 
+@with_options(InterfaceOptions, "host", "other")
+def interface(
+    a: Annotated[Path, typer.Argument(help="Crystal below.")],
+    b: Annotated[Path, typer.Argument(help="Crystal above.")],
+    device: Device = "cpu",
+    workers: Workers = 0,
+    time_limit: TimeLimit = TIME_LIMIT,
+    out: Annotated[Path | None, results_folder("runs/A-B, by the names of the files")] = None,
+    **values: Any,
+) -> None:
+    """Put two crystals face to face and fill the gap between them."""
+    from chggen import api
+    from chggen.cli.interface import interface_lines
+
+    folder = out or Path("runs") / f"{a.stem}-{b.stem}"
+    with _watched(folder) as progress:
+        found = api.interface(
+            a, b, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
+        )
+    show_results(found, folder)
+    for line in interface_lines(folder):
+        typer.echo(line)
+
+
 @with_options(RelaxOptions)
 def relax(
     structures: list[Path],
@@ -172,7 +203,7 @@ def relax(
     show_results(found, folder)
 
 
-RUN_COMMANDS = (predict, generate, inpaint, electrode, order, relax)
+RUN_COMMANDS = (predict, generate, inpaint, electrode, order, interface, relax)
 
 
 @contextmanager

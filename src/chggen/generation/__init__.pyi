@@ -8,6 +8,8 @@ from .finished_structures import FinishedStructure, FinishedStructures
 from .host import Host, batched_hosts, default_guests, empty_host, strip_guests, walls_of
 from .host_orbits import on_orbits, symmetrised
 from .host_starts import GivenHost, OnOrbits, PrototypeSites, beside_analogues, fillings
+from .interface_cells import InterfaceCell, InterfaceRequest, interface_cell
+from .interface_starts import interface_start
 from .ion_capacity import ions_with_room, most_known, redox_room
 from .jobs import Job
 from .options import SamplerOptions
@@ -54,6 +56,8 @@ __all__ = [
     "GivenHost",
     "GuestSource",
     "Host",
+    "InterfaceCell",
+    "InterfaceRequest",
     "Job",
     "Kind",
     "LearnedCell",
@@ -86,6 +90,8 @@ __all__ = [
     "empty_host",
     "fillings",
     "guest_sources",
+    "interface_cell",
+    "interface_start",
     "ions_with_room",
     "low_orderings",
     "most_known",

@@ -20,7 +20,7 @@ class Candidate:
 
     Attributes:
         id: Name of the candidate, unique in its run.
-        stage: What made it: `generate`, `inpaint`, `electrode`, `order` or `relax`.
+        stage: What made it: `generate`, `inpaint`, `electrode`, `order`, `interface` or `relax`.
         formula: Its reduced formula.
         seed: Its own random seed, drawn from the run's seed and its index.
         parent: Id of the candidate that it was made from.
