@@ -202,3 +202,40 @@ def test_without_a_reference_there_is_no_insertion_energy_and_it_is_said(caplog:
         found = chggen.inpaint(_slab(), {"H": 1}, n=1, fmax=0.5, **EMT)
     assert all(c.e_insertion is None for c in found)
     assert "state it by --mu H=" in caplog.text
+
+
+class _Ball:
+    """A region of one's own: a sphere about a point, without periodic images."""
+
+    def __init__(self, centre: list[float], radius: float) -> None:
+        self.centre, self.radius = np.array(centre), radius
+
+    def contains(self, positions: np.ndarray) -> np.ndarray:
+        return np.asarray(np.linalg.norm(positions - self.centre, axis=1) <= self.radius)
+
+    def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        step = rng.standard_normal((n, 3))
+        step *= self.radius * rng.random((n, 1)) ** (1 / 3) / np.linalg.norm(step, axis=1, keepdims=True)
+        return np.asarray(self.centre + step)
+
+
+def test_a_region_may_be_an_object(tmp_path: Path) -> None:
+    ball = _Ball([3.6, 3.6, 1.8], 1.5)
+    asked: dict[str, Any] = {"n": 2, "relax": False, "out": tmp_path / "out"} | _raw()
+    found = chggen.inpaint(_supercell(), {"H": 2}, region=ball, **asked)
+    for c in found:
+        assert c.raw is not None
+        assert ball.contains(c.raw.cart_coords[-2:]).all()
+    assert len(chggen.inpaint(_supercell(), {"H": 2}, region=_Ball([3.6, 3.6, 1.8], 1.5), **asked)) == 2
+    with pytest.raises(chggen.InputError, match="--region"):
+        chggen.inpaint(_supercell(), {"H": 2}, region=_Ball([3.6, 3.6, 1.8], 1.4), **asked)
+
+
+def test_species_may_have_words_or_objects() -> None:
+    ball = _Ball([3.6, 3.6, 1.8], 1.5)
+    (made,) = chggen.inpaint(
+        _supercell(), {"H": 1, "Ni": 1}, region={"H": ball, "Ni": "z 4 6"}, n=1, relax=False, **_raw()
+    )
+    assert made.raw is not None
+    assert ball.contains(made.raw.cart_coords[-2:-1]).all()
+    assert region_of("z 4 6", _supercell()).contains(made.raw.cart_coords[-1:]).all()

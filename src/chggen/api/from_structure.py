@@ -11,6 +11,7 @@ from chggen.campaign import ElectrodeOptions, InpaintOptions, OrderAnswer, Order
 from chggen.execution import TIME_LIMIT, Machine, Progress, silent
 from chggen.io import as_structure, fingerprint, kept_notes
 from chggen.potential import DEFAULT
+from chggen.regions import RegionLike, named_regions
 from chggen.results import Candidate, Results
 from chggen.workflows import (
     check_place,
@@ -34,7 +35,8 @@ _Hosted = TypeVar("_Hosted", InpaintOptions, ElectrodeOptions)
 @with_arguments(InpaintOptions)
 def inpaint(
     host: Structure | Atoms | Files, guests: Mapping[str, int] | None = None, *, n: int = 8, seed: int = 0,
-    region: Sequence[str] | str = (), remove: Sequence[str] | str = (), hold: Sequence[str] | str = (),
+    region: RegionLike | Sequence[str] | Mapping[str, RegionLike] = (), remove: Sequence[str] | str = (),
+    hold: Sequence[str] | str = (),
     mu: Mapping[str, float] | None = None, move_within: float | None = None, anchor: str = "clamp",
     symmetry: Literal["none", "host"] = "none",
     guests_from: str = "auto", supercell: Supercell = (1, 1, 1), order: bool = False, relax: bool = True,
@@ -52,6 +54,8 @@ def inpaint(
         host: pymatgen Structure, ASE Atoms or a file.
         guests: Element symbol to number of atoms, which are added to what the host holds. None: what `remove` takes
             out.
+        region: Where guests go: words such as `z 12 17`, several of them, an object of the protocol
+            `chggen.regions.Region`, or one of these for each species by its symbol.
         relax: Whether candidates are relaxed. Without it the options of relaxation have no effect and are refused.
 
     Returns:
@@ -64,9 +68,10 @@ def inpaint(
         >>> chggen.inpaint("FePO4.cif", {"Li": 4}, n=3, seed=0, relax=False)  # doctest: +SKIP
     """
     given = locals()
-    given |= {"guests": guests or {}, "mu": mu or {}}
+    words, regions = named_regions(region)
+    given |= {"guests": guests or {}, "mu": mu or {}, "region": words}
     structure, options, machine, results = _with_host(InpaintOptions, given, () if relax else ("relax",))
-    return run_inpaint(structure, options, machine, results, progress, executor)
+    return run_inpaint(structure, options, machine, results, progress, executor, regions)
 
 
 @with_arguments(ElectrodeOptions)

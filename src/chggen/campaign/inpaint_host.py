@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
@@ -54,7 +55,9 @@ class InpaintHost:
         return {s: self.guests.get(s, 0) - self.taken.get(s, 0) for s in dict.fromkeys([*self.guests, *self.taken])}
 
     @classmethod
-    def of(cls, host: Structure, options: InpaintOptions) -> InpaintHost:
+    def of(
+        cls, host: Structure, options: InpaintOptions, objects: Mapping[str, Region] = MappingProxyType({})
+    ) -> InpaintHost:
         """Return the host of a run.
 
         Numbers of atoms, and regions, are those of the host as it is repeated, before anything is taken out.
@@ -62,6 +65,7 @@ class InpaintHost:
         Args:
             host: The host as it was given.
             options: Options of the run.
+            objects: Regions that are objects, element symbol to region, for which the words of the options stand.
 
         Raises:
             InputError: The supercell is too large, options contradict each other, nothing is to be put in or nothing
@@ -84,7 +88,7 @@ class InpaintHost:
         framework = whole.copy()
         framework.remove_sites(np.flatnonzero(out).tolist())
         _check_density(framework, guests)
-        regions = _regions(whole, options)
+        regions = _regions(whole, options, objects)
         _check_regions(regions, guests, options)
         if options.mu and (regions is None or options.relax is None):
             raise InputError(
@@ -154,8 +158,11 @@ def _check_density(framework: Structure, guests: Mapping[str, int]) -> None:
         )
 
 
-def _regions(whole: Structure, options: InpaintOptions) -> dict[str, Region] | None:
+def _regions(whole: Structure, options: InpaintOptions, objects: Mapping[str, Region]) -> dict[str, Region] | None:
     """Return where guests go: the regions asked for, else where atoms are taken out, else not into the vacuum."""
+    if objects:
+        words = [text for text in options.region if text.partition(":")[0] not in objects and "" not in objects]
+        return {**regions_of(words, whole), **objects}
     if options.region:
         return regions_of(options.region, whole)
     if options.remove:

@@ -1,5 +1,6 @@
 from .chosen_atoms import atoms_of, holding
 from .combined import BothOf, EitherOf, Without
+from .given import RegionLike, named_regions
 from .protocol import Region
 from .room import drawn_apart
 from .shapes import Box, Cylinder, Near, Slab, Sphere
@@ -13,6 +14,7 @@ __all__ = [
     "EitherOf",
     "Near",
     "Region",
+    "RegionLike",
     "Slab",
     "Sphere",
     "VacuumGap",
@@ -20,6 +22,7 @@ __all__ = [
     "atoms_of",
     "drawn_apart",
     "holding",
+    "named_regions",
     "no_bulk",
     "region_of",
     "regions_of",

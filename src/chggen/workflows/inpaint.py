@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Executor
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from chggen.campaign import Campaign, InpaintHost, InpaintOptions, check_mu, inpaint_jobs
 from chggen.execution import Machine, Progress, silent
+from chggen.regions import Region
 from chggen.results import Candidate, Results
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ def run_inpaint(
     results: Results,
     progress: Progress = silent,
     executor: Executor | None = None,
+    regions: Mapping[str, Region] = MappingProxyType({}),
 ) -> list[Candidate]:
     """Make candidates with guests in a given host.
 
@@ -30,6 +34,7 @@ def run_inpaint(
         results: Where candidates go; opened once the host and the options have been checked.
         progress: Told how far each stage is.
         executor: What computes batches; None stands for processes of this machine.
+        regions: Regions that are objects, element symbol to region, for which the words of the options stand.
 
     Returns:
         The candidates, best first, failed ones last.
@@ -38,7 +43,7 @@ def run_inpaint(
         InputError: For a host or guests that do not fit.
     """
     check_mu(options.mu)
-    asked = InpaintHost.of(host, options)
+    asked = InpaintHost.of(host, options, regions)
     jobs = inpaint_jobs(asked, options)
     with Campaign(options, machine, results, progress, executor) as campaign:
         campaign.make("inpaint", jobs)
