@@ -234,7 +234,7 @@ def test_a_region_may_be_an_object(tmp_path: Path) -> None:
 def test_species_may_have_words_or_objects() -> None:
     ball = _Ball([3.6, 3.6, 1.8], 1.5)
     (made,) = chggen.inpaint(
-        _supercell(), {"H": 1, "Ni": 1}, region={"H": ball, "Ni": "z 4 6"}, n=1, relax=False, **_raw()
+        _supercell(), {"H": 1, "N": 1}, region={"H": ball, "N": "z 4 6"}, n=1, relax=False, **_raw()
     )
     assert made.raw is not None
     assert ball.contains(made.raw.cart_coords[-2:-1]).all()
