@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import chggen
 from chggen.cli.app import app
 from chggen.regions import region_of
+from chggen.report import write_report
 
 CELL = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.6), ["Cu"], [[0, 0, 0]])
 EMT: dict[str, Any] = {"potential": "ase:ase.calculators.emt:EMT", "workers": 1, "levels": 6, "best_of": 1}
@@ -195,6 +196,9 @@ def test_an_adsorbate_has_its_adsorption_energy_also_after_a_stop(tmp_path: Path
     again = chggen.inpaint(_slab(), out=tmp_path / "out", **asked)
     assert [c.e_insertion for c in again] == [c.e_insertion for c in found]
     assert "e_insertion" in (tmp_path / "out" / "summary.csv").read_text()
+    page = write_report(tmp_path / "out").read_text()
+    assert "E inserted, eV" in page
+    assert f"{good[0].e_insertion:.4f}" in page
 
 
 def test_without_a_reference_there_is_no_insertion_energy_and_it_is_said(caplog: pytest.LogCaptureFixture) -> None:

@@ -33,6 +33,7 @@ from chggen.stability import STATIC, References, references_of
 _TEMPLATE: Final = Path(__file__).with_name("page.html.jinja")
 # Name of each column, and its class in the template: n for numbers, which stand on the right.
 _BEFORE: Final = (("candidate", ""), ("made by", ""), ("formula", ""), ("atoms", "n"), ("E_d, eV/atom", "n"))
+_INSERTED: Final = ("E inserted, eV", "n")  # where any candidate has such an energy
 _AFTER: Final = (
     ("E, eV/atom", "n"), ("level", ""), ("space group (0.1 Å)", "n"), ("known as", ""), ("found", "n"), ("by", ""),
     ("confidence", ""), ("decomposition", ""), ("doubts", ""),
@@ -157,7 +158,10 @@ def _page(folder: Path, candidates: Sequence[Candidate]) -> str:
     )
     distinct = ranked(c for c in candidates if c.status == "ok" and c.duplicate_of is None)
     further = further_levels(candidates)
-    columns = (*_BEFORE, *((f"E_d at {level}, eV/atom", "n") for level in further), *_AFTER)
+    inserted = any(c.e_insertion is not None for c in distinct)
+    columns = (
+        *_BEFORE, *((f"E_d at {level}, eV/atom", "n") for level in further), *([_INSERTED] if inserted else []), *_AFTER
+    )  # fmt: skip
     caveats = [level_named(level).caveat for c in distinct for level in c.decomposition_energies]
     references, electrode, order = _references(folder), read_electrode(folder), read_order(folder)
     static = any(STATIC in (c.decomposition_products or "") for c in distinct)
@@ -168,7 +172,7 @@ def _page(folder: Path, candidates: Sequence[Candidate]) -> str:
         compared=not _all_given(candidates) and any(c.energies for c in distinct),
         left_symmetry=left_symmetry(distinct),
         columns=columns,
-        ranked=[_ranked_row(c, further) for c in distinct],
+        ranked=[_ranked_row(c, further, inserted) for c in distinct],
         caveats=[caveat for caveat in dict.fromkeys(caveats) if caveat],
         static_products=static,
         static_excess=_static_excess(references) if static else [],
@@ -182,12 +186,13 @@ def _page(folder: Path, candidates: Sequence[Candidate]) -> str:
     )
 
 
-def _ranked_row(candidate: Candidate, further: Sequence[str]) -> _Row:
-    """Return the row of a distinct candidate: cells of _BEFORE, one for each further level, cells of _AFTER."""
+def _ranked_row(candidate: Candidate, further: Sequence[str], inserted: bool) -> _Row:
+    """Return the row of a distinct candidate: cells of _BEFORE, of each further level, of _INSERTED, and of _AFTER."""
     c = candidate
     values = (
         c.id, c.stage, c.formula, c.n_atoms, _number(c.e_decomposition) + _mark(c.e_decomposition, c),
-        *(_at_further_level(c, level) for level in further), _number(c.energy_per_atom), c.level,
+        *(_at_further_level(c, level) for level in further), *([_number(c.e_insertion)] if inserted else []),
+        _number(c.energy_per_atom), c.level,
         c.space_group_loose, c.known_as, c.n_found, c.found_by, c.confidence, c.decomposition_products,
         c.hull_warning,
     )  # fmt: skip
