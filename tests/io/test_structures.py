@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk
+from ase.build import bulk, fcc111
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymatgen.analysis.structure_matcher import StructureMatcher
@@ -166,6 +166,18 @@ def test_what_is_not_periodic(tmp_path: Path, atoms: Atoms) -> None:
     with pytest.raises(InputError, match="not periodic in three directions"):
         as_structure(atoms)
     _refused(tmp_path, "molecule.xyz", "1\nno cell\nH 0 0 0\n", "not periodic in three directions")
+
+
+def test_a_slab_of_ase_with_vacuum_is_one(caplog: pytest.LogCaptureFixture) -> None:
+    slab = fcc111("Cu", (1, 1, 3), vacuum=6)
+    assert slab.pbc.tolist() == [True, True, False]
+    with caplog.at_level("WARNING", "chggen.io.notes"):
+        found = as_structure(slab)
+    assert all(found.lattice.pbc)
+    assert len(found) == 3
+    assert "taken as periodic along its third axis too, with 12.0 Å of vacuum" in caplog.text
+    with pytest.raises(InputError, match="at least 8 Å of vacuum"):
+        as_structure(fcc111("Cu", (1, 1, 3), vacuum=3))
 
 
 def test_too_many_atoms_and_none(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ _COMPUTED: Final = {
 }  # as computed
 _COORDINATES: Final = ("numbers", "positions", "momenta", "masses")  # arrays that are no site properties
 _MOST_COLUMNS: Final = 1_000
+_VACUUM: Final = 8.0  # Å; what slabs that are periodic in two directions must have
 _ISOTOPES: Final = ("D", "T")
 _SPECIES_COLUMN: Final = re.compile(r"""Properties\s*=\s*["']?(?P<columns>[^\s"']+)""", re.IGNORECASE)
 
@@ -48,8 +49,12 @@ def structure_of_atoms(atoms: Atoms, where: str) -> tuple[Structure, list[str]]:
     """
     from pymatgen.core import Structure
 
-    if not all(atoms.pbc) or not np.isfinite(atoms.cell.array).all() or atoms.cell.rank < 3:
-        raise InputError(f"{where} is not periodic in three directions; expected a crystal with a cell")
+    slab = _slab_note(atoms)
+    if not (all(atoms.pbc) or slab) or not np.isfinite(atoms.cell.array).all() or atoms.cell.rank < 3:
+        raise InputError(
+            f"{where} is not periodic in three directions; expected a crystal with a cell, or a slab with at least "
+            f"{_VACUUM:g} Å of vacuum in it (ASE: atoms.center(vacuum=5, axis=2))"
+        )
     if (atoms.numbers < 1).any():
         raise InputError(f"{where} has atoms of no element (X); expected chemical symbols such as Li")
     check_count(len(atoms), where)
@@ -58,7 +63,8 @@ def structure_of_atoms(atoms: Atoms, where: str) -> tuple[Structure, list[str]]:
         raise InputError(f"{where} has positions that are not finite, or far out of its cell; expected numbers in Å")
     properties = {_ARRAYS.get(k, k): v.tolist() for k, v in atoms.arrays.items() if k not in _COORDINATES}
     free, strange = _free_coordinates(atoms)
-    notes = [f"constraints of ASE that are not understood are ignored: {', '.join(strange)}"] * bool(strange)
+    notes = [slab] if slab else []
+    notes += [f"constraints of ASE that are not understood are ignored: {', '.join(strange)}"] * bool(strange)
     for name, values in _computed(atoms).items():
         if properties.get(name, values) != values:
             notes.append(f"took the {name} that was computed, in place of the one that was given at first")
@@ -70,6 +76,18 @@ def structure_of_atoms(atoms: Atoms, where: str) -> tuple[Structure, list[str]]:
         properties={key: value for key, value in atoms.info.items() if isinstance(value, str)},
     )  # fmt: skip
     return structure, notes
+
+
+def _slab_note(atoms: Atoms) -> str | None:
+    """Return what is said of a slab that is periodic in two directions and has vacuum in its cell; None for others."""
+    if sum(atoms.pbc) != 2 or not len(atoms) or not np.isfinite(atoms.cell.array).all() or atoms.cell.rank < 3:
+        return None
+    axis = int(np.flatnonzero(~np.asarray(atoms.pbc))[0])
+    heights = atoms.cell.scaled_positions(atoms.positions)[:, axis] / np.linalg.norm(atoms.cell.reciprocal()[axis])
+    empty = float(1 / np.linalg.norm(atoms.cell.reciprocal()[axis]) - np.ptp(heights))
+    if not empty >= _VACUUM:
+        return None
+    return f"taken as periodic along its {('first', 'second', 'third')[axis]} axis too, with {empty:.1f} Å of vacuum"
 
 
 def atoms_of_structure(structure: Structure, info: Mapping[str, Any] | None = None) -> Atoms:

@@ -60,7 +60,9 @@ def plain_structure(structure: Structure, where: str) -> tuple[Structure, list[s
 
     check_structure(structure, where)
     if not all(structure.lattice.pbc):
-        raise InputError(f"{where} is not periodic in three directions; expected a crystal with a cell")
+        raise InputError(
+            f"{where} is not periodic in three directions; expected a crystal with a cell, or a slab in one"
+        )
     if _is_plain(structure):
         return structure, []
     notes = _isotopes(structure)
