@@ -91,17 +91,21 @@ def rows_of(number: int, hole: Hole) -> list[dict[str, Any]]:
             ]
         else:
             source = "auto" if arm == "program" else "anywhere"
-            made = chggen.inpaint(
-                hole.crystal, remove=hole.region, guests_from=source, n=N, seed=number, workers=1, references=None,
-                **options,
-            )  # fmt: skip
+            try:
+                made = chggen.inpaint(
+                    hole.crystal, remove=hole.region, guests_from=source, n=N, seed=number, workers=1,
+                    references=None, **options,
+                )  # fmt: skip
+            except chggen.InputError as error:
+                print(f"{hole.id}: {error}", flush=True)
+                made = []
             made = sorted(made, key=lambda c: c.id)
             ends = [(c.structure, c.energy_per_atom if c.status == "ok" else None, c.seed_source) for c in made]
         assert crystal.energy_per_atom is not None
         good = [
             energy is not None and healed(hole, structure, energy, crystal.energy_per_atom)
             for structure, energy, _ in ends
-        ]
+        ] or [False] * N
         above = [None if e is None else 1000 * (e - crystal.energy_per_atom) for _, e, _ in ends]
         rows.append({
             "id": hole.id, "kind": hole.kind, "arm": arm, "healed": good, "above": above, "atoms": len(hole.crystal),

@@ -30,5 +30,5 @@ def test_each_species_goes_where_its_region_is() -> None:
 
 def test_a_region_without_room_says_how_much_there_is() -> None:
     regions = regions_of("sphere 0.25 0.25 0.25 0.9", SALT)
-    with pytest.raises(InputError, match=r"has room for about \d atoms?, not for 9 O"):
-        drawn_apart(SALT, {"O": 9}, regions, np.random.default_rng(0))
+    with pytest.raises(InputError, match=r"has room for about \d atoms?, not for 3 Ba"):
+        drawn_apart(SALT, {"Ba": 3}, regions, np.random.default_rng(0))

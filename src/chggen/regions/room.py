@@ -14,15 +14,18 @@ from chggen.regions.protocol import Region
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-_APART: Final = 0.7  # of the sum of covalent radii; true bonds are longer than 0.8 of it
+_APART: Final = (0.7, 0.6, 0.5)  # of the sum of covalent radii, one after the other; true bonds are longer than 0.8
 _POINTS: Final = 400  # places that are tried for a guest
-_FILLINGS: Final = 4  # attempts, until there counts as being no room
+_FILLINGS: Final = 2  # attempts with each of these, until there counts as being no room
 
 
 def drawn_apart(
     host: Structure, guests: Mapping[str, int], regions: Mapping[str, Region], rng: np.random.Generator
 ) -> Float[np.ndarray, "guests 3"]:
-    """Return places for guests at random in their regions, none closer than 0.7 of a bond to another atom.
+    """Return places for guests at random in their regions, as far from other atoms as they fit.
+
+    They are at least 0.7 of the sum of covalent radii apart, or down to 0.5 of it in dense crystals, since places that
+    are taken one after the other fill no region as well as a crystal does.
 
     Args:
         host: The host.
@@ -37,8 +40,8 @@ def drawn_apart(
         InputError: The region has no room for so many guests.
     """
     most, wanted = 0, sum(guests.values())
-    for _ in range(_FILLINGS):
-        places = _filled(host, guests, regions, rng)
+    for apart in (apart for apart in _APART for _ in range(_FILLINGS)):
+        places = _filled(host, guests, regions, apart, rng)
         if len(places) == wanted:
             return np.array(places)
         most = max(most, len(places))
@@ -49,9 +52,9 @@ def drawn_apart(
 
 
 def _filled(
-    host: Structure, guests: Mapping[str, int], regions: Mapping[str, Region], rng: np.random.Generator
+    host: Structure, guests: Mapping[str, int], regions: Mapping[str, Region], apart: float, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Return places for as many of the guests as find one, one after the other."""
+    """Return places for as many of the guests as find one, one after the other, so much of the radii apart."""
     from ase.data import atomic_numbers, covalent_radii
 
     lattice = host.lattice
@@ -65,7 +68,7 @@ def _filled(
             tried = rng.random((_POINTS, 3)) if region is None else _drawn(region, lattice, rng)
             if frac:
                 ratio = lattice.get_all_distances(tried, frac) / (np.array(radii) + own)
-                good = np.flatnonzero(ratio.min(1) >= _APART)
+                good = np.flatnonzero(ratio.min(1) >= apart)
             else:
                 good = np.arange(_POINTS)
             if not len(good):
