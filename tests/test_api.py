@@ -213,7 +213,7 @@ def test_public_names_stay_functions_whatever_is_imported() -> None:
     [
         (chggen.predict, PredictOptions, set()),
         (chggen.generate, GenerateOptions, {"relax", "formula_units", "max_atoms"}),
-        (chggen.inpaint, InpaintOptions, {"relax", "host", "guests"}),
+        (chggen.inpaint, InpaintOptions, {"relax", "host", "guests", "mu"}),
     ],
 )
 def test_keywords_and_defaults_are_those_of_the_option_models(call: Any, options: Any, own: set[str]) -> None:

@@ -129,7 +129,7 @@ def test_files_are_ordered_each_in_a_folder_of_its_own(tmp_path: Path, monkeypat
     assert [(c.id, c.formula, c.status) for c in found] == [
         ("gold", "Au", "ok"), ("half", "CuAu", "ok"), ("most", "Cu3Pt", "ok")
     ]  # fmt: skip
-    assert told == {"order half", "order most", "relax"}
+    assert told == {"compare half", "order half", "compare most", "order most", "relax"}
     assert {p.name for p in (tmp_path / "out" / "ordered").iterdir()} == {"half", "most"}
     assert read_toml(tmp_path / "out" / "config.toml")["order"] is True
     _refuse(monkeypatch)
