@@ -144,6 +144,12 @@ def test_kinds_of_sites_with_equal_occupancies_round_together(caplog: pytest.Log
     assert "with equal occupancies are counted as one" in caplog.text
 
 
+def test_fewer_orderings_than_asked_for_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING", "chggen.workflows.order"):
+        assert len(_order(_fcc(Cu=0.5, Au=0.5), n=3, max_atoms=2)) < 3
+    assert "there are no more distinct orderings" in caplog.text
+
+
 def test_orderings_that_are_compared_are_told_of() -> None:
     told: list[tuple[str, int, int]] = []
     _order(_fcc(Cu=0.5, Au=0.5), n=1, max_atoms=4, progress=lambda *seen: told.append(seen[:3]))

@@ -58,7 +58,10 @@ def run_order(
     with Campaign(options, machine, results, progress, executor) as campaign:
         folder = getattr(campaign.results, "folder", None)
         if folder is None or not _is_done(folder, options.n):  # else all are there, and none is looked for
-            campaign.make("order", orderings.jobs(campaign.resources.potential(), told))
+            jobs = orderings.jobs(campaign.resources.potential(), told)
+            if len(jobs) < options.n and not orderings.disorder.is_ordered:
+                log.warning("%d of %d: there are no more distinct orderings in these cells", len(jobs), options.n)
+            campaign.make("order", jobs)
         if options.second_level_below is not None:
             campaign.rescore(options.second_level_below)
         final = campaign.finish()
