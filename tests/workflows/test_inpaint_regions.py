@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import chggen
 from chggen.cli.app import app
-from chggen.regions import region_of
+from chggen.regions import atoms_of, region_of
 from chggen.report import write_report
 
 CELL = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.6), ["Cu"], [[0, 0, 0]])
@@ -243,3 +243,27 @@ def test_species_may_have_words_or_objects() -> None:
     assert made.raw is not None
     assert ball.contains(made.raw.cart_coords[-2:-1]).all()
     assert region_of("z 4 6", _supercell()).contains(made.raw.cart_coords[-1:]).all()
+
+
+def test_a_region_is_filled_by_its_volume(caplog: pytest.LogCaptureFixture) -> None:
+    """A hole of 14 atoms in rutile takes about five units again."""
+    whole = Structure.from_spacegroup(
+        "P4_2/mnm", Lattice.tetragonal(4.6, 2.96), ["Ti", "O"], [[0, 0, 0], [0.3, 0.3, 0]]
+    )
+    whole.make_supercell([2, 2, 4])
+    taken = int(atoms_of("sphere 0.5 0.5 0.5 4", whole).sum())
+    with caplog.at_level(logging.WARNING, "chggen.io.notes"):
+        (made,) = chggen.inpaint(whole, remove="sphere 0.5 0.5 0.5 4", fill="TiO2", n=1, relax=False, **_raw())
+    assert made.raw is not None
+    guests = sum(made.raw.site_properties["guest"])
+    assert abs(guests - taken) <= 6
+    assert guests % 3 == 0
+    assert f"the region is filled with {guests // 3} TiO2: {guests // 3} Ti, {2 * guests // 3} O" in caplog.text
+    for asked, said in (
+        ({"fill": "TiO2", "guests": {"O": 1}, "region": "z 0 4"}, "leave out --guest"),
+        ({"fill": "TiO2"}, "needs one region"),
+        ({"fill": "Cs9", "region": "sphere 0.5 0.5 0.5 1"}, "room for less than half of Cs9"),
+        ({"fill": "Xx", "region": "z 0 4"}, "Xx"),
+    ):
+        with pytest.raises(chggen.InputError, match=said):
+            chggen.inpaint(whole, **asked)  # type: ignore[arg-type]

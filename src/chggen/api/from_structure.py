@@ -36,7 +36,7 @@ _Hosted = TypeVar("_Hosted", InpaintOptions, ElectrodeOptions)
 def inpaint(
     host: Structure | Atoms | Files, guests: Mapping[str, int] | None = None, *, n: int = 8, seed: int = 0,
     region: RegionLike | Sequence[str] | Mapping[str, RegionLike] = (), remove: Sequence[str] | str = (),
-    hold: Sequence[str] | str = (),
+    hold: Sequence[str] | str = (), fill: str | None = None,
     mu: Mapping[str, float] | None = None, move_within: float | None = None, anchor: str = "clamp",
     symmetry: Literal["none", "host"] = "none",
     guests_from: str = "auto", supercell: Supercell = (1, 1, 1), order: bool = False, relax: bool = True,

@@ -12,9 +12,9 @@ from jaxtyping import Bool
 
 from chggen.campaign.options import RunOptions
 from chggen.campaign.structure_options import InpaintOptions
-from chggen.crystals import cells_in, supercell_matrix
+from chggen.crystals import cells_in, parse_formula, supercell_matrix
 from chggen.errors import InputError
-from chggen.generation import AUTO, AnywhereGuests, PatternGuests, PrototypeGuests
+from chggen.generation import AUTO, AnywhereGuests, PatternGuests, PrototypeGuests, formula_units_that_fit
 from chggen.io import DENSEST, MAX_ATOMS, held_atoms, say, with_held_atoms
 from chggen.regions import Near, Region, atoms_of, drawn_apart, holding, region_of, regions_of, vacuum_gap
 
@@ -80,15 +80,17 @@ class InpaintHost:
         whole = _repeated(host, options)
         out = atoms_of(options.remove, whole) if options.remove else np.zeros(len(whole), dtype=bool)
         taken = _counts(whole, out)
+        framework = whole.copy()
+        framework.remove_sites(np.flatnonzero(out).tolist())
+        regions = _regions(whole, options, objects)
         guests = dict(options.guests) or taken
+        if options.fill is not None:
+            guests = _filling(options.fill, framework, regions, options)
         if not guests:
             raise InputError("no guests asked for; expected --guest ELEMENT=COUNT, or --remove for atoms to put back")
         if out.all() and len(out):
             raise InputError(f"--remove takes all {len(out)} atoms out; expected some to be left, so name fewer")
-        framework = whole.copy()
-        framework.remove_sites(np.flatnonzero(out).tolist())
         _check_density(framework, guests)
-        regions = _regions(whole, options, objects)
         _check_regions(regions, guests, options)
         if options.mu and (regions is None or options.relax is None):
             raise InputError(
@@ -173,6 +175,23 @@ def _regions(whole: Structure, options: InpaintOptions, objects: Mapping[str, Re
     if vacuum_gap(whole) is not None:
         return {"": region_of(_SLAB_REGION, whole)}
     return None
+
+
+def _filling(
+    formula: str, framework: Structure, regions: Mapping[str, Region] | None, options: InpaintOptions
+) -> dict[str, int]:
+    """Return the guests that fill a region at the density of a composition; how many is said. Raises InputError."""
+    species = parse_formula(formula)
+    if options.guests:
+        raise InputError("--fill counts the guests itself; leave out --guest, or --fill")
+    if regions is None or set(regions) != {""}:
+        raise InputError("--fill needs one region for all species; give --region, or --remove with a region")
+    units = formula_units_that_fit(framework, regions[""], species)
+    if not units:
+        raise InputError(f"the region has room for less than half of {formula}; ask for a larger region, or for guests")
+    guests = {symbol: units * count for symbol, count in species.items()}
+    say([f"the region is filled with {units} {formula}: {', '.join(f'{n} {s}' for s, n in guests.items())}"])
+    return guests
 
 
 def _check_regions(regions: Mapping[str, Region] | None, guests: Mapping[str, int], options: InpaintOptions) -> None:

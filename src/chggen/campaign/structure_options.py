@@ -72,6 +72,10 @@ class InpaintOptions(RunOptions):
         description="Where guests go, such as 'z 12 17' (Å along the normal), 'sphere 0.5 0.5 0.5 4' (fractional "
         "centre, Å) or 'Li: near O 2.5' (for one species); default: anywhere, for a slab outside its vacuum.",
     )
+    fill: str | None = Field(
+        default=None,
+        description="Fill the region with as many formula units as fit, such as Li2O, instead of counts of guests.",
+    )
     remove: Several[str] = Field(
         default=(),
         description="Take atoms out first: symbols, numbers from 0 or a region, such as 'Li,4-7' or 'O and z 10 15'; "

@@ -21,6 +21,7 @@ from .ordering_sites import OrderingSites
 from .prototype_mapping import analogues
 from .prototypes import count_prototypes, prototype_of
 from .random_cells import random_bravais_cell
+from .region_filling import formula_units_that_fit
 from .sources import (
     AUTO,
     FILE,
@@ -89,6 +90,7 @@ __all__ = [
     "default_guests",
     "empty_host",
     "fillings",
+    "formula_units_that_fit",
     "guest_sources",
     "interface_cell",
     "interface_start",
