@@ -75,8 +75,8 @@ class InpaintHost:
             raise InputError(
                 "symmetry host keeps the group of the host, which free_axis may break; leave one of them out"
             )
-        if options.guests_from != AUTO and options.sampler.anchor == "paper":
-            _check_anchor(options)
+        if options.sampler.anchor == "paper" and options.guests_from == PrototypeGuests.name:
+            raise InputError("anchor paper starts guests anywhere, not on sites of prototypes; use clamp or renoise")
         whole = _repeated(host, options)
         out = atoms_of(options.remove, whole) if options.remove else np.zeros(len(whole), dtype=bool)
         taken = _counts(whole, out)
@@ -122,11 +122,6 @@ def with_cell_of_slab(options: _Options, host: Structure) -> _Options:
     axis = ("first", "second", "third")[gap.axis]
     say([f"the host is a slab, with {gap.thickness:.1f} Å of vacuum along its {axis} axis: its cell is kept"])
     return options.model_copy(update={"relax": options.relax.model_copy(update={"fix_cell": True})})
-
-
-def _check_anchor(options: InpaintOptions) -> None:
-    if options.guests_from == PrototypeGuests.name:
-        raise InputError("anchor paper starts guests anywhere, not on sites of prototypes; use clamp or renoise")
 
 
 def _repeated(host: Structure, options: InpaintOptions) -> Structure:

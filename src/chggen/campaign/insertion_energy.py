@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from chggen.campaign.evaluation import relaxed_as_asked
 from chggen.campaign.inpaint_host import InpaintHost
-from chggen.campaign.options import RunOptions
 from chggen.campaign.resources import Resources
 from chggen.crystals import SYMBOLS
 from chggen.errors import InputError
@@ -75,28 +74,27 @@ def check_mu(mu: Mapping[str, float]) -> None:
 
 
 def insertion_of(
-    asked: InpaintHost, options: RunOptions, resources: Resources, references: References, folder: Path | None
+    asked: InpaintHost, mu: Mapping[str, float], resources: Resources, references: References, folder: Path | None
 ) -> Insertion | str:
     """Return what candidates are compared with, or why there is nothing.
 
     Args:
         asked: The host as it is asked for.
-        options: Options of the run.
+        mu: Element symbol to chemical potential, eV/atom, where one is stated.
         resources: How to relax, and with which potential.
         references: Known phases, among them the elements.
         folder: The results folder, in which the energy of the given structure is kept; None for none.
     """
     level = resources.potential().level
     exchanged = {s: n for s, n in asked.exchanged.items() if n}
-    stated: Mapping[str, float] = getattr(options, "mu", {})
-    mu = {}
+    taken = {}
     for symbol in exchanged:
-        own = stated.get(symbol, _of_element(symbol, level, references))
+        own = mu.get(symbol, _of_element(symbol, level, references))
         if own is None:
             return (
                 f"no insertion energies: no reference energy of {symbol} at level {level}; state it by --mu {symbol}=…"
             )
-        mu[symbol] = own
+        taken[symbol] = own
     energy = _kept(folder, level)
     if energy is None:
         energy = 0.0
@@ -106,7 +104,7 @@ def insertion_of(
             if end.energy_per_atom is None or not end.converged:
                 return f"no insertion energies: the structure given does not relax ({end.reason})"
             energy += end.energy_per_atom * len(structure)
-    found = Insertion(level=level, energy=energy, exchanged=exchanged, mu=mu)
+    found = Insertion(level=level, energy=energy, exchanged=exchanged, mu=taken)
     if folder is not None:
         write_text(folder / FILE, json.dumps(found.as_dict(), indent=1))
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -258,13 +258,14 @@ class Campaign:
         doubted = replace(candidate, hull_warning=joined_doubts(candidate.hull_warning, position.warning, level))
         return doubted.with_energy(level, energy, position.e_decomposition)
 
-    def compare_with(self, asked: InpaintHost) -> None:
+    def compare_with(self, asked: InpaintHost, mu: Mapping[str, float]) -> None:
         """Give candidates their insertion energies, against the structure that was given.
 
         Args:
             asked: The host as it is asked for.
+            mu: Element symbol to chemical potential, eV/atom, where one is stated.
         """
-        found = insertion_of(asked, self._options, self.resources, self.references, self._folder)
+        found = insertion_of(asked, mu, self.resources, self.references, self._folder)
         if isinstance(found, str):
             log.warning("%s", found)
             return

@@ -69,7 +69,7 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
     kind, thing = ("relaxed of", "structure") if relaxed else ("distinct of" if compared else "good of", "candidate")
     columns = _RELAXED if relaxed else _ranked_columns(further_levels(candidates))
     if any(c.e_insertion is not None for c in distinct):
-        columns = _with_insertion(columns)
+        columns = {**columns, "E inserted, eV": lambda c: _number(c.e_insertion)}
     also = "" if relaxed or compared or not distinct else ", not compared for duplicates"
     table = Table(title=f"{len(distinct)} {kind} {counted(len(candidates), thing)}{also}")
     for name in columns:
@@ -125,11 +125,6 @@ def _ranked_columns(levels: Sequence[str]) -> _Columns:
         "found": lambda c: str(c.n_found or ""),
         "sure": lambda c: c.confidence or "",
     }
-
-
-def _with_insertion(columns: _Columns) -> _Columns:
-    """Return columns with that of insertion energies, which takes the place of E_d where no candidate has any."""
-    return {**columns, "E inserted, eV": lambda c: _number(c.e_insertion)}
 
 
 _RELAXED: _Columns = {

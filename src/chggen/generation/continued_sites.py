@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from chggen.regions import region_for
+
 if TYPE_CHECKING:
     from pymatgen.core import Lattice
 
@@ -120,8 +122,7 @@ def _meets(
 
 def _inside(host: Host, symbol: str, places: np.ndarray) -> Bool[np.ndarray, "places"]:
     """Return which places lie in the region of a species."""
-    regions = host.regions or {}
-    region = regions.get(symbol, regions.get(""))
+    region = region_for(host.regions, symbol)
     if region is None:
         return np.ones(len(places), dtype=bool)
     return np.asarray(region.contains(places @ host.framework.lattice.matrix), dtype=bool)

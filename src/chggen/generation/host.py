@@ -15,7 +15,7 @@ from jaxtyping import Float
 from chggen.crystals import SYMBOLS, Crystals, collate, from_structures, wrap
 from chggen.errors import InputError
 from chggen.io import MAX_ATOMS, ORDER_FIRST_OR_HERE
-from chggen.regions import Region, drawn_apart
+from chggen.regions import Region, drawn_apart, region_for
 from chggen.sampling import NO_WALLS, RegionWalls, Walls
 from chggen.symmetry import OrbitPlan
 
@@ -140,7 +140,7 @@ def walls_of(hosts: Sequence[Host], crystals: Crystals) -> Walls:
     for host, end in zip(hosts, ends, strict=True):
         first = end - sum(host.guests.values())
         for symbol, count in host.guests.items():
-            region = (host.regions or {}).get(symbol, (host.regions or {}).get(""))
+            region = region_for(host.regions, symbol)
             if region is not None:
                 parts.append((region, np.arange(first, first + count)))
             first += count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from chggen.generation.interface_cells import InterfaceCell
 from chggen.generation.start import CellDrawer, Start
 from chggen.symmetry import Orbits
 
-SOURCE = "shift"
+SOURCE: Final = "shift"
 """Source of candidates of an interface whose second crystal was shifted in the plane."""
 
 

@@ -1,7 +1,7 @@
 from .ase_atoms import atoms_of_structure
 from .atomic_write import clear_leftovers, whole, write_text
 from .candidate_files import named_candidates
-from .crystal_limits import DENSEST, FARTHEST, LAST, LONGEST, MAX_ATOMS
+from .crystal_limits import DENSEST, FARTHEST, LAST, LONGEST, MAX_ATOMS, VACUUM
 from .digests import digest, digest_of_folder, fingerprint
 from .folders import LONGEST_NAME, check_name, inside, locked, writable_folder
 from .foreign_json import read_foreign_json, without_foreign_classes
@@ -30,6 +30,7 @@ __all__ = [
     "ORDER_FIRST",
     "ORDER_FIRST_OR_HERE",
     "OXIDATION_STATES",
+    "VACUUM",
     "Between",
     "NamedStructures",
     "as_structure",

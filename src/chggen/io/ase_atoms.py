@@ -12,6 +12,7 @@ import numpy as np
 
 from chggen.errors import InputError, counted
 from chggen.io.bounds import check_cell, check_count
+from chggen.io.crystal_limits import VACUUM
 from chggen.io.plain_structures import HELD, MOMENTS
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _COMPUTED: Final = {
 }  # as computed
 _COORDINATES: Final = ("numbers", "positions", "momenta", "masses")  # arrays that are no site properties
 _MOST_COLUMNS: Final = 1_000
-_VACUUM: Final = 8.0  # Å; what slabs that are periodic in two directions must have
 _ISOTOPES: Final = ("D", "T")
 _SPECIES_COLUMN: Final = re.compile(r"""Properties\s*=\s*["']?(?P<columns>[^\s"']+)""", re.IGNORECASE)
 
@@ -53,7 +53,7 @@ def structure_of_atoms(atoms: Atoms, where: str) -> tuple[Structure, list[str]]:
     if not (all(atoms.pbc) or slab) or not np.isfinite(atoms.cell.array).all() or atoms.cell.rank < 3:
         raise InputError(
             f"{where} is not periodic in three directions; expected a crystal with a cell, or a slab with at least "
-            f"{_VACUUM:g} Å of vacuum in it (ASE: atoms.center(vacuum=5, axis=2))"
+            f"{VACUUM:g} Å of vacuum in it (ASE: atoms.center(vacuum=5, axis=2))"
         )
     if (atoms.numbers < 1).any():
         raise InputError(f"{where} has atoms of no element (X); expected chemical symbols such as Li")
@@ -85,7 +85,7 @@ def _slab_note(atoms: Atoms) -> str | None:
     axis = int(np.flatnonzero(~np.asarray(atoms.pbc))[0])
     heights = atoms.cell.scaled_positions(atoms.positions)[:, axis] / np.linalg.norm(atoms.cell.reciprocal()[axis])
     empty = float(1 / np.linalg.norm(atoms.cell.reciprocal()[axis]) - np.ptp(heights))
-    if not empty >= _VACUUM:
+    if not empty >= VACUUM:
         return None
     return f"taken as periodic along its {('first', 'second', 'third')[axis]} axis too, with {empty:.1f} Å of vacuum"
 

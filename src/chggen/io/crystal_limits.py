@@ -14,3 +14,5 @@ LONGEST: Final = 1_000.0
 """Length of the longest lattice vector, Å."""
 FARTHEST: Final = 10_000.0
 """Largest fractional coordinate, in cells."""
+VACUUM: Final = 8.0
+"""Å of an empty layer between planes of atoms from which a cell is a slab; layers of known crystals lie closer."""

@@ -1,6 +1,6 @@
 from .chosen_atoms import atoms_of, holding
 from .combined import BothOf, EitherOf, Without
-from .given import RegionLike, named_regions
+from .given import RegionLike, named_regions, region_for
 from .protocol import Region
 from .room import drawn_apart
 from .shapes import Box, Cylinder, Near, Slab, Sphere
@@ -24,6 +24,7 @@ __all__ = [
     "holding",
     "named_regions",
     "no_bulk",
+    "region_for",
     "region_of",
     "regions_of",
     "vacuum_gap",

@@ -12,14 +12,18 @@ from chggen.regions.shapes import Shape
 
 
 @dataclass(frozen=True, eq=False)
-class EitherOf(Shape):
-    """What lies in any of some regions.
+class _OfParts(Shape):
+    """A region that several others make up.
 
     Attributes:
         parts: The regions.
     """
 
     parts: tuple[Region, ...]
+
+
+class EitherOf(_OfParts):
+    """What lies in any of its parts."""
 
     def contains(self, positions: Float[np.ndarray, "positions 3"]) -> Bool[np.ndarray, "positions"]:
         """Return which positions lie in any of the regions.
@@ -30,15 +34,8 @@ class EitherOf(Shape):
         return np.asarray(np.any([part.contains(positions) for part in self.parts], axis=0))
 
 
-@dataclass(frozen=True, eq=False)
-class BothOf(Shape):
-    """What lies in all of some regions.
-
-    Attributes:
-        parts: The regions.
-    """
-
-    parts: tuple[Region, ...]
+class BothOf(_OfParts):
+    """What lies in all of its parts."""
 
     def contains(self, positions: Float[np.ndarray, "positions 3"]) -> Bool[np.ndarray, "positions"]:
         """Return which positions lie in all of the regions.

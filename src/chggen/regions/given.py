@@ -45,6 +45,17 @@ def named_regions(
     return tuple(given), {}
 
 
+def region_for(regions: Mapping[str, Region] | None, symbol: str) -> Region | None:
+    """Return the region of a species: its own, else that of all species without one; None for anywhere.
+
+    Args:
+        regions: Element symbol to region, an empty symbol for all species without one of their own; None for none.
+        symbol: Element symbol.
+    """
+    found = regions or {}
+    return found.get(symbol, found.get(""))
+
+
 def _name(region: object) -> str:
     """Return what stands for an object where options are saved. Raises InputError for one that is no region."""
     kind = type(region)

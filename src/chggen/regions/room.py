@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from chggen.errors import InputError, counted
+from chggen.regions.given import region_for
 from chggen.regions.protocol import Region
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _filled(
     radii = [covalent_radii[site.specie.Z] for site in host]
     places: list[np.ndarray] = []
     for symbol, count in guests.items():
-        region = regions.get(symbol, regions.get(""))
+        region = region_for(regions, symbol)
         own = covalent_radii[atomic_numbers[symbol]]
         for _ in range(count):
             tried = rng.random((_POINTS, 3)) if region is None else _drawn(region, lattice, rng)

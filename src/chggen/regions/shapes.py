@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -21,7 +22,7 @@ _AROUND: Final = np.array(list(product(range(-3, 4), repeat=2)))  # images acros
 
 
 @dataclass(frozen=True, eq=False)
-class Shape:
+class Shape(ABC):
     """A region of a cell that says which positions it contains; they are drawn by trying.
 
     Attributes:
@@ -30,13 +31,13 @@ class Shape:
 
     lattice: Lattice
 
+    @abstractmethod
     def contains(self, positions: Float[np.ndarray, "positions 3"]) -> Bool[np.ndarray, "positions"]:
         """Return which positions lie in the region.
 
         Args:
             positions: Cartesian positions of shape (positions, 3), in Å.
         """
-        raise NotImplementedError
 
     def draw(self, n: int, rng: np.random.Generator) -> Float[np.ndarray, "n 3"]:
         """Return positions in the region at random, uniform in its volume.

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from chggen.io import VACUUM
 from chggen.regions.shapes import Slab
 
 if TYPE_CHECKING:
     from pymatgen.core import Lattice, Structure
 
-_LEAST: Final = 8.0  # Å between planes of atoms; layers of known crystals with nothing between lie closer
 _REACH: Final = 3.0  # Å from the outermost atoms, where adsorbed ones sit
 _PLANES: Final = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
 
@@ -73,6 +73,6 @@ def vacuum_gap(structure: Structure) -> VacuumGap | None:
         heights = np.sort(structure.frac_coords[:, axis] % 1.0) * period
         gaps = np.append(heights[1:], heights[0] + period) - heights
         k = int(gaps.argmax())
-        if gaps[k] >= _LEAST and (widest is None or gaps[k] > widest.thickness):
+        if gaps[k] >= VACUUM and (widest is None or gaps[k] > widest.thickness):
             widest = VacuumGap(axis, float(heights[k]), float(heights[k] + gaps[k]))
     return widest

@@ -48,5 +48,5 @@ def run_inpaint(
     with Campaign(options, machine, results, progress, executor) as campaign:
         campaign.make("inpaint", jobs)
         if asked.regions is not None and options.relax is not None:
-            campaign.compare_with(asked)
+            campaign.compare_with(asked, options.mu)
         return campaign.finish()

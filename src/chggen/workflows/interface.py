@@ -53,7 +53,7 @@ def run_interface(
         log.warning("%s", note)
     with Campaign(options, machine, results, progress, executor) as campaign:
         campaign.make("interface", interfaces.jobs())
-        campaign.compare_with(interfaces.asked)
+        campaign.compare_with(interfaces.asked, options.mu)
         final = campaign.finish()
         folder = getattr(campaign.results, "folder", None)
         if folder is not None:
