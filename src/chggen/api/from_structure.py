@@ -52,8 +52,8 @@ def inpaint(
 
     Args:
         host: pymatgen Structure, ASE Atoms or a file.
-        guests: Element symbol to number of atoms, which are added to what the host holds. None: what `remove` takes
-            out.
+        guests: Element symbol, or name of a molecule such as `H2O`, to number of guests, which are added to what the
+            host holds. None: what `remove` takes out.
         region: Where guests go: words such as `z 12 17`, several of them, an object of the protocol
             `chggen.regions.Region`, or one of these for each species by its symbol.
         relax: Whether candidates are relaxed. Without it the options of relaxation have no effect and are refused.

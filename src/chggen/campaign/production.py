@@ -21,7 +21,16 @@ from chggen.campaign.volume_basins import in_lower_basins
 from chggen.crystals import from_structures, to_structures
 from chggen.diffusion import ScoreModel
 from chggen.execution import Failure, at_stage
-from chggen.generation import NOT_FINITE, FinishedStart, Job, Kind, batched_hosts, reject_reason, walls_of
+from chggen.generation import (
+    NOT_FINITE,
+    FinishedStart,
+    Job,
+    Kind,
+    PlacedMolecules,
+    batched_hosts,
+    reject_reason,
+    walls_of,
+)
 from chggen.io import with_held_atoms
 from chggen.potential import Potential, energies_of
 from chggen.results import ENERGY_ERROR, Candidate, failed
@@ -90,6 +99,8 @@ def sample_jobs(jobs: Sequence[Job], resources: Resources) -> list[Structure | s
     for k, job in enumerate(jobs):
         if isinstance(job.start, FinishedStart):
             found[k] = job.start.finished
+        elif isinstance(job.start, PlacedMolecules):
+            found[k] = job.start.placed(job.candidate.seed, resources.potential() if resources.by_energy else None)
         else:
             kinds[k] = Kind.of(job.start)
     groups = {kind: [k for k, other in kinds.items() if other == kind] for kind in dict.fromkeys(kinds.values())}

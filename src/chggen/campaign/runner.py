@@ -263,7 +263,7 @@ class Campaign:
 
         Args:
             asked: The host as it is asked for.
-            mu: Element symbol to chemical potential, eV/atom, where one is stated.
+            mu: Element symbol, or name of a molecule, to chemical potential, eV each, where one is stated.
         """
         found = insertion_of(asked, mu, self.resources, self.references, self._folder)
         if isinstance(found, str):

@@ -65,7 +65,8 @@ class InpaintOptions(RunOptions):
     host: str
     guests: dict[str, int] = Field(
         default={},
-        description="Guests as ELEMENT=COUNT, added to what the host holds; default: what --remove takes out.",
+        description="Guests as ELEMENT=COUNT, or whole molecules such as H2O=2, added to what the host holds; default: "
+        "what --remove takes out.",
     )
     region: Several[str] = Field(
         default=(),
@@ -86,8 +87,8 @@ class InpaintOptions(RunOptions):
     )
     mu: dict[str, float] = Field(
         default={},
-        description="Chemical potentials as ELEMENT=ENERGY, eV/atom, for the insertion energy of guests in a region or "
-        "on a slab; default: of the elements.",
+        description="Chemical potentials as ELEMENT=ENERGY, eV/atom, or MOLECULE=ENERGY, eV each, for the insertion "
+        "energy of guests in a region or on a slab; default: of the elements, and of a molecule alone in a box.",
     )
     move_within: float | None = Field(
         default=None, gt=0, description="Hold the atoms of the host that are farther than so many Å from the region."

@@ -12,6 +12,7 @@ from .interface_cells import InterfaceCell, InterfaceRequest, interface_cell
 from .interface_starts import interface_start
 from .ion_capacity import ions_with_room, most_known, redox_room
 from .jobs import Job
+from .molecules import PlacedMolecules
 from .options import SamplerOptions
 from .ordering_cells import OrderingCell, cells_to_fill, ordering_cell
 from .ordering_registry import LATTICE, FoundOrdering, OrderingRequest, OrderingSource, ordering_sources
@@ -71,6 +72,7 @@ __all__ = [
     "OrderingSites",
     "OrderingSource",
     "PatternGuests",
+    "PlacedMolecules",
     "PrototypeCell",
     "PrototypeGuests",
     "PrototypeSites",
