@@ -9,8 +9,10 @@ potential, unless another is stated. The given structure is relaxed by the same 
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any, Final
 
@@ -137,11 +139,7 @@ def _of_molecule(name: str, resources: Resources) -> float | None:
 def _kept(folder: Path | None, level: str, *keys: str) -> float | None:
     """Return an energy that an earlier part of the run has written; None for none."""
     try:
-        kept = json.loads((folder / FILE).read_text(encoding="utf-8")) if folder is not None else {}
-        if kept["level"] != level:
-            return None
-        for key in keys:
-            kept = kept[key]
-        return float(kept)
+        kept: Any = json.loads((folder / FILE).read_text(encoding="utf-8")) if folder is not None else {}
+        return float(reduce(operator.getitem, keys, kept)) if kept["level"] == level else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
