@@ -9,6 +9,7 @@ from there; pictures go to docs/images/region_NAME.svg. Prints what the page say
 from __future__ import annotations
 
 import argparse
+import re
 import time
 import warnings
 from collections.abc import Callable
@@ -47,7 +48,7 @@ def inpaint(host: Structure, folder: Path, **options: Any) -> list[Candidate]:
     found = chggen.inpaint(host, out=folder, workers=1, fix_cell=True, **options)
     print(f"{folder.name}: {time.process_time() - began:.0f} CPU-s")
     for c in found:
-        print(f"  {c.id} {c.status} {c.seed_source} {c.e_insertion} {c.reason or ''} {c.duplicate_of or ''}")
+        print(f"  {c.id} {c.status} {c.seed_source} {c.e_insertion} {c.relax_steps} {c.reason or ''}")
     return found
 
 
@@ -66,29 +67,42 @@ def draw(name: str, panels: list[Panel]) -> None:
     wide, high = (max(limits) for limits in zip(*((a.get_xlim()[1], a.get_ylim()[1]) for a in axes), strict=True))
     for axis in axes:
         axis.set(xlim=(0, wide), ylim=(0, high))
-    figure.savefig(IMAGES / f"region_{name}.svg", metadata={"Date": None})
+    file = IMAGES / f"region_{name}.svg"
+    figure.savefig(file, metadata={"Date": None})
     plt.close(figure)
+    file.write_text(re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", file.read_text()))  # half the size
 
 
 def steps(host: Structure, taken: np.ndarray, made: Candidate) -> list[Panel]:
     """What was given without what was taken out, what was filled in, and what that relaxed to."""
     assert made.raw is not None
     assert made.structure is not None
-    left = host.copy()
+    left, filled, relaxed = host.copy(), made.raw.copy(), made.structure.copy()
     left.remove_sites(np.flatnonzero(taken).tolist())
     guests = np.array(made.raw.site_properties["guest"])
     none = np.zeros(len(left), dtype=bool)
     return [
         ("before", left, none, ACROSS),
-        ("filled", made.raw, guests, ACROSS),
-        ("relaxed", made.structure, guests, ACROSS),
+        ("filled", filled, guests, ACROSS),
+        ("relaxed", relaxed, guests, ACROSS),
     ]
 
 
 def on_slab(name: str, slab: Structure, made: Candidate) -> None:
-    """Draw an adsorbate on a slab, from the side step by step, then from above."""
+    """Draw an adsorbate on a slab, in the middle of the cell, from the side step by step, then from above."""
     panels = steps(slab, np.zeros(len(slab), dtype=bool), made)
-    draw(name, [*panels, ("relaxed, from above", *panels[-1][1:3], ABOVE)])
+    _, relaxed, guests, _ = panels[-1]
+    first = relaxed[int(np.flatnonzero(guests)[0])].frac_coords
+    for _, structure, *_ in panels:
+        structure.translate_sites(range(len(structure)), [*(0.52 - first[:2]), 0])
+    draw(name, [*panels, ("relaxed, from above", relaxed, guests, ABOVE)])
+
+
+def layer(panel: Panel, height: float) -> Panel:
+    """What of a panel lies within 1 Å of a height, from above."""
+    title, structure, bright, _ = panel
+    near = np.abs(structure.cart_coords[:, 2] - height) < 1.0
+    return title, Structure.from_sites([structure[k] for k in np.flatnonzero(near)]), bright[near], ABOVE
 
 
 def hole(out: Path) -> None:
@@ -118,6 +132,7 @@ def water(out: Path) -> None:
     low = float(atoms.positions[:, 2].min())
     where, hold = f"z {top + 1:.2f} {top + 4.5:.2f}", f"z {low - 0.5:.2f} {low + 2.6:.2f}"
     inpaint(slab, out / "water-one", guests={"H2O": 1}, region=where, hold=hold, n=8)
+    inpaint(slab, out / "water-unchosen", guests={"H2O": 1}, region=where, hold=hold, n=8, judge="score")
     found = inpaint(slab, out / "water", guests={"H2O": 2}, region=where, hold=hold, n=8)
     on_slab("water", slab, found[0])
 
@@ -149,7 +164,8 @@ def interstitial(out: Path) -> None:
     _, image = found[0].structure.lattice.get_distance_and_image(*found[0].structure.frac_coords[[i, j]])
     along = found[0].structure[j].frac_coords + image - found[0].structure[i].frac_coords
     print("closest pair", apart[i, j], "Å along", np.round(found[0].structure.lattice.get_cartesian_coords(along), 2))
-    draw("interstitial", steps(whole, taken, found[0]))
+    height = float(found[0].structure[i].coords[2])
+    draw("interstitial", [layer(panel, height) for panel in steps(whole, taken, found[0])])
 
 
 EXAMPLES: dict[str, Callable[[Path], None]] = {

@@ -119,6 +119,7 @@ def test_a_stated_potential_counts_and_a_stopped_run_goes_on_alike(tmp_path: Pat
     ("asked", "said"),
     [
         ({"guests": {"H2P": 1}, "region": "z 1 3"}, "unknown guest 'H2P'; expected an element or a molecule"),
+        ({"guests": {"H2O": -2}}, "guest count of H2O must be a positive integer, got -2"),
         ({"guests": {"C6H6": 9}, "region": "z 10 14"}, "has room for about"),
         ({"guests": {"H2O": 1}, "symmetry": "host"}, "H2O is placed whole"),
         ({"guests": {"H2O": 1}, "guests_from": "pattern"}, "expected auto or anywhere"),
@@ -139,7 +140,9 @@ def test_elsewhere_molecules_are_refused() -> None:
     with pytest.raises(chggen.InputError, match="H2O"):
         chggen.electrode(copper, "H2O")
     with pytest.raises(chggen.InputError, match="'H2O' is a molecule, which only inpaint takes"):
-        chggen.interface(copper, copper, miller_a="111", miller_b="111", gap=5.0, max_area=20.0, guests={"H2O": 1}, **EMT)
+        chggen.interface(
+            copper, copper, miller_a="111", miller_b="111", gap=5.0, max_area=20.0, guests={"H2O": 1}, **EMT
+        )
     with pytest.raises(chggen.InputError, match="'H2O' is not in the formula"):
         chggen.predict("LiCoO2", guests=["H2O"])
 

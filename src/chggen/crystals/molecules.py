@@ -104,10 +104,12 @@ def atoms_of_guests(guests: Mapping[str, int]) -> dict[str, int]:
         guests: Element symbol, or name of a molecule, to number of guests.
 
     Raises:
-        InputError: A name is neither.
+        InputError: A name is neither, or there are none of a kind.
     """
     found: Counter[str] = Counter()
     for name, count in guests.items():
+        if count < 1:
+            raise InputError(f"guest count of {name} must be a positive integer, got {count}")
         for symbol in molecule_of(name).symbols:
             found[symbol] += count
     return dict(found)
