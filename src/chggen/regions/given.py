@@ -49,8 +49,8 @@ def region_for(regions: Mapping[str, Region] | None, symbol: str) -> Region | No
     """Return the region of a species: its own, else that of all species without one; None for anywhere.
 
     Args:
-        regions: Element symbol, or name of a molecule, to region, an empty symbol for all without one of their own; None
-            for none.
+        regions: Element symbol, or name of a molecule, to region, an empty symbol for all without one of their own; or
+            None.
         symbol: Element symbol, or name of a molecule.
     """
     found = regions or {}
