@@ -10,22 +10,21 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 from jaxtyping import Bool
 
+from chggen.campaign.moving_atoms import giving_way, held_in_place
 from chggen.campaign.options import RunOptions
 from chggen.campaign.structure_options import InpaintOptions
 from chggen.crystals import cells_in, parse_formula, supercell_matrix
 from chggen.errors import InputError
-from chggen.generation import AUTO, AnywhereGuests, PatternGuests, PrototypeGuests, formula_units_that_fit
-from chggen.io import DENSEST, MAX_ATOMS, held_atoms, say, with_held_atoms
-from chggen.regions import Near, Region, atoms_of, drawn_apart, holding, region_of, regions_of, vacuum_gap
+from chggen.generation import AUTO, AnywhereGuests, OrbitGuests, PatternGuests, PrototypeGuests, formula_units_that_fit
+from chggen.io import DENSEST, MAX_ATOMS, say, with_held_atoms
+from chggen.regions import Region, atoms_of, drawn_apart, region_of, regions_of, vacuum_gap
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 _Options = TypeVar("_Options", bound=RunOptions)
-_POINTS: Final = 2000  # of a region, by which atoms near it are told
-_IN_REGIONS: Final = (PatternGuests.name, AnywhereGuests.name)
+_IN_REGIONS: Final = (PatternGuests.name, OrbitGuests.name, AnywhereGuests.name)
 _SLAB_REGION: Final = "not vacuum"
-_RELAX_ONLY: Final = "has no effect on structures that are not relaxed; leave it out, or leave relaxation on"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +36,7 @@ class InpaintHost:
         guests: Element symbol to number of guests.
         regions: Element symbol to the region where its guests go, as `Host.regions`; None for anywhere.
         held: Which atoms of the framework stay in place when candidates are relaxed, of shape (atoms,); None for none.
+        giving: Which atoms of the framework give way while guests are sampled, of shape (atoms,); None for none.
         given: What candidates are compared with: the host, repeated, before anything was taken out, or the slabs of an
             interface, with the marks of the same held atoms.
         taken: Element symbol to number of atoms that were taken out.
@@ -46,6 +46,7 @@ class InpaintHost:
     guests: Mapping[str, int]
     regions: Mapping[str, Region] | None
     held: Bool[np.ndarray, "atoms"] | None
+    giving: Bool[np.ndarray, "atoms"] | None = None
     given: tuple[Structure, ...]
     taken: Mapping[str, int]
 
@@ -98,12 +99,14 @@ class InpaintHost:
             )
         if regions:
             drawn_apart(framework, guests, regions, np.random.default_rng([options.seed]))  # refused here, not later
-        held = _held(whole, regions, options)
+        held = held_in_place(whole, regions, options)
+        giving = giving_way(whole, regions, held, options)
         return cls(
             framework=framework,
             guests=guests,
             regions=regions,
             held=None if held is None else held[~out],
+            giving=None if giving is None else giving[~out],
             given=(whole if held is None else with_held_atoms(whole, held),),
             taken=taken,
         )
@@ -203,23 +206,3 @@ def _check_regions(regions: Mapping[str, Region] | None, guests: Mapping[str, in
             f"guests from {options.guests_from} are those of all of the host, not of a region; expected {AUTO} or "
             f"{' or '.join(_IN_REGIONS)}, or no region"
         )
-
-
-def _held(
-    whole: Structure, regions: Mapping[str, Region] | None, options: InpaintOptions
-) -> Bool[np.ndarray, "atoms"] | None:
-    """Return which atoms are held in place; None for none."""
-    marked = held_atoms(holding(options.hold, whole)) if options.relax is not None or options.hold else None
-    held = np.zeros(len(whole), dtype=bool) if marked is None else marked
-    if options.move_within is not None:
-        if not regions:
-            raise InputError("--move-within counts from a region, and there is none; give --region, or --hold instead")
-        rng = np.random.default_rng(0)
-        places = np.concatenate([region.draw(_POINTS, rng) for region in regions.values()])
-        frac = whole.lattice.get_fractional_coords(places)
-        held = held | ~Near(whole.lattice, frac, options.move_within).contains(whole.cart_coords)
-    if not held.any():
-        return None
-    if options.relax is None:
-        raise InputError(f"{'--hold' if options.hold else '--move-within'} {_RELAX_ONLY}")
-    return np.asarray(held)

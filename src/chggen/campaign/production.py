@@ -21,7 +21,7 @@ from chggen.campaign.volume_basins import in_lower_basins
 from chggen.crystals import from_structures, to_structures
 from chggen.diffusion import ScoreModel
 from chggen.execution import Failure, at_stage
-from chggen.generation import NOT_FINITE, FinishedStart, Job, Kind, batched_hosts, reject_reason, walls_of
+from chggen.generation import NOT_FINITE, FinishedStart, Job, Kind, batched_hosts, caps_of, reject_reason, walls_of
 from chggen.io import with_held_atoms
 from chggen.potential import Potential, energies_of
 from chggen.results import ENERGY_ERROR, Candidate, failed
@@ -208,7 +208,8 @@ def _sampled_alike(jobs: Sequence[Job], kind: Kind, resources: Resources, score:
         hosts, orbits = zip(*drawn, strict=True)
         crystals = batched_hosts(hosts).to(resources.device)
         symmetry = OrbitSymmetry.of(orbits, crystals) if any(orbits) else NO_SYMMETRY
-        return Begin(crystals=crystals, symmetry=symmetry, walls=walls_of(hosts, crystals))
+        walls, caps = walls_of(hosts, crystals), caps_of(hosts, crystals)
+        return Begin(crystals=crystals, symmetry=symmetry, walls=walls, caps=caps)
 
     seeds = [job.candidate.seed for job in jobs]
     return list(to_structures(resources.recipe(kind).run(score, start, seeds)))

@@ -21,7 +21,11 @@ _FILLINGS: Final = 2  # attempts with each of these, until there counts as being
 
 
 def drawn_apart(
-    host: Structure, guests: Mapping[str, int], regions: Mapping[str, Region], rng: np.random.Generator
+    host: Structure,
+    guests: Mapping[str, int],
+    regions: Mapping[str, Region],
+    rng: np.random.Generator,
+    shifts: Float[np.ndarray, "images 3"] | None = None,
 ) -> Float[np.ndarray, "guests 3"]:
     """Return places for guests at random in their regions, as far from other atoms as they fit.
 
@@ -33,18 +37,20 @@ def drawn_apart(
         guests: Element symbol to number of guests.
         regions: Element symbol to region; an empty symbol stands for all species without one of their own.
         rng: Random numbers.
+        shifts: Fractional translations by which host and regions repeat, no translation first. Each guest that is drawn
+            comes with its images, so counts are multiples of their number. None for guests that come alone.
 
     Returns:
-        Fractional coordinates of shape (guests, 3), in the order of the guests.
+        Fractional coordinates of shape (guests, 3), in the order of the guests, images behind each other.
 
     Raises:
         InputError: The region has no room for so many guests.
     """
     most, wanted = 0, sum(guests.values())
     for apart in (apart for apart in _APART for _ in range(_FILLINGS)):
-        places = _filled(host, guests, regions, apart, rng)
+        places = _filled(host, guests, regions, apart, rng, np.zeros((1, 3)) if shifts is None else shifts)
         if len(places) == wanted:
-            return np.array(places)
+            return np.array(places).reshape(-1, 3)
         most = max(most, len(places))
     asked = ", ".join(f"{n} {s}" for s, n in guests.items())
     raise InputError(
@@ -53,7 +59,12 @@ def drawn_apart(
 
 
 def _filled(
-    host: Structure, guests: Mapping[str, int], regions: Mapping[str, Region], apart: float, rng: np.random.Generator
+    host: Structure,
+    guests: Mapping[str, int],
+    regions: Mapping[str, Region],
+    apart: float,
+    rng: np.random.Generator,
+    shifts: np.ndarray,
 ) -> list[np.ndarray]:
     """Return places for as many of the guests as find one, one after the other, so much of the radii apart."""
     from ase.data import atomic_numbers, covalent_radii
@@ -65,7 +76,7 @@ def _filled(
     for symbol, count in guests.items():
         region = region_for(regions, symbol)
         own = covalent_radii[atomic_numbers[symbol]]
-        for _ in range(count):
+        for _ in range(count // len(shifts)):
             tried = rng.random((_POINTS, 3)) if region is None else _drawn(region, lattice, rng)
             if frac:
                 ratio = lattice.get_all_distances(tried, frac) / (np.array(radii) + own)
@@ -74,9 +85,10 @@ def _filled(
                 good = np.arange(_POINTS)
             if not len(good):
                 return places
-            places.append(tried[good[0]])
-            frac.append(places[-1])
-            radii.append(own)
+            images = list(tried[good[0]] + shifts)
+            places += images
+            frac += images
+            radii += [own] * len(images)
     return places
 
 
