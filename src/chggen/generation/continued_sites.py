@@ -6,7 +6,7 @@ each other tells where atoms of the hole belong. No table of known crystals is n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from chggen.generation.host_operations import (
     NEAR,
+    HostOperation,
     host_operations,
     host_translations,
     inside,
@@ -23,7 +24,7 @@ from chggen.generation.host_operations import (
 )
 
 if TYPE_CHECKING:
-    from pymatgen.core import Lattice
+    from pymatgen.core import Lattice, Structure
 
     from chggen.generation.host import Host
 
@@ -80,7 +81,7 @@ def continued(host: Host) -> Continued | None:
     return Continued(sites, translations)
 
 
-def _with(host: Host, sites: Mapping[str, np.ndarray]):  # type: ignore[no-untyped-def]
+def _with(host: Host, sites: Mapping[str, np.ndarray]) -> Structure:
     """Return the framework of a host with atoms on sites."""
     filled = host.framework.copy()
     for symbol, places in sites.items():
@@ -89,7 +90,7 @@ def _with(host: Host, sites: Mapping[str, np.ndarray]):  # type: ignore[no-untyp
     return filled
 
 
-def _places(host: Host, operations) -> list[tuple[str, np.ndarray]]:  # type: ignore[no-untyped-def]
+def _places(host: Host, operations: Sequence[HostOperation]) -> list[tuple[str, np.ndarray]]:
     """Return where operations put atoms that are not there, with their symbols, as often as operations say so."""
     frac, numbers = places_of(host.framework)
     found: list[tuple[str, np.ndarray]] = []

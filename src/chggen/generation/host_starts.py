@@ -158,8 +158,9 @@ def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
     """Return what each of n candidates of a host starts from.
 
     Guests with a region go where the host's own pattern goes on into it, once. Then they repeat as the host does, where
-    it does, two times out of three, and otherwise start anywhere in the region. Without a region `auto` begins with the closest analogue where one is close. Orbits of the host's group, positions anywhere, sources
-    of other packages and the next close analogue then take turns. Where no analogue is close, orbits come first.
+    it does, two times out of three, and otherwise start anywhere in the region. Without a region `auto` begins with the
+    closest analogue where one is close. Orbits of the host's group, positions anywhere, sources of other packages and
+    the next close analogue then take turns. Where no analogue is close, orbits come first.
 
     Args:
         host: The host and its guests.

@@ -77,7 +77,7 @@ class RepeatedGuests(GivenHost):
         filled = replace(host, sites=np.concatenate(sites), caps=np.concatenate(caps))
         return filled, _orbits(filled, shifts) if self.on_orbits else None
 
-    def redraw(self, k: int) -> Start:
+    def redraw(self, k: int) -> GivenHost:
         """Return the host with its guests anywhere.
 
         Args:
