@@ -6,8 +6,8 @@ Supercells of 80 to 200 atoms of which a slab of 5 Å or a sphere of 4 Å is tak
 by 1 % (region_cases.py, benchmarks/ids/regions.json). Arms, each with four relaxations by CHGNet in the same run and by
 the same options (cell fixed, fmax 0.1 eV/Å):
 
-- program: `chggen.inpaint(crystal, remove=REGION)`: the host's own pattern, then the score network three times;
-- network: the same without the pattern, `guests_from="anywhere"`;
+- program: `chggen.inpaint(crystal, remove=REGION)`: the host's own pattern, then the score network three times, on
+  orbits of the translations that the host with its hole keeps where it keeps any;
 - random: the same atoms at random in the region, no closer to any atom than 1.6 Å or less where there is no room.
 
 Healed: StructureMatcher takes the whole for the crystal and every atom that was put back lies within 0.5 Å of its site,
@@ -37,7 +37,7 @@ from chggen.regions import region_of
 N = 4  # relaxations of an arm
 FMAX = 0.1  # eV/Å
 NEAR = 0.002  # eV/atom above the crystal that still counts
-ARMS = ("program", "network", "random")
+ARMS = ("program", "random")
 
 
 def random_filling(hole: Hole, rng: np.random.Generator) -> Structure:
@@ -90,10 +90,9 @@ def rows_of(number: int, hole: Hole) -> list[dict[str, Any]]:
                 for end in chggen.relax([random_filling(hole, rng) for _ in range(N)], **options)
             ]
         else:
-            source = "auto" if arm == "program" else "anywhere"
             try:
                 made = chggen.inpaint(
-                    hole.crystal, remove=hole.region, guests_from=source, n=N, seed=number, workers=1,
+                    hole.crystal, remove=hole.region, n=N, seed=number, workers=1,
                     references=None, **options,
                 )  # fmt: skip
             except chggen.InputError as error:

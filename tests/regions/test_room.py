@@ -28,6 +28,15 @@ def test_each_species_goes_where_its_region_is() -> None:
     assert ((heights[3:] >= 7) & (heights[3:] <= 10)).all()
 
 
+def test_guests_come_with_their_images() -> None:
+    host = Structure(Lattice.cubic(12.0), ["Mg"] * 2, [[0, 0, 0], [0.5, 0, 0]])
+    shifts = np.array([[0, 0, 0], [0.5, 0, 0]])
+    places = drawn_apart(host, {"Li": 4}, regions_of("z 2 5", host), np.random.default_rng(0), shifts)
+    assert places.shape == (4, 3)
+    assert np.allclose(places[1::2] - places[::2], [0.5, 0, 0])
+    assert ((places[:, 2] * 12 >= 2) & (places[:, 2] * 12 <= 5)).all()
+
+
 def test_a_region_without_room_says_how_much_there_is() -> None:
     regions = regions_of("sphere 0.25 0.25 0.25 0.9", SALT)
     with pytest.raises(InputError, match=r"has room for about \d atoms?, not for 3 Ba"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from pymatgen.core import Lattice
 
-from chggen.crystals import Crystals
+from chggen.crystals import Crystals, collate
 from chggen.diffusion import Noise, Schedule, Score
 from chggen.regions import Slab
 from chggen.sampling import NO_WALLS, RegionWalls, Walls
@@ -73,3 +75,31 @@ def test_what_is_expected_inside_is_left_as_it_is() -> None:
     inside = walls.start(crystals.frac_coords)
     assert torch.equal(walls.confined(crystals, inside, crystals.frac_coords), inside)
     assert torch.equal(NO_WALLS.confined(crystals, inside, inside), inside)
+
+
+def test_atoms_with_a_cap_stay_near_their_places_and_others_of_the_host_do_not_move() -> None:
+    crystals = replace(_crystals(3), frac_coords=torch.tensor([[0.3, 0.3, 0.8], [0.2] * 3, [0.9] * 3]).double())
+    crystals = replace(crystals, guest=torch.tensor([False, False, True]))
+    caps = torch.tensor([0.1, torch.inf, torch.inf]).double()
+    for predictor in (Refresh(), Ancestral()):
+        made = sample(
+            Well([0.3, 0.3, 0.81]), crystals, Schedule(n_levels=20, largest=3.0), predictor=predictor, caps=caps,
+            generators=generators_from([0]),
+        )  # fmt: skip
+        off = torch.linalg.norm(made.frac_coords - crystals.frac_coords, dim=1) * 10
+        assert 0 < off[0] < 0.4
+        assert off[1] == 0
+        assert off[2] > 1
+        assert torch.equal(made.guest, crystals.guest)
+
+
+def test_a_cap_changes_nothing_for_the_rest_of_a_batch() -> None:
+    one = _crystals(2)
+    two = collate([one, one])
+    caps = torch.tensor([torch.inf, torch.inf, 0.1, torch.inf]).double()
+    settings = {"predictor": Refresh()}
+    alone = sample(Well([0.1, 0.2, 0.3]), one, Schedule(n_levels=5), generators=generators_from([4]), **settings)
+    both = sample(
+        Well([0.1, 0.2, 0.3]), two, Schedule(n_levels=5), caps=caps, generators=generators_from([4, 5]), **settings
+    )
+    assert torch.equal(alone.frac_coords, both.frac_coords[:2])

@@ -125,6 +125,7 @@ def test_a_stated_potential_counts_and_a_stopped_run_goes_on_alike(tmp_path: Pat
         ({"guests": {"H2O": 1}, "guests_from": "pattern"}, "expected auto or anywhere"),
         ({"guests": {"H2O": 1}, "guests_from": "prototype"}, "H2O is placed whole"),
         ({"guests": {"H2O": 1}, "anchor": "renoise"}, "has no effect on H2O"),
+        ({"guests": {"H2O": 1}, "host_sigma": 0.2}, "no effect beside H2O"),
         ({"guests": {"H2O": 1}, "mu": {"H2P": 1.0}}, "elements and molecules; got 'H2P'"),
         ({"guests": {"H2O": 1}, "region": "CO: z 10 14"}, "there are no guests; expected H2O"),
     ],

@@ -79,6 +79,52 @@ def test_a_host_without_a_pattern_says_so() -> None:
         chggen.inpaint(lone, {"H": 2}, region="z 5 7", guests_from="pattern", n=1)
 
 
+def _fluorite() -> Structure:
+    whole = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.46), ["Ca", "F"], [[0, 0, 0], [0.25, 0.25, 0.25]])
+    whole.make_supercell([2, 2, 2])
+    return whole
+
+
+def test_where_the_pattern_tells_some_sites_the_others_are_sampled_and_repeat_as_the_host_does() -> None:
+    """Fluorine all gone, and a layer of calcium: the pattern tells where calcium was, and nothing of fluorine."""
+    whole = _fluorite()
+    whole.remove_species(["F"])
+    whole.remove_sites(np.flatnonzero(whole.frac_coords[:, 2] > 0.7).tolist())
+    asked: dict[str, Any] = {"region": "z 0.1 10.8", "n": 2, "relax": False} | _raw()
+    found = chggen.inpaint(whole, {"Ca": 8, "F": 64}, **asked)
+    by_source = {c.seed_source: c for c in found}
+    assert set(by_source) == {"pattern", "orbits"}
+    for c in found:
+        assert c.raw is not None
+        guests = np.array(c.raw.site_properties["guest"])
+        assert guests.sum() == 72
+        fixed = c.raw.frac_coords[~guests] - whole.frac_coords
+        assert np.abs(fixed - fixed.round()).max() < 1e-9
+        shifted = c.raw.copy()
+        shifted.translate_sites(range(len(shifted)), [0.5, 0, 0])
+        gap = shifted.lattice.get_all_distances(shifted.frac_coords, c.raw.frac_coords).min(1).max()
+        assert gap < 1e-6
+
+
+def test_host_atoms_near_the_region_give_way_when_asked_to() -> None:
+    whole = _supercell()
+    asked: dict[str, Any] = {"guests": {"Cu": 2}, "region": "sphere 0.5 0.5 0.5 2.5", "remove": "near 0 0.5", "n": 2}
+    asked |= {"relax": False, "seed": 3} | _raw()
+    still = chggen.inpaint(whole, **asked)
+    moved = chggen.inpaint(whole, host_sigma=0.2, move_within=None, **asked)
+    for a, b in zip(still, moved, strict=True):
+        assert a.raw is not None
+        assert b.raw is not None
+        host = ~np.array(b.raw.site_properties["guest"])
+        assert host.sum() == 31
+        off = b.raw.frac_coords[host] - whole.frac_coords[1:]
+        off = np.linalg.norm((off - off.round()) @ whole.lattice.matrix, axis=1)
+        far = whole.lattice.get_all_distances(whole.frac_coords[1:], [[0.5, 0.5, 0.5]])[:, 0] > 2.5 + 4.0 + 0.3
+        assert off[far].max(initial=0.0) < 1e-9
+        assert 1e-3 < off[~far].max() < 1.0
+        assert np.array_equal(a.raw.frac_coords[host] % 1, whole.frac_coords[1:] % 1)
+
+
 def test_held_atoms_do_not_move_while_others_do() -> None:
     whole = _supercell()
     whole.perturb(0.1)
@@ -138,6 +184,8 @@ def test_a_slab_keeps_its_cell_its_vacuum_stays_empty_and_it_has_no_place_on_the
         ({"guests": {"H": 1}, "move_within": 3.0}, "there is none"),
         ({"guests": {"H": 1}, "mu": {"H": -3.0}}, "--mu is for"),
         ({"guests": {"H": 1}, "region": "z 0 2", "mu": {"Hx": -3.0}}, "got 'Hx'"),
+        ({"guests": {"H": 1}, "host_sigma": 0.1}, "there is none"),
+        ({"guests": {"H": 1}, "region": "z 0 2", "host_sigma": 0.1, "anchor": "paper"}, "goes with anchor clamp"),
         ({"guests": {"H": 1}, "hold": "Cu", "relax": False}, "has no effect on structures that are not relaxed"),
     ],
 )

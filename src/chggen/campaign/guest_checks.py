@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from chggen.campaign.structure_options import InpaintOptions
 from chggen.errors import InputError
-from chggen.generation import AUTO, AnywhereGuests, PatternGuests
+from chggen.generation import AUTO, AnywhereGuests, OrbitGuests, PatternGuests
 from chggen.io import DENSEST, MAX_ATOMS
 from chggen.regions import Region
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-_IN_REGIONS: Final = (PatternGuests.name, AnywhereGuests.name)
+_IN_REGIONS: Final = (PatternGuests.name, OrbitGuests.name, AnywhereGuests.name)
 
 
 def check_density(framework: Structure, guests: Mapping[str, int]) -> None:
@@ -79,6 +79,10 @@ def check_molecules(molecules: Sequence[str], options: InpaintOptions) -> None:
         raise InputError(
             f"guests from {options.guests_from} are atoms, and {molecules[0]} is placed whole, anywhere in its region; "
             f"expected {AUTO} or {AnywhereGuests.name}"
+        )
+    if options.host_sigma:
+        raise InputError(
+            f"--host-sigma has no effect beside {molecules[0]}, which is placed whole; leave one of them out"
         )
     if options.sampler.anchor != "clamp":
         raise InputError(f"anchor {options.sampler.anchor} has no effect on {molecules[0]}, which is placed whole")

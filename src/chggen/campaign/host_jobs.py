@@ -189,8 +189,15 @@ def inpaint_jobs(host: Structure | InpaintHost, options: InpaintOptions) -> list
     """
     asked = host if isinstance(host, InpaintHost) else InpaintHost.of(host, options)
     moved = symmetrised(asked.framework) if options.symmetry == "host" else None
+    caps = None
+    if asked.giving is not None:
+        guests = np.full(sum(asked.guests.values()), np.inf)
+        caps = np.concatenate([np.where(asked.giving, options.host_sigma, np.inf), guests])
     filled = Host(
-        framework=asked.framework if moved is None else moved.structure, guests=asked.atoms, regions=asked.regions
+        framework=asked.framework if moved is None else moved.structure,
+        guests=asked.atoms,
+        regions=asked.regions,
+        caps=caps,
     )
     if moved is not None:
         filled = on_orbits(filled)

@@ -11,21 +11,20 @@ import numpy as np
 from jaxtyping import Bool
 
 from chggen.campaign.guest_checks import check_density, check_molecules, check_regions
+from chggen.campaign.moving_atoms import giving_way, held_in_place
 from chggen.campaign.options import RunOptions
 from chggen.campaign.structure_options import InpaintOptions
 from chggen.crystals import atoms_of_guests, cells_in, is_molecule, parse_formula, supercell_matrix
 from chggen.errors import InputError
 from chggen.generation import PrototypeGuests, formula_units_that_fit
-from chggen.io import MAX_ATOMS, held_atoms, say, with_held_atoms
-from chggen.regions import Near, Region, atoms_of, drawn_apart, holding, region_of, regions_of, vacuum_gap
+from chggen.io import MAX_ATOMS, say, with_held_atoms
+from chggen.regions import Region, atoms_of, drawn_apart, region_of, regions_of, vacuum_gap
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 _Options = TypeVar("_Options", bound=RunOptions)
-_POINTS: Final = 2000  # of a region, by which atoms near it are told
 _SLAB_REGION: Final = "not vacuum"
-_RELAX_ONLY: Final = "has no effect on structures that are not relaxed; leave it out, or leave relaxation on"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +36,7 @@ class InpaintHost:
         guests: Element symbol, or name of a molecule, to number of guests.
         regions: The same to the region where its guests go, as `Host.regions`; None for anywhere.
         held: Which atoms of the framework stay in place when candidates are relaxed, of shape (atoms,); None for none.
+        giving: Which atoms of the framework give way while guests are sampled, of shape (atoms,); None for none.
         given: What candidates are compared with: the host, repeated, before anything was taken out, or the slabs of an
             interface, with the marks of the same held atoms.
         taken: Element symbol to number of atoms that were taken out.
@@ -46,6 +46,7 @@ class InpaintHost:
     guests: Mapping[str, int]
     regions: Mapping[str, Region] | None
     held: Bool[np.ndarray, "atoms"] | None
+    giving: Bool[np.ndarray, "atoms"] | None = None
     given: tuple[Structure, ...]
     taken: Mapping[str, int]
 
@@ -105,12 +106,14 @@ class InpaintHost:
             raise InputError("no guests asked for; expected --guest ELEMENT=COUNT, or --remove for atoms to put back")
         if out.all() and len(out):
             raise InputError(f"--remove takes all {len(out)} atoms out; expected some to be left, so name fewer")
-        held = _held(whole, regions, options)
+        held = held_in_place(whole, regions, options)
+        giving = giving_way(whole, regions, held, options)
         asked = cls(
             framework=framework,
             guests=guests,
             regions=regions,
             held=None if held is None else held[~out],
+            giving=None if giving is None else giving[~out],
             given=(whole if held is None else with_held_atoms(whole, held),),
             taken=taken,
         )
@@ -193,23 +196,3 @@ def _filling(
     guests = {symbol: units * count for symbol, count in species.items()}
     say([f"the region is filled with {units} {formula}: {', '.join(f'{n} {s}' for s, n in guests.items())}"])
     return guests
-
-
-def _held(
-    whole: Structure, regions: Mapping[str, Region] | None, options: InpaintOptions
-) -> Bool[np.ndarray, "atoms"] | None:
-    """Return which atoms are held in place; None for none."""
-    marked = held_atoms(holding(options.hold, whole)) if options.relax is not None or options.hold else None
-    held = np.zeros(len(whole), dtype=bool) if marked is None else marked
-    if options.move_within is not None:
-        if not regions:
-            raise InputError("--move-within counts from a region, and there is none; give --region, or --hold instead")
-        rng = np.random.default_rng(0)
-        places = np.concatenate([region.draw(_POINTS, rng) for region in regions.values()])
-        frac = whole.lattice.get_fractional_coords(places)
-        held = held | ~Near(whole.lattice, frac, options.move_within).contains(whole.cart_coords)
-    if not held.any():
-        return None
-    if options.relax is None:
-        raise InputError(f"{'--hold' if options.hold else '--move-within'} {_RELAX_ONLY}")
-    return np.asarray(held)

@@ -43,7 +43,7 @@ def _reference_files(given: Any) -> Any:
         raise ValueError(f"expected files of known phases, or `{SHIPPED}`") from None
 
 
-_LATER: Final = ("order", "region", "remove", "hold", "mu")
+_LATER: Final = ("order", "region", "remove", "hold", "mu", "host_sigma")
 """Options that older folders do not know: not given is what stands for nothing."""
 _NUMBER: Final = (
     "De novo candidates of each composition, all cell sizes together; with --space-group, or --cells-from other than "

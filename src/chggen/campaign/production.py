@@ -28,6 +28,7 @@ from chggen.generation import (
     Kind,
     PlacedMolecules,
     batched_hosts,
+    caps_of,
     reject_reason,
     walls_of,
 )
@@ -219,7 +220,8 @@ def _sampled_alike(jobs: Sequence[Job], kind: Kind, resources: Resources, score:
         hosts, orbits = zip(*drawn, strict=True)
         crystals = batched_hosts(hosts).to(resources.device)
         symmetry = OrbitSymmetry.of(orbits, crystals) if any(orbits) else NO_SYMMETRY
-        return Begin(crystals=crystals, symmetry=symmetry, walls=walls_of(hosts, crystals))
+        walls, caps = walls_of(hosts, crystals), caps_of(hosts, crystals)
+        return Begin(crystals=crystals, symmetry=symmetry, walls=walls, caps=caps)
 
     seeds = [job.candidate.seed for job in jobs]
     return list(to_structures(resources.recipe(kind).run(score, start, seeds)))

@@ -93,6 +93,13 @@ class InpaintOptions(RunOptions):
     move_within: float | None = Field(
         default=None, gt=0, description="Hold the atoms of the host that are farther than so many Å from the region."
     )
+    host_sigma: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.5,
+        description="Let host atoms near the region give way while guests are sampled, by noise of so many Å; 0: they "
+        "stay. Near is 4 Å, or what move_within says.",
+    )
     symmetry: Literal["none", "host"] = Field(
         default="none",
         description="host: symmetrise the host and hold guests on orbits of its group or a subgroup; none: do not.",

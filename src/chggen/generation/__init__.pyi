@@ -1,11 +1,11 @@
-from .built_in_sources import AnywhereGuests, PatternGuests, PrototypeGuests
+from .built_in_sources import AnywhereGuests, OrbitGuests, PatternGuests, PrototypeGuests
 from .cell_starts import BravaisCell, LearnedCell, PrototypeCell, SpaceGroupCell
 from .contacts import NOT_FINITE, reject_reason
 from .disorder import VACANT, Disorder, Sublattice
 from .disorder_reading import read_disorder
 from .energy_selection import KEPT, LowestAfterSteps, LowestEnergy
 from .finished_structures import FinishedStructure, FinishedStructures
-from .host import Host, batched_hosts, default_guests, empty_host, strip_guests, walls_of
+from .host import Host, batched_hosts, caps_of, default_guests, empty_host, strip_guests, walls_of
 from .host_orbits import on_orbits, symmetrised
 from .host_starts import GivenHost, OnOrbits, PrototypeSites, beside_analogues, fillings
 from .interface_cells import InterfaceCell, InterfaceRequest, interface_cell
@@ -66,6 +66,7 @@ __all__ = [
     "LowestAfterSteps",
     "LowestEnergy",
     "OnOrbits",
+    "OrbitGuests",
     "OrderingCell",
     "OrderingRelation",
     "OrderingRequest",
@@ -85,6 +86,7 @@ __all__ = [
     "batched_hosts",
     "beside_analogues",
     "by_energy",
+    "caps_of",
     "cell_sources",
     "cells_to_fill",
     "count_known",

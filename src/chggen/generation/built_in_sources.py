@@ -168,12 +168,18 @@ class OrbitGuests:
     def starts(self, host: Host, n: int) -> Sequence[Start]:
         """Return the start on orbits of the host's group; none where the guests fit no orbits.
 
+        In a region the orbits are those of the translations by which the host repeats itself.
+
         Args:
             host: The host and its guests.
             n: Number of candidates that are wanted. They all share one start, which draws other orbits in each try.
         """
         from chggen.generation.host_starts import GivenHost, from_orbits
+        from chggen.generation.repeated_guests import repeated_guests
 
+        if host.regions:
+            repeated = repeated_guests(host)
+            return [] if repeated is None else [repeated]
         if host.orbits is not None:
             return [GivenHost(host)]
         start = from_orbits(host)
@@ -224,17 +230,18 @@ class PatternGuests:
     name: str = "pattern"
 
     def starts(self, host: Host, n: int) -> Sequence[Start]:
-        """Return the start from the sites of the pattern; none where guests have no region, or the host no pattern.
+        """Return the start from the sites of the pattern; none where guests have no region, or it tells no site.
+
+        Guests for which the pattern has no sites start anywhere in their regions, and repeat as the host does.
 
         Args:
             host: The host and its guests.
             n: Number of candidates that are wanted. They all share one start.
         """
-        from chggen.generation.continued_sites import continued_sites
-        from chggen.generation.host_starts import GivenHost, PrototypeSites
+        from chggen.generation.repeated_guests import continued_guests
 
-        sites = continued_sites(host)
-        return [] if sites is None else [PrototypeSites(GivenHost(host), sites, source=self.name)]
+        start = continued_guests(host, self.name)
+        return [] if start is None else [start]
 
     def refusal(self, host: Host) -> str:
         """Return the sentence that says that there is no pattern.

@@ -41,6 +41,8 @@ class Host:
             `guests`. None where nothing is known.
         regions: Where guests stay: element symbol to region; an empty symbol stands for all elements without one of
             their own. None lets them go anywhere.
+        caps: Largest noise level of each atom, Å, of shape (host and guests,): small for an atom that is sampled around
+            its place, infinite for a guest that may be anywhere and for a host atom that stays. None for no small ones.
 
     Raises:
         InputError: There are no guests, an element or a count is not valid, there are too many atoms, or the framework
@@ -52,6 +54,7 @@ class Host:
     orbits: OrbitPlan | None = None
     sites: Float[np.ndarray, "guests 3"] | None = None
     regions: Mapping[str, Region] | None = None
+    caps: Float[np.ndarray, "atoms"] | None = None
 
     def __post_init__(self) -> None:
         if not self.guests:
@@ -147,6 +150,22 @@ def walls_of(hosts: Sequence[Host], crystals: Crystals) -> Walls:
                 parts.append((region, np.arange(first, first + count)))
             first += count
     return RegionWalls(crystals.frac_coords, parts)
+
+
+def caps_of(hosts: Sequence[Host], crystals: Crystals) -> Float[torch.Tensor, "atoms"] | None:
+    """Return the largest noise level of each atom of hosts, Å, of shape (atoms,); None where no atom has one.
+
+    Args:
+        hosts: The hosts.
+        crystals: The same hosts as one batch.
+    """
+    if all(host.caps is None or np.isinf(host.caps).all() for host in hosts):
+        return None
+    parts = [
+        np.full(n, np.inf) if host.caps is None else host.caps
+        for host, n in zip(hosts, crystals.n_atoms.tolist(), strict=True)
+    ]
+    return torch.from_numpy(np.concatenate(parts)).to(crystals.lattice)
 
 
 def empty_host(lattice: Sequence[Sequence[float]], species: Mapping[str, int]) -> Host:

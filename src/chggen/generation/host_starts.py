@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from chggen.errors import InputError
-from chggen.generation.built_in_sources import PatternGuests, PrototypeGuests
+from chggen.generation.built_in_sources import OrbitGuests, PatternGuests, PrototypeGuests
 from chggen.generation.host import Host
 from chggen.generation.host_orbits import kept_orbits, lowered, on_orbits, symmetrised
 from chggen.generation.prototype_mapping import CLOSE, analogues
@@ -157,9 +157,10 @@ class PrototypeSites:
 def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
     """Return what each of n candidates of a host starts from.
 
-    Guests with a region go where the host's own pattern goes on into it, once, then anywhere in it. Otherwise `auto`
-    begins with the closest analogue where one is close. Orbits of the host's group, positions anywhere, sources
-    of other packages and the next close analogue then take turns. Where no analogue is close, orbits come first.
+    Guests with a region go where the host's own pattern goes on into it, once. Then they repeat as the host does, where
+    it does, two times out of three, and otherwise start anywhere in the region. Without a region `auto` begins with the
+    closest analogue where one is close. Orbits of the host's group, positions anywhere, sources of other packages and
+    the next close analogue then take turns. Where no analogue is close, orbits come first.
 
     Args:
         host: The host and its guests.
@@ -173,8 +174,8 @@ def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
         InputError: When the source that is asked for has nothing for this host.
     """
     if host.regions and guests_from == AUTO:
-        pattern = list(PatternGuests().starts(host, 1))
-        return [*pattern, *islice(cycle([GivenHost(host)]), n)][:n]
+        pattern, repeated = PatternGuests().starts(host, 1), OrbitGuests().starts(host, 1)
+        return [*pattern, *islice(cycle([*repeated, *repeated, GivenHost(host)]), n)][:n]
     if guests_from == AUTO:
         sources = [source for name, source in guest_sources().items() if name != PrototypeGuests.name]
         others = [source.starts(host, 1)[:1] for source in sources]

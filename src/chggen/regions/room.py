@@ -24,7 +24,11 @@ _FILLINGS: Final = 2  # attempts with each of these, until there counts as being
 
 
 def drawn_apart(
-    host: Structure, guests: Mapping[str, int], regions: Mapping[str, Region], rng: np.random.Generator
+    host: Structure,
+    guests: Mapping[str, int],
+    regions: Mapping[str, Region],
+    rng: np.random.Generator,
+    shifts: Float[np.ndarray, "images 3"] | None = None,
 ) -> Float[np.ndarray, "guests 3"]:
     """Return places for guests at random in their regions, as far from other atoms as they fit.
 
@@ -39,18 +43,21 @@ def drawn_apart(
         guests: Element symbol, or name of a molecule, to number of guests.
         regions: The same to region; an empty symbol stands for all guests without one of their own.
         rng: Random numbers.
+        shifts: Fractional translations by which host and regions repeat, no translation first. Each guest that is drawn
+            comes with its images, so counts are multiples of their number. None for guests that come alone.
 
     Returns:
-        Fractional coordinates of shape (guests, 3), in the order of the guests, those of a molecule in its order.
+        Fractional coordinates of shape (guests, 3), in the order of the guests, images behind each other; those of a
+        molecule in its order.
 
     Raises:
         InputError: The region has no room for so many guests.
     """
     most, wanted = 0, sum(n * len(molecule_of(name).symbols) for name, n in guests.items())
     for apart in (apart for apart in _APART for _ in range(_FILLINGS)):
-        places = _filled(host, guests, regions, apart, rng)
+        places = _filled(host, guests, regions, apart, rng, np.zeros((1, 3)) if shifts is None else shifts)
         if len(places) == wanted:
-            return np.array(places)
+            return np.array(places).reshape(-1, 3)
         most = max(most, len(places))
     asked = ", ".join(f"{n} {s}" for s, n in guests.items())
     raise InputError(
@@ -59,7 +66,12 @@ def drawn_apart(
 
 
 def _filled(
-    host: Structure, guests: Mapping[str, int], regions: Mapping[str, Region], apart: float, rng: np.random.Generator
+    host: Structure,
+    guests: Mapping[str, int],
+    regions: Mapping[str, Region],
+    apart: float,
+    rng: np.random.Generator,
+    shifts: np.ndarray,
 ) -> list[np.ndarray]:
     """Return places for as many of the guests as find one, one after the other, so much of the radii apart."""
     from ase.data import covalent_radii
@@ -70,14 +82,15 @@ def _filled(
     for name, count in guests.items():
         molecule = molecule_of(name)
         own = covalent_radii[molecule.numbers]
-        for _ in range(count):
+        for _ in range(count // len(shifts)):
             tried = _tried(molecule, region_for(regions, name), host.lattice, rng)
             free = _first_free(tried, own, np.array(frac).reshape(-1, 3), np.array(radii), host.lattice, apart)
             if free is None:
                 return places
-            places += list(free)
-            frac += list(free)
-            radii += own.tolist()
+            images = list((free + shifts[:, None]).reshape(-1, 3))
+            places += images
+            frac += images
+            radii += [*own] * len(shifts)
     return places
 
 

@@ -8,6 +8,9 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Final
 
+from jaxtyping import Float
+from torch import Tensor
+
 from chggen.crystals import Crystals, collate
 from chggen.diffusion import Schedule, ScoreModel
 from chggen.errors import InputError
@@ -42,11 +45,13 @@ class Begin:
         crystals: The crystals, one for each try.
         symmetry: Their symmetry.
         walls: What keeps their guests in regions.
+        caps: Largest noise level of each atom, Å, shape (atoms,), as `sample` takes it; None for none.
     """
 
     crystals: Crystals
     symmetry: Symmetry = NO_SYMMETRY
     walls: Walls = NO_WALLS
+    caps: Float[Tensor, "atoms"] | None = None
 
 
 Starts = Callable[[Sequence[int], Sequence[int]], Begin]
@@ -131,6 +136,7 @@ class Recipe:
                 walk=self.walk,
                 symmetry=begin.symmetry,
                 walls=begin.walls,
+                caps=begin.caps,
                 perturb=self.perturb,
                 settling=self.settling,
                 generators=generators_from(seeds),

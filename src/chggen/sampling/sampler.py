@@ -36,6 +36,7 @@ def sample(
     walk: Walk = Walk(),
     symmetry: Symmetry = NO_SYMMETRY,
     walls: Walls = NO_WALLS,
+    caps: Float[Tensor, "atoms"] | None = None,
     perturb: bool = False,
     settling: Settling | None = None,
     generators: Sequence[torch.Generator],
@@ -56,6 +57,8 @@ def sample(
         walk: The order in which the levels are visited.
         symmetry: Where guests start and which displacements keep them on their orbits.
         walls: What keeps guests in a region.
+        caps: Largest noise level of each atom, Å, shape (atoms,); infinite where there is none. Atoms with a cap are
+            sampled around their input positions: guests whose sites are roughly known, host atoms that may give way.
         perturb: Start the guests from their input positions, or those on their orbits, moved by noise of the schedule's
             top level (SDEdit, Meng et al., ICLR 2022). Otherwise they start uniform in the cell or on their orbits.
         settling: When the guests of a crystal count as settled, so that the rest of its levels is skipped. None visits
@@ -64,7 +67,7 @@ def sample(
         on_move: Called after each step with the number of steps done and of all steps.
 
     Returns:
-        The crystals with sampled guests. Host atoms are those handed in, bit for bit.
+        The crystals with sampled guests. Host atoms without a cap are those handed in, bit for bit.
 
     Raises:
         ValueError: With `settling`, for a walk that jumps back to higher levels.
@@ -76,7 +79,8 @@ def sample(
             generators = generators_from([0, 1, 2, 3])
             made = sample(score, crystals, Schedule(n_levels=50), predictor=Refresh(), generators=generators)
     """
-    loop = _Loop(score, crystals, schedule, anchor, symmetry, walls, generators)
+    moving = crystals if caps is None else replace(crystals, guest=crystals.guest | torch.isfinite(caps))
+    loop = _Loop(score, moving, schedule, anchor, symmetry, walls, caps, generators)
     if perturb:
         loop.perturb()
     else:
@@ -94,7 +98,7 @@ def sample(
                 loop.predict(level, target, predictor)
                 loop.correct(loop.levels[target], corrector)
             on_move(done, len(steps))
-    held = torch.where(crystals.guest[:, None], loop.now.frac_coords, crystals.frac_coords)
+    held = torch.where(moving.guest[:, None], loop.now.frac_coords, crystals.frac_coords)
     return replace(crystals, frac_coords=held)
 
 
@@ -109,6 +113,7 @@ class _Loop:
         anchor: Anchor,
         symmetry: Symmetry,
         walls: Walls,
+        caps: Tensor | None,
         generators: Sequence[torch.Generator],
     ) -> None:
         self.model = score
@@ -120,7 +125,11 @@ class _Loop:
         self.inside = walls.start(crystals.frac_coords)
         self.memory: History | None = None
         self.generators = generators
-        self.levels = schedule.sigmas(crystals.lattice)[:, crystals.crystal_index]
+        self.of_crystals = schedule.sigmas(crystals.lattice)
+        self.levels = self.of_crystals[:, crystals.crystal_index]
+        self.capped = torch.zeros_like(crystals.guest) if caps is None else torch.isfinite(caps)
+        if caps is not None:
+            self.levels = torch.minimum(self.levels, caps)
         freedom = symmetry.freedom(crystals) * crystals.guest
         self.able = torch.zeros_like(crystals.lattice[:, 0, 0]).index_add(0, crystals.crystal_index, freedom) > _FREE
         self.pending: Tensor | None = None
@@ -137,11 +146,21 @@ class _Loop:
         self.tau = torch.zeros(self.seen.n_crystals, dtype=torch.float32, device=self.host.lattice.device)
 
     def start(self) -> None:
-        """Put guests uniform in the cell or on their orbits, and the host at the top level."""
-        guest = self.host.guest[:, None]
+        """Put guests uniform in the cell or on their orbits, the host at the top level, atoms with a cap near by."""
+        anywhere = (self.host.guest & ~self.capped)[:, None]
         start = self.walls.start(self.symmetry.start(uniform(self.host, self.generators)))
-        frac = torch.where(guest, start, self.host.frac_coords)
+        frac = torch.where(anywhere, start, self.host.frac_coords)
         self._hold(replace(self.host, frac_coords=frac), self.levels[0])
+        if bool(self.capped.any()):
+            self.move(torch.where(self.capped, self.levels[0], 0.0)[:, None] * self._noise_of_capped(), self.levels[0])
+
+    def _noise_of_capped(self) -> Float[Tensor, "atoms 3"]:
+        """Standard normal noise (atoms, 3) for crystals that have atoms with a cap; 0 for others, which draw none."""
+        some = torch.zeros_like(self.able).index_add(0, self.host.crystal_index, self.capped)
+        noise = torch.zeros_like(self.host.frac_coords)
+        own = [g for g, drawn in zip(self.generators, some.tolist(), strict=True) if drawn]
+        noise[some[self.host.crystal_index]] = normal(_part(self.host, some), own)
+        return self.symmetry.project(noise)
 
     def perturb(self) -> None:
         """Put guests where they are known to be, plus noise of the top level."""
@@ -158,8 +177,7 @@ class _Loop:
     ) -> None:
         """Take every crystal down its levels, and past those that it has no need of once it is settled."""
         n_levels, index = len(self.levels) - 1, self.host.crystal_index
-        first = (torch.cumsum(self.host.n_atoms, 0) - self.host.n_atoms).clamp(max=len(index) - 1)
-        low = (self.levels[:-1, first] > settling.level).sum(0).clamp(max=n_levels - 1)  # where the settled go on
+        low = (self.of_crystals[:-1] > settling.level).sum(0).clamp(max=n_levels - 1)  # where the settled go on
         at = torch.where(self.able, 0, n_levels)
         expected: Tensor | None = None
         calm = torch.zeros_like(at)
