@@ -224,17 +224,18 @@ class PatternGuests:
     name: str = "pattern"
 
     def starts(self, host: Host, n: int) -> Sequence[Start]:
-        """Return the start from the sites of the pattern; none where guests have no region, or the host no pattern.
+        """Return starts from the sites of the pattern; none where guests have no region, or the host no pattern.
 
         Args:
             host: The host and its guests.
-            n: Number of candidates that are wanted. They all share one start.
+            n: Number of candidates that are wanted. They share one start, unless the host is of several parts.
         """
         from chggen.generation.continued_sites import continued_sites
-        from chggen.generation.host_starts import GivenHost, PrototypeSites
+        from chggen.generation.host_starts import GivenHost, PrototypeSites, grown_starts
 
         sites = continued_sites(host)
-        return [] if sites is None else [PrototypeSites(GivenHost(host), sites, source=self.name)]
+        whole = [] if sites is None else [PrototypeSites(GivenHost(host), sites, source=self.name)]
+        return [*whole, *grown_starts(host, n)]
 
     def refusal(self, host: Host) -> str:
         """Return the sentence that says that there is no pattern.
