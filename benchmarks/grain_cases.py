@@ -84,7 +84,7 @@ def built(boundary: Boundary, crystal: Structure) -> tuple[Structure, str]:
 def _smallest(cell: Structure) -> Structure:
     """Return the cell with its second axis halved where the crystal repeats so and stays 5 Å wide, as it is else."""
     frac, numbers = cell.frac_coords, np.array([site.specie.Z for site in cell])
-    off = (frac + [0, 0.5, 0])[:, None] - frac
+    off = (frac + np.array([0, 0.5, 0]))[:, None] - frac
     off -= np.round(off)
     same = (np.abs(off).max(-1) < _ALIKE) & (numbers[:, None] == numbers)
     if cell.lattice.b < 10 or not same.any(1).all():

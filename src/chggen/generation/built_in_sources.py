@@ -224,18 +224,20 @@ class PatternGuests:
     name: str = "pattern"
 
     def starts(self, host: Host, n: int) -> Sequence[Start]:
-        """Return starts from the sites of the pattern; none where guests have no region, or the host no pattern.
+        """Return starts from the pattern of the whole, then of its parts; none without a region or a pattern.
 
         Args:
             host: The host and its guests.
-            n: Number of candidates that are wanted. They share one start, unless the host is of several parts.
+            n: Number of candidates that are wanted. They share the start of the whole.
         """
         from chggen.generation.continued_sites import continued_sites
-        from chggen.generation.host_starts import GivenHost, PrototypeSites, grown_starts
+        from chggen.generation.grown_starts import grown_starts
+        from chggen.generation.host_starts import GivenHost, PrototypeSites
 
-        sites = continued_sites(host)
-        whole = [] if sites is None else [PrototypeSites(GivenHost(host), sites, source=self.name)]
-        return [*whole, *grown_starts(host, n)]
+        parts = grown_starts(host, n)
+        if (sites := continued_sites(host)) is None:
+            return parts
+        return [PrototypeSites(GivenHost(host), sites, source=self.name), *parts]
 
     def refusal(self, host: Host) -> str:
         """Return the sentence that says that there is no pattern.

@@ -19,7 +19,7 @@ from chggen.regions import EitherOf, Near, Without, region_for
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-_BONDED: Final = 1.2  # of the distance to the nearest atom, of whichever of two has it farther, up to which they hang together
+_BONDED: Final = 1.2  # of the distance to the nearest atom, the larger of two, up to which both hang together
 _REACH: Final = 5.0  # Å, within which each atom has its nearest
 _OWN: Final = 2.5  # Å around a part, where its pattern has to be seen
 _LEAST: Final = 0.2  # of the atoms, which a part has at least

@@ -13,7 +13,6 @@ from jaxtyping import Float
 
 from chggen.errors import InputError
 from chggen.generation.built_in_sources import PatternGuests, PrototypeGuests
-from chggen.generation.grown_sites import GrownSites
 from chggen.generation.host import Host
 from chggen.generation.host_orbits import kept_orbits, lowered, on_orbits, symmetrised
 from chggen.generation.prototype_mapping import CLOSE, analogues
@@ -21,8 +20,7 @@ from chggen.generation.sources import AUTO, guest_sources
 from chggen.generation.start import CellDrawer, Start
 from chggen.symmetry import Orbits
 
-_WIDTH: Final = 2.0  # Å, by which parts that grow into a region meet nearer to one or the other
-_START_SIGMA: Final = 0.1  # Å; 0.05 to 0.3 do as well on hosts of the val split
+START_SIGMA: Final = 0.1  # Å; 0.05 to 0.3 do as well on hosts of the val split
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ class PrototypeSites:
     given: GivenHost
     sites: Float[np.ndarray, "guests 3"]
     orbits: Orbits | None = None
-    start_sigma: float = _START_SIGMA
+    start_sigma: float = START_SIGMA
     source: str = "prototype"
     prototype_log_odds: None = None
 
@@ -156,54 +154,11 @@ class PrototypeSites:
         return self.given.redraw(k - 1)
 
 
-@dataclass(frozen=True)
-class GrownParts(GivenHost):
-    """A host of several parts, such as grains, each of which grows into the regions by its own pattern.
-
-    Attributes:
-        sites: The sites by which the parts go on.
-        width: How far from halfway each try lets them meet, standard deviation in Å.
-        start_sigma: Standard deviation of the first perturbation of the guests, Å.
-    """
-
-    sites: GrownSites | None = None
-    width: float = 0.0
-    start_sigma: float = _START_SIGMA  # type: ignore[assignment]
-
-    @property
-    def source(self) -> str:
-        """Name of the source."""
-        return PatternGuests.name
-
-    def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, Orbits | None]:
-        """Return the host with guests on sites of its parts, which meet where the seed says.
-
-        Args:
-            seed: Random seed of the try.
-            cell_drawer: Not needed.
-        """
-        assert self.sites is not None
-        sites = self.sites.drawn(self.width, seed)
-        return replace(self.host, sites=self.sites.drawn(0.0, seed) if sites is None else sites), None
-
-
-def grown_starts(host: Host, n: int) -> list[Start]:
-    """Return starts from the patterns of the parts of a host: where they meet halfway, then elsewhere.
-
-    Args:
-        host: The host and its guests.
-        n: Number of starts.
-    """
-    sites = GrownSites.of(host)
-    if sites is None or sites.drawn(0.0, 0) is None:
-        return []
-    return [GrownParts(host, sites=sites, width=_WIDTH if k else 0.0) for k in range(n)]
-
-
 def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
     """Return what each of n candidates of a host starts from.
 
-    Guests with a region go where the host's own pattern goes on into it, once, then anywhere in it. Otherwise `auto`
+    Guests with a region go where the host's own pattern goes on into it, once, then anywhere in it. Where a host is of
+    several parts, such as grains, the patterns of its parts take turns with anywhere. Otherwise `auto`
     begins with the closest analogue where one is close. Orbits of the host's group, positions anywhere, sources
     of other packages and the next close analogue then take turns. Where no analogue is close, orbits come first.
 
@@ -219,8 +174,9 @@ def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
         InputError: When the source that is asked for has nothing for this host.
     """
     if host.regions and guests_from == AUTO:
-        first, *others = [*PatternGuests().starts(host, n), GivenHost(host)]
-        return list(islice(chain([first], _in_turn([GivenHost(host)], others)), n))
+        anywhere = GivenHost(host)
+        first, *others = [*PatternGuests().starts(host, n), anywhere]
+        return list(islice(chain([first], _in_turn([anywhere], others)), n))
     if guests_from == AUTO:
         sources = [source for name, source in guest_sources().items() if name != PrototypeGuests.name]
         others = [source.starts(host, 1)[:1] for source in sources]
