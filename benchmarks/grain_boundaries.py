@@ -1,0 +1,142 @@
+"""Grain boundaries filled anew: does the program find lower ones than random filling?
+
+    python benchmarks/grain_boundaries.py --out FOLDER [--workers 1] [--cases 6] [--table]
+
+Σ5 and Σ3 boundaries of three oxides (grain_cases.py), in periodic cells of 60 to 120 atoms with two boundaries each. Of
+a layer of 3.5 Å around both, the atoms are taken out and the same atoms are put back. All arms relax by CHGNet and by
+the same options: 0.1 eV/Å, of the cell its height alone. Energies are those of the boundaries,
+(E(cell) − atoms · E(crystal)) / (2 · area).
+
+- built: the cell as pymatgen's generator builds it, relaxed;
+- program: `chggen.inpaint(cell, remove=REGION, n=12)`;
+- random: the same atoms at random in the region, as in regions.py, 50 times. To save time, all are relaxed by 80 steps,
+  and then the ten lowest to the end; of the first twelve of them the three lowest as well.
+
+Rows go to FOLDER/rows.jsonl as they end; a run that was stopped goes on. Prints the table from the rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from grain_cases import CASES, Boundary, built, crystal_of
+from kept_rows import KeptRows
+from pymatgen.core import Structure
+from region_cases import Hole
+
+from regions import random_filling
+
+N = 12  # candidates of the program
+RANDOM = 50  # fillings at random
+EARLY = 80  # steps, after which most of them are given up
+FINISHED = 10  # the lowest of all that go on, and
+OF_FIRST = 3  # the lowest of the first N
+ARMS = ("program", "built", "random")
+OPTIONS: dict[str, Any] = {"fmax": 0.1, "free_axis": "z"}
+_J_PER_M2 = 16.02177  # of one eV/Å²
+
+
+def row_of(number: int, boundary: Boundary, arm: str) -> dict[str, Any]:
+    """What an arm makes of a boundary."""
+    import chggen
+
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    (crystal,) = chggen.relax([crystal_of(boundary.crystal)], fmax=0.01)
+    assert crystal.energy_per_atom is not None
+    cell, region = built(boundary, crystal.structure)
+    hole = Hole(boundary.id, "boundary", cell, region)
+    area = cell.volume / cell.lattice.c
+
+    def energies(each: list[float | None]) -> list[float | None]:
+        scale = _J_PER_M2 * len(cell) / (2 * area)
+        return [None if e is None else round(scale * (e - crystal.energy_per_atom), 4) for e in each]
+
+    began = _seconds()
+    row: dict[str, Any] = {"id": boundary.id, "arm": arm, "atoms": len(cell), "taken": int(hole.taken.sum())}
+    if arm == "program":
+        made = chggen.inpaint(cell, remove=region, n=N, seed=number, workers=1, references=None, **OPTIONS)
+        made = sorted(made, key=lambda c: c.id)
+        row["energies"] = energies([c.energy_per_atom if c.status == "ok" else None for c in made])
+        row["sources"] = [c.seed_source for c in made]
+    elif arm == "random":
+        rng = np.random.default_rng([7, number])
+        early, ends = _raced([random_filling(hole, rng) for _ in range(RANDOM)])
+        row["early"], row["energies"] = energies(early), energies(ends)
+    else:
+        row["energies"] = energies([end.energy_per_atom for end in chggen.relax([cell], **OPTIONS)])
+    return {**row, "s": _seconds() - began}
+
+
+def _raced(fillings: list[Structure]) -> tuple[list[float | None], list[float | None]]:
+    """Energies of fillings after a few steps, and of the lowest at the end, eV/atom."""
+    import chggen
+
+    early = chggen.relax(fillings, max_steps=EARLY, **OPTIONS)
+    order = sorted(range(len(early)), key=lambda k: early[k].energy_or_inf)
+    going_on = sorted({*order[:FINISHED], *[k for k in order if k < N][:OF_FIRST]})
+    ends = dict(zip(going_on, chggen.relax([early[k].structure for k in going_on], **OPTIONS), strict=True))
+    return (
+        [end.energy_per_atom for end in early],
+        [ends[k].energy_per_atom if k in ends and ends[k].converged else None for k in range(len(fillings))],
+    )
+
+
+def _seconds() -> float:
+    """CPU seconds of this process and those that it started."""
+    return sum(os.times()[:4])
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    print(
+        f"| boundary | atoms | put back | as built | program, {N} | random, {RANDOM} | random, first {N} | "
+        "CPU-s, program | CPU-s, random |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    won = 0
+    for boundary in CASES:
+        own = {row["arm"]: row for row in rows if row["id"] == boundary.id}
+        if not own:
+            continue
+        low = {arm: _lowest(row["energies"]) for arm, row in own.items()}
+        first = _lowest(own["random"]["energies"][:N]) if "random" in own else np.nan
+        some = next(iter(own.values()))
+        won += low.get("program", np.nan) < low.get("random", np.nan)
+        each = [low.get(arm, np.nan) for arm in ("built", "program", "random")]
+        cost = [own[arm]["s"] if arm in own else np.nan for arm in ("program", "random")]
+        print(
+            f"| {boundary.id} | {some['atoms']} | {some['taken']} | {each[0]:.3f} | {each[1]:.3f} | {each[2]:.3f} | "
+            f"{first:.3f} | {cost[0]:.0f} | {cost[1]:.0f} |"
+        )
+    print(f"the program is lower than the best of {RANDOM} random fillings in {won} of {len(CASES)}")
+
+
+def _lowest(energies: list[float | None]) -> float:
+    return min((e for e in energies if e is not None), default=np.nan)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cases", type=int, default=len(CASES))
+    parser.add_argument("--arms", default=",".join(ARMS))
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--table", action="store_true", help="print the table of the rows alone")
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    kept = KeptRows(args.out / "rows.jsonl")
+    if not args.table:
+        done = {(row["id"], row["arm"]) for row in kept.rows}
+        wanted = [(k, case, arm) for k, case in enumerate(CASES[: args.cases]) for arm in args.arms.split(",")]
+        kept.compute(row_of, [entry for entry in wanted if (entry[1].id, entry[2]) not in done], args.workers)
+    print_table(kept.rows)
+
+
+if __name__ == "__main__":
+    main()
