@@ -177,8 +177,8 @@ def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
     if host.regions and guests_from == AUTO:
         anywhere, repeated = GivenHost(host), OrbitGuests().starts(host, 1)
         pattern = list(PatternGuests().starts(host, n))
-        others = [anywhere] if len(pattern) > 1 else [*repeated, *repeated, anywhere]
-        return list(islice(chain(pattern[:1], _in_turn(others, pattern[1:])), n))
+        beside: list[Start] = [anywhere] if len(pattern) > 1 else [*repeated, *repeated, anywhere]
+        return list(islice(chain(pattern[:1], _in_turn(beside, pattern[1:])), n))
     if guests_from == AUTO:
         sources = [source for name, source in guest_sources().items() if name != PrototypeGuests.name]
         others = [source.starts(host, 1)[:1] for source in sources]
