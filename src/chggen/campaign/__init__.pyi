@@ -5,6 +5,7 @@ from .electrode_scan import ElectrodeScan
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
 from .inpaint_host import InpaintHost, with_cell_of_slab
 from .insertion_energy import Insertion, check_mu
+from .interface_answer import INTERFACE_FILE, interface_answer
 from .interface_jobs import Interfaces
 from .interface_options import InterfaceOptions
 from .options import SHIPPED, GenerateOptions, PredictOptions, RunOptions
@@ -20,6 +21,7 @@ from .shared_sublattices import SharedSublattice
 from .structure_options import ORDER_HELP, ElectrodeOptions, InpaintOptions, OrderOptions
 
 __all__ = [
+    "INTERFACE_FILE",
     "NOTE",
     "ORDER_FILE",
     "ORDER_HELP",
@@ -51,6 +53,7 @@ __all__ = [
     "framework_jobs",
     "guests_by_formula",
     "inpaint_jobs",
+    "interface_answer",
     "left_symmetry",
     "outcome",
     "relax_candidates",

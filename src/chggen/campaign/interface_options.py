@@ -58,7 +58,7 @@ class InterfaceOptions(RunOptions):
     move_within: float = Field(
         default=4.0,
         gt=0,
-        description="Hold the atoms of the first crystal that are farther than so many Å below the gap; the second moves.",
+        description="Hold atoms of the first crystal that are farther than so many Å from the gap; the second moves.",
     )
     mu: dict[str, float] = Field(
         default={},

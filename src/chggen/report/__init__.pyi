@@ -1,5 +1,6 @@
 from .drawing import save
 from .figures import remaining
+from .interface_table import interface_table
 from .order_table import index_text, order_notes, order_sentences, read_order
 from .page import draw_candidates, write_report
 from .phase_diagram import picture
@@ -7,6 +8,7 @@ from .phase_diagram import picture
 __all__ = [
     "draw_candidates",
     "index_text",
+    "interface_table",
     "order_notes",
     "order_sentences",
     "picture",

@@ -6,6 +6,7 @@ from .electrode import ELECTRODE_FILE, Electrode
 from .energies_above_hull import above_hull
 from .framework import element_energies, framework_displacement
 from .importing import entries_table
+from .interface_reaction import InterfaceReaction, interface_reaction
 from .joined_references import references_of
 from .materials_project import fetch_structures
 from .reaction import ARROW, STATIC, phase_label
@@ -22,6 +23,7 @@ __all__ = [
     "ContentRow",
     "Electrode",
     "HullPosition",
+    "InterfaceReaction",
     "References",
     "Wanted",
     "above_hull",
@@ -32,6 +34,7 @@ __all__ = [
     "framework_displacement",
     "height_above",
     "hull",
+    "interface_reaction",
     "joined_doubts",
     "lowest_of_each",
     "phase_label",
