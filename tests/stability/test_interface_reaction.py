@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chggen.stability import References, interface_reaction
+from chggen.stability import References, reaction_of_crystals
 from chggen.stability.reference_entry import ReferenceEntry
 
 
@@ -19,7 +19,7 @@ BINARY = {"Li": -2.0, "Mg": -1.5, "O": -5.0, "Li2O": -5.0, "MgO": -6.0}
 
 
 def test_a_reaction_and_its_bonds() -> None:
-    found = interface_reaction("Li", "MgO", "pbe", _table(**(BINARY | {"MgO": -4.0, "Li2O": -5.5})))
+    found = reaction_of_crystals("Li", "MgO", "pbe", _table(**(BINARY | {"MgO": -4.0, "Li2O": -5.5})))
     # 2 Li + MgO -> Li2O + Mg; of 4 atoms 2 are of Li
     assert not isinstance(found, str)
     assert found.share == pytest.approx(0.5)
@@ -32,7 +32,7 @@ def test_a_reaction_and_its_bonds() -> None:
 
 
 def test_a_product_that_was_not_relaxed_is_marked() -> None:
-    found = interface_reaction("Mg", "Li2O", "pbe", _table(**(BINARY | {"MgO": -8.0})))
+    found = reaction_of_crystals("Mg", "Li2O", "pbe", _table(**(BINARY | {"MgO": -8.0})))
     assert not isinstance(found, str)
     assert sorted(found.products) == ["Li", "MgO (static)"]
     assert found.has_bond("Mg", "O")
@@ -47,12 +47,12 @@ def test_a_product_that_was_not_relaxed_is_marked() -> None:
     ],
 )
 def test_what_cannot_be_told_is_said(first: str, second: str, level: str, said: str) -> None:
-    found = interface_reaction(first, second, level, _table(**BINARY))
+    found = reaction_of_crystals(first, second, level, _table(**BINARY))
     assert isinstance(found, str)
     assert said in found
 
 
 def test_crystals_that_do_not_react_have_no_products() -> None:
-    found = interface_reaction("Li2O", "MgO", "pbe", _table(**BINARY))
+    found = reaction_of_crystals("Li2O", "MgO", "pbe", _table(**BINARY))
     assert not isinstance(found, str)
     assert (found.energy, found.products) == (0.0, ())

@@ -5,7 +5,7 @@ from .electrode_scan import ElectrodeScan
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
 from .inpaint_host import InpaintHost, with_cell_of_slab
 from .insertion_energy import Insertion, check_mu
-from .interface_answer import INTERFACE_FILE, interface_answer
+from .interface_answer import INTERFACE_FILE, answer_of_interface
 from .interface_jobs import Interfaces
 from .interface_options import InterfaceOptions
 from .options import SHIPPED, GenerateOptions, PredictOptions, RunOptions
@@ -46,6 +46,7 @@ __all__ = [
     "RunOptions",
     "SharedSublattice",
     "StructureComparison",
+    "answer_of_interface",
     "check_mu",
     "check_potential",
     "clearly_lower",
@@ -53,7 +54,6 @@ __all__ = [
     "framework_jobs",
     "guests_by_formula",
     "inpaint_jobs",
-    "interface_answer",
     "left_symmetry",
     "outcome",
     "relax_candidates",

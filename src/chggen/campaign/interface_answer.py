@@ -12,17 +12,17 @@ from chggen.campaign.interface_jobs import Interfaces
 from chggen.campaign.interface_layer import InterfaceLayer, LayerOfInterface
 from chggen.campaign.resources import Resources
 from chggen.results import Candidate
-from chggen.stability import InterfaceReaction, References, interface_reaction
+from chggen.stability import InterfaceReaction, References, reaction_of_crystals
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 INTERFACE_FILE: Final = "interface.json"
-"""File of a results folder that holds what its interface says (`interface_answer`)."""
+"""File of a results folder that holds what its interface says (`answer_of_interface`)."""
 _J_PER_M2: Final = 16.02176634  # of 1 eV/Å², CODATA 2018
 
 
-def interface_answer(
+def answer_of_interface(
     interfaces: Interfaces,
     crystals: tuple[Structure, Structure],
     candidates: Sequence[Candidate],
@@ -46,7 +46,7 @@ def interface_answer(
     """
     cell, options = interfaces.cell, interfaces.options
     formulas = [crystal.composition.reduced_formula for crystal in crystals]
-    reaction = interface_reaction(formulas[0], formulas[1], resources.potential().level, references)
+    reaction = reaction_of_crystals(formulas[0], formulas[1], resources.potential().level, references)
     layers = LayerOfInterface(cell, crystals, options.move_within)
     good = [c for c in candidates if c.status == "ok" and c.duplicate_of is None and c.energy_per_atom is not None]
     return {

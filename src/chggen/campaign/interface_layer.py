@@ -110,7 +110,7 @@ class LayerOfInterface:
             step[of_b] -= np.median(step[of_b], axis=0)  # the crystal as a whole
         reacted = (origin == 2) | (np.linalg.norm(step, axis=1) > _MOVED)
         for which in (0, 1):
-            own = np.flatnonzero(origin == which)
+            own = np.flatnonzero(origin == which).tolist()
             slab = raw.copy()
             slab.remove_sites(np.flatnonzero(origin != which).tolist())
             for k, before in zip(own, neighbours(slab, anions), strict=True):

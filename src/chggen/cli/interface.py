@@ -15,9 +15,9 @@ def interface_lines(folder: Path) -> Iterator[str]:
     Args:
         folder: The results folder.
     """
-    from chggen.report import interface_table
+    from chggen.report import table_of_interface
 
-    table = interface_table(folder)
+    table = table_of_interface(folder)
     if table is None:
         return
     yield from table.summary

@@ -14,7 +14,7 @@ _HEADS: Final = (
 )  # fmt: skip
 
 
-def interface_table(folder: Path) -> PageTable | None:
+def table_of_interface(folder: Path) -> PageTable | None:
     """Return the table of the interface of a results folder; None where there is none, or the run has not ended.
 
     Args:
@@ -31,7 +31,7 @@ def interface_page(said: dict[str, Any]) -> PageTable:
     """Return the table of what an interface says.
 
     Args:
-        said: What it says, as `campaign.interface_answer` returns it.
+        said: What it says, as `campaign.answer_of_interface` returns it.
     """
     rows = sorted(said["candidates"], key=lambda row: (row["interface_energy"] is None, row["interface_energy"]))
     return PageTable(
@@ -43,7 +43,7 @@ def interface_sentences(said: dict[str, Any]) -> list[str]:
     """Return what an interface says as a whole, in sentences.
 
     Args:
-        said: What it says, as `campaign.interface_answer` returns it.
+        said: What it says, as `campaign.answer_of_interface` returns it.
     """
     low, high = said["gap"]
     reaction = said["reaction"]
@@ -66,7 +66,7 @@ def bonds_text(row: dict[str, Any]) -> str:
     """Return the new bonds of a candidate, such as `8 P-O*`; those of products are marked.
 
     Args:
-        row: A row of `candidates` of what `campaign.interface_answer` returns.
+        row: A row of `candidates` of what `campaign.answer_of_interface` returns.
     """
     return ", ".join(
         f"{count} {label}{'*' if label in row['of_products'] else ''}"
@@ -78,7 +78,7 @@ def neighbours_text(row: dict[str, Any]) -> str:
     """Return the mean numbers of neighbours in the layer, those in the crystals in brackets.
 
     Args:
-        row: A row of `candidates` of what `campaign.interface_answer` returns.
+        row: A row of `candidates` of what `campaign.answer_of_interface` returns.
     """
     parts = []
     for symbol, own in row.get("coordination", {}).items():

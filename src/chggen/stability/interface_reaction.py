@@ -54,7 +54,7 @@ class InterfaceReaction:
         }
 
 
-def interface_reaction(first: str, second: str, level: str, references: References) -> InterfaceReaction | str:
+def reaction_of_crystals(first: str, second: str, level: str, references: References) -> InterfaceReaction | str:
     """Return how two crystals react where they meet, or why that cannot be told.
 
     Each crystal has the lowest energy that its formula has among the references; where it has none, that of what it
@@ -83,7 +83,7 @@ def interface_reaction(first: str, second: str, level: str, references: Referenc
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         diagram = PhaseDiagram([PDEntry(formula, e.energy_per_atom * formula.num_atoms) for formula, e in phases])
-        made = InterfacialReactivity(*(Composition(end) for end in ends), diagram, norm=True)
+        made = InterfacialReactivity(Composition(ends[0]), Composition(ends[1]), diagram, norm=True)
         _, share, energy, equation, _ = min(made.get_kinks(), key=lambda kink: kink[2])
     if energy > _NOTHING:
         return InterfaceReaction(level=level, share=0.0, energy=0.0, equation="", products=())

@@ -7,7 +7,7 @@ import logging
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
-from chggen.campaign import INTERFACE_FILE, Campaign, InterfaceOptions, Interfaces, check_mu, interface_answer
+from chggen.campaign import INTERFACE_FILE, Campaign, InterfaceOptions, Interfaces, answer_of_interface, check_mu
 from chggen.execution import Machine, Progress, silent
 from chggen.io import write_text
 from chggen.results import Candidate, Results
@@ -54,6 +54,6 @@ def run_interface(
         final = campaign.finish()
         folder = getattr(campaign.results, "folder", None)
         if folder is not None:
-            said = interface_answer(interfaces, (a, b), final, campaign.resources, campaign.references)
+            said = answer_of_interface(interfaces, (a, b), final, campaign.resources, campaign.references)
             write_text(folder / INTERFACE_FILE, json.dumps(said, indent=1))
         return final
