@@ -48,7 +48,8 @@ def interface_sentences(said: dict[str, Any]) -> list[str]:
     low, high = said["gap"]
     reaction = said["reaction"]
     built = (
-        f"{said['area']:.1f} Å², net strained by at most {100 * said['strain']:.1f} %, gap {low:.2f} to {high:.2f} Å."
+        f"{said['area']:.1f} Å², net strained by at most {100 * said['strain']:.1f} %, gap built from {low:.2f} to "
+        f"{high:.2f} Å."
     )
     if isinstance(reaction, str):
         return [built, f"{reaction[0].upper()}{reaction[1:]}."]
