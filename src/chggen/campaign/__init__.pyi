@@ -5,6 +5,7 @@ from .electrode_scan import ElectrodeScan
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
 from .inpaint_host import InpaintHost, with_cell_of_slab
 from .insertion_energy import Insertion, check_mu
+from .interface_answer import INTERFACE_FILE, answer_of_interface
 from .interface_jobs import Interfaces
 from .interface_options import InterfaceOptions
 from .options import SHIPPED, GenerateOptions, PredictOptions, RunOptions
@@ -20,6 +21,7 @@ from .shared_sublattices import SharedSublattice
 from .structure_options import ORDER_HELP, ElectrodeOptions, InpaintOptions, OrderOptions
 
 __all__ = [
+    "INTERFACE_FILE",
     "NOTE",
     "ORDER_FILE",
     "ORDER_HELP",
@@ -44,6 +46,7 @@ __all__ = [
     "RunOptions",
     "SharedSublattice",
     "StructureComparison",
+    "answer_of_interface",
     "check_mu",
     "check_potential",
     "clearly_lower",

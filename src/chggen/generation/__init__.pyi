@@ -9,7 +9,7 @@ from .host import Host, batched_hosts, caps_of, default_guests, empty_host, stri
 from .host_orbits import on_orbits, symmetrised
 from .host_starts import GivenHost, OnOrbits, PrototypeSites, beside_analogues, fillings
 from .interface_cells import InterfaceCell, InterfaceRequest, interface_cell
-from .interface_starts import interface_start
+from .interface_starts import ShiftedInterface, interface_start
 from .ion_capacity import ions_with_room, most_known, redox_room
 from .jobs import Job
 from .molecules import PlacedMolecules
@@ -78,6 +78,7 @@ __all__ = [
     "PrototypeGuests",
     "PrototypeSites",
     "SamplerOptions",
+    "ShiftedInterface",
     "SpaceGroupCell",
     "Start",
     "Sublattice",
