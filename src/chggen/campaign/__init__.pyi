@@ -8,6 +8,7 @@ from .insertion_energy import Insertion, check_mu
 from .interface_answer import INTERFACE_FILE, answer_of_interface
 from .interface_jobs import Interfaces
 from .interface_options import InterfaceOptions
+from .moving_atoms import check_held_elements
 from .options import SHIPPED, GenerateOptions, PredictOptions, RunOptions
 from .ordering_answer import ORDER_FILE, OrderAnswer, OrderedCrystal
 from .ordering_jobs import Orderings
@@ -47,6 +48,7 @@ __all__ = [
     "SharedSublattice",
     "StructureComparison",
     "answer_of_interface",
+    "check_held_elements",
     "check_mu",
     "check_potential",
     "clearly_lower",

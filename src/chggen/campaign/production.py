@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
+import numpy as np
 import torch
 
 from chggen.campaign.evaluation import with_space_groups
@@ -65,7 +66,7 @@ def make_candidates(jobs: Sequence[Job], resources: Resources) -> Iterator[tuple
     with at_stage("sample"):
         jobs, raw = _contested(jobs, resources) if resources.by_energy else (jobs, sample_jobs(jobs, resources))
     with at_stage("screen"):
-        candidates = [_screened(job, structure) for job, structure in zip(jobs, raw, strict=True)]
+        candidates = [_screened(job, structure, resources.held) for job, structure in zip(jobs, raw, strict=True)]
     going_on = [k for k, c in enumerate(candidates) if c.status == "ok"]
     if len(going_on) < len(candidates):
         bad = [k for k, c in enumerate(candidates) if c.status != "ok"]
@@ -227,7 +228,7 @@ def _sampled_alike(jobs: Sequence[Job], kind: Kind, resources: Resources, score:
     return list(to_structures(resources.recipe(kind).run(score, start, seeds)))
 
 
-def _screened(job: Job, made: Structure | str) -> Candidate:
+def _screened(job: Job, made: Structure | str, elements: Sequence[str]) -> Candidate:
     """Return the candidate of a raw structure, failed where there is none or where it is no sound crystal."""
     if isinstance(made, str):
         return failed(job.candidate, "draw", made)
@@ -236,5 +237,7 @@ def _screened(job: Job, made: Structure | str) -> Candidate:
         return failed(job.candidate, "screen", reason)
     if job.held is not None:
         made = with_held_atoms(made, job.held)
+    if elements:
+        made = with_held_atoms(made, np.array([site.specie.symbol in elements for site in made]))
     candidate = replace(job.candidate, raw=made, structure=made)
     return failed(candidate, "screen", reason) if reason else candidate

@@ -65,7 +65,9 @@ class Campaign:
         self.references = references_of(options.references)
         if options.relax is not None:
             check_potential(options.relax)
-        self.resources = Resources(sampler=options.sampler, relax=options.relax, device=machine.device)
+        self.resources = Resources(
+            sampler=options.sampler, relax=options.relax, held=options.held_elements, device=machine.device
+        )
         self.resources.check()
         self.machine = machine
         self._options = options

@@ -114,6 +114,11 @@ class InpaintOptions(RunOptions):
     order: bool = _ORDER
 
 
+_HOLD: Any = Field(
+    default=(), description="Elements whose atoms are held in place when candidates are relaxed, such as Fe,P,O."
+)
+
+
 class ElectrodeOptions(RunOptions):
     """Options of scanning an insertion electrode, whose host is named by the digest of its content.
 
@@ -154,7 +159,13 @@ class ElectrodeOptions(RunOptions):
         description="So many of the lowest candidates of each content are relaxed once more with the potential that "
         "refines the run's; 0 for none.",
     )
+    hold: Several[str] = _HOLD
     order: bool = _ORDER
+
+    @property
+    def held_elements(self) -> tuple[str, ...]:
+        """Elements whose atoms are held."""
+        return tuple(self.hold)
 
 
 class OrderOptions(RunOptions):
@@ -191,3 +202,9 @@ class OrderOptions(RunOptions):
     temperature: float = Field(
         default=300.0, gt=0, le=10_000, description="Temperature of the Boltzmann weights of the orderings, K."
     )
+    hold: Several[str] = _HOLD
+
+    @property
+    def held_elements(self) -> tuple[str, ...]:
+        """Elements whose atoms are held."""
+        return tuple(self.hold)
