@@ -234,10 +234,9 @@ class PatternGuests:
         from chggen.generation.grown_starts import grown_starts
         from chggen.generation.host_starts import GivenHost, PrototypeSites
 
-        parts = grown_starts(host, n)
-        if (sites := continued_sites(host)) is None:
-            return parts
-        return [PrototypeSites(GivenHost(host), sites, source=self.name), *parts]
+        sites = continued_sites(host)
+        whole = [] if sites is None else [PrototypeSites(GivenHost(host), sites, source=self.name)]
+        return [*whole, *grown_starts(host, n)]
 
     def refusal(self, host: Host) -> str:
         """Return the sentence that says that there is no pattern.
@@ -247,7 +246,5 @@ class PatternGuests:
         """
         from chggen.generation.host_orbits import counts_text
 
-        return (
-            f"the pattern of this host has no sites for {counts_text(host, host.guests.values())} in a region; "
-            "expected --region or --remove with what is missing there, so use guests from auto or anywhere"
-        )
+        counts = counts_text(host, host.guests.values())
+        return f"the pattern of this host has no sites for {counts} in a region; use guests from auto or anywhere"

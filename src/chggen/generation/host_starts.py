@@ -174,9 +174,9 @@ def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
         InputError: When the source that is asked for has nothing for this host.
     """
     if host.regions and guests_from == AUTO:
-        anywhere = GivenHost(host)
-        first, *others = [*PatternGuests().starts(host, n), anywhere]
-        return list(islice(chain([first], _in_turn([anywhere], others)), n))
+        anywhere: Start = GivenHost(host)
+        first, *rest = [*PatternGuests().starts(host, n), anywhere]
+        return list(islice(chain([first], _in_turn([anywhere], rest)), n))
     if guests_from == AUTO:
         sources = [source for name, source in guest_sources().items() if name != PrototypeGuests.name]
         others = [source.starts(host, 1)[:1] for source in sources]
