@@ -2,9 +2,9 @@
 
     python benchmarks/region_cost.py --out FOLDER [--most 1000] [--table]
 
-Supercells of 96 to 1,000 atoms, each moved by 0.1 Å. For each, in a process of its own and on one thread: one evaluation
-of the score network, sampling one candidate, one step of a relaxation by CHGNet, and one whole candidate, sampled and
-relaxed (`chggen.inpaint(supercell, remove="sphere 0.5 0.5 0.5 4", n=1, fix_cell=True)`). Exponents are those of the
+Supercells of 96 to 1,000 atoms, each moved by 0.1 Å. For each, in a process of its own and on one thread: one
+evaluation of the score network, sampling one candidate, one step of a relaxation by CHGNet, and one whole candidate,
+sampled and relaxed (`chggen.inpaint(supercell, remove="sphere 0.5 0.5 0.5 4", n=1, fix_cell=True)`). Exponents are the
 power of the number of atoms, by least squares of the logarithms; models are loaded before. Rows go to FOLDER/rows.jsonl
 as they end; a run that was stopped goes on. Prints the table from the rows.
 """
