@@ -9,8 +9,8 @@ the same options: 0.1 eV/Å, of the cell its height alone. Energies are those of
 
 - built: the cell as pymatgen's generator builds it, relaxed;
 - program: `chggen.inpaint(cell, remove=REGION, n=12)`;
-- random: the same atoms at random in the region, as in regions.py, 50 times. To save time, all are relaxed by 80 steps,
-  and then the ten lowest to the end; of the first twelve of them the three lowest as well.
+- random: the same atoms at random in the region, as in regions.py, 50 times, all relaxed to the end: energies after 80
+  steps do not tell which fillings end lowest.
 
 Rows go to FOLDER/rows.jsonl as they end; a run that was stopped goes on. Prints the table from the rows.
 """
@@ -27,16 +27,12 @@ import numpy as np
 import torch
 from grain_cases import CASES, Boundary, built, crystal_of
 from kept_rows import KeptRows
-from pymatgen.core import Structure
 from region_cases import Hole
 
 from regions import random_filling
 
 N = 12  # candidates of the program
 RANDOM = 50  # fillings at random
-EARLY = 80  # steps, after which most of them are given up
-FINISHED = 10  # the lowest of all that go on, and
-OF_FIRST = 3  # the lowest of the first N
 ARMS = ("program", "built", "random")
 OPTIONS: dict[str, Any] = {"fmax": 0.1, "free_axis": "z"}
 _J_PER_M2 = 16.02177  # of one eV/Å²
@@ -67,25 +63,11 @@ def row_of(number: int, boundary: Boundary, arm: str) -> dict[str, Any]:
         row["sources"] = [c.seed_source for c in made]
     elif arm == "random":
         rng = np.random.default_rng([7, number])
-        early, ends = _raced([random_filling(hole, rng) for _ in range(RANDOM)])
-        row["early"], row["energies"] = energies(early), energies(ends)
+        ends = chggen.relax([random_filling(hole, rng) for _ in range(RANDOM)], **OPTIONS)
+        row["energies"] = energies([end.energy_per_atom if end.converged else None for end in ends])
     else:
         row["energies"] = energies([end.energy_per_atom for end in chggen.relax([cell], **OPTIONS)])
     return {**row, "s": _seconds() - began}
-
-
-def _raced(fillings: list[Structure]) -> tuple[list[float | None], list[float | None]]:
-    """Energies of fillings after a few steps, and of the lowest at the end, eV/atom."""
-    import chggen
-
-    early = chggen.relax(fillings, max_steps=EARLY, **OPTIONS)
-    order = sorted(range(len(early)), key=lambda k: early[k].energy_or_inf)
-    going_on = sorted({*order[:FINISHED], *[k for k in order if k < N][:OF_FIRST]})
-    ends = dict(zip(going_on, chggen.relax([early[k].structure for k in going_on], **OPTIONS), strict=True))
-    return (
-        [end.energy_per_atom for end in early],
-        [ends[k].energy_per_atom if k in ends and ends[k].converged else None for k in range(len(fillings))],
-    )
 
 
 def _seconds() -> float:
