@@ -98,10 +98,11 @@ def print_table(rows: list[dict[str, Any]]) -> None:
         some = next(iter(own.values()))
         won += low.get("program", np.nan) < low.get("random", np.nan)
         each = [low.get(arm, np.nan) for arm in ("built", "program", "random")]
+        tried = len(own["random"]["energies"]) if "random" in own else 0
         cost = [own[arm]["s"] if arm in own else np.nan for arm in ("program", "random")]
         print(
             f"| {boundary.id} | {some['atoms']} | {some['taken']} | {each[0]:.3f} | {each[1]:.3f} | {each[2]:.3f} | "
-            f"{len(own['random']['energies']) if 'random' in own else 0} | {first:.3f} | {cost[0]:.0f} | {cost[1]:.0f} |"
+            f"{tried} | {first:.3f} | {cost[0]:.0f} | {cost[1]:.0f} |"
         )
     print(f"the program is lower than the best random filling in {won} of {len(CASES)}")
 
