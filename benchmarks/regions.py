@@ -21,6 +21,7 @@ import argparse
 import time
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from region_cases import KINDS, Hole, cases
 
-from chggen.regions import region_of
+from chggen.regions import Region, region_of
 
 N = 4  # relaxations of an arm
 FMAX = 0.1  # eV/Å
@@ -41,24 +42,30 @@ ARMS = ("program", "random")
 
 
 def random_filling(hole: Hole, rng: np.random.Generator) -> Structure:
-    """The rival: atoms one by one at uniform positions of the region, as far apart as they fit, as in hosts.py."""
+    """The rival: what was taken out of a crystal, put back at random."""
     framework = hole.crystal.copy()
     taken = np.flatnonzero(hole.taken).tolist()
     framework.remove_sites(taken)
     counts = Counter(hole.crystal[k].specie.symbol for k in taken)
-    region = region_of(hole.region, hole.crystal)
-    lattice = framework.lattice
+    return fill_at_random(framework, counts, region_of(hole.region, hole.crystal), rng)
+
+
+def fill_at_random(
+    framework: Structure, counts: Mapping[str, int], region: Region, rng: np.random.Generator
+) -> Structure:
+    """Atoms one by one at uniform positions of the region, as far apart as they fit, as in hosts.py."""
+    lattice, wanted = framework.lattice, len(framework) + sum(counts.values())
     for closest in (1.6, 1.4, 1.2, 1.0, 0.8, 0.5, 0.0):
         for _ in range(10):
             filled = framework.copy()
-            for symbol in counts.elements():
+            for symbol in (symbol for symbol, count in counts.items() for _ in range(count)):
                 tried = lattice.get_fractional_coords(region.draw(30, rng))
                 near = lattice.get_all_distances(tried, filled.frac_coords).min(1)
                 good = np.flatnonzero(near >= closest)
                 if not len(good):
                     break
                 filled.append(symbol, tried[good[0]])
-            if len(filled) == len(hole.crystal):
+            if len(filled) == wanted:
                 return filled
     raise AssertionError("unreachable: distance 0 accepts every draw")
 

@@ -60,7 +60,7 @@ def test_formula_units_are_those_asked_for_or_all_up_to_the_limit() -> None:
     assert formula_units(2, (), 9) == (1, 2, 3, 4)
     assert formula_units(21, (), 20) == (1,)
     assert formula_units(9, (4, 1, 4), 20) == (4, 1)
-    assert formula_units(2, (), 1200)[-1] == 250  # 500 atoms are the most of a cell
+    assert formula_units(2, (), 1200)[-1] == 500  # 1000 atoms are the most of a cell
     for z in (0, -1, 1000):
         with pytest.raises(InputError, match="formula units give"):
             formula_units(9, (z,), 20)

@@ -108,7 +108,7 @@ def _fcc(edge: float) -> Structure:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"supercell": (100, 100, 100)}, "that supercell has 3000000 atoms; expected at most 500"),
+        ({"supercell": (100, 100, 100)}, "that supercell has 3000000 atoms; expected at most 1000"),
         ({"guests_from": "prototype", "sampler": SamplerOptions(anchor="paper")}, "use clamp or renoise"),
     ],
 )

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pytest
+from pymatgen.core import Lattice, Structure
 
 from chggen.campaign.tries import Tries
 from chggen.execution import Machine
+from chggen.generation import Host, InterfaceCell, ShiftedInterface
 from chggen.generation.jobs import Job
 from chggen.results.candidate import Candidate, failed
 
@@ -87,3 +90,15 @@ def test_a_resumed_run_asks_for_what_is_missing(after: int) -> None:
     assert tries.made(job)
     assert _waiting(tries) == [f"c0-r{after + 1}"]
     assert tries.counts == (after + 1, after + 2, after + 1)
+
+
+def test_an_interface_whose_gap_overlaps_is_drawn_anew() -> None:
+    salt = Structure(Lattice.cubic(12.0), ["Cu", "Cu"], [[0, 0, 0.2], [0, 0, 0.6]])
+    cell = InterfaceCell(salt, np.array([False, True]), (2.4, 7.2), 144.0, 0.0, ())
+    start = ShiftedInterface(Host(framework=salt, guests={"H": 1}), cell=cell, shifts=False)
+    (job,) = _jobs(start)
+    for stage, expected in (("screen", ["c0-r1"]), ("relax", [])):
+        tries = Tries([job], {})
+        tries.add([failed(job.candidate, stage, "bad")])
+        assert _waiting(tries) == expected
+    assert job.redraw(1).start == replace(start, shifts=True)

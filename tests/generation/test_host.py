@@ -67,7 +67,7 @@ def test_oxidation_states_do_not_hide_the_species(framework: Structure) -> None:
         ({"Qq": 1}, "unknown guest element 'Qq'"),
         ({"li": 1}, "unknown guest element 'li'"),
         ({"": 1}, "unknown guest element ''"),
-        ({"Li": 497}, "host and guests are 501 atoms; expected at most 500"),
+        ({"Li": 997}, "host and guests are 1001 atoms; expected at most 1000"),
     ],
 )
 def test_guests_that_cannot_be(framework: Structure, guests: dict[str, int], match: str) -> None:

@@ -181,12 +181,12 @@ def test_a_slab_of_ase_with_vacuum_is_one(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_too_many_atoms_and_none(tmp_path: Path) -> None:
-    big = bulk("Cu", cubic=True) * (5, 5, 6)
-    expected = f"has 600 atoms; expected 1 to {MAX_ATOMS}"
+    big = bulk("Cu", cubic=True) * (5, 5, 12)
+    expected = f"has 1200 atoms; expected 1 to {MAX_ATOMS}"
     with pytest.raises(InputError, match=expected):
         as_structure(big)
     with pytest.raises(InputError, match=expected):
-        as_structure(rock_salt() * (5, 5, 3))
+        as_structure(rock_salt() * (5, 5, 6))
     big.write(tmp_path / "big.xyz", format="extxyz")
     with pytest.raises(InputError, match=expected):
         read_structures(tmp_path / "big.xyz")

@@ -151,3 +151,13 @@ def test_a_relaxation_ends_where_that_of_the_whole_crystal_ends(chgnet: ChgnetPo
     assert unit.energy_per_atom == pytest.approx(cast(float, whole.energy_per_atom), abs=5e-4)
     assert unit.structure.volume == pytest.approx(whole.structure.volume, rel=5e-3)
     assert space_group(unit.structure, 0.001) == space_group(structure, 0.001)
+
+
+def test_a_large_perfect_supercell_is_computed_atom_by_atom() -> None:
+    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    small, large = salt.copy(), salt * (3, 3, 3)
+    assert SymmetryConstraint.sparing(large) is None  # 5,184 operations of 216 atoms
+    found = SymmetryConstraint.sparing(small)
+    assert found is not None
+    assert len(found.images) == 192
+    assert found.share == 2 / 8

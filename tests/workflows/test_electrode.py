@@ -69,6 +69,21 @@ def test_voltages_are_those_of_the_known_sites(references: Path) -> None:
     assert {c.stage for c in found.candidates} == {"electrode"}
 
 
+def test_elements_that_are_held_stay_where_they_are(references: Path) -> None:
+    host = gold()
+    host.translate_sites([1], [0.03, 0.0, 0.01])
+    moved = {}
+    for hold in ((), ("Au",)):
+        made = scan(host, references, n=1, hold=hold).candidates
+        found = [c.structure.frac_coords[:2] - host.frac_coords for c in made if c.status == "ok" and c.structure]
+        assert len(found) > 2
+        moved[hold] = max(abs(off - off.round()).max() for off in found)
+    assert moved[()] > 1e-3
+    assert moved[("Au",)] < 1e-9
+    with pytest.raises(InputError, match="--hold is for elements here; got 'Cu', expected one of Au"):
+        scan(host, references, hold="Cu")
+
+
 def test_a_full_host_is_emptied(references: Path) -> None:
     found = scan(gold(2), references, counts=())
     assert found.limit == "the Al that the host came with"

@@ -48,9 +48,10 @@ def test_the_crystal_asked_for_is_strained(strain_on: Any, side: float) -> None:
 def test_the_energy_is_that_of_adhesion_per_area(tmp_path: Path) -> None:
     found = chggen.interface(CU, NI, n=3, gap=1.8, move_within=2.0, out=tmp_path / "out", **EMT)
     cell = interface_cell(CU, NI, InterfaceRequest(miller_a=(0, 0, 1), miller_b=(0, 0, 1), gap=1.8))
-    hold = f"not z {cell.gap[0] - 2.0} {cell.gap[1] + 2.0}"
     alone = [cell.alone(of_b) for of_b in (False, True)]
-    ends = chggen.relax(alone, potential=EMT["potential"], hold=hold, fix_cell=True, fmax=0.1)
+    held = [(slab.cart_coords[:, 2] < cell.gap[0] - 2.0).tolist() for slab in alone]
+    assert [sum(mask) for mask in held] == [4, 0]  # the second crystal is free
+    ends = chggen.relax(alone, potential=EMT["potential"], fixed_atoms=held, fix_cell=True, fmax=0.1)
     apart = sum(len(s) * float(end.energy_per_atom or 0.0) for s, end in zip(alone, ends, strict=True))
     assert len(found) == 3
     good = [c for c in found if c.e_insertion is not None]
@@ -64,6 +65,16 @@ def test_the_energy_is_that_of_adhesion_per_area(tmp_path: Path) -> None:
     lowest = min(row["interface_energy"] for row in said["candidates"])
     assert lowest == pytest.approx(min(float(c.e_insertion or 0) for c in good) / cell.area * 16.0218, rel=1e-4)
     assert -8 < lowest < -1  # J/m²
+    for row in said["candidates"]:
+        assert row["work_of_adhesion"] == -row["interface_energy"]
+        assert row["work_of_separation"] >= row["work_of_adhesion"] - 0.01  # slabs that may relax gain energy
+        assert row["thickness"] < 6
+        assert row["new_bonds"].keys() <= {"Ni-Cu", "Cu-Ni"}
+        assert 8 <= sum(row["coordination"]["Cu"]["layer"].values()) <= 12.5
+        assert row["coordination"]["Cu"]["first"] == {"Cu": 12.0}
+    assert (
+        said["reaction"] == "no reaction energy: the references have no energies at level ase:ase.calculators.emt:EMT"
+    )
 
 
 def test_atoms_in_the_gap_stay_there_and_shifts_differ() -> None:
@@ -115,8 +126,29 @@ def test_the_command_shows_energies_per_area_and_goes_on(tmp_path: Path, caplog:
     with caplog.at_level(logging.WARNING, "chggen.workflows.interface"):
         made = CliRunner().invoke(app, asked)
     assert made.exit_code == 0, made.output
-    assert "J/m²" in made.output
+    assert "J/m²: interface  adhesion  separation" in made.output
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<h2>Interface</h2>" in page
+    assert "of separation, J/m²" in page
     assert "pairs of terminations, 0 being taken: 0: Cu_R-3m_1 | Ni_R-3m_1" in caplog.text
     again = CliRunner().invoke(app, asked)
     assert again.exit_code == 0, again.output
     assert again.output.splitlines()[-2:] == made.output.splitlines()[-2:]
+
+
+def test_a_gap_too_wide_closes_to_the_spacing_of_the_crystal() -> None:
+    crystal = _fcc("Cu", 3.58)
+    cell = interface_cell(crystal, crystal, InterfaceRequest(miller_a=(1, 1, 1), miller_b=(1, 1, 1), gap=3.3))
+    found = chggen.interface(crystal, crystal, miller_a="111", miller_b="111", gap=3.3, n=6, **(EMT | {"fmax": 0.03}))
+    lowest = min(found, key=lambda c: c.e_insertion or 0.0)
+    assert lowest.structure is not None
+    assert lowest.e_insertion is not None
+    heights = lowest.structure.cart_coords[:, 2]
+    spacing = 3.58 / np.sqrt(3)
+    assert heights[cell.of_b].min() - heights[~cell.of_b].max() == pytest.approx(spacing, abs=0.03)
+    (bulk,) = chggen.relax([crystal], potential=EMT["potential"], fix_cell=True)
+    slabs = chggen.relax([cell.alone(False), cell.alone(True)], potential=EMT["potential"], fix_cell=True, fmax=0.03)
+    ends = sum(float(s.energy_per_atom or 0.0) * len(s.structure) for s in slabs)
+    assert bulk.energy_per_atom is not None
+    surfaces = (ends - bulk.energy_per_atom * len(cell.structure)) / 2  # a slab has two
+    assert lowest.e_insertion == pytest.approx(-surfaces, rel=0.03)

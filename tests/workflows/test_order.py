@@ -52,6 +52,14 @@ def test_the_lowest_ordering_of_an_alloy_is_found(tmp_path: Path) -> None:
     ]
 
 
+def test_elements_that_are_held_do_not_move() -> None:
+    free, held = (_order(_fcc(Cu=0.5, Au=0.5), max_atoms=4, hold=hold) for hold in ((), ("Au", "Cu")))
+    assert any((c.relax_rmsd or 0) > 1e-6 for c in free)
+    assert all((c.relax_rmsd or 0) < 1e-6 for c in held if c.status == "ok")
+    with pytest.raises(InputError, match="got 'Ni', expected one of Au, Cu"):
+        _order(_fcc(Cu=0.5, Au=0.5), hold="Ni")
+
+
 def test_more_orderings_of_a_run_are_beside_those_of_before(tmp_path: Path) -> None:
     asked: dict[str, Any] = {"max_atoms": 4, "orderings_from": "lattice"}
     few = _order(_fcc(Cu=0.5, Au=0.5), n=2, out=tmp_path / "grown", **asked)

@@ -52,8 +52,8 @@ def inpaint(
 
     Args:
         host: pymatgen Structure, ASE Atoms or a file.
-        guests: Element symbol to number of atoms, which are added to what the host holds. None: what `remove` takes
-            out.
+        guests: Element symbol, or name of a molecule such as `H2O`, to number of guests, which are added to what the
+            host holds. None: what `remove` takes out.
         region: Where guests go: words such as `z 12 17`, several of them, an object of the protocol
             `chggen.regions.Region`, or one of these for each species by its symbol.
         relax: Whether candidates are relaxed. Without it the options of relaxation have no effect and are refused.
@@ -79,7 +79,8 @@ def electrode(
     host: Structure | Atoms | Files, ion: str = "Li", *, n: int = 4, seed: int = 0,
     counts: Sequence[int] | int | None = (), contents: Sequence[float | str] | float | str | None = (),
     max_content: float | None = None, ion_sites: Sequence[int] | int | None = (), supercell: Supercell = (1, 1, 1),
-    second_level_best: int = 1, order: bool = False, model: Files | None = None, quality: Quality = "best",
+    second_level_best: int = 1, hold: Sequence[str] | str = (),
+    order: bool = False, model: Files | None = None, quality: Quality = "best",
     levels: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT,
     fmax: float = 0.03, max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
     optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
@@ -114,7 +115,8 @@ def electrode(
 def order(
     structure: Structure | Atoms | Files, *, n: int = 8, seed: int = 0, max_atoms: int = 120, tolerance: float = 0.1,
     composition: str | None = None, orderings_from: str = "auto", second_level_below: float | None = None,
-    temperature: float = 300.0, model: Files | None = None, quality: Quality = "best", levels: int | None = None,
+    temperature: float = 300.0, hold: Sequence[str] | str = (), model: Files | None = None, quality: Quality = "best",
+    levels: int | None = None,
     best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT, fmax: float = 0.1,
     max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
     optimizer: Optimizer = "fire-lbfgs",

@@ -5,8 +5,10 @@ from .electrode_scan import ElectrodeScan
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
 from .inpaint_host import InpaintHost, with_cell_of_slab
 from .insertion_energy import Insertion, check_mu
+from .interface_answer import INTERFACE_FILE, answer_of_interface
 from .interface_jobs import Interfaces
 from .interface_options import InterfaceOptions
+from .moving_atoms import check_held_elements
 from .options import SHIPPED, GenerateOptions, PredictOptions, RunOptions
 from .ordering_answer import ORDER_FILE, OrderAnswer, OrderedCrystal
 from .ordering_jobs import Orderings
@@ -20,6 +22,7 @@ from .shared_sublattices import SharedSublattice
 from .structure_options import ORDER_HELP, ElectrodeOptions, InpaintOptions, OrderOptions
 
 __all__ = [
+    "INTERFACE_FILE",
     "NOTE",
     "ORDER_FILE",
     "ORDER_HELP",
@@ -44,6 +47,8 @@ __all__ = [
     "RunOptions",
     "SharedSublattice",
     "StructureComparison",
+    "answer_of_interface",
+    "check_held_elements",
     "check_mu",
     "check_potential",
     "clearly_lower",

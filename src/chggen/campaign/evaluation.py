@@ -14,7 +14,7 @@ from chggen.generation import KEPT
 from chggen.io import held_atoms
 from chggen.relaxation import Relaxed, displacement, relax
 from chggen.results import Candidate, failed
-from chggen.symmetry import Refined, operations, refine, space_group
+from chggen.symmetry import Refined, SymmetryConstraint, operations, refine, space_group
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -179,7 +179,7 @@ def single_points(structures: Sequence[Structure], resources: Resources) -> list
         structures,
         potential=resources.potential(),
         fix_cell=True,
-        fix_symmetry=KEPT,
+        fix_symmetry=[SymmetryConstraint.sparing(structure, KEPT) for structure in structures],
         max_steps=0,
         device=resources.device,
     )

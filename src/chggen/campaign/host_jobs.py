@@ -21,6 +21,7 @@ from chggen.generation import (
     GivenHost,
     Host,
     Job,
+    PlacedMolecules,
     Start,
     default_guests,
     fillings,
@@ -172,8 +173,9 @@ def inpaint_jobs(host: Structure | InpaintHost, options: InpaintOptions) -> list
     With guests from `auto`, known prototypes, orbits and the host's own pattern are used only where the anchor is
     `clamp`. The other anchors noise the host as the paper does, and there guests start anywhere.
 
-    The last job has a rival: the same candidate from the next start in line. Where runs choose by energy, the rival
-    takes the place of the last job if its sample lies clearly lower.
+    Where molecules are among the guests, all guests are placed whole, in every job. Otherwise the last job has a rival:
+    the same candidate from the next start in line. Where runs choose by energy, the rival takes the place of the last
+    job if its sample lies clearly lower.
 
     Args:
         host: The host, as it was given or as it is asked for. Guests are added to what it holds.
@@ -193,13 +195,13 @@ def inpaint_jobs(host: Structure | InpaintHost, options: InpaintOptions) -> list
         caps = np.concatenate([np.where(asked.giving, options.host_sigma, np.inf), guests])
     filled = Host(
         framework=asked.framework if moved is None else moved.structure,
-        guests=asked.guests,
+        guests=asked.atoms,
         regions=asked.regions,
         caps=caps,
     )
     if moved is not None:
         filled = on_orbits(filled)
-    formula = formula_of(asked.framework, asked.guests)
+    formula = formula_of(asked.framework, asked.atoms)
     guests_from = options.guests_from
     if options.sampler.anchor != "clamp" and guests_from == AUTO:
         guests_from = AnywhereGuests.name
@@ -217,6 +219,9 @@ def inpaint_jobs(host: Structure | InpaintHost, options: InpaintOptions) -> list
             candidate = with_framework(candidate, moved)
         return Job(candidate=candidate, start=start, held=asked.held)
 
+    if asked.molecules:
+        placed = PlacedMolecules(filled, guests=asked.guests)
+        return [job(index, placed) for index in range(options.n)]
     *starts, spare = fillings(filled, options.n + 1, guests_from)
     jobs = [job(index, start) for index, start in enumerate(starts)]
     if spare is not starts[-1]:

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 from jaxtyping import Bool
 
+from chggen.campaign.guest_checks import check_density, check_molecules, check_regions
 from chggen.campaign.moving_atoms import giving_way, held_in_place
 from chggen.campaign.options import RunOptions
 from chggen.campaign.structure_options import InpaintOptions
-from chggen.crystals import cells_in, parse_formula, supercell_matrix
+from chggen.crystals import atoms_of_guests, cells_in, is_molecule, parse_formula, supercell_matrix
 from chggen.errors import InputError
-from chggen.generation import AUTO, AnywhereGuests, OrbitGuests, PatternGuests, PrototypeGuests, formula_units_that_fit
-from chggen.io import DENSEST, MAX_ATOMS, say, with_held_atoms
+from chggen.generation import PrototypeGuests, formula_units_that_fit
+from chggen.io import MAX_ATOMS, say, with_held_atoms
 from chggen.regions import Region, atoms_of, drawn_apart, region_of, regions_of, vacuum_gap
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 _Options = TypeVar("_Options", bound=RunOptions)
-_IN_REGIONS: Final = (PatternGuests.name, OrbitGuests.name, AnywhereGuests.name)
 _SLAB_REGION: Final = "not vacuum"
 
 
@@ -33,8 +33,8 @@ class InpaintHost:
 
     Attributes:
         framework: The host, repeated, without the atoms that were taken out.
-        guests: Element symbol to number of guests.
-        regions: Element symbol to the region where its guests go, as `Host.regions`; None for anywhere.
+        guests: Element symbol, or name of a molecule, to number of guests.
+        regions: The same to the region where its guests go, as `Host.regions`; None for anywhere.
         held: Which atoms of the framework stay in place when candidates are relaxed, of shape (atoms,); None for none.
         giving: Which atoms of the framework give way while guests are sampled, of shape (atoms,); None for none.
         given: What candidates are compared with: the host, repeated, before anything was taken out, or the slabs of an
@@ -51,8 +51,23 @@ class InpaintHost:
     taken: Mapping[str, int]
 
     @property
+    def atoms(self) -> dict[str, int]:
+        """Element symbol to number of atoms that all guests have together."""
+        return atoms_of_guests(self.guests)
+
+    @property
+    def molecules(self) -> list[str]:
+        """Names of the guests that are molecules."""
+        return [name for name in self.guests if is_molecule(name)]
+
+    @property
+    def compared(self) -> bool:
+        """Whether candidates, when relaxed, are compared with what was given: such as have guests in regions."""
+        return self.regions is not None or bool(self.molecules)
+
+    @property
     def exchanged(self) -> dict[str, int]:
-        """Element symbol to number of atoms put in, less those taken out."""
+        """Element symbol, or name of a molecule, to number put in, less those taken out."""
         return {s: self.guests.get(s, 0) - self.taken.get(s, 0) for s in dict.fromkeys([*self.guests, *self.taken])}
 
     @classmethod
@@ -91,17 +106,9 @@ class InpaintHost:
             raise InputError("no guests asked for; expected --guest ELEMENT=COUNT, or --remove for atoms to put back")
         if out.all() and len(out):
             raise InputError(f"--remove takes all {len(out)} atoms out; expected some to be left, so name fewer")
-        _check_density(framework, guests)
-        _check_regions(regions, guests, options)
-        if options.mu and (regions is None or options.relax is None):
-            raise InputError(
-                "--mu is for the energies of guests in a region or on a slab, relaxed; leave it out or give --region"
-            )
-        if regions:
-            drawn_apart(framework, guests, regions, np.random.default_rng([options.seed]))  # refused here, not later
         held = held_in_place(whole, regions, options)
         giving = giving_way(whole, regions, held, options)
-        return cls(
+        asked = cls(
             framework=framework,
             guests=guests,
             regions=regions,
@@ -110,6 +117,16 @@ class InpaintHost:
             given=(whole if held is None else with_held_atoms(whole, held),),
             taken=taken,
         )
+        check_density(framework, asked.atoms)
+        check_molecules(asked.molecules, options)
+        check_regions(regions, guests, options)
+        if options.mu and (not asked.compared or options.relax is None):
+            raise InputError(
+                "--mu is for the energies of guests in a region or on a slab, relaxed; leave it out or give --region"
+            )
+        if asked.compared:
+            drawn_apart(framework, guests, regions or {}, np.random.default_rng([options.seed]))  # refused here
+        return asked
 
 
 def with_cell_of_slab(options: _Options, host: Structure) -> _Options:
@@ -147,17 +164,6 @@ def _counts(structure: Structure, chosen: np.ndarray) -> dict[str, int]:
     return counts
 
 
-def _check_density(framework: Structure, guests: Mapping[str, int]) -> None:
-    """Raise InputError where atoms would have less room than in any crystal."""
-    whole = len(framework) + sum(guests.values())
-    volume = framework.volume / max(whole, 1)
-    if 0 < volume < DENSEST and whole <= MAX_ATOMS:  # more atoms than that are refused as such
-        raise InputError(
-            f"the host with these guests has {volume:.2g} Å³ for each atom; expected at least {DENSEST:g} (diamond: "
-            "5.7); ask for fewer guests or a larger supercell"
-        )
-
-
 def _regions(whole: Structure, options: InpaintOptions, objects: Mapping[str, Region]) -> dict[str, Region] | None:
     """Return where guests go: the regions asked for, else where atoms are taken out, else not into the vacuum."""
     if objects:
@@ -190,19 +196,3 @@ def _filling(
     guests = {symbol: units * count for symbol, count in species.items()}
     say([f"the region is filled with {units} {formula}: {', '.join(f'{n} {s}' for s, n in guests.items())}"])
     return guests
-
-
-def _check_regions(regions: Mapping[str, Region] | None, guests: Mapping[str, int], options: InpaintOptions) -> None:
-    """Raise InputError where regions do not go with the guests or with other options."""
-    if not regions:
-        return
-    for symbol in regions:
-        if symbol and symbol not in guests:
-            raise InputError(f"--region is for {symbol}, of which there are no guests; expected {', '.join(guests)}")
-    if options.symmetry == "host":
-        raise InputError("symmetry host holds guests on orbits of all of the host, not in a region; leave one of them")
-    if options.guests_from not in (AUTO, *_IN_REGIONS):
-        raise InputError(
-            f"guests from {options.guests_from} are those of all of the host, not of a region; expected {AUTO} or "
-            f"{' or '.join(_IN_REGIONS)}, or no region"
-        )

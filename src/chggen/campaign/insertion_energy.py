@@ -2,21 +2,24 @@
 
 E = E(candidate) − E(given) − Σ Δn μ, where Δn atoms of an element were added (or, below zero, taken out) and μ is its
 chemical potential: that of the element itself unless another is stated (Zhang & Northrup, PRL 67, 2339, 1991, for
-neutral defects). The given structure is relaxed by the same options, with the same atoms held.
+neutral defects). Guests that are molecules count as such: μ is the energy of one alone in a box, relaxed by the same
+potential, unless another is stated. The given structure is relaxed by the same options, with the same atoms held.
 """
 
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any, Final
 
 from chggen.campaign.evaluation import relaxed_as_asked
 from chggen.campaign.inpaint_host import InpaintHost
 from chggen.campaign.resources import Resources
-from chggen.crystals import SYMBOLS
+from chggen.crystals import SYMBOLS, is_molecule, molecule_of
 from chggen.errors import InputError
 from chggen.io import write_text
 from chggen.results import Candidate
@@ -33,8 +36,8 @@ class Insertion:
     Attributes:
         level: Level of theory of the energies.
         energy: Energy of the given structure, eV for the cell.
-        exchanged: Element symbol to number of atoms added, below zero for those taken out.
-        mu: Element symbol to chemical potential, eV/atom.
+        exchanged: Element symbol, or name of a molecule, to number added, below zero for atoms taken out.
+        mu: The same to chemical potential, eV/atom or eV/molecule.
     """
 
     level: str
@@ -63,14 +66,16 @@ def check_mu(mu: Mapping[str, float]) -> None:
     """Check chemical potentials.
 
     Args:
-        mu: Element symbol to chemical potential, eV/atom.
+        mu: Element symbol, or name of a molecule, to chemical potential, eV/atom or eV/molecule.
 
     Raises:
-        InputError: A symbol is no element.
+        InputError: A name is neither.
     """
     for symbol in mu:
-        if symbol not in SYMBOLS:
-            raise InputError(f"--mu is for elements; got '{symbol}', expected a symbol as in O=-4.9")
+        if symbol not in SYMBOLS and not is_molecule(symbol):
+            raise InputError(
+                f"--mu is for elements and molecules; got '{symbol}', expected a name as in O=-4.9 or H2O=-14.2"
+            )
 
 
 def insertion_of(
@@ -80,7 +85,7 @@ def insertion_of(
 
     Args:
         asked: The host as it is asked for.
-        mu: Element symbol to chemical potential, eV/atom, where one is stated.
+        mu: Element symbol, or name of a molecule, to chemical potential, eV/atom or eV/molecule, where one is stated.
         resources: How to relax, and with which potential.
         references: Known phases, among them the elements.
         folder: The results folder, in which the energy of the given structure is kept; None for none.
@@ -89,13 +94,18 @@ def insertion_of(
     exchanged = {s: n for s, n in asked.exchanged.items() if n}
     taken = {}
     for symbol in exchanged:
-        own = mu.get(symbol, _of_element(symbol, level, references))
+        own = mu.get(symbol)
+        if own is None and is_molecule(symbol):
+            own = _kept(folder, level, "mu", symbol)
+            own = _of_molecule(symbol, resources) if own is None else own
+        elif own is None:
+            own = _of_element(symbol, level, references)
         if own is None:
             return (
                 f"no insertion energies: no reference energy of {symbol} at level {level}; state it by --mu {symbol}=…"
             )
         taken[symbol] = own
-    energy = _kept(folder, level)
+    energy = _kept(folder, level, "energy")
     if energy is None:
         energy = 0.0
         for structure, end in zip(
@@ -117,10 +127,19 @@ def _of_element(symbol: str, level: str, references: References) -> float | None
     return min((entry.energy_per_atom for entry in references.system([symbol], level)), default=None)
 
 
-def _kept(folder: Path | None, level: str) -> float | None:
-    """Return the energy of the given structure that an earlier part of the run has written; None for none."""
+def _of_molecule(name: str, resources: Resources) -> float | None:
+    """Return the energy of a molecule alone in a box, relaxed, eV; None where it has none."""
+    assert resources.relax is not None
+    in_a_box = resources.relax.model_copy(update={"fix_cell": True, "free_axis": None})
+    alone = molecule_of(name).alone()
+    (end,) = relaxed_as_asked([alone], [None], replace(resources, relax=in_a_box))
+    return end.energy_per_atom * len(alone) if end.converged and end.energy_per_atom is not None else None
+
+
+def _kept(folder: Path | None, level: str, *keys: str) -> float | None:
+    """Return an energy that an earlier part of the run has written; None for none."""
     try:
-        kept = json.loads((folder / FILE).read_text(encoding="utf-8")) if folder is not None else {}
-        return float(kept["energy"]) if kept["level"] == level else None
+        kept: Any = json.loads((folder / FILE).read_text(encoding="utf-8")) if folder is not None else {}
+        return float(reduce(operator.getitem, keys, kept)) if kept["level"] == level else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -56,7 +56,9 @@ class InterfaceOptions(RunOptions):
     )
     termination: int = Field(default=0, ge=0, description="Number of the pair of terminations; the log lists them.")
     move_within: float = Field(
-        default=4.0, gt=0, description="Hold the atoms that are farther than so many Å from the gap."
+        default=4.0,
+        gt=0,
+        description="Hold atoms of the first crystal that are farther than so many Å from the gap; the second moves.",
     )
     mu: dict[str, float] = Field(
         default={},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -83,3 +83,19 @@ def _near(whole: Structure, regions: Mapping[str, Region], within: float) -> Boo
     places = np.concatenate([region.draw(_POINTS, rng) for region in regions.values()])
     frac = whole.lattice.get_fractional_coords(places)
     return np.asarray(Near(whole.lattice, frac, within).contains(whole.cart_coords))
+
+
+def check_held_elements(elements: Sequence[str], structure: Structure) -> None:
+    """Check elements whose atoms are to be held.
+
+    Args:
+        elements: Their symbols.
+        structure: The structure whose atoms they are, ordered or not.
+
+    Raises:
+        InputError: The structure has none of an element.
+    """
+    present = sorted(element.symbol for element in structure.composition.element_composition)
+    for symbol in elements:
+        if symbol not in present:
+            raise InputError(f"--hold is for elements here; got '{symbol}', expected one of {', '.join(present)}")

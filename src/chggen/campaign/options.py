@@ -74,6 +74,11 @@ class RunOptions(Options):
         return table
 
     @property
+    def held_elements(self) -> tuple[str, ...]:
+        """Elements whose atoms are held in place when candidates are relaxed."""
+        return ()
+
+    @property
     def command(self) -> str:
         """Name of the command that these are options of."""
         return COMMANDS[type(self).__name__]

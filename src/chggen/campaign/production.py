@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
+import numpy as np
 import torch
 
 from chggen.campaign.evaluation import with_space_groups
@@ -21,7 +22,17 @@ from chggen.campaign.volume_basins import in_lower_basins
 from chggen.crystals import from_structures, to_structures
 from chggen.diffusion import ScoreModel
 from chggen.execution import Failure, at_stage
-from chggen.generation import NOT_FINITE, FinishedStart, Job, Kind, batched_hosts, caps_of, reject_reason, walls_of
+from chggen.generation import (
+    NOT_FINITE,
+    FinishedStart,
+    Job,
+    Kind,
+    PlacedMolecules,
+    batched_hosts,
+    caps_of,
+    reject_reason,
+    walls_of,
+)
 from chggen.io import with_held_atoms
 from chggen.potential import Potential, energies_of
 from chggen.results import ENERGY_ERROR, Candidate, failed
@@ -55,7 +66,7 @@ def make_candidates(jobs: Sequence[Job], resources: Resources) -> Iterator[tuple
     with at_stage("sample"):
         jobs, raw = _contested(jobs, resources) if resources.by_energy else (jobs, sample_jobs(jobs, resources))
     with at_stage("screen"):
-        candidates = [_screened(job, structure) for job, structure in zip(jobs, raw, strict=True)]
+        candidates = [_screened(job, structure, resources.held) for job, structure in zip(jobs, raw, strict=True)]
     going_on = [k for k, c in enumerate(candidates) if c.status == "ok"]
     if len(going_on) < len(candidates):
         bad = [k for k, c in enumerate(candidates) if c.status != "ok"]
@@ -90,6 +101,8 @@ def sample_jobs(jobs: Sequence[Job], resources: Resources) -> list[Structure | s
     for k, job in enumerate(jobs):
         if isinstance(job.start, FinishedStart):
             found[k] = job.start.finished
+        elif isinstance(job.start, PlacedMolecules):
+            found[k] = job.start.placed(job.candidate.seed, resources.potential() if resources.by_energy else None)
         else:
             kinds[k] = Kind.of(job.start)
     groups = {kind: [k for k, other in kinds.items() if other == kind] for kind in dict.fromkeys(kinds.values())}
@@ -215,7 +228,7 @@ def _sampled_alike(jobs: Sequence[Job], kind: Kind, resources: Resources, score:
     return list(to_structures(resources.recipe(kind).run(score, start, seeds)))
 
 
-def _screened(job: Job, made: Structure | str) -> Candidate:
+def _screened(job: Job, made: Structure | str, elements: Sequence[str]) -> Candidate:
     """Return the candidate of a raw structure, failed where there is none or where it is no sound crystal."""
     if isinstance(made, str):
         return failed(job.candidate, "draw", made)
@@ -224,5 +237,7 @@ def _screened(job: Job, made: Structure | str) -> Candidate:
         return failed(job.candidate, "screen", reason)
     if job.held is not None:
         made = with_held_atoms(made, job.held)
+    if elements:
+        made = with_held_atoms(made, np.array([site.specie.symbol in elements for site in made]))
     candidate = replace(job.candidate, raw=made, structure=made)
     return failed(candidate, "screen", reason) if reason else candidate

@@ -12,7 +12,7 @@ import numpy as np
 from chggen.campaign.evaluation import holds_cell, moved_on, relaxed_as_asked, with_relaxation
 from chggen.campaign.resources import Resources
 from chggen.generation import KEPT
-from chggen.io import inside
+from chggen.io import held_atoms, inside
 from chggen.relaxation import Relaxed, write_trajectory
 from chggen.results import Candidate, failed
 
@@ -127,6 +127,8 @@ def _off_saddles(candidates: Sequence[Candidate], symmetric: Sequence[int], reso
 def pushed(given: Structure, seed: int, strain: float = STRAIN) -> Structure:
     """Return a structure with atoms moved by 0.05 Å, root mean square, and the cell strained at random.
 
+    Atoms that the structure marks as held keep their fractional coordinates.
+
     Args:
         given: The structure.
         seed: Random seed.
@@ -138,6 +140,9 @@ def pushed(given: Structure, seed: int, strain: float = STRAIN) -> Structure:
     shear = rng.standard_normal((3, 3)) * strain
     lattice = given.lattice.matrix @ (np.eye(3) + (shear + shear.T) / 2)
     step = rng.standard_normal((len(given), 3)) * _PUSH / np.sqrt(3)
+    held = held_atoms(given)
+    if held is not None:
+        step[held] = 0.0
     frac = given.frac_coords + step @ np.linalg.inv(lattice)
     return Structure(lattice, given.species, frac, site_properties=given.site_properties, labels=given.labels)
 

@@ -26,6 +26,7 @@ class Resources:
     Attributes:
         sampler: How to sample.
         relax: How to relax; None in a run that does not.
+        held: Elements whose atoms stay in place when candidates are relaxed.
         device: Where models run, `cpu` or `cuda`.
         trajectories: Folder for the trajectories of relaxations; None where nobody asks for them.
         weights: Time of change (ns) and size of the file of the score model, where workers load it from one.
@@ -34,6 +35,7 @@ class Resources:
 
     sampler: SamplerOptions
     relax: RelaxOptions | None
+    held: tuple[str, ...] = ()
     device: str = "cpu"
     trajectories: Path | None = None
     weights: tuple[int, int] | None = None

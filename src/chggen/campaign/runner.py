@@ -65,7 +65,9 @@ class Campaign:
         self.references = references_of(options.references)
         if options.relax is not None:
             check_potential(options.relax)
-        self.resources = Resources(sampler=options.sampler, relax=options.relax, device=machine.device)
+        self.resources = Resources(
+            sampler=options.sampler, relax=options.relax, held=options.held_elements, device=machine.device
+        )
         self.resources.check()
         self.machine = machine
         self._options = options
@@ -263,7 +265,7 @@ class Campaign:
 
         Args:
             asked: The host as it is asked for.
-            mu: Element symbol to chemical potential, eV/atom, where one is stated.
+            mu: Element symbol, or name of a molecule, to chemical potential, eV each, where one is stated.
         """
         found = insertion_of(asked, mu, self.resources, self.references, self._folder)
         if isinstance(found, str):

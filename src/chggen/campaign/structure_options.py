@@ -65,7 +65,8 @@ class InpaintOptions(RunOptions):
     host: str
     guests: dict[str, int] = Field(
         default={},
-        description="Guests as ELEMENT=COUNT, added to what the host holds; default: what --remove takes out.",
+        description="Guests as ELEMENT=COUNT, or whole molecules such as H2O=2, added to what the host holds; default: "
+        "what --remove takes out.",
     )
     region: Several[str] = Field(
         default=(),
@@ -86,8 +87,8 @@ class InpaintOptions(RunOptions):
     )
     mu: dict[str, float] = Field(
         default={},
-        description="Chemical potentials as ELEMENT=ENERGY, eV/atom, for the insertion energy of guests in a region or "
-        "on a slab; default: of the elements.",
+        description="Chemical potentials as ELEMENT=ENERGY, eV/atom, or MOLECULE=ENERGY, eV each, for the insertion "
+        "energy of guests in a region or on a slab; default: of the elements, and of a molecule alone in a box.",
     )
     move_within: float | None = Field(
         default=None, gt=0, description="Hold the atoms of the host that are farther than so many Å from the region."
@@ -111,6 +112,11 @@ class InpaintOptions(RunOptions):
     )
     supercell: _Supercell = _SUPERCELL
     order: bool = _ORDER
+
+
+_HOLD: Any = Field(
+    default=(), description="Elements whose atoms are held in place when candidates are relaxed, such as Fe,P,O."
+)
 
 
 class ElectrodeOptions(RunOptions):
@@ -153,7 +159,13 @@ class ElectrodeOptions(RunOptions):
         description="So many of the lowest candidates of each content are relaxed once more with the potential that "
         "refines the run's; 0 for none.",
     )
+    hold: Several[str] = _HOLD
     order: bool = _ORDER
+
+    @property
+    def held_elements(self) -> tuple[str, ...]:
+        """Elements whose atoms are held."""
+        return tuple(self.hold)
 
 
 class OrderOptions(RunOptions):
@@ -190,3 +202,9 @@ class OrderOptions(RunOptions):
     temperature: float = Field(
         default=300.0, gt=0, le=10_000, description="Temperature of the Boltzmann weights of the orderings, K."
     )
+    hold: Several[str] = _HOLD
+
+    @property
+    def held_elements(self) -> tuple[str, ...]:
+        """Elements whose atoms are held."""
+        return tuple(self.hold)

@@ -1,4 +1,4 @@
-"""Tries: the jobs of a stage, and those that are drawn anew where a symmetric candidate fails or is a saddle."""
+"""Tries: the jobs of a stage, and those that are drawn anew, as where a symmetric candidate fails or is a saddle."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from chggen.execution import Machine, share_of
-from chggen.generation import Job
+from chggen.generation import Job, ShiftedInterface
 from chggen.results import Candidate
 
 log = logging.getLogger(__name__)
-_REDRAWS: Final = 3  # of a symmetric candidate
+_REDRAWS: Final = 3  # of a candidate
 
 
 class Tries:
     """The jobs of a stage, what has come of them, and what is drawn anew because of that.
 
-    A symmetric candidate that fails or turns out to be a saddle is drawn anew, a few times, under ids of its own. What
-    is drawn follows from the job alone, so that it may be computed at any time once the try before has failed.
+    A symmetric candidate that fails or turns out to be a saddle is drawn anew, a few times, under ids of its own. So is
+    one of an interface whose gap was filled with atoms that overlap: there is more room at another shift. What is drawn
+    follows from the job alone, so that it may be computed at any time once the try before has failed.
 
     Args:
         jobs: The jobs.
@@ -66,7 +67,7 @@ class Tries:
             if candidate.status == "ok":
                 continue
             self._bad += 1
-            if (again := self._drawn_anew(k)) is not None:
+            if (again := self._drawn_anew(k, candidate)) is not None:
                 self._owner[again.candidate.id] = k
                 self._tries[k].append(again)
                 if self.made(again):
@@ -85,10 +86,11 @@ class Tries:
         """
         return [self._waiting.popleft() for _ in range(share_of(len(self._waiting), machine))]
 
-    def _drawn_anew(self, k: int) -> Job | None:
-        """The next try of a job; None where there is none."""
+    def _drawn_anew(self, k: int, candidate: Candidate) -> Job | None:
+        """The next try of a job whose candidate failed; None where there is none."""
         first, again = self._jobs[k], len(self._tries[k])
-        if again > _REDRAWS or not first.start.symmetric:
+        overlaps = candidate.failed_at == "screen" and isinstance(first.start, ShiftedInterface)
+        if again > _REDRAWS or not (first.start.symmetric or overlaps):
             return None
         try:
             return first.redraw(again)

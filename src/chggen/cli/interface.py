@@ -1,8 +1,7 @@
-"""What `chggen interface` shows below its table: the net of both crystals, and energies per area."""
+"""What `chggen interface` shows below its table: net and reaction of both crystals, energies per area, new bonds."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -16,14 +15,13 @@ def interface_lines(folder: Path) -> Iterator[str]:
     Args:
         folder: The results folder.
     """
-    from chggen.workflows import INTERFACE_FILE
+    from chggen.report import table_of_interface
 
-    said = json.loads((folder / INTERFACE_FILE).read_text(encoding="utf-8"))
-    low, high = said["gap"]
-    yield (
-        f"interface of {said['area']:.1f} Å², net strained by at most {100 * said['strain']:.1f} %, gap from {low:.2f} "
-        f"to {high:.2f} Å; energies against the two strained slabs:"
-    )
-    distinct = [row for row in said["candidates"] if row["duplicate_of"] is None]
-    for row in distinct[:_MOST]:
-        yield f"  {row['interface_energy']:8.3f} J/m²  {row['id']}"
+    table = table_of_interface(folder)
+    if table is None:
+        return
+    yield from table.summary
+    yield "  J/m²: interface  adhesion  separation  layer, Å  new bonds (* of products)"
+    for row in table.rows[:_MOST]:
+        energy, adhesion, separation, layer, bonds, *_ = row.cells
+        yield f"{energy:>17}{adhesion:>10}{separation:>12}{layer:>10}  {bonds or 'none':<26}  {row.link}"

@@ -9,6 +9,7 @@ from .lattice import (
     volume,
     wrap,
 )
+from .molecules import Molecule, atoms_of_guests, is_molecule, molecule_of
 from .neighbors import Edges, Pairs, edges_within, pairs_of
 from .niggli import niggli_reduced
 from .supercell import cells_in, supercell_matrix, supercell_numbers
@@ -19,15 +20,19 @@ __all__ = [
     "AllPairs",
     "Crystals",
     "Edges",
+    "Molecule",
     "Pairs",
+    "atoms_of_guests",
     "cells_in",
     "collate",
     "compositions",
     "edges_within",
     "from_structures",
     "inverse_spacings",
+    "is_molecule",
     "lattice_from_parameters",
     "mixing_length",
+    "molecule_of",
     "niggli_reduced",
     "pairs_of",
     "parse_formula",

@@ -9,9 +9,10 @@ from .host import Host, batched_hosts, caps_of, default_guests, empty_host, stri
 from .host_orbits import on_orbits, symmetrised
 from .host_starts import GivenHost, OnOrbits, PrototypeSites, beside_analogues, fillings
 from .interface_cells import InterfaceCell, InterfaceRequest, interface_cell
-from .interface_starts import interface_start
+from .interface_starts import ShiftedInterface, interface_start
 from .ion_capacity import ions_with_room, most_known, redox_room
 from .jobs import Job
+from .molecules import PlacedMolecules
 from .options import SamplerOptions
 from .ordering_cells import OrderingCell, cells_to_fill, ordering_cell
 from .ordering_registry import LATTICE, FoundOrdering, OrderingRequest, OrderingSource, ordering_sources
@@ -72,10 +73,12 @@ __all__ = [
     "OrderingSites",
     "OrderingSource",
     "PatternGuests",
+    "PlacedMolecules",
     "PrototypeCell",
     "PrototypeGuests",
     "PrototypeSites",
     "SamplerOptions",
+    "ShiftedInterface",
     "SpaceGroupCell",
     "Start",
     "Sublattice",

@@ -230,18 +230,20 @@ class PatternGuests:
     name: str = "pattern"
 
     def starts(self, host: Host, n: int) -> Sequence[Start]:
-        """Return the start from the sites of the pattern; none where guests have no region, or it tells no site.
+        """Return starts from the pattern of the whole, then of its parts; none without a region or a pattern.
 
         Guests for which the pattern has no sites start anywhere in their regions, and repeat as the host does.
 
         Args:
             host: The host and its guests.
-            n: Number of candidates that are wanted. They all share one start.
+            n: Number of candidates that are wanted. They share the start of the whole.
         """
+        from chggen.generation.grown_starts import grown_starts
         from chggen.generation.repeated_guests import continued_guests
 
-        start = continued_guests(host, self.name)
-        return [] if start is None else [start]
+        parts = grown_starts(host, n)
+        whole = continued_guests(host, self.name, entire=bool(parts))
+        return parts if whole is None else [whole, *parts]
 
     def refusal(self, host: Host) -> str:
         """Return the sentence that says that there is no pattern.

@@ -13,15 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from jaxtyping import Float
 
-from chggen.generation.host_operations import (
-    NEAR,
-    HostOperation,
-    host_operations,
-    host_translations,
-    inside,
-    meets,
-    places_of,
-)
+from chggen.generation.host_operations import NEAR, NOTHING, HostAtoms, host_operations, host_translations, inside
 
 if TYPE_CHECKING:
     from pymatgen.core import Lattice, Structure
@@ -29,7 +21,6 @@ if TYPE_CHECKING:
     from chggen.generation.host import Host
 
 _APART: Final = 0.7  # Å; sites that lie closer exclude each other
-_MOST_ATOMS: Final = 600  # of a host; larger ones would take minutes
 _ROUNDS: Final = 4  # in which sites that were found show operations that find more
 
 
@@ -63,22 +54,66 @@ def continued(host: Host) -> Continued | None:
 
     Returns:
         Sites that most operations agree on, and translations. Where there are fewer sites than guests, the sites repeat
-        by the translations as the host does. None for hosts without regions, of one atom, or too large.
+        by the translations as the host does. None for hosts without regions, or of one atom.
     """
-    if not host.regions or not 2 <= len(host.framework) <= _MOST_ATOMS:
+    if not host.regions or len(host.framework) < 2:
         return None
-    operations = host_operations(host)
-    translations = host_translations(host, operations)
+    translations = host_translations(host, HostAtoms.of(host.framework))
     sites = {symbol: np.zeros((0, 3)) for symbol in host.guests}
     for _ in range(_ROUNDS):
         left = {s: n - len(sites[s]) for s, n in host.guests.items() if n > len(sites[s])}
-        now = replace(host, framework=_with(host, sites), guests=left) if left else host
-        more = _chosen(now, _places(now, operations), translations) if left else {}
+        if not left:
+            break
+        now = replace(host, framework=_with(host, sites), guests=left)
+        more = _chosen(now, clustered(now, places_told(now)), translations)
         if not any(map(len, more.values())):
             break
         sites |= {symbol: np.concatenate([sites[symbol], places]) for symbol, places in more.items()}
-        operations = host_operations(replace(host, framework=_with(host, sites)))
     return Continued(sites, translations)
+
+
+def places_told(host: Host) -> list[tuple[int, np.ndarray]]:
+    """Return where operations take atoms of a host to, in the regions of guests and off its atoms.
+
+    Args:
+        host: A host whose guests have regions.
+
+    Returns:
+        Atomic number and fractional coordinates of each, as often as operations tell it.
+    """
+    atoms = HostAtoms.of(host.framework)
+    found: list[tuple[int, np.ndarray]] = []
+    for operation in host_operations(host, atoms):
+        moved = operation(atoms.frac)
+        free = atoms.kinds_at(moved) == NOTHING
+        for symbol in host.guests:
+            own = np.flatnonzero(free & (atoms.kinds == _number(symbol)))
+            own = own[inside(host, symbol, moved[own])]
+            found += [(_number(symbol), place % 1.0) for place in moved[own]]
+    return found
+
+
+def clustered(host: Host, found: Sequence[tuple[int, np.ndarray]]) -> list[tuple[int, int, np.ndarray]]:
+    """Return sites, each of places that lie together.
+
+    Args:
+        host: The host.
+        found: Atomic number and fractional coordinates of each place.
+
+    Returns:
+        Of each site how many places it stands for, its atomic number and its fractional coordinates.
+    """
+    sites: list[tuple[int, int, np.ndarray]] = []
+    left = list(found)
+    while left:
+        kind, place = left[0]
+        off = np.array([other for _, other in left]) - place
+        off -= np.round(off)
+        near = np.linalg.norm(off @ host.framework.lattice.matrix, axis=-1) < NEAR
+        same = near & (np.array([k for k, _ in left]) == kind)
+        sites.append((int(same.sum()), kind, place + off[same].mean(0)))
+        left = [entry for entry, gone in zip(left, same, strict=True) if not gone]
+    return sites
 
 
 def _with(host: Host, sites: Mapping[str, np.ndarray]) -> Structure:
@@ -90,38 +125,16 @@ def _with(host: Host, sites: Mapping[str, np.ndarray]) -> Structure:
     return filled
 
 
-def _places(host: Host, operations: Sequence[HostOperation]) -> list[tuple[str, np.ndarray]]:
-    """Return where operations put atoms that are not there, with their symbols, as often as operations say so."""
-    frac, numbers = places_of(host.framework)
-    found: list[tuple[str, np.ndarray]] = []
-    for operation in operations:
-        moved = operation(frac)
-        free = ~meets(host.framework.lattice, moved, frac)[0]
-        for symbol in host.guests:
-            own = np.flatnonzero(free & (numbers == _number(symbol)))
-            own = own[inside(host, symbol, moved[own])]
-            found += [(symbol, place % 1.0) for place in moved[own]]
-    return found
-
-
 def _chosen(
-    host: Host, found: list[tuple[str, np.ndarray]], translations: np.ndarray
+    host: Host, sites: Sequence[tuple[int, int, np.ndarray]], translations: np.ndarray
 ) -> dict[str, Float[np.ndarray, "sites 3"]]:
     """Return the sites that come most often; where they are too few, those that repeat as the host does."""
     lattice = host.framework.lattice
-    sites: list[tuple[int, str, np.ndarray]] = []  # how often, symbol, place
-    left = found
-    while left:
-        symbol, place = left[0]
-        off = np.array([other for _, other in left]) - place
-        off -= np.round(off)
-        near = np.linalg.norm(off @ lattice.matrix, axis=-1) < NEAR
-        same = near & np.array([s == symbol for s, _ in left])
-        sites.append((int(same.sum()), symbol, place + off[same].mean(0)))
-        left = [entry for entry, gone in zip(left, same, strict=True) if not gone]
+    symbols = {_number(symbol): symbol for symbol in host.guests}
     taken: dict[str, list[np.ndarray]] = {symbol: [] for symbol in host.guests}
     everywhere: list[np.ndarray] = []
-    for _, symbol, place in sorted(sites, key=lambda site: (-site[0], site[1], tuple(site[2]))):
+    for _, kind, place in sorted(sites, key=lambda site: (-site[0], site[1], tuple(site[2]))):
+        symbol = symbols[kind]
         if len(taken[symbol]) < host.guests[symbol] and _clear(lattice, place, everywhere):
             taken[symbol].append(place)
             everywhere.append(place)
@@ -130,17 +143,18 @@ def _chosen(
     return {symbol: np.array(places).reshape(-1, 3) for symbol, places in taken.items()}
 
 
-def _clear(lattice: Lattice, place: np.ndarray, others: list[np.ndarray]) -> bool:
-    """Return whether a place is no closer to others than sites may be."""
+def _clear(lattice: Lattice, place: np.ndarray, others: Sequence[np.ndarray], apart: float = _APART) -> bool:
+    """Return whether a place is farther from others than sites have to be."""
     off = np.array(others).reshape(-1, 3) - place
     off -= np.round(off)
-    return bool((np.linalg.norm(off @ lattice.matrix, axis=-1) > _APART).all())
+    return bool((np.linalg.norm(off @ lattice.matrix, axis=-1) > apart).all())
 
 
-def _repeating(lattice: Lattice, places: list[np.ndarray], translations: np.ndarray) -> list[np.ndarray]:
+def _repeating(lattice: Lattice, places: Sequence[np.ndarray], translations: np.ndarray) -> list[np.ndarray]:
     """Return the places whose images under all translations are places, too."""
-    every = np.array(places).reshape(-1, 3)
-    return [place for place in places if meets(lattice, place + translations, every)[0].all()]
+    return [
+        place for place in places if not any(_clear(lattice, place + shift, places, NEAR) for shift in translations)
+    ]
 
 
 def _number(symbol: str) -> int:

@@ -48,7 +48,7 @@ class LowestEnergy:
         """
         structures = to_structures(crystals)
         contacts = [closest_contact(structure)[0] for structure in structures]
-        symmetries = [SymmetryConstraint.of(structure, KEPT) for structure in structures]
+        symmetries = [SymmetryConstraint.sparing(structure, KEPT) for structure in structures]
         energy = energies_of(self.potential, crystals, symmetries).energy
         return torch.where(torch.tensor(contacts, device=energy.device) < CLOSEST, torch.inf, energy)
 

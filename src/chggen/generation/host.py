@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from chggen.crystals import SYMBOLS, Crystals, collate, from_structures, wrap
+from chggen.crystals import SYMBOLS, Crystals, collate, from_structures, is_molecule, wrap
 from chggen.errors import InputError
 from chggen.io import MAX_ATOMS, ORDER_FIRST_OR_HERE
 from chggen.regions import Region, drawn_apart, region_for
@@ -62,6 +62,8 @@ class Host:
         for symbol, count in self.guests.items():
             if symbol in ("D", "T"):
                 raise InputError(f"guest '{symbol}' is hydrogen to every potential; give it as H")
+            if is_molecule(symbol):
+                raise InputError(f"guest '{symbol}' is a molecule, which only inpaint takes; expected an element here")
             if symbol not in SYMBOLS:
                 raise InputError(f"unknown guest element '{symbol}'; expected a chemical symbol such as Li")
             if not isinstance(count, Integral) or count < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Final
@@ -14,15 +15,19 @@ from chggen.regions import region_for
 
 if TYPE_CHECKING:
     from pymatgen.core import Lattice, Structure
+    from scipy.spatial import KDTree
 
     from chggen.generation.host import Host
 
 NEAR: Final = 0.4
 """Å between an atom and where an operation says it is."""
+NOTHING: Final = 0
+"""The atomic number of a place where no atom is."""
 _LEAST_HITS: Final = 0.1  # of the atoms, which an operation has to take to others
 _MOST_MISSES: Final = 0.03  # of the atoms, which it may take to places outside the region where none is
 _LOOK: Final = 24  # atoms by which most operations are ruled out
 _STRAIN: Final = 0.02  # by which lengths and cosines may change under a rotation of the cell
+_ENOUGH: Final = 200  # operations that are asked; a large crystal has ten thousands of them
 _POINTS: Final = 200  # of a region, by which a translation is seen to keep it
 _KEPT: Final = 0.95  # of these points, which stay inside
 
@@ -39,91 +44,109 @@ class HostOperation:
         return np.asarray(frac @ self.rotation.T + self.shift)
 
 
-def host_operations(host: Host) -> list[HostOperation]:
-    """Return the operations that take the atoms of a host into each other, but for what lies in the regions.
+@dataclass(frozen=True)
+class HostAtoms:
+    """The atoms of a host, found by where they are.
+
+    Attributes:
+        frac: Fractional coordinates in the cell, of shape (atoms, 3).
+        kinds: Atomic numbers, of shape (atoms,).
+        matrix: Rows of the cell, Å.
+        tree: Their places and those of images just outside the cell.
+        numbers: Number of the atom at each of these places.
+    """
+
+    frac: Float[np.ndarray, "atoms 3"]
+    kinds: Int[np.ndarray, "atoms"]
+    matrix: Float[np.ndarray, "3 3"]
+    tree: KDTree
+    numbers: Int[np.ndarray, "places"]
+
+    @classmethod
+    def of(cls, framework: Structure) -> HostAtoms:
+        """Return the atoms of a framework.
+
+        Args:
+            framework: An ordered structure.
+        """
+        from scipy.spatial import KDTree
+
+        frac, matrix = framework.frac_coords % 1.0, np.array(framework.lattice.matrix)
+        edge = NEAR * np.linalg.norm(np.linalg.inv(matrix), axis=0)  # fractional, along each axis
+        images = (frac[:, None] + np.array(list(product((-1, 0, 1), repeat=3)))).reshape(-1, 3)
+        close = np.flatnonzero(((images >= -edge) & (images <= 1 + edge)).all(1))
+        kinds = np.array([site.specie.Z for site in framework])
+        return cls(frac, kinds, matrix, KDTree(images[close] @ matrix), close // 27)
+
+    def kinds_at(self, places: Float[np.ndarray, "places 3"]) -> Int[np.ndarray, "places"]:
+        """Return the atomic number of the nearest atom at places, 0 where none is near.
+
+        Args:
+            places: Fractional coordinates of shape (places, 3).
+        """
+        if not len(places):
+            return np.zeros(0, dtype=int)
+        away, which = self.tree.query(places % 1.0 @ self.matrix, distance_upper_bound=NEAR)
+        return np.where(np.isfinite(away), self.kinds[self.numbers[np.minimum(which, len(self.numbers) - 1)]], NOTHING)
+
+
+def host_operations(host: Host, atoms: HostAtoms) -> list[HostOperation]:
+    """Return operations that take the atoms of a host into each other, but for what lies in the regions.
 
     Args:
         host: A host whose guests have regions.
+        atoms: Its atoms.
+
+    Returns:
+        At most 200 of the operations, drawn from all.
     """
-    lattice, (frac, numbers) = host.framework.lattice, places_of(host.framework)
-    rarest = min(Counter(numbers.tolist()).items(), key=lambda entry: (entry[1], entry[0]))[0]
-    own = frac[numbers == rarest]
+    own = _rarest(atoms)
     rng = np.random.default_rng(0)
-    look = rng.permutation(len(frac))[:_LOOK]
-    found = []
-    for rotation in _rotations(lattice):
-        for target in own:
-            operation = HostOperation(rotation, target - rotation @ own[0])
-            if (rotation == np.eye(3)).all() and not np.abs(operation.shift).max():
-                continue
-            some = meets(lattice, operation(frac[look]), frac, numbers[look], numbers)[1]
-            if some.sum() < _LEAST_HITS * len(look) / 2:
-                continue
-            moved = operation(frac)
-            hit = meets(lattice, moved, frac, numbers, numbers)[1]
-            if hit.sum() < _LEAST_HITS * len(frac):
-                continue
-            missed = np.flatnonzero(~hit)
-            known = ~np.any([inside(host, symbol, moved[missed]) for symbol in host.regions or {}], axis=0)
-            if known.sum() <= _MOST_MISSES * len(frac):
-                found.append(operation)
+    look = rng.permutation(len(atoms.frac))[:_LOOK]
+    found: list[HostOperation] = []
+    possible = list(product(_rotations(host.framework.lattice), own))
+    for k in rng.permutation(len(possible)):
+        rotation, target = possible[k]
+        operation = HostOperation(rotation, target - rotation @ own[0])
+        if (rotation == np.eye(3)).all() and not np.abs(operation.shift).max():
+            continue
+        some = atoms.kinds_at(operation(atoms.frac[look])) == atoms.kinds[look]
+        if some.sum() < _LEAST_HITS * len(look) / 2:
+            continue
+        moved = operation(atoms.frac)
+        hit = atoms.kinds_at(moved) == atoms.kinds
+        if hit.sum() < _LEAST_HITS * len(atoms.frac):
+            continue
+        missed = np.flatnonzero(~hit)
+        known = ~np.any([inside(host, symbol, moved[missed]) for symbol in host.regions or {}], axis=0)
+        if known.sum() <= _MOST_MISSES * len(atoms.frac):
+            found.append(operation)
+            if len(found) == _ENOUGH:
+                break
     return found
 
 
-def host_translations(host: Host, operations: list[HostOperation]) -> Float[np.ndarray, "translations 3"]:
+def host_translations(host: Host, atoms: HostAtoms) -> Float[np.ndarray, "translations 3"]:
     """Return the translations by which a host with its regions repeats itself within its cell.
 
     Args:
         host: A host whose guests have regions.
-        operations: Its operations.
+        atoms: Its atoms.
 
     Returns:
-        Fractional translations of shape (translations, 3), no translation first. Each leads from the first atom of the
-        rarest species exactly to another one.
+        Fractional translations of shape (translations, 3), no translation first.
     """
-    lattice, (frac, numbers) = host.framework.lattice, places_of(host.framework)
     rng = np.random.default_rng(0)
     drawn = [(region, region.draw(_POINTS, rng)) for region in (host.regions or {}).values()]
+    own = _rarest(atoms)
     kept = [np.zeros(3)]
-    for operation in operations:
-        shifted = (operation.rotation == np.eye(3)).all()
-        if shifted and meets(lattice, operation(frac), frac, numbers, numbers)[1].all():
-            by = operation.shift @ lattice.matrix
+    for target in own[1:]:
+        shift = target - own[0]
+        if (atoms.kinds_at(atoms.frac + shift) == atoms.kinds).all():
+            by = shift @ atoms.matrix
             if all(region.contains(points + by).mean() >= _KEPT for region, points in drawn):
-                kept.append(operation.shift)
+                kept.append(shift)
     return np.array(kept)
-
-
-def places_of(structure: Structure) -> tuple[Float[np.ndarray, "atoms 3"], Int[np.ndarray, "atoms"]]:
-    """Return fractional coordinates within the cell, and atomic numbers, of the atoms of a structure.
-
-    Args:
-        structure: The structure.
-    """
-    return structure.frac_coords % 1.0, np.array([site.specie.Z for site in structure])
-
-
-def meets(
-    lattice: Lattice,
-    places: np.ndarray,
-    frac: np.ndarray,
-    kinds: np.ndarray | None = None,
-    numbers: np.ndarray | None = None,
-) -> tuple[Bool[np.ndarray, "places"], Bool[np.ndarray, "places"]]:
-    """Return which places an atom is at, and which an atom of their own kind is at, where kinds are given.
-
-    Args:
-        lattice: The lattice.
-        places: Fractional coordinates of shape (places, 3).
-        frac: Fractional coordinates of the atoms, of shape (atoms, 3).
-        kinds: Atomic number that belongs to each place.
-        numbers: Atomic numbers of the atoms.
-    """
-    off = places[:, None] - frac
-    off -= np.round(off)
-    near = np.linalg.norm(off @ lattice.matrix, axis=-1) < NEAR
-    alike = near if kinds is None or numbers is None else near & (kinds[:, None] == numbers)
-    return near.any(1), alike.any(1)
 
 
 def inside(host: Host, symbol: str, places: np.ndarray) -> Bool[np.ndarray, "places"]:
@@ -138,6 +161,12 @@ def inside(host: Host, symbol: str, places: np.ndarray) -> Bool[np.ndarray, "pla
     if region is None:
         return np.ones(len(places), dtype=bool)
     return np.asarray(region.contains(places @ host.framework.lattice.matrix), dtype=bool)
+
+
+def _rarest(atoms: HostAtoms) -> Sequence[np.ndarray]:
+    """Return the places of the species with the fewest atoms."""
+    rarest = min(Counter(atoms.kinds.tolist()).items(), key=lambda entry: (entry[1], entry[0]))[0]
+    return list(atoms.frac[atoms.kinds == rarest])
 
 
 def _rotations(lattice: Lattice) -> list[np.ndarray]:

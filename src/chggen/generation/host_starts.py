@@ -20,7 +20,7 @@ from chggen.generation.sources import AUTO, guest_sources
 from chggen.generation.start import CellDrawer, Start
 from chggen.symmetry import Orbits
 
-_START_SIGMA: Final = 0.1  # Å; 0.05 to 0.3 do as well on hosts of the val split
+START_SIGMA: Final = 0.1  # Å; 0.05 to 0.3 do as well on hosts of the val split
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class PrototypeSites:
     given: GivenHost
     sites: Float[np.ndarray, "guests 3"]
     orbits: Orbits | None = None
-    start_sigma: float = _START_SIGMA
+    start_sigma: float = START_SIGMA
     source: str = "prototype"
     prototype_log_odds: None = None
 
@@ -158,9 +158,10 @@ def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
     """Return what each of n candidates of a host starts from.
 
     Guests with a region go where the host's own pattern goes on into it, once. Then they repeat as the host does, where
-    it does, two times out of three, and otherwise start anywhere in the region. Without a region `auto` begins with the
-    closest analogue where one is close. Orbits of the host's group, positions anywhere, sources of other packages and
-    the next close analogue then take turns. Where no analogue is close, orbits come first.
+    it does, two times out of three, and otherwise start anywhere in the region. Where a host is of several parts, such
+    as grains, the patterns of its parts take turns with anywhere. Without a region `auto` begins with the closest
+    analogue where one is close. Orbits of the host's group, positions anywhere, sources of other packages and the next
+    close analogue then take turns. Where no analogue is close, orbits come first.
 
     Args:
         host: The host and its guests.
@@ -174,8 +175,10 @@ def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
         InputError: When the source that is asked for has nothing for this host.
     """
     if host.regions and guests_from == AUTO:
-        pattern, repeated = PatternGuests().starts(host, 1), OrbitGuests().starts(host, 1)
-        return [*pattern, *islice(cycle([*repeated, *repeated, GivenHost(host)]), n)][:n]
+        anywhere, repeated = GivenHost(host), OrbitGuests().starts(host, 1)
+        pattern = list(PatternGuests().starts(host, n))
+        beside: list[Start] = [anywhere] if len(pattern) > 1 else [*repeated, *repeated, anywhere]
+        return list(islice(chain(pattern[:1], _in_turn(beside, pattern[1:])), n))
     if guests_from == AUTO:
         sources = [source for name, source in guest_sources().items() if name != PrototypeGuests.name]
         others = [source.starts(host, 1)[:1] for source in sources]

@@ -49,6 +49,14 @@ class ShiftedInterface(GivenHost):
         along = np.random.default_rng([seed, 1]).random(2) if self.shifts else np.zeros(2)
         return replace(self.host, framework=self.cell.shifted(along.tolist())).filled(seed), None
 
+    def redraw(self, k: int) -> ShiftedInterface:
+        """Return the interface, which further seeds shift and fill otherwise.
+
+        Args:
+            k: Not needed.
+        """
+        return replace(self, shifts=True)
+
 
 def interface_start(cell: InterfaceCell, host: Host | None, index: int, seed: int) -> Start:
     """Return what a candidate of an interface starts from; the first of a run is not shifted.

@@ -86,15 +86,16 @@ class RepeatedGuests(GivenHost):
         return GivenHost(self.host)
 
 
-def continued_guests(host: Host, name: str) -> Start | None:
+def continued_guests(host: Host, name: str, entire: bool = False) -> Start | None:
     """Return the start from the sites by which a host's own pattern goes on; None where it tells none.
 
     Args:
         host: A host whose guests have regions.
         name: Name of the source.
+        entire: Whether only a pattern that tells the sites of all guests counts.
     """
     found = continued(host)
-    if found is None or not found.found:
+    if found is None or not found.found or (entire and found.found < sum(host.guests.values())):
         return None
     if found.found == sum(host.guests.values()):
         return PrototypeSites(GivenHost(host), np.concatenate(list(found.sites.values())), source=name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-MAX_ATOMS: Final = 500
+MAX_ATOMS: Final = 1000
 """Largest number of atoms that a structure may have."""
 LAST: Final = 118
 """Atomic number of the heaviest known element."""

@@ -49,8 +49,9 @@ def region_for(regions: Mapping[str, Region] | None, symbol: str) -> Region | No
     """Return the region of a species: its own, else that of all species without one; None for anywhere.
 
     Args:
-        regions: Element symbol to region, an empty symbol for all species without one of their own; None for none.
-        symbol: Element symbol.
+        regions: Element symbol, or name of a molecule, to region, an empty symbol for all without one of their own; or
+            None.
+        symbol: Element symbol, or name of a molecule.
     """
     found = regions or {}
     return found.get(symbol, found.get(""))

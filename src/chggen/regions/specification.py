@@ -24,7 +24,7 @@ FORMS: Final = (
 )
 _T = TypeVar("_T")
 _AXES: Final = {"x": 0, "y": 1, "z": 2}
-_SPECIES: Final = re.compile(r"\s*([A-Z][a-z]?)\s*:\s*(.*)", re.DOTALL)
+_SPECIES: Final = re.compile(r"\s*([\w-]+)\s*:\s*(.*)", re.DOTALL)
 
 
 def regions_of(texts: str | Sequence[str], structure: Structure) -> dict[str, Region]:
@@ -36,7 +36,7 @@ def regions_of(texts: str | Sequence[str], structure: Structure) -> dict[str, Re
         structure: The structure that they are regions of.
 
     Returns:
-        Element symbol to region; an empty symbol stands for all species without one of their own.
+        Element symbol, or name of a molecule, to region; an empty symbol stands for all without one of their own.
 
     Raises:
         InputError: A text is no region of this structure.

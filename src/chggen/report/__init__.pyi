@@ -1,5 +1,6 @@
 from .drawing import save
 from .figures import remaining
+from .interface_table import table_of_interface
 from .order_table import index_text, order_notes, order_sentences, read_order
 from .page import draw_candidates, write_report
 from .phase_diagram import picture
@@ -13,5 +14,6 @@ __all__ = [
     "read_order",
     "remaining",
     "save",
+    "table_of_interface",
     "write_report",
 ]

@@ -17,6 +17,7 @@ from chggen.report.drawing import interactive, save
 from chggen.report.electrode_figures import interactive_electrode, read_electrode, save_electrode
 from chggen.report.electrode_table import contents_tables
 from chggen.report.figures import attrition, decomposition_histogram
+from chggen.report.interface_table import table_of_interface
 from chggen.report.order_table import orderings_table, read_order
 from chggen.report.page_answers import advice, asked, page_answers
 from chggen.report.page_crystals import page_data
@@ -194,6 +195,7 @@ def _page(folder: Path, candidates: Sequence[Candidate]) -> str:
         plots=_plots(candidates, references, electrode),
         electrode=contents_tables(electrode or []),
         orderings=None if order is None else orderings_table(order),
+        interface=table_of_interface(folder),
         failure_columns=_FAILURE_COLUMNS,
         failures=[_failure_row(c) for c in candidates if c.status == "failed"],
     )

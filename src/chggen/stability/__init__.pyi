@@ -6,6 +6,7 @@ from .electrode import ELECTRODE_FILE, Electrode
 from .energies_above_hull import above_hull
 from .framework import element_energies, framework_displacement
 from .importing import entries_table
+from .interface_reaction import InterfaceReaction, reaction_of_crystals
 from .joined_references import references_of
 from .materials_project import fetch_structures
 from .reaction import ARROW, STATIC, phase_label
@@ -22,6 +23,7 @@ __all__ = [
     "ContentRow",
     "Electrode",
     "HullPosition",
+    "InterfaceReaction",
     "References",
     "Wanted",
     "above_hull",
@@ -35,5 +37,6 @@ __all__ = [
     "joined_doubts",
     "lowest_of_each",
     "phase_label",
+    "reaction_of_crystals",
     "references_of",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from chggen.symmetry.detection import operations, permutations
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+_MOST_DISTANCES: Final = 2e7  # between atoms and images; they take a second, as long as an energy of hundreds of atoms
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,14 @@ class SymmetryConstraint:
         Returns:
             The constraint, or None where the operations that spglib finds do not permute the atoms.
         """
-        rotations, translations = operations(structure, symprec)
+        return cls._by(structure, operations(structure, symprec), free)
+
+    @classmethod
+    def _by(
+        cls, structure: Structure, found: tuple[np.ndarray, np.ndarray], free: Tensor | None
+    ) -> SymmetryConstraint | None:
+        """Return the constraint of operations, rotations and translations; None where they do not permute the atoms."""
+        rotations, translations = found
         permuted = permutations(structure, rotations, translations)
         if permuted is None:
             return None
@@ -71,6 +80,22 @@ class SymmetryConstraint:
             torch.from_numpy(rotations).round().long()[kept],
             torch.from_numpy(permuted[1])[kept],
         )
+
+    @classmethod
+    def sparing(cls, structure: Structure, symprec: float = 0.01) -> SymmetryConstraint | None:
+        """Return the constraint by which an energy is found from the asymmetric unit alone; None where that saves none.
+
+        A large supercell of a symmetric crystal has ten thousands of operations. To find which atom each takes each to
+        costs as the cube of the atoms, and more than the energy of all atoms.
+
+        Args:
+            structure: An ordered structure.
+            symprec: Symmetry tolerance in Å at which spglib looks for the group.
+        """
+        found = operations(structure, symprec)
+        if len(found[0]) * len(structure) ** 2 > _MOST_DISTANCES:
+            return None
+        return cls._by(structure, found, None)
 
     @cached_property
     def unit(self) -> AsymmetricUnit | None:

@@ -1,7 +1,7 @@
 from .electrode import run_electrode
 from .generate import run_generate
 from .inpaint import run_inpaint
-from .interface import INTERFACE_FILE, run_interface
+from .interface import run_interface
 from .merge import merge_folders
 from .order import run_order
 from .ordered_input import ordered_host, ordered_structures
@@ -10,7 +10,6 @@ from .relax import relax_files
 from .results import check_place, results_of
 
 __all__ = [
-    "INTERFACE_FILE",
     "check_place",
     "merge_folders",
     "ordered_host",

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chggen.campaign import Campaign, ElectrodeOptions, ElectrodeScan, check_potential
+from chggen.campaign import Campaign, ElectrodeOptions, ElectrodeScan, check_held_elements, check_potential
 from chggen.errors import InputError
 from chggen.execution import Machine, Progress, silent
 from chggen.io import write_text
@@ -43,6 +43,7 @@ def run_electrode(
     Raises:
         InputError: For a host, an ion or contents that do not fit, or an element without a reference energy.
     """
+    check_held_elements(options.hold, host)
     scan = ElectrodeScan(host, options)
     assert options.relax is not None
     check_potential(options.relax)

@@ -47,6 +47,6 @@ def run_inpaint(
     jobs = inpaint_jobs(asked, options)
     with Campaign(options, machine, results, progress, executor) as campaign:
         campaign.make("inpaint", jobs)
-        if asked.regions is not None and options.relax is not None:
+        if asked.compared and options.relax is not None:
             campaign.compare_with(asked, options.mu)
         return campaign.finish()

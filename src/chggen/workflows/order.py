@@ -8,7 +8,15 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chggen.campaign import ORDER_FILE, Campaign, OrderAnswer, Orderings, OrderOptions, check_potential
+from chggen.campaign import (
+    ORDER_FILE,
+    Campaign,
+    OrderAnswer,
+    Orderings,
+    OrderOptions,
+    check_held_elements,
+    check_potential,
+)
 from chggen.execution import Machine, Progress, silent
 from chggen.io import write_text
 from chggen.results import Candidate, Results
@@ -43,6 +51,7 @@ def run_order(
     Raises:
         InputError: For a structure that cannot be ordered.
     """
+    check_held_elements(options.hold, structure)
     orderings = Orderings(structure, options)
     assert options.relax is not None
     check_potential(options.relax)
