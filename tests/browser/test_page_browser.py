@@ -25,6 +25,7 @@ RUTILE = Structure.from_spacegroup(
     "P4_2/mnm", Lattice.tetragonal(4.6, 2.96), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]
 )
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+_PATIENCE = 120_000  # ms, for machines that are busy
 _FLAGS = (
     "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
@@ -76,6 +77,7 @@ def browser() -> Iterator[Any]:
 def opened(browser: Any, report: Path) -> Iterator[Any]:
     """The page at 1400 pixels; errors of scripts and requests are gathered, and there must be none."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(_PATIENCE)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("request", lambda request: wrong.append(request.url) if request.url.startswith(("http", "ws")) else None)
@@ -203,6 +205,7 @@ def test_light_and_dark_have_enough_contrast(opened: Any) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_is_cut_off_at_any_width(browser: Any, report: Path, width: int) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
+    page.set_default_timeout(_PATIENCE)
     page.goto(report.as_uri())
     page.wait_for_selector("html[data-ready]")
     page.wait_for_timeout(300)
