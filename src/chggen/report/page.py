@@ -6,23 +6,23 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from chggen import __version__
 from chggen.crystals import parse_formula
 from chggen.errors import InputError
 from chggen.io import write_text
-from chggen.potential import DEFAULT_LEVEL, level_named, levels, refining_levels
-from chggen.report.drawing import interactive, save
-from chggen.report.electrode_figures import interactive_electrode, read_electrode, save_electrode
+from chggen.potential import DEFAULT_LEVEL, level_named, refining_levels
+from chggen.report.drawing import save
+from chggen.report.electrode_figures import read_electrode, save_electrode
 from chggen.report.electrode_table import contents_tables
-from chggen.report.figures import attrition, decomposition_histogram
 from chggen.report.interface_table import table_of_interface
 from chggen.report.order_table import orderings_table, read_order
 from chggen.report.page_answers import advice, asked, page_answers
 from chggen.report.page_crystals import page_data
+from chggen.report.page_plots import plots_of
 from chggen.report.page_rows import columns_of, filters_of, row_of
-from chggen.report.phase_diagram import energy_at, picture
+from chggen.report.phase_diagram import picture
 from chggen.results import (
     Candidate,
     answers,
@@ -41,12 +41,6 @@ _TEMPLATE: Final = "page.html.jinja"
 _SCRIPTS: Final = ("3Dmol-min.js", "crystal.js", "powder.js", "viewer.js", "table.js", "page.js")  # in this order
 _RELAX: Final = "relax"  # the stage of structures that were given
 _FAILURE_COLUMNS: Final = (("candidate", ""), ("failed at", ""), ("reason", ""))
-_DIAGRAM: Final = (
-    "Known phases, the hull between those that are stable (green), and candidates (diamonds). A click on a candidate "
-    "chooses it."
-)
-_HISTOGRAM: Final = "All good candidates, duplicates among them. Left of the dotted line the hull is broken."
-_ATTRITION: Final = "How many candidates of each stage were left after each step, from all that were asked for."
 
 
 @dataclass(frozen=True)
@@ -124,17 +118,21 @@ def draw_candidates(folder: Path, level: str | None, path: Path) -> None:
         save_electrode(drawn_levels, path)
         return
     level = level or next((c.level for c in candidates if c.level is not None), DEFAULT_LEVEL)
-    drawn = picture(_elements(candidates), level, candidates, _references(folder))
+    drawn = picture(elements_of(candidates), level, candidates, _references(folder))
     if drawn is None:
-        system = "-".join(_elements(candidates))
+        system = "-".join(elements_of(candidates))
         raise InputError(
             f"no phase diagram of {system}; expected two or three elements with {level} reference energies"
         )
     save(drawn, path)
 
 
-def _elements(candidates: Sequence[Candidate]) -> list[str]:
-    """Return the elements of all candidates, each once."""
+def elements_of(candidates: Sequence[Candidate]) -> list[str]:
+    """Return the elements of all candidates, each once.
+
+    Args:
+        candidates: The candidates.
+    """
     return list(dict.fromkeys(symbol for c in candidates for symbol in parse_formula(c.formula)))
 
 
@@ -192,7 +190,7 @@ def _page(folder: Path, candidates: Sequence[Candidate]) -> str:
         static_products=static,
         static_excess=_static_excess(references) if static else [],
         likelier=[f"{formula}: {reason}" for formula, reason in likelier(distinct).items()],
-        plots=_plots(candidates, references, electrode),
+        plots=plots_of(candidates, references, electrode, elements_of(candidates)),
         electrode=contents_tables(electrode or []),
         orderings=None if order is None else orderings_table(order),
         interface=table_of_interface(folder),
@@ -213,40 +211,3 @@ def _static_excess(references: References) -> list[str]:
         for level, drop in zip(references.levels, references.drops.tolist(), strict=True)
         if math.isfinite(drop)
     ]
-
-
-@dataclass(frozen=True)
-class _Plot:
-    """A figure of the page: its HTML, and what it shows."""
-
-    html: str
-    caption: str
-
-
-def _plots(
-    candidates: Sequence[Candidate], references: References, electrode: list[dict[str, Any]] | None
-) -> list[_Plot]:
-    """Return all figures. The first one carries the plotly library for all."""
-    curve = [] if not electrode else [(interactive_electrode(electrode), "")]
-    drawn = [
-        *curve,
-        *((figure, _DIAGRAM) for figure in _diagrams(candidates, references)),
-        (decomposition_histogram(candidates), _HISTOGRAM),
-        (attrition(candidates), _ATTRITION),
-    ]
-    shown = [(figure, caption) for figure, caption in drawn if figure is not None]
-    config = {"responsive": True, "displaylogo": False}
-    return [
-        _Plot(figure.to_html(full_html=False, include_plotlyjs=k == 0, config=config), caption)
-        for k, (figure, caption) in enumerate(shown)
-    ]
-
-
-def _diagrams(candidates: Sequence[Candidate], references: References) -> list[Any]:
-    """Return a phase diagram for each level that candidates have energies at; none unless binary or ternary."""
-    elements = _elements(candidates)
-    if len(elements) not in (2, 3):
-        return []
-    placed = [level for level in levels() if any(energy_at(c, level)[1] is not None for c in candidates)]
-    drawn = [picture(elements, level, candidates, references) for level in placed]
-    return [interactive(diagram) for diagram in drawn if diagram is not None]

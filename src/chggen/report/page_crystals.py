@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from chggen.results import Candidate
+from chggen.symmetry import spglib_cell, symmetry_dataset
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -75,12 +76,9 @@ def _sites(structure: Structure) -> list[tuple[str, int, int]] | None:
 
     None where no group is found, or the cell is large.
     """
-    from spglib import get_symmetry_dataset
-
     if len(structure) > _MOST_ATOMS:
         return None
-    cell = (structure.lattice.matrix, structure.frac_coords, [site.specie.Z for site in structure])
-    found = get_symmetry_dataset(cell, symprec=_SYMPREC)
+    found = symmetry_dataset(spglib_cell(structure), _SYMPREC, -1.0)
     if found is None:
         return None
     # multiplicities are those of the conventional cell, as letters are
