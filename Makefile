@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test test-extras test-reliability lint docs
+.PHONY: install demo test test-browser test-extras test-reliability lint docs
 
 install: $(INSTALLED)
 
@@ -22,6 +22,12 @@ test: install
 test-extras: install
 	$(BIN)/pip install -q -c constraints.txt -e ".[mp,dft]"
 	$(BIN)/python -m pytest tests/stability/test_importing.py tests/results/test_vasp.py
+
+# the page in a real browser, which is installed if it is missing; screenshots go to the folder SCREENSHOTS
+test-browser: install
+	command -v chromium >/dev/null || (apt-get update -q && apt-get install -y -q chromium)
+	$(BIN)/pip install -q -c constraints.txt -e ".[browser]"
+	CHGGEN_SCREENSHOTS=$(SCREENSHOTS) $(BIN)/python -m pytest tests/browser
 
 # faults put in by hand, in full: 500 kills, 10,000 odd inputs and more; about two hours. TRIALS: parts, --share 0.1 …
 test-reliability: install

@@ -59,7 +59,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_page_has_a_row_for_each_content_that_leads_to_its_candidate(folder: Path) -> None:
     page = write_report(folder).read_text()
     assert "<h2>Li in TiO2, level pbe</h2>" in page
-    table = page[page.index("<h2>Li in TiO2") : page.index("<h2>Ranked")]
+    table = page[page.index("<h2>Li in TiO2") : page.index('<div class="grid">')]
     rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr.*?</tr>", table, flags=re.DOTALL)]
     empty, half, full = rows[1:]
     # -53.4 eV is 0.3 eV below the mean of -50 and -56.2 in two formula units
@@ -81,7 +81,8 @@ def test_points_lead_to_rows_and_those_of_duplicates_to_the_row_they_are_counted
     assert sorted(points) == sorted(c.id for c in CANDIDATES)
     assert figure.layout.clickmode == "event+select"
     page = write_report(folder).read_text()
-    (rows,) = re.findall(r"const rows = (\{.*?\});", page)
-    assert json.loads(rows) == {"Ti2O4-Li1-0002": "Ti2O4-Li1-0001"}
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
+    stands_for = json.loads(data)["stands_for"]
+    assert stands_for == {"Ti2O4-Li1-0002": "Ti2O4-Li1-0001"}
     for name in points:
-        assert f'<tr id="{json.loads(rows).get(name, name)}"' in page
+        assert f'<tr id="{stands_for.get(name, name)}"' in page

@@ -51,20 +51,29 @@ class Loads(HTMLParser):
         self.loads: list[str] = []
         self.tags: list[str] = []
         self.rows: list[list[str]] = []
+        self.columns: list[list[str]] = []
         self.stable: list[bool] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.loads += [v or "" for k, v in attrs if k in ("src", "href", "srcset", "data", "action")]
+        loaded = [v or "" for k, v in attrs if k in ("src", "href", "srcset", "data", "action")]
+        self.loads += [address for address in loaded if not address.startswith("#")]
         if tag == "tr":
             self.rows.append([])
+            self.columns.append([])
             self.stable.append(("class", "stable") in attrs)
         if tag == "td":
             self.rows[-1].append("")
+            self.columns[-1].append(dict(attrs).get("data-column") or "")
 
     def handle_data(self, data: str) -> None:
-        if self.rows and self.rows[-1] and self.tags[-1] == "td":
-            self.rows[-1][-1] += data
+        if self.rows and self.rows[-1] and self.tags[-1] in ("td", "a"):
+            self.rows[-1][-1] += data.strip()
+
+    def candidates(self) -> dict[str, dict[str, str]]:
+        """The rows of the table of candidates, by id."""
+        tables = (dict(zip(keys, row, strict=True)) for keys, row in zip(self.columns, self.rows, strict=True))
+        return {row["candidate"]: row for row in tables if "candidate" in row}
 
 
 @pytest.fixture(scope="module")
@@ -108,21 +117,23 @@ def test_a_further_level_has_a_column(tmp_path: Path) -> None:
     with Store(tmp_path / "run", {"command": "generate"}) as store:
         store.put([CANDIDATES[0].with_energy("r2scan", -9.0, 0.0321), CANDIDATES[2]])
     page = write_report(tmp_path / "run").read_text()
-    assert '<th class="n">E_d at r2scan, eV/atom</th>' in page
-    assert ">0.0321<" in page
+    parser = Loads()
+    parser.feed(page)
+    assert "E_d at r2scan, eV/atom" in page
+    assert {name: row["e_d_r2scan"] for name, row in parser.candidates().items()} == {"g0001": "0.0321", "g0003": ""}
 
 
 def test_every_distinct_candidate_is_ranked(parsed: Loads) -> None:
-    ranked = [row for row in parsed.rows if len(row) == 14]
-    assert [row[0] for row in ranked] == ["g0003", "g0001", "i0001", "i0002"]
-    best = dict(zip(["id", "stage", "formula", "atoms", "E_d", "E", "level", "group"], ranked[0], strict=False))
-    assert best == {
-        "id": "g0003", "stage": "generate", "formula": "NaCl", "atoms": "2", "E_d": "-0.0123",
-        "E": "-3.5123", "level": "pbe", "group": "225",
+    ranked = parsed.candidates()
+    assert list(ranked) == ["g0003", "g0001", "i0001", "i0002"]
+    shown = ranked["g0003"]
+    expected = {
+        "stage": "generate", "formula": "NaCl", "atoms": "2", "e_d": "-0.0123", "energy": "-3.5123", "level": "pbe",
+        "group": "Fm-3m (225)", "decomposition": "NaCl -> Cl + Na", "volume": "19.65", "density": "2.47",
     }  # fmt: skip
-    assert ranked[1][9] == "2"
-    assert ranked[0][12] == "NaCl -> Cl + Na"
-    assert ranked[3][4] == ""
+    assert {key: shown[key] for key in expected} == expected
+    assert ranked["g0001"]["found"] == "2"
+    assert ranked["i0002"]["e_d"] == ""
     assert sum(parsed.stable) == 1
     assert parsed.rows[parsed.stable.index(True)][0] == "g0003"
 
@@ -135,10 +146,12 @@ def test_a_doubtful_row_says_so_and_is_not_shown_as_stable(tmp_path: Path) -> No
         store.export(rows_put)
     parser = Loads()
     parser.feed(write_report(tmp_path / "run").read_text())
-    rows = {row[0]: (row, stable) for row, stable in zip(parser.rows, parser.stable, strict=True) if len(row) == 15}
-    assert (rows["g0003"][0][4], rows["g0003"][1]) == ("-0.0123", True)
-    row, stable = rows["g0009"]
-    assert (row[4], row[5], row[14], stable) == ("-0.0123 !", "-0.2000 !", doubtful.hull_warning, False)
+    rows = parser.candidates()
+    stable = {row[0]: marked for row, marked in zip(parser.rows, parser.stable, strict=True) if row}
+    assert (rows["g0003"]["e_d"], stable["g0003"]) == ("-0.0123", True)
+    shown = rows["g0009"]
+    assert (shown["e_d"], shown["e_d_r2scan"], shown["doubts"]) == ("-0.0123 !", "-0.2000 !", doubtful.hull_warning)
+    assert not stable["g0009"]
 
 
 def test_every_failure_is_listed_with_step_and_reason(parsed: Loads) -> None:

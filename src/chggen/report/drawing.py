@@ -91,10 +91,15 @@ def interactive(picture: PhaseDiagramPicture) -> Any:
             textposition=[m.side or "bottom center" for m in marks],
             hovertext=[m.text for m in marks],
             hoverinfo="text",
+            customdata=[m.id for m in marks],
             marker={"color": color, "symbol": symbol, "size": 9, "line": {"width": 1, "color": "white"}},
         )
     figure.update_layout(
-        template="plotly_white", height=520, title=picture.title, margin={"l": 60, "r": 20, "t": 60, "b": 50}
+        template="plotly_white",
+        height=520,
+        title=picture.title,
+        margin={"l": 60, "r": 20, "t": 90, "b": 50},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     )
     if picture.ternary:
         figure.update_xaxes(visible=False, range=[-0.12, 1.12])

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from chggen.results import Candidate
 
-_COLORS: Final = {"generate": "#4c78a8", "inpaint": "#f58518", "relax": "#54a24b"}
+# told apart by colour-blind readers, and at least 3:1 on white and on the dark page
+_COLORS: Final = {"generate": "#0b5cad", "inpaint": "#b35900", "relax": "#1f6f4a"}
 
 
 def remaining(candidates: Sequence[Candidate]) -> tuple[list[str], list[int]]:
@@ -87,5 +88,7 @@ def decomposition_histogram(candidates: Sequence[Candidate]) -> Any | None:
 
 def _plain(figure: Any) -> Any:
     """Return the figure with the style that all figures share."""
-    figure.update_layout(template="plotly_white", height=380, margin={"l": 60, "r": 20, "t": 60, "b": 50})
+    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
+    margin = {"l": 60, "r": 20, "t": 90, "b": 50}
+    figure.update_layout(template="plotly_white", height=380, margin=margin, legend=legend)
     return figure

@@ -6,21 +6,26 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from chggen import __version__
 from chggen.crystals import parse_formula
 from chggen.errors import InputError
 from chggen.io import write_text
-from chggen.potential import DEFAULT_LEVEL, level_named, levels, refining_levels
-from chggen.report.drawing import interactive, save
-from chggen.report.electrode_figures import interactive_electrode, read_electrode, save_electrode
+from chggen.potential import DEFAULT_LEVEL, level_named, refining_levels
+from chggen.report.drawing import save
+from chggen.report.electrode_figures import read_electrode, save_electrode
 from chggen.report.electrode_table import contents_tables
-from chggen.report.figures import attrition, decomposition_histogram
 from chggen.report.interface_table import table_of_interface
 from chggen.report.order_table import orderings_table, read_order
-from chggen.report.phase_diagram import energy_at, picture
+from chggen.report.page_answers import advice, asked, page_answers
+from chggen.report.page_crystals import page_data
+from chggen.report.page_plots import plots_of
+from chggen.report.page_rows import columns_of, filters_of, row_of
+from chggen.report.phase_diagram import picture
 from chggen.results import (
     Candidate,
+    answers,
     further_levels,
     has_tables,
     likelier,
@@ -31,25 +36,19 @@ from chggen.results import (
 )
 from chggen.stability import STATIC, References, references_of
 
-_TEMPLATE: Final = Path(__file__).with_name("page.html.jinja")
-# Name of each column, and its class in the template: n for numbers, which stand on the right.
-_BEFORE: Final = (("candidate", ""), ("made by", ""), ("formula", ""), ("atoms", "n"), ("E_d, eV/atom", "n"))
-_INSERTED: Final = ("E inserted, eV", "n")  # where any candidate has such an energy
-_AFTER: Final = (
-    ("E, eV/atom", "n"), ("level", ""), ("space group (0.1 Å)", "n"), ("known as", ""), ("found", "n"), ("by", ""),
-    ("confidence", ""), ("decomposition", ""), ("doubts", ""),
-)  # fmt: skip
+_PARTS: Final = Path(__file__).with_name("page")
+_TEMPLATE: Final = "page.html.jinja"
+_SCRIPTS: Final = ("3Dmol-min.js", "crystal.js", "powder.js", "viewer.js", "table.js", "page.js")  # in this order
 _RELAX: Final = "relax"  # the stage of structures that were given
 _FAILURE_COLUMNS: Final = (("candidate", ""), ("failed at", ""), ("reason", ""))
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One row of a table of the page; stable rows are shown in green. What leads to a candidate leads to its anchor."""
+    """One row of the table of failed candidates."""
 
     cells: tuple[str, ...]
     stable: bool = False
-    anchor: str = ""
     link: str = ""
 
 
@@ -119,17 +118,21 @@ def draw_candidates(folder: Path, level: str | None, path: Path) -> None:
         save_electrode(drawn_levels, path)
         return
     level = level or next((c.level for c in candidates if c.level is not None), DEFAULT_LEVEL)
-    drawn = picture(_elements(candidates), level, candidates, _references(folder))
+    drawn = picture(elements_of(candidates), level, candidates, _references(folder))
     if drawn is None:
-        system = "-".join(_elements(candidates))
+        system = "-".join(elements_of(candidates))
         raise InputError(
             f"no phase diagram of {system}; expected two or three elements with {level} reference energies"
         )
     save(drawn, path)
 
 
-def _elements(candidates: Sequence[Candidate]) -> list[str]:
-    """Return the elements of all candidates, each once."""
+def elements_of(candidates: Sequence[Candidate]) -> list[str]:
+    """Return the elements of all candidates, each once.
+
+    Args:
+        candidates: The candidates.
+    """
     return list(dict.fromkeys(symbol for c in candidates for symbol in parse_formula(c.formula)))
 
 
@@ -150,7 +153,7 @@ def _page(folder: Path, candidates: Sequence[Candidate]) -> str:
     from chggen.campaign import left_symmetry
 
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATE.parent),
+        loader=FileSystemLoader(_PARTS),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -158,69 +161,47 @@ def _page(folder: Path, candidates: Sequence[Candidate]) -> str:
         undefined=StrictUndefined,
     )
     distinct = ranked(c for c in candidates if c.status == "ok" and c.duplicate_of is None)
-    further = further_levels(candidates)
-    inserted = any(c.e_insertion is not None for c in distinct)
-    columns = (
-        *_BEFORE, *((f"E_d at {level}, eV/atom", "n") for level in further), *([_INSERTED] if inserted else []), *_AFTER
-    )  # fmt: skip
+    columns = columns_of(distinct, further_levels(candidates))
+    likeliest = {c.id for c in answers(distinct).values()}
+    rows = [row_of(c, columns, c.id in likeliest) for c in distinct]
     caveats = [level_named(level).caveat for c in distinct for level in c.decomposition_energies]
     references, electrode, order = _references(folder), read_electrode(folder), read_order(folder)
     static = any(STATIC in (c.decomposition_products or "") for c in distinct)
-    return environment.get_template(_TEMPLATE.name).render(
+    said = page_answers(distinct)
+    data = page_data(folder, distinct, candidates, said[0].id if said else None)
+    return environment.get_template(_TEMPLATE).render(
         title=folder.resolve().name,
         heading="Relaxed structures" if _all_given(candidates) else "Ranked candidates",
+        version=__version__,
+        style=(_PARTS / "page.css").read_text(encoding="utf-8"),
+        scripts=[(_PARTS / name).read_text(encoding="utf-8") for name in _SCRIPTS],
+        data=data,
+        first=data["first"],
         n_candidates=len(candidates),
         compared=not _all_given(candidates) and any(c.energies for c in distinct),
+        answers=said,
+        advice=advice(distinct),
+        asked=asked(folder, read_options(folder)),
         left_symmetry=left_symmetry(distinct),
         columns=columns,
-        ranked=[_ranked_row(c, further, inserted) for c in distinct],
+        rows=rows,
+        filters=filters_of(rows),
         caveats=[caveat for caveat in dict.fromkeys(caveats) if caveat],
         static_products=static,
         static_excess=_static_excess(references) if static else [],
         likelier=[f"{formula}: {reason}" for formula, reason in likelier(distinct).items()],
-        plots=_plots(candidates, references, electrode),
+        plots=plots_of(candidates, references, electrode, elements_of(candidates)),
         electrode=contents_tables(electrode or []),
         orderings=None if order is None else orderings_table(order),
         interface=table_of_interface(folder),
-        rows_of={c.id: c.duplicate_of for c in candidates if c.duplicate_of is not None},
         failure_columns=_FAILURE_COLUMNS,
         failures=[_failure_row(c) for c in candidates if c.status == "failed"],
     )
 
 
-def _ranked_row(candidate: Candidate, further: Sequence[str], inserted: bool) -> _Row:
-    """Return the row of a distinct candidate: cells of _BEFORE, of each further level, of _INSERTED, and of _AFTER."""
-    c = candidate
-    values = (
-        c.id, c.stage, c.formula, c.n_atoms, _number(c.e_decomposition) + _mark(c.e_decomposition, c),
-        *(_at_further_level(c, level) for level in further), *([_number(c.e_insertion)] if inserted else []),
-        _number(c.energy_per_atom), c.level,
-        c.space_group_loose, c.known_as, c.n_found, c.found_by, c.confidence, c.decomposition_products,
-        c.hull_warning,
-    )  # fmt: skip
-    return _Row(cells=tuple("" if value is None else str(value) for value in values), stable=c.stable, anchor=c.id)
-
-
 def _failure_row(candidate: Candidate) -> _Row:
     """Return the row of a failed candidate, one cell for each of _FAILURE_COLUMNS."""
     return _Row(cells=(candidate.id, candidate.failed_at or "", candidate.reason or ""))
-
-
-def _at_further_level(candidate: Candidate, level: str) -> str:
-    """Return the decomposition energy at a further level, or that the candidate did not converge there."""
-    energy = candidate.decomposition_energies.get(level)
-    missed = "not converged" if candidate.unplaced_at == level else ""
-    return _number(energy) + _mark(energy, candidate) or missed
-
-
-def _mark(energy: float | None, candidate: Candidate) -> str:
-    """Return what stands behind a decomposition energy: a mark where it is doubtful."""
-    return " !" if energy is not None and candidate.hull_warning else ""
-
-
-def _number(energy: float | None) -> str:
-    """Return an energy in eV/atom as the table shows it."""
-    return "" if energy is None else f"{round(energy, 4) + 0.0:.4f}"  # no -0.0000
 
 
 def _static_excess(references: References) -> list[str]:
@@ -230,23 +211,3 @@ def _static_excess(references: References) -> list[str]:
         for level, drop in zip(references.levels, references.drops.tolist(), strict=True)
         if math.isfinite(drop)
     ]
-
-
-def _plots(
-    candidates: Sequence[Candidate], references: References, electrode: list[dict[str, Any]] | None
-) -> list[str]:
-    """Return the HTML of all figures. The first one carries the plotly library for all."""
-    curve = [] if not electrode else [interactive_electrode(electrode)]
-    figures = [*curve, *_diagrams(candidates, references), attrition(candidates), decomposition_histogram(candidates)]
-    shown = [figure for figure in figures if figure is not None]
-    return [figure.to_html(full_html=False, include_plotlyjs=k == 0) for k, figure in enumerate(shown)]
-
-
-def _diagrams(candidates: Sequence[Candidate], references: References) -> list[Any]:
-    """Return a phase diagram for each level that candidates have energies at; none unless binary or ternary."""
-    elements = _elements(candidates)
-    if len(elements) not in (2, 3):
-        return []
-    placed = [level for level in levels() if any(energy_at(c, level)[1] is not None for c in candidates)]
-    drawn = [picture(elements, level, candidates, references) for level in placed]
-    return [interactive(diagram) for diagram in drawn if diagram is not None]

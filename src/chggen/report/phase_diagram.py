@@ -33,6 +33,7 @@ class Mark:
         side: Side of the point on which its label stands, such as `top center`. Empty for a point without a label.
         text: What is shown under the pointer.
         note: What the label says after the formula.
+        id: Id of a candidate; empty for a known phase.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Mark:
     side: str = ""
     text: str = ""
     note: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +179,7 @@ def _candidate_marks(candidates: Iterable[Candidate], level: str, axes: _Axes) -
             name, note = phase_label(reduced(counts)), f" {1000 * e_d:+.0f} meV/atom"
             text = f"{c.id}<br>{name}, E_d{note}" + (f"<br>{c.hull_warning}" if c.hull_warning else "")
             note += " !" if c.hull_warning else ""
-            marks.append(Mark(name=name, note=note, x=x, y=y, e_hull=e_d, kind="candidate", text=text))
+            marks.append(Mark(name=name, note=note, x=x, y=y, e_hull=e_d, kind="candidate", text=text, id=c.id))
     return marks
 
 

@@ -1,6 +1,16 @@
 from .constraint import SymmetryConstraint
 from .conventional_cell import Conventional, conventional
-from .detection import above_trivial, group_of, operations, permutations, space_group, standard_setting, symbol_of
+from .detection import (
+    above_trivial,
+    group_of,
+    operations,
+    permutations,
+    space_group,
+    spglib_cell,
+    standard_setting,
+    symbol_of,
+    symmetry_dataset,
+)
 from .fingerprint import FINGERPRINT_SYMPREC, structure_fingerprint
 from .fitting_counts import nearest_counts
 from .free_volume import FreeVolume
@@ -35,8 +45,10 @@ __all__ = [
     "refine",
     "setting",
     "space_group",
+    "spglib_cell",
     "standard_setting",
     "structure_fingerprint",
     "symbol_of",
     "symmetrised_framework",
+    "symmetry_dataset",
 ]

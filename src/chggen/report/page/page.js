@@ -1,0 +1,212 @@
+// The page itself: which candidate is chosen, what is told of it, figures that lead to rows, light and dark.
+"use strict";
+
+{
+  const { CandidateTable, Viewer, bonds, cell, cif, drawPattern, pattern, shortest } = window.chggen;
+  const byId = (id) => document.getElementById(id);
+  const data = JSON.parse(byId("data").textContent);
+  const state = { id: null, viewer: null, raw: false };
+
+  /** Makes an element with text. */
+  const made = (tag, text, cls) => {
+    const element = document.createElement(tag);
+    element.textContent = text;
+    if (cls) element.className = cls;
+    return element;
+  };
+
+  const crystalOf = (id) => {
+    const entry = data.crystals[id];
+    return entry && (state.raw ? entry.raw : (entry.relaxed ?? entry.raw));
+  };
+
+  /** Draws the chosen candidate as the controls say. */
+  const draw = () => {
+    const crystal = crystalOf(state.id);
+    if (!crystal || !state.viewer) return;
+    const view = new FormData(byId("view"));
+    const n = Number(view.get("times") ?? 1);
+    state.viewer.show(crystal, {
+      times: [n, n, n],
+      host: view.get("filled") === "host",
+      polyhedra: view.get("polyhedra") === "on",
+    });
+  };
+
+  /** Fills the list of facts of the chosen candidate. */
+  const tell = (id) => {
+    const crystal = crystalOf(id);
+    const entry = data.crystals[id];
+    byId("chosen-name").textContent = id;
+    const facts = byId("facts");
+    facts.replaceChildren();
+    const row = document.getElementById(id);
+    const heads = document.querySelectorAll("#candidates thead th");
+    if (row)
+      [...row.cells].forEach((box, k) => {
+        const text = box.textContent.trim();
+        if (text && k > 0 && box.dataset.column !== "cell") facts.append(made("dt", heads[k].textContent.trim()), made("dd", text));
+      });
+    const { lengths, angles, volume } = cell(crystal);
+    const figures = (numbers, digits) => numbers.map((x) => x.toFixed(digits)).join(", ");
+    facts.append(made("dt", "cell"), made("dd", `${figures(lengths, 3)} Å; ${figures(angles, 1)}°; ${volume.toFixed(1)} Å³`));
+    const near = shortest(crystal, data.elements).slice(0, 6);
+    facts.append(made("dt", "shortest distances"), made("dd", near.map(([name, d]) => `${name} ${d.toFixed(2)} Å`).join(", ")));
+    sites(crystal, entry);
+    const text = entry.cif && !state.raw ? entry.cif : cif(crystal, data.elements, id);
+    byId("cif").textContent = text;
+    const link = byId("download");
+    URL.revokeObjectURL(link.href);
+    link.href = URL.createObjectURL(new Blob([text], { type: "chemical/x-cif" }));
+    link.download = `${id}${state.raw ? "-raw" : ""}.cif`;
+    drawPattern(byId("powder"), pattern(crystal, data.elements));
+    legend(crystal);
+  };
+
+  /** The symmetry-distinct sites, with coordination; of a raw structure every atom. */
+  const sites = (crystal, entry) => {
+    const joined = bonds(crystal, data.elements);
+    const listed = state.raw || !entry.sites ? crystal.kinds.map((_, k) => ["", k, 1]) : entry.sites;
+    const body = byId("sites").tBodies[0];
+    body.replaceChildren();
+    const guests = new Set(crystal.guest);
+    for (const [wyckoff, k] of listed.slice(0, 200)) {
+      const line = body.insertRow();
+      const symbol = data.elements[crystal.kinds[k]].symbol + (guests.has(k) ? " (guest)" : "");
+      const at = crystal.frac.slice(3 * k, 3 * k + 3).map((x) => x.toFixed(4));
+      for (const text of [symbol, wyckoff, ...at, String(joined[k].length)]) line.append(made("td", text));
+    }
+  };
+
+  /** The colours of the elements. */
+  const legend = (crystal) => {
+    const list = byId("legend");
+    list.replaceChildren();
+    for (const kind of new Set(crystal.kinds)) {
+      const item = made("li", data.elements[kind].symbol);
+      item.style.setProperty("--swatch", data.elements[kind].color);
+      list.append(item);
+    }
+    if (crystal.guest.length && crystal.guest.length < crystal.kinds.length)
+      list.append(made("li", "halo: guest", "halo"));
+  };
+
+  /** Chooses a candidate: the one of this id, or the one that stands for its group. */
+  const choose = (asked) => {
+    const id = data.crystals[asked] ? asked : data.stands_for[asked];
+    if (!id || !data.crystals[id]) return;
+    state.id = id;
+    for (const row of document.querySelectorAll("#candidates tr[aria-current]")) row.removeAttribute("aria-current");
+    document.getElementById(id)?.setAttribute("aria-current", "true");
+    const { raw, relaxed } = data.crystals[id];
+    const choice = byId("stage");
+    choice.disabled = !(raw && relaxed);
+    state.raw = !relaxed;
+    choice.value = state.raw ? "raw" : "relaxed";
+    tell(id);
+    draw();
+  };
+
+  const start3d = () => {
+    const box = byId("canvas");
+    try {
+      state.viewer = new Viewer(box, data.elements);
+      new ResizeObserver(() => state.viewer.resize()).observe(box);
+    } catch (error) {
+      box.append(made("p", `No 3-D view: ${error.message}. WebGL is needed for it.`, "note"));
+    }
+  };
+
+  const controls = () => {
+    byId("view").addEventListener("input", (event) => {
+      if (event.target.id === "stage") {
+        state.raw = event.target.value === "raw";
+        tell(state.id);
+      }
+      draw();
+    });
+    byId("view").addEventListener("submit", (event) => event.preventDefault());
+    byId("spin").addEventListener("click", (event) => {
+      const on = event.currentTarget.getAttribute("aria-pressed") !== "true";
+      event.currentTarget.setAttribute("aria-pressed", String(on));
+      state.viewer?.spin(on);
+    });
+    byId("closer").addEventListener("click", () => state.viewer?.zoom(1.25));
+    byId("farther").addEventListener("click", () => state.viewer?.zoom(0.8));
+    byId("reset").addEventListener("click", () => state.viewer?.reset());
+    byId("copy").addEventListener("click", async (event) => {
+      const button = event.currentTarget;
+      await navigator.clipboard?.writeText(byId("cif").textContent);
+      button.textContent = "Copied";
+      setTimeout(() => (button.textContent = "Copy"), 1500);
+    });
+  };
+
+  const rows = () => {
+    const table = byId("candidates");
+    if (!table) return;
+    const count = byId("count");
+    const list = new CandidateTable(table, byId("filters"), (shown, all) => {
+      count.textContent = shown === all ? `${all} rows` : `${shown} of ${all} rows`;
+    });
+    table.tBodies[0].addEventListener("click", (event) => {
+      const row = event.target.closest("tr");
+      if (row && !event.target.closest("a")) location.hash = row.id;
+    });
+    table.addEventListener("keydown", (event) => {
+      const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      const row = event.target.closest("tbody tr");
+      if (!by || !row) return;
+      event.preventDefault();
+      const next = list.step(row, by);
+      next.querySelector("a").focus();
+      location.hash = next.id;
+    });
+  };
+
+  /** Figures follow light and dark, and their points lead to the rows of candidates. */
+  const figures = () => {
+    for (const figure of document.querySelectorAll(".plotly-graph-div"))
+      figure.on?.("plotly_click", (event) => {
+        const id = event.points[0].customdata;
+        if (id) location.hash = data.stands_for[id] ?? id;
+      });
+  };
+
+  const dress = () => {
+    const style = getComputedStyle(document.documentElement);
+    const [text, line] = ["--text", "--line"].map((name) => style.getPropertyValue(name).trim());
+    for (const figure of document.querySelectorAll(".plotly-graph-div")) {
+      const axes = Object.keys(figure.layout ?? {}).filter((name) => /^[xy]axis\d*$/.test(name));
+      const changed = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", "font.color": text };
+      for (const axis of axes) Object.assign(changed, { [`${axis}.gridcolor`]: line, [`${axis}.zerolinecolor`]: line });
+      window.Plotly?.relayout(figure, changed);
+    }
+    draw();
+  };
+
+  const theme = () => {
+    const button = byId("theme");
+    const dark = window.matchMedia("(prefers-color-scheme: dark)");
+    const show = (name) => {
+      document.documentElement.dataset.theme = name;
+      button.textContent = name === "dark" ? "Light" : "Dark";
+      dress();
+    };
+    button.addEventListener("click", () => show(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
+    dark.addEventListener("change", () => show(dark.matches ? "dark" : "light"));
+    show(dark.matches ? "dark" : "light");
+  };
+
+  const chosen = () => decodeURIComponent(location.hash.slice(1));
+  rows();
+  figures();
+  if (data.first) {
+    start3d();
+    controls();
+    choose(data.crystals[chosen()] || data.stands_for[chosen()] ? chosen() : data.first);
+    window.addEventListener("hashchange", () => choose(chosen()));
+  }
+  theme();
+  document.documentElement.dataset.ready = "true";
+}

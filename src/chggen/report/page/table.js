@@ -1,0 +1,89 @@
+// The table of candidates: sorting, filters, search, choice of columns.
+"use strict";
+
+{
+  /** The value that a row is sorted by in a column: a number where there is one, else the text. */
+  const key = (row, column) => {
+    const cell = row.querySelector(`[data-column="${column}"]`);
+    const value = cell.dataset.value ?? cell.textContent;
+    return value === "" ? null : cell.classList.contains("n") ? Number(value) : value.toLowerCase();
+  };
+
+  class CandidateTable {
+    constructor(table, controls, onCount) {
+      this.table = table;
+      this.body = table.tBodies[0];
+      this.rows = [...this.body.rows];
+      this.controls = controls;
+      this.onCount = onCount;
+      for (const button of table.querySelectorAll("th button"))
+        button.addEventListener("click", () => this.sort(button.closest("th")));
+      controls.addEventListener("input", (event) => {
+        if (event.target.name === "column") this.choose();
+        else this.filter();
+      });
+      controls.addEventListener("reset", () =>
+        setTimeout(() => {
+          this.choose();
+          this.filter();
+        }),
+      );
+      controls.addEventListener("submit", (event) => event.preventDefault());
+      this.chosen = document.head.appendChild(document.createElement("style"));
+      this.filter();
+    }
+
+    /** Sorts by a column; a second time the other way round. Rows without a value come last. */
+    sort(head) {
+      const column = head.dataset.column;
+      const up = head.getAttribute("aria-sort") !== "ascending";
+      for (const other of this.table.querySelectorAll("th[aria-sort]")) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", up ? "ascending" : "descending");
+      const keyed = this.rows.map((row, number) => ({ row, number, value: key(row, column) }));
+      keyed.sort((x, y) => {
+        if (x.value === null || y.value === null) return (x.value === null) - (y.value === null) || x.number - y.number;
+        const order = x.value < y.value ? -1 : x.value > y.value ? 1 : 0;
+        return (up ? order : -order) || x.number - y.number;
+      });
+      this.body.append(...keyed.map(({ row }) => row));
+    }
+
+    /** Shows the rows that all filters let through. */
+    filter() {
+      const asked = new FormData(this.controls);
+      const words = String(asked.get("search") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+      const below = asked.get("below") === "" || asked.get("below") === null ? null : Number(asked.get("below"));
+      let shown = 0;
+      for (const row of this.rows) {
+        const text = row.textContent.toLowerCase();
+        const energy = row.dataset.energy === "" ? null : Number(row.dataset.energy);
+        const fits =
+          words.every((word) => text.includes(word)) &&
+          ["formula", "group", "stage"].every((name) => !asked.get(name) || asked.get(name) === row.dataset[name]) &&
+          (below === null || Number.isNaN(below) || (energy !== null && energy <= below));
+        row.hidden = !fits;
+        shown += fits;
+      }
+      this.onCount(shown, this.rows.length);
+    }
+
+    /** Shows the columns that are ticked; as long as nobody has ticked any, the width decides. */
+    choose() {
+      const boxes = [...this.controls.querySelectorAll('input[name="column"]')];
+      const touched = boxes.some((box) => box.checked !== box.defaultChecked);
+      this.chosen.textContent = touched
+        ? boxes
+            .map((box) => `#candidates [data-column="${box.value}"]{display:${box.checked ? "table-cell" : "none"}}`)
+            .join("\n")
+        : "";
+    }
+
+    /** The row that lies so many steps from a row among those shown. */
+    step(row, by) {
+      const shown = [...this.body.rows].filter((other) => !other.hidden);
+      return shown[Math.max(0, Math.min(shown.length - 1, shown.indexOf(row) + by))];
+    }
+  }
+
+  Object.assign(window.chggen, { CandidateTable });
+}

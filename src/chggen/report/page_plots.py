@@ -1,0 +1,68 @@
+"""Figures of the page, as HTML with a sentence below each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chggen.potential import levels
+from chggen.report.drawing import interactive
+from chggen.report.electrode_figures import interactive_electrode
+from chggen.report.figures import attrition, decomposition_histogram
+from chggen.report.phase_diagram import energy_at, picture
+from chggen.results import Candidate
+from chggen.stability import References
+
+_DIAGRAM: Final = (
+    "Known phases, the hull between those that are stable (green), and candidates (diamonds). A click on a candidate "
+    "chooses it."
+)
+_HISTOGRAM: Final = "All good candidates, duplicates among them. Left of the dotted line the hull is broken."
+_ATTRITION: Final = "How many candidates of each stage were left after each step, from all that were asked for."
+
+
+@dataclass(frozen=True)
+class PagePlot:
+    """A figure of the page: its HTML, and what it shows."""
+
+    html: str
+    caption: str
+
+
+def plots_of(
+    candidates: Sequence[Candidate],
+    references: References,
+    electrode: list[dict[str, Any]] | None,
+    elements: Sequence[str],
+) -> list[PagePlot]:
+    """Return all figures of a page. The first one carries the plotly library for all.
+
+    Args:
+        candidates: All candidates of the run.
+        references: The known phases.
+        electrode: What an electrode says, which comes first; None for other runs.
+        elements: The elements of all candidates.
+    """
+    curve = [] if not electrode else [(interactive_electrode(electrode), "")]
+    drawn = [
+        *curve,
+        *((figure, _DIAGRAM) for figure in _diagrams(candidates, references, elements)),
+        (decomposition_histogram(candidates), _HISTOGRAM),
+        (attrition(candidates), _ATTRITION),
+    ]
+    shown = [(figure, caption) for figure, caption in drawn if figure is not None]
+    config = {"responsive": True, "displaylogo": False}
+    return [
+        PagePlot(figure.to_html(full_html=False, include_plotlyjs=k == 0, config=config), caption)
+        for k, (figure, caption) in enumerate(shown)
+    ]
+
+
+def _diagrams(candidates: Sequence[Candidate], references: References, elements: Sequence[str]) -> list[Any]:
+    """Return a phase diagram for each level that candidates have energies at; none unless binary or ternary."""
+    if len(elements) not in (2, 3):
+        return []
+    placed = [level for level in levels() if any(energy_at(c, level)[1] is not None for c in candidates)]
+    drawn = [picture(elements, level, candidates, references) for level in placed]
+    return [interactive(diagram) for diagram in drawn if diagram is not None]
