@@ -93,7 +93,8 @@ def test_every_case_goes_through_refine_with_one_answer(tmp_path: Path) -> None:
     assert len(lines) == len(_READ)
     for line, (formula, group, _) in zip(lines, _READ.values(), strict=True):
         name, said = line.split(": ", 1)
-        assert said.startswith(f"space group {group} at symprec 0.1 Å")
+        assert said.startswith(f"space group {group} (")
+        assert " at symprec 0.1 Å, " in said
         written = as_structure(tmp_path / f"{name}.cif")
         assert f"Int_Tables_number   {group}\n" in (tmp_path / f"{name}.cif").read_text()
         assert space_group(written, 0.01) == group

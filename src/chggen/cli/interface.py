@@ -5,20 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _MOST: Final = 20  # candidates that are shown
 
 
-def interface_lines(folder: Path) -> Iterator[str]:
-    """Yield the lines that say what the interface is.
+def read_interface(folder: Path) -> dict[str, Any]:
+    """Return what a run says of its interface.
 
     Args:
-        folder: The results folder.
+        folder: Its results folder.
     """
     from chggen.workflows import INTERFACE_FILE
 
-    said = json.loads((folder / INTERFACE_FILE).read_text(encoding="utf-8"))
+    said: dict[str, Any] = json.loads((folder / INTERFACE_FILE).read_text(encoding="utf-8"))
+    return said
+
+
+def interface_lines(said: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines that say what the interface is.
+
+    Args:
+        said: What the run says of it, see `read_interface`.
+    """
     low, high = said["gap"]
     yield (
         f"interface of {said['area']:.1f} Å², net strained by at most {100 * said['strain']:.1f} %, gap from {low:.2f} "
