@@ -159,6 +159,24 @@ def report(
 
 
 @app.command()
+def watch(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    every: Annotated[float, typer.Option(help="Least time between two versions of the page, s.")] = 10.0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for report.html, instead of DIR.")] = None,
+) -> None:
+    """Show how far a run is until it ends, and write its page anew as results come."""
+    from chggen.cli.watch import watch as watch_folder
+    from chggen.errors import InputError
+    from chggen.io import writable_folder
+
+    if not every > 0:
+        raise InputError(f"--every must be seconds above 0, got {every:g}")
+    if out is not None:
+        writable_folder(out)
+    watch_folder(folder, out, every)
+
+
+@app.command()
 @printing
 def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...")],
