@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from chggen.cli.output import Line
 from chggen.crystals import plain_formula, system_elements
 from chggen.errors import InputError
 from chggen.io import writable_folder, write_text
+
+if TYPE_CHECKING:
+    from chggen.stability import ReferenceEntry
 
 
 def reference_lines(
@@ -61,7 +64,7 @@ def reference_lines(
     return lines
 
 
-def _phase_line(entry: Any, above: float | None) -> Line:
+def _phase_line(entry: ReferenceEntry, above: float | None) -> Line:
     """Return the line of a reference entry, whose energy above the hull is given in eV/atom."""
     e = entry
     return Line(

@@ -9,6 +9,7 @@ from .importing import entries_table
 from .joined_references import references_of
 from .materials_project import fetch_structures
 from .reaction import ARROW, STATIC, phase_label
+from .reference_entry import ReferenceEntry
 from .references import References
 from .voltage import ANIONS, VALENCES, height_above
 from .wanted import Wanted
@@ -22,6 +23,7 @@ __all__ = [
     "ContentRow",
     "Electrode",
     "HullPosition",
+    "ReferenceEntry",
     "References",
     "Wanted",
     "above_hull",
