@@ -121,6 +121,8 @@ _WRONG_TYPES = [
     'chggen.relax([bulk("Al")], fix_symmetry=float("nan"))',
     'chggen.relax([bulk("Al")], device="abacus")',
     "chggen.hull(5, -3.0)",
+    "chggen.open(5)",
+    'chggen.generate("NaCl", n=1, potential=5)',
     "chggen.load_score_model(5)",
     'chggen.load_score_model(device="abacus")',
 ]

@@ -1,7 +1,7 @@
-from .api import electrode, generate, inpaint, interface, order, order_answer, predict, relax
+from .api import electrode, generate, inpaint, interface, open, order, order_answer, predict, relax, view
 from .campaign import OrderAnswer
 from .errors import InputError
-from .results import Candidate
+from .results import Candidate, Candidates, answer
 from .score import load_score_model
 from .stability import Electrode, References, hull
 
@@ -9,18 +9,22 @@ __version__: str
 
 __all__ = [
     "Candidate",
+    "Candidates",
     "Electrode",
     "InputError",
     "OrderAnswer",
     "References",
+    "answer",
     "electrode",
     "generate",
     "hull",
     "inpaint",
     "interface",
     "load_score_model",
+    "open",
     "order",
     "order_answer",
     "predict",
     "relax",
+    "view",
 ]

@@ -294,21 +294,26 @@ def test_the_line_of_hull(chggen: Chggen) -> None:
     far = "E_d below -0.05 eV/atom (phase missing, or energy not per atom at level pbe?)"
     remedy = "add phases by `chggen references fetch S-Zn`, then `chggen references build`"
     for arguments, line in (
-        ("ZnS --energy -3.4", f"ZnS: E_d +0.1000 eV/atom, E_hull 0.1000 {tail} on the hull: ZnS"),
+        ("ZnS --energy -3.4", f"ZnS: E -3.4000 eV/atom, E_d +0.1000 eV/atom, E_hull 0.1000 {tail} on the hull: ZnS"),
         (
             "Zn2S2 --energy -3.6",
-            f"Zn2S2: E_d -0.1000 eV/atom, E_hull 0.0000 {tail} on the hull: ZnS; doubtful: {far}; {remedy}",
+            "Zn2S2: E -3.6000 eV/atom, E_d -0.1000 eV/atom, "
+            f"E_hull 0.0000 {tail} on the hull: ZnS; doubtful: {far}; {remedy}",
         ),
         (
             "ZnS --energy -3 --without blende",
-            f"ZnS: E_d -0.5000 eV/atom, E_hull 0.0000 {tail} products ZnS -> S + Zn (formula units); doubtful: {far}; "
+            "ZnS: E -3.0000 eV/atom, E_d -0.5000 eV/atom, "
+            f"E_hull 0.0000 {tail} products ZnS -> S + Zn (formula units); doubtful: {far}; "
             f"product S, Zn: an element; {remedy}",
         ),
-        ("ZnO --energy -3", "ZnO: no decomposition energy (no pbe reference energy for the element O)"),
+        (
+            "ZnO --energy -3",
+            "ZnO: E -3.0000 eV/atom, no decomposition energy (no pbe reference energy for the element O)",
+        ),
     ):  # fmt: skip
         assert chggen("hull", "--formula", *arguments.split()) == (0, line + "\n", "")
     chggen("hull", "--formula", "ZnS", "--energy", "-3.4", "-o", "placed")
-    assert Path("placed/hull.txt").read_text().startswith("ZnS: E_d +0.1000")
+    assert Path("placed/hull.txt").read_text().startswith("ZnS: E -3.4000 eV/atom, E_d +0.1000")
 
 
 @pytest.mark.usefixtures("references")

@@ -183,6 +183,6 @@ def test_closed_streams_are_no_fault(tmp_path: Path) -> None:
     for closed in ("1>&-", "2>&-", "0<&- 1>&- 2>&-"):
         line = f"'{script}' hull --formula NaCl --energy -3.3 -o {tmp_path} {closed}"
         assert subprocess.run(["sh", "-c", line], capture_output=True).returncode == 0
-        assert (tmp_path / "hull.txt").read_text().startswith("NaCl: E_d")
+        assert (tmp_path / "hull.txt").read_text().startswith("NaCl: E -3.3000 eV/atom, E_d")
     reader = f"'{script}' references show Li-O | true"
     assert subprocess.run(["bash", "-c", reader], capture_output=True, text=True).stderr == ""

@@ -11,7 +11,8 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from chggen.cli.file_commands import refine_files
-from chggen.cli.hull import Placing, hull_lines, reference_lines
+from chggen.cli.hull import Placing, hull_lines
+from chggen.cli.reference_table import reference_lines
 from chggen.errors import InputError
 from chggen.execution.progress import silent
 from chggen.io import structures as files
@@ -169,14 +170,14 @@ def test_refining_goes_up_the_tolerances_and_writes_what_it_finds(tmp_path: Path
     copper.to(str(tmp_path / "copper.cif"))
     lines = refine_files([tmp_path / "copper.cif"], [1e-5, 0.1], tmp_path / "refined")
     assert len(lines) == 1
-    assert lines[0].startswith("copper: space group 225 at symprec 0.1 Å, atoms moved 0.0")
+    assert lines[0].startswith("copper: space group 225 (Fm-3m) at symprec 0.1 Å, atoms moved 0.0")
     assert "_symmetry_Int_Tables_number   225" in (tmp_path / "refined" / "copper.cif").read_text()
     assert sorted(p.name for p in (tmp_path / "refined").iterdir()) == ["copper-P1.cif", "copper.cif"]
     text = (tmp_path / "refined" / "copper.cif").read_text()
     assert "# symmetrised with symprec 0.1 Å, atoms moved 0.0" in text
     assert text.count("symmetrised") == 1
     assert "_symmetry_Int_Tables_number   1\n" in (tmp_path / "refined" / "copper-P1.cif").read_text()
-    assert refine_files([tmp_path / "copper.cif"], [1e-5], None)[0].startswith("copper: space group 1 at ")
+    assert refine_files([tmp_path / "copper.cif"], [1e-5], None)[0].startswith("copper: space group 1 (P1) at ")
 
 
 def test_relaxing_files_keeps_their_order_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +207,8 @@ def test_hull_of_files_relaxes_them_first(folder: Path, monkeypatch: pytest.Monk
     far = folder / "far.cif"
     Structure(Lattice.cubic(40), ["Li"], [[0, 0, 0]]).to(str(far))
     lines = hull_lines([folder / "lithium.cif", far], None, None, "pbe", [], [], Placing(), None)
-    assert lines[0] == "lithium: no decomposition energy (the reference table holds no entries)"
+    assert lines[0].startswith("lithium: E -1.9")
+    assert lines[0].endswith(" eV/atom, no decomposition energy (the reference table holds no entries)")
     assert lines[1].startswith("far: not placed, its relaxation came to no end (an atom has no neighbour within 6 Å")
 
 
@@ -296,7 +298,10 @@ def test_structures_are_not_compared_with_a_foreign_level(folder: Path, tmp_path
     write_references(rows, tmp_path / "own.npz")
     asked: tuple[Any, ...] = ([str(tmp_path / "own.npz")], Placing(), None)
     lines = hull_lines([], "LiSi", -2.5, "pbe-dft", [], *asked)
-    place = "LiSi: E_d -0.5000 eV/atom, E_hull 0.0000 eV/atom (pbe-dft), products LiSi -> Li + Si (formula units)"
+    place = (
+        "LiSi: E -2.5000 eV/atom, E_d -0.5000 eV/atom, E_hull 0.0000 eV/atom (pbe-dft), products LiSi -> Li + Si "
+        "(formula units)"
+    )
     assert [line.split("; ")[0] for line in lines] == [place]
     assert lines[0].endswith("; add phases by `chggen references import`")
     with pytest.raises(InputError, match="which cannot be compared with 'pbe-dft'; give an energy of that level"):

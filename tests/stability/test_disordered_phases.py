@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from chggen.cli.hull import reference_lines
+from chggen.cli.reference_table import reference_lines
 from chggen.errors import InputError
 from chggen.execution import silent
 from chggen.stability.building import build_references

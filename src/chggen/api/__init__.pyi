@@ -1,6 +1,21 @@
 from .from_composition import generate, predict
 from .from_crystals import interface
 from .from_structure import electrode, inpaint, order, order_answer
+from .progress_bar import shown_progress, terminal_bars
+from .reading import open, view
 from .relaxing import relax
 
-__all__ = ["electrode", "generate", "inpaint", "interface", "order", "order_answer", "predict", "relax"]
+__all__ = [
+    "electrode",
+    "generate",
+    "inpaint",
+    "interface",
+    "open",
+    "order",
+    "order_answer",
+    "predict",
+    "relax",
+    "shown_progress",
+    "terminal_bars",
+    "view",
+]

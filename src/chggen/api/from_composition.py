@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import Literal
 
-from chggen.api.arguments import Files, Judge, Optimizer, Quality, machine_of, with_arguments
+from chggen.api.arguments import Files, Judge, Optimizer, Quality, ShownProgress, machine_of, with_arguments
+from chggen.api.progress_bar import shown_progress
 from chggen.campaign import GenerateOptions, PredictOptions
 from chggen.errors import InputError
-from chggen.execution import TIME_LIMIT, Progress, silent
+from chggen.execution import TIME_LIMIT
 from chggen.generation import FILE
-from chggen.potential import DEFAULT
-from chggen.results import Candidate, Results
+from chggen.potential import DEFAULT, PotentialLike, name_of_potential
+from chggen.results import Candidates, Results
 from chggen.workflows import results_of, run_generate, run_predict
 
 
@@ -26,12 +27,12 @@ def predict(
     symmetry: Literal["mixed", "host", "none"] = "mixed", second_level_below: float | None = 0.1,
     model: Files | None = None, anchor: str = "clamp", quality: Quality = "best", levels: int | None = None,
     n_resample: int | None = None, jump_length: int | None = None, best_of: int | None = None, judge: Judge = "auto",
-    potential: str = DEFAULT, fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False,
+    potential: PotentialLike = DEFAULT, fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False,
     fix_symmetry: float | None = None, optimizer: Optimizer = "fire-lbfgs",
     references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
     batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | None = None,
-    out: Files | Results | None = None, progress: Progress = silent,
-) -> list[Candidate]:
+    out: Files | Results | None = None, progress: ShownProgress = True,
+) -> Candidates:
     """Predict crystals of a formula, or of all compositions of a system, by the whole workflow.
 
     De novo crystals are relaxed, their guests taken out, the framework that is left symmetrised, and guests put in
@@ -49,14 +50,15 @@ def predict(
     Example:
         >>> found = chggen.predict("ZnP2S6", guests=["Zn"], n=8, out="runs/znps")  # doctest: +SKIP
     """
-    given = locals()
+    given = {**locals(), "potential": name_of_potential(potential)}
     if formula and system:
         raise InputError(f"expected a formula or a system, got both {formula} and {system}; leave one out")
     options = PredictOptions.of_keywords(given)
     if options.between and not system:
         raise InputError(f"between {' and '.join(options.between)} expects a system that they are of, got none; add it")
     machine = machine_of(given)
-    return run_predict(options, machine, results_of(out, options, machine=machine), progress, executor)
+    with shown_progress(progress) as told:
+        return Candidates(run_predict(options, machine, results_of(out, options, machine=machine), told, executor))
 
 
 @with_arguments(GenerateOptions)
@@ -64,12 +66,12 @@ def generate(
     formula: str, *, n: int = 8, seed: int = 0, formula_units: Sequence[int] | int | None = None,
     max_atoms: int | None = None, volume: float | None = None, cells_from: Sequence[str] | str = ("bravais",),
     space_group: int | str = "none", relax: bool = True, model: Files | None = None, quality: Quality = "best",
-    levels: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT,
+    levels: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: PotentialLike = DEFAULT,
     fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
     optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
     device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,
-    executor: Executor | None = None, out: Files | Results | None = None, progress: Progress = silent,
-) -> list[Candidate]:
+    executor: Executor | None = None, out: Files | Results | None = None, progress: ShownProgress = True,
+) -> Candidates:
     """Generate crystals of a formula from nothing but the composition.
 
     Args:
@@ -86,7 +88,7 @@ def generate(
     Example:
         >>> chggen.generate("NaCl", n=20, seed=0, space_group="auto")  # doctest: +SKIP
     """
-    given = locals()
+    given = {**locals(), "potential": name_of_potential(potential)}
     if formula_units is None:
         finished = any(name.startswith(FILE) for name in ([cells_from] if isinstance(cells_from, str) else cells_from))
         given["formula_units"] = (1,) if max_atoms is None and not finished else ()
@@ -94,5 +96,6 @@ def generate(
         del given["max_atoms"]
     options = GenerateOptions.of_keywords(given, without=() if relax else ("relax",))
     machine = machine_of(given)
-    return run_generate(options, machine, results_of(out, options, machine=machine), progress, executor)
+    with shown_progress(progress) as told:
+        return Candidates(run_generate(options, machine, results_of(out, options, machine=machine), told, executor))
 # fmt: on

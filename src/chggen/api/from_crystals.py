@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Literal
 
-from chggen.api.arguments import Files, Judge, Optimizer, Quality, machine_of, with_arguments
+from chggen.api.arguments import Files, Judge, Optimizer, Quality, ShownProgress, machine_of, with_arguments
+from chggen.api.progress_bar import shown_progress
 from chggen.campaign import InterfaceOptions
-from chggen.execution import TIME_LIMIT, Progress, silent
+from chggen.execution import TIME_LIMIT
 from chggen.io import as_structure, fingerprint, kept_notes
-from chggen.potential import DEFAULT
-from chggen.results import Candidate, Results
+from chggen.potential import DEFAULT, PotentialLike, name_of_potential
+from chggen.results import Candidates, Results
 from chggen.workflows import results_of, run_interface
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ def interface(
     thickness: float = 8.0, vacuum: float = 12.0, max_area: float = 200.0, max_strain: float = 0.05,
     strain_on: Literal["a", "b", "both"] = "b", termination: int = 0, move_within: float = 4.0,
     mu: Mapping[str, float] | None = None, model: Files | None = None, quality: Quality = "best",
-    levels: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: str = DEFAULT,
+    levels: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: PotentialLike = DEFAULT,
     fmax: float = 0.1, max_steps: int = 500, optimizer: Optimizer = "fire-lbfgs",
     references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
     batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | None = None,
-    out: Files | Results | None = None, progress: Progress = silent,
-) -> list[Candidate]:
+    out: Files | Results | None = None, progress: ShownProgress = True,
+) -> Candidates:
     """Put two crystals face to face, shift one along the other, and fill the gap between them.
 
     Each candidate has its interface energy in `e_insertion`, in eV for the cell: against the two strained slabs alone
@@ -54,7 +55,7 @@ def interface(
     Example:
         >>> chggen.interface("Li3PS4.cif", "LiCoO2.cif", miller_b="104", gap=4, guests={"Li": 6})  # doctest: +SKIP
     """
-    given = locals()
+    given = {**locals(), "potential": name_of_potential(potential)}
     with kept_notes() as notes:
         crystals = {"a": as_structure(a), "b": as_structure(b)}
     given |= {"host": fingerprint(crystals["a"]), "other": fingerprint(crystals["b"])}
@@ -62,5 +63,6 @@ def interface(
     options = InterfaceOptions.of_keywords(given)
     machine = machine_of(given)
     results = results_of(out, options, crystals, notes, machine)
-    return run_interface(crystals["a"], crystals["b"], options, machine, results, progress, executor)
+    with shown_progress(progress) as told:
+        return Candidates(run_interface(crystals["a"], crystals["b"], options, machine, results, told, executor))
 # fmt: on

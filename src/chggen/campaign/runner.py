@@ -24,7 +24,7 @@ from chggen.campaign.provenance import digests_of, write_down
 from chggen.campaign.relax_and_refine import unplaced
 from chggen.campaign.resources import Resources, check_potential
 from chggen.campaign.tries import Tries
-from chggen.execution import Failure, Machine, Progress, Workers, batches_of, silent
+from chggen.execution import Failure, Machine, NotedProgress, Progress, Workers, batches_of, silent
 from chggen.generation import Job
 from chggen.potential import level_of, refining_potential
 from chggen.regions import no_bulk
@@ -74,7 +74,7 @@ class Campaign:
         self._folder: Path | None = getattr(results, "folder", None)
         self.workers = Workers(machine, executor, None if self._folder is None else self._folder / NOTE)
         self.results = results
-        self.progress = progress
+        self.progress = NotedProgress(progress, self._folder)
         self._comparison = StructureComparison()
         self._said: set[str] = set()
 
@@ -91,6 +91,8 @@ class Campaign:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None:
+            self.progress.close()
         self._opened.__exit__(kind, error, trace)
 
     def budget(self, options: GenerateOptions) -> Budget:

@@ -15,8 +15,9 @@ from chggen.cli.options import (
     References,
     floats,
 )
+from chggen.cli.output import for_people, print_lines, printing, say
 from chggen.cli.references import references_app
-from chggen.cli.run_commands import RUN_COMMANDS, show_results
+from chggen.cli.run_commands import RUN_COMMANDS, print_candidates, show_results
 
 app = typer.Typer(
     name="chggen",
@@ -46,10 +47,11 @@ def chggen(
 
 
 for _command in RUN_COMMANDS:
-    app.command()(_command)
+    app.command()(printing(_command))
 
 
 @app.command()
+@printing
 def refine(
     structures: list[Path],
     symprec: Annotated[str, typer.Option(help="Tolerances to try in turn, Å.")] = "0.01,0.1",
@@ -59,11 +61,11 @@ def refine(
     """Symmetrise structures at the first tolerance that gives a group above P1 and P-1."""
     from chggen.cli.file_commands import refine_files
 
-    for line in refine_files(structures, floats(symprec, "--symprec"), out, order):
-        typer.echo(line)
+    print_lines(refine_files(structures, floats(symprec, "--symprec"), out, order))
 
 
 @app.command()
+@printing
 def hull(
     structures: Annotated[list[Path] | None, typer.Argument(help="Structures to relax and place.")] = None,
     formula: Annotated[str | None, typer.Option(help="Instead of structures, with --energy.")] = None,
@@ -92,8 +94,7 @@ def hull(
     placing = Placing.of(
         potential=potential, fmax=fmax, max_steps=max_steps, fix_cell=fix_cell or None, order=order, device=device
     )
-    for line in hull_lines(structures or [], formula, energy, level, without or [], references or (), placing, out):
-        typer.echo(line)
+    print_lines(hull_lines(structures or [], formula, energy, level, without or [], references or (), placing, out))
 
 
 @app.command()
@@ -128,6 +129,7 @@ def export(
 
 
 @app.command()
+@printing
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
     diagram: Annotated[
@@ -138,6 +140,7 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for report.html, instead of DIR.")] = None,
 ) -> None:
     """Write the page of a results folder anew."""
+    from chggen import api
     from chggen.errors import InputError
     from chggen.io import writable_folder
     from chggen.report import draw_candidates, write_report
@@ -148,11 +151,33 @@ def report(
         writable_folder(out)
     if diagram is not None:  # first, since it may be refused
         draw_candidates(folder, level, diagram)
-        typer.echo(f"diagram in {diagram}")
-    typer.echo(f"report in {write_report(folder, out)}")
+        say(f"diagram in {diagram}")
+    page = write_report(folder, out)
+    say(f"report in {page}")
+    if not for_people():
+        print_candidates(api.open(folder), folder)
 
 
 @app.command()
+def watch(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    every: Annotated[float, typer.Option(help="Least time between two versions of the page, s.")] = 10.0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for report.html, instead of DIR.")] = None,
+) -> None:
+    """Show how far a run is until it ends, and write its page anew as results come."""
+    from chggen.cli.watch import watch as watch_folder
+    from chggen.errors import InputError
+    from chggen.io import writable_folder
+
+    if not every > 0:
+        raise InputError(f"--every must be seconds above 0, got {every:g}")
+    if out is not None:
+        writable_folder(out)
+    watch_folder(folder, out, every)
+
+
+@app.command()
+@printing
 def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the merged results.")],

@@ -1,85 +1,44 @@
-"""What the command line shows: progress while a run goes on, the ranked table at its end."""
+"""What the command line shows at the end of a run: the ranked table, and what there is to say about it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from chggen.campaign import left_symmetry
+from chggen.cli.candidates_table import candidates_table
 from chggen.errors import counted
 from chggen.potential import level_named
-from chggen.results import Candidate, further_levels, likelier
+from chggen.results import ANSWER, DOUBTFUL, Candidate, answers, likelier
 from chggen.stability import STATIC
 
 _MOST_ROWS = 20
 _MOST_NAMED = 5  # candidates that a line below the table names
-_DOUBTFUL = " !"  # stands behind a decomposition energy that has a warning
-_Columns = Mapping[str, Callable[[Candidate], str]]
-"""What each column of a table shows of a candidate."""
 _WIDTH_OF_FILES = 140  # characters, where no terminal sets the width
 
 
-@contextmanager
-def watched() -> Iterator[Callable[[str, int, int, int], None]]:
-    """Show a progress bar on stderr for each stage of a run.
-
-    Yields:
-        The callback to hand to the run: (stage, done, total, failed).
-    """
-    columns = (
-        TextColumn("{task.description:10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[failed]} failed"),
-        TimeRemainingColumn(),
-    )
-    bars = Progress(*columns, console=Console(stderr=True))
-    tasks: dict[str, TaskID] = {}
-
-    def progress(stage: str, done: int, total: int, failures: int) -> None:
-        bars.start()
-        if stage not in tasks:
-            tasks[stage] = bars.add_task(stage, total=total or None, failed=failures)
-        bars.update(tasks[stage], completed=done, total=total or None, failed=failures)
-
-    try:
-        yield progress
-    finally:
-        if tasks:  # input refused at the start leaves stderr to its one sentence
-            bars.stop()
-
-
-def show(candidates: Sequence[Candidate], folder: Path) -> None:
+def show(candidates: Sequence[Candidate], folder: Path, console: Console | None = None) -> None:
     """Show the best distinct candidates as a table, and where everything is.
 
     Args:
         candidates: The ranked candidates of a run.
         folder: Its results folder.
+        console: Where; None: stdout, as wide as its terminal.
     """
     distinct = [c for c in candidates if c.status == "ok" and c.duplicate_of is None]
     relaxed = bool(candidates) and all(c.stage == "relax" for c in candidates)
     compared = any(c.energies for c in distinct)  # without energies nothing is
     kind, thing = ("relaxed of", "structure") if relaxed else ("distinct of" if compared else "good of", "candidate")
-    columns = _RELAXED if relaxed else _ranked_columns(further_levels(candidates))
-    if any(c.e_insertion is not None for c in distinct):
-        columns = {**columns, "E inserted, eV": lambda c: _number(c.e_insertion)}
     also = "" if relaxed or compared or not distinct else ", not compared for duplicates"
-    table = Table(title=f"{len(distinct)} {kind} {counted(len(candidates), thing)}{also}")
-    for name in columns:
-        table.add_column(name, no_wrap=True)
-    for c in distinct[:_MOST_ROWS]:
-        table.add_row(*(cell(c) for cell in columns.values()))
-    console = Console()
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_FILES
-    console.print(table)
+    console = console or _stdout()
+    title = f"{len(distinct)} {kind} {counted(len(candidates), thing)}{also}"
+    likeliest = {c.id for c in answers(candidates).values()}
+    console.print(candidates_table(title, candidates, distinct[:_MOST_ROWS], likeliest, console.width))
+    if any(c.id in likeliest for c in distinct[:_MOST_ROWS]):
+        console.print(f"{ANSWER} the likeliest crystal of its formula")
     if relaxed and distinct:
         console.print("place them against known phases by `chggen hull`", markup=False)
     placed = dict.fromkeys(level for c in distinct for level in c.decomposition_energies)
@@ -110,46 +69,6 @@ def show(candidates: Sequence[Candidate], folder: Path) -> None:
     console.print(f"results in {folder} (report.html, summary.csv, structures/)")
 
 
-def _ranked_columns(levels: Sequence[str]) -> _Columns:
-    """Return the columns of a run that makes candidates, with one for each further level of theory."""
-    further = {f"E_d {level}": partial(_e_d_at, level=level) for level in levels}
-    return {
-        "candidate": lambda c: c.id,
-        "formula": lambda c: c.formula,
-        "atoms": lambda c: str(c.n_atoms),
-        "E, eV/atom": lambda c: _number(c.energy_per_atom),
-        "E_d, eV/atom": lambda c: _number(c.e_decomposition) + _mark(c.e_decomposition, c),
-        **further,
-        "group (0.1 Å)": lambda c: str(c.space_group_loose or ""),
-        "known as": lambda c: c.known_as or "",
-        "found": lambda c: str(c.n_found or ""),
-        "sure": lambda c: c.confidence or "",
-    }
-
-
-_RELAXED: _Columns = {
-    "structure": lambda c: c.id,
-    "formula": lambda c: c.formula,
-    "atoms": lambda c: str(c.n_atoms),
-    "E, eV/atom": lambda c: _number(c.energy_per_atom),
-    "fell by, eV/atom": lambda c: _number(None if c.relax_energy_change is None else -c.relax_energy_change),
-    "moved by, Å": lambda c: _number(c.relax_rmsd),
-    "steps": lambda c: str(c.relax_steps),
-    "group (0.1 Å)": lambda c: str(c.space_group_loose or ""),
-}
-"""The columns of structures that were given and relaxed: nothing was found, and nothing placed on a hull."""
-
-
-def _e_d_at(candidate: Candidate, level: str) -> str:
-    energy = candidate.decomposition_energies.get(level)
-    return _number(energy, candidate.unplaced_at == level) + _mark(energy, candidate)
-
-
-def _mark(energy: float | None, candidate: Candidate) -> str:
-    """Return what stands behind a decomposition energy: a mark where it is doubtful."""
-    return _DOUBTFUL if energy is not None and candidate.hull_warning else ""
-
-
 def _doubts(shown: Sequence[Candidate]) -> Iterator[str]:
     """Yield a line for each doubt about the candidates shown, with the ids of those that it holds for."""
     names: dict[str, list[str]] = {}
@@ -157,7 +76,7 @@ def _doubts(shown: Sequence[Candidate]) -> Iterator[str]:
         if c.hull_warning:
             names.setdefault(c.hull_warning, []).append(c.id)
     for warning, ids in names.items():
-        yield f"{_DOUBTFUL.strip()} {'all rows' if 1 < len(ids) == len(shown) else _named(ids)}: {warning}"
+        yield f"{DOUBTFUL} {'all rows' if 1 < len(ids) == len(shown) else _named(ids)}: {warning}"
 
 
 def _named(ids: Sequence[str]) -> str:
@@ -165,7 +84,8 @@ def _named(ids: Sequence[str]) -> str:
     return f"{', '.join(ids[:_MOST_NAMED])}{' …' if len(ids) > _MOST_NAMED else ''}"
 
 
-def _number(value: float | None, missed: bool = False) -> str:
-    if value is None:
-        return "not converged" if missed else ""
-    return f"{round(value, 3) + 0.0:.3f}"  # no -0.000
+def _stdout() -> Console:
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_FILES
+    return console

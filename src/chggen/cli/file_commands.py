@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from chggen.cli.output import Line
 from chggen.errors import InputError
 from chggen.io import ORDER_FIRST_OR_HERE, from_table, named_structures, read_toml, writable_folder
 
 _EXACT = 0.01  # Å; at which the symmetry of a symmetrised structure is found
 
 
-def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | None, order: bool = False) -> list[str]:
+def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | None, order: bool = False) -> list[Line]:
     """Symmetrise the structures of files and say how.
 
     The first tolerance that gives a space group above P1 and P-1 counts, else the first that gives any.
@@ -32,10 +33,10 @@ def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | N
     Raises:
         InputError: A tolerance is out of range, or a file cannot be read.
     """
-    from chggen.cli.display import watched
+    from chggen.api import terminal_bars
     from chggen.execution import Machine
     from chggen.results import write_cif
-    from chggen.symmetry import above_trivial, space_group
+    from chggen.symmetry import above_trivial, space_group, symbol_of
     from chggen.symmetry import refine as refined_at
     from chggen.workflows import ordered_structures
 
@@ -44,18 +45,27 @@ def refine_files(paths: Sequence[Path], symprecs: Sequence[float], out: Path | N
         raise InputError(f"--symprec must be tolerances above 0 and below 10 Å, got {got}")
     structures = named_structures(paths, disordered=None if order else ORDER_FIRST_OR_HERE)
     if order:
-        with watched() as progress:
+        with terminal_bars() as progress:
             structures = ordered_structures(structures, {}, Machine(), out, progress)
     lines = []
     for name, structure in structures.items():
         found = [r for r in (refined_at(structure, s) for s in symprecs) if r is not None]
         best = next((r for r in found if above_trivial(r.space_group)), found[0] if found else None)
         if best is None:
-            lines.append(f"{name}: no space group found at {', '.join(f'{s:g}' for s in symprecs)} Å")
+            why = f"no space group found at {', '.join(f'{s:g}' for s in symprecs)} Å"
+            lines.append(Line(f"{name}: {why}", name=name, reason=why))
             continue
         moved = f"atoms moved {best.rms:.4f} Å rms, {best.largest:.4f} Å at most"
-        given = " and ".join(f"{space_group(structure, s)} at {s:g} Å" for s in (0.01, 0.1))
-        lines.append(f"{name}: space group {best.space_group} at symprec {best.symprec:g} Å, {moved}; as given {given}")
+        as_given = {s: space_group(structure, s) for s in (0.01, 0.1)}
+        given = " and ".join(f"{group} at {s:g} Å" for s, group in as_given.items())
+        line = (
+            f"{name}: space group {best.space_group} ({symbol_of(best.space_group)}) at symprec {best.symprec:g} Å, "
+            f"{moved}; as given {given}"
+        )
+        row: dict[str, Any] = {"symprec": best.symprec, "rms": best.rms, "max": best.largest}
+        row |= {f"space_group_given_{s:g}": group for s, group in as_given.items()}
+        symbol = symbol_of(best.space_group)
+        lines.append(Line(line, name=name, space_group=best.space_group, space_group_symbol=symbol, **row))
         if out is not None:
             note = f"symmetrised with symprec {best.symprec:g} Å, {moved}\n"
             write_cif(best.structure, writable_folder(out), name, _EXACT, note)

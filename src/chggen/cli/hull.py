@@ -1,4 +1,4 @@
-"""What `chggen hull` and `chggen references show` print."""
+"""What `chggen hull` prints."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from chggen.crystals import plain_formula, system_elements
+from chggen.cli.output import Line
 from chggen.errors import InputError
 from chggen.io import ORDER_FIRST_OR_HERE, named_structures, writable_folder, write_text
 from chggen.potential import DEFAULT_LEVEL, level_named, level_of, levels, potential_of, potentials
 
 if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
     from chggen.stability import HullPosition
 
 _MAX_STEPS: Final = 1000  # of a structure to be placed, as references have
@@ -67,7 +69,7 @@ def hull_lines(
     references: Sequence[str],
     placing: Placing,
     out: Path | None,
-) -> list[str]:
+) -> list[Line]:
     """Place structures, relaxed first, or a formula with its energy on the hull of the known phases.
 
     Args:
@@ -81,7 +83,7 @@ def hull_lines(
         out: Folder for hull.txt; None: nothing is written.
 
     Returns:
-        A line for each structure, or one for the formula: decomposition energy, energy above hull, products
+        A line for each structure, or one for the formula: energy, decomposition energy, energy above hull, products
         as a balanced reaction of one formula unit, and what is doubtful about them.
 
     Raises:
@@ -117,9 +119,9 @@ def _structure_lines(
     table: Any,
     placing: Placing,
     out: Path | None,
-) -> list[str]:
+) -> list[Line]:
     """Relax structures with the potential of a level and return a line for each."""
-    from chggen.cli.display import watched
+    from chggen.api import terminal_bars
     from chggen.execution import Machine
     from chggen.regions import no_bulk
     from chggen.relaxation import relax
@@ -137,7 +139,7 @@ def _structure_lines(
     structures = named_structures(paths, disordered=None if placing.order else ORDER_FIRST_OR_HERE)
     if placing.order:
         given = asdict(placing) | {"potential": potential, "references": references}
-        with watched() as progress:
+        with terminal_bars() as progress:
             structures = ordered_structures(structures, given, machine, out, progress)
     done = relax(
         list(structures.values()), potential=potential, fmax=placing.fmax, max_steps=placing.max_steps,
@@ -146,69 +148,16 @@ def _structure_lines(
     lines = []
     for (name, s), r in zip(structures.items(), done, strict=True):
         if r.energy_per_atom is None or not r.converged:
-            lines.append(f"{name}: not placed, its relaxation came to no end ({r.reason or 'not converged'})")
+            why = f"its relaxation came to no end ({r.reason or 'not converged'})"
+            lines.append(_not_placed(f"{name}: not placed, {why}", name, s, level, why))
             continue
         if (slab := no_bulk(r.structure)) is not None:
-            lines.append(f"{name}: not placed: {slab}")
+            lines.append(_not_placed(f"{name}: not placed: {slab}", name, s, level, slab))
             continue
         made = s.composition.formula.replace(" ", "")
         known = table.known_as(made, r.energy_per_atom, level, space_group(r.structure, 0.1), r.structure)
         position = hull(made, r.energy_per_atom, level=level, without=without, references=table)
-        lines.append(_position_line(name, position) + (f"; known as {known}" if known else ""))
-    return lines
-
-
-def reference_lines(
-    system: str, level: str, references: Sequence[str], diagram: Path | None, out: Path | None
-) -> list[str]:
-    """List the known phases of a system, and draw its phase diagram.
-
-    Args:
-        system: Elements such as Zn-P-S.
-        level: Level of theory.
-        references: Files of known phases; none: the shipped ones.
-        diagram: File for the phase diagram; None: none is drawn.
-        out: Folder for SYSTEM.txt; None: nothing is written.
-
-    Returns:
-        A line for each phase, by energy above the hull, the disordered ones last.
-
-    Raises:
-        InputError: For something that is no system, an unknown level, and a diagram that cannot be drawn.
-    """
-    from chggen.report import picture, save
-    from chggen.stability import hull, references_of
-
-    elements = system_elements(system)
-    table = references_of(references)
-    entries = table.system(elements, level)
-    disordered = [
-        f"{phase.id:14} {plain_formula(phase.structure.composition):16} disordered: in no hull"
-        for phase in table.disordered
-        if phase.elements.issubset(elements)
-    ]
-    if not entries:
-        missing = f"no {level} reference energies for {system}" + (f": {table.reason}" if table.reason else "")
-        return [missing, *disordered]
-    placed = [(hull(e.formula, e.energy_per_atom, level=level, references=table).e_hull, e) for e in entries]
-    placed.sort(key=lambda one: (one[0] is None, one[0], one[1].formula, one[1].id))
-    lines = [
-        f"{e.id:14} {e.formula:16} {e.energy_per_atom:10.4f} eV/atom  "
-        f"E_hull {'?' if above is None else f'{above:.4f}':6}  "
-        f"space group {e.space_group or '?':>3}  {'relaxed' if e.relaxed else 'static'}"
-        for above, e in placed
-    ] + disordered
-    reason = hull("".join(elements), 0.0, level=level, references=table).reason
-    if reason is not None:  # an element without an energy
-        lines.append(f"no hull of {system}: {reason}")
-    if diagram is not None:
-        drawn = picture(elements, level, references=table)
-        if drawn is None:
-            raise InputError(f"no phase diagram of {system}; expected two or three elements with reference energies")
-        save(drawn, diagram)
-        lines.append(f"phase diagram in {diagram}")
-    if out is not None:
-        write_text(writable_folder(out) / f"{system}.txt", "\n".join(lines) + "\n")
+        lines.append(_position_line(name, position, known))
     return lines
 
 
@@ -233,13 +182,25 @@ def _products(reaction: str) -> str:
     return f"on the hull: {phases}" if same else f"products {reaction} (formula units)"
 
 
-def _position_line(name: str, position: HullPosition) -> str:
+def _not_placed(line: str, name: str, structure: Structure, level: str, reason: str) -> Line:
+    return Line(line, name=name, formula=structure.composition.reduced_formula, level=level, reason=reason)
+
+
+def _position_line(name: str, position: HullPosition, known: str | None = None) -> Line:
+    """Return the line of a structure or formula: its energy, and where that stands against the hull."""
+    row: dict[str, Any] = {
+        "name": name, "formula": position.formula, "energy_per_atom": position.energy_per_atom, "level": position.level,
+        "e_decomposition": position.e_decomposition, "e_hull": position.e_hull, "products": position.products or None,
+        "static_excess": position.static_excess, "known_as": known, "warning": position.warning,
+        "reason": position.reason,
+    }  # fmt: skip
+    energy = f"{name}: E {position.energy_per_atom:.4f} eV/atom"
     if position.e_decomposition is None:
-        return f"{name}: no decomposition energy ({position.reason})"
+        return Line(f"{energy}, no decomposition energy ({position.reason})", **row)
     level = level_named(position.level)
     caveat = "" if level.error is None else f"; errs by about {level.error:g}, high ones are too low"
     line = (
-        f"{name}: E_d {round(position.e_decomposition, 4) + 0.0:+.4f} eV/atom, "
+        f"{energy}, E_d {round(position.e_decomposition, 4) + 0.0:+.4f} eV/atom, "
         f"E_hull {position.e_hull:.4f} eV/atom ({position.level}{caveat}), "
         f"{_products(position.products)}"
     )
@@ -247,4 +208,4 @@ def _position_line(name: str, position: HullPosition) -> str:
         line += f"; static: not relaxed with the potential, typically {position.static_excess:.3f} eV/atom too high"
     if position.warning is not None:
         line += f"; doubtful: {position.warning}"
-    return line
+    return Line(line + (f"; known as {known}" if known else ""), **row)

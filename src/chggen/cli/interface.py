@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _MOST: Final = 20  # candidates that are shown
 
 
-def interface_lines(folder: Path) -> Iterator[str]:
+def read_interface(folder: Path) -> dict[str, Any] | None:
+    """Return what a run says of its interface; None where it has not ended.
+
+    Args:
+        folder: Its results folder.
+    """
+    from chggen.campaign import INTERFACE_FILE
+
+    path = folder / INTERFACE_FILE
+    if not path.exists():
+        return None
+    said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return said
+
+
+def interface_lines(said: dict[str, Any]) -> Iterator[str]:
     """Yield the lines that say what the interface is.
 
     Args:
-        folder: The results folder.
+        said: What the run says of it, see `read_interface`.
     """
-    from chggen.report import table_of_interface
+    from chggen.report import interface_page
 
-    table = table_of_interface(folder)
-    if table is None:
-        return
+    table = interface_page(said)
     yield from table.summary
     yield "  J/m²: interface  adhesion  separation  layer, Å  new bonds (* of products)"
     for row in table.rows[:_MOST]:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from chggen.cli.options import Device, References, Workers, words
+from chggen.cli.output import print_lines, printing
 
 references_app = typer.Typer(help="Reference energies that hulls are made of.", no_args_is_help=True)
 
@@ -31,13 +32,13 @@ def references_build(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for references.npz; resumed.")] = Path("references"),
 ) -> None:
     """Evaluate known phases, relax those wanted, and write their energies as a reference file."""
-    from chggen.cli.display import watched
+    from chggen.api import terminal_bars
     from chggen.potential import levels as known_levels
     from chggen.stability import Wanted, build_references
 
     registered = list(known_levels())
     wanted = Wanted(within=within, first=first or (), sample=sample)
-    with watched() as progress:
+    with terminal_bars() as progress:
         path = build_references(
             structures, registered if levels is None else words(levels), fmax, device, workers, out, progress, wanted
         )
@@ -68,6 +69,7 @@ def references_fetch(
 
 
 @references_app.command("show")
+@printing
 def references_show(
     system: str,
     level: Annotated[str | None, typer.Option(help="pbe (default), r2scan or one of your own.")] = None,
@@ -76,8 +78,7 @@ def references_show(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for SYSTEM.txt; default: none.")] = None,
 ) -> None:
     """List the reference phases of a system such as Zn-P-S with their energies above the hull."""
-    from chggen.cli.hull import reference_lines
+    from chggen.cli.reference_table import reference_lines
     from chggen.potential import DEFAULT_LEVEL
 
-    for line in reference_lines(system, level or DEFAULT_LEVEL, references or (), diagram, out):
-        typer.echo(line)
+    print_lines(reference_lines(system, level or DEFAULT_LEVEL, references or (), diagram, out))

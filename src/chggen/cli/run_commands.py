@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,7 +28,11 @@ from chggen.cli.options import (
     results_folder,
     with_options,
 )
+from chggen.cli.output import for_people, print_lines, print_rows
 from chggen.relaxation import RelaxOptions
+
+if TYPE_CHECKING:
+    from chggen.results import Candidate
 
 
 @with_options(PredictOptions)
@@ -126,9 +130,8 @@ def electrode(
         found = api.electrode(
             host, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
         )
-    show_results(list(found.candidates), folder)
-    for line in electrode_lines(found):
-        typer.echo(line)
+    levels = [found.at(level).as_dict() for level in found.levels]
+    show_results(found.candidates, folder, electrode_lines(found), electrode=levels)
 
 
 @with_options(OrderOptions, "structure")
@@ -150,10 +153,8 @@ def order(
         found = api.order(
             structure, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
         )
-    show_results(found, folder)
     said = read_order(folder)
-    for line in order_lines(said) if said else ():
-        typer.echo(line)
+    show_results(found, folder, order_lines(said) if said else (), order=said)
 
 
 @with_options(InterfaceOptions, "host", "other")
@@ -168,16 +169,15 @@ def interface(
 ) -> None:
     """Put two crystals face to face and fill the gap between them."""
     from chggen import api
-    from chggen.cli.interface import interface_lines
+    from chggen.cli.interface import interface_lines, read_interface
 
     folder = out or Path("runs") / f"{a.stem}-{b.stem}"
     with _watched(folder) as progress:
         found = api.interface(
             a, b, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
         )
-    show_results(found, folder)
-    for line in interface_lines(folder):
-        typer.echo(line)
+    said = read_interface(folder)
+    show_results(found, folder, interface_lines(said) if said else (), interface=said)
 
 
 @with_options(RelaxOptions)
@@ -209,23 +209,42 @@ RUN_COMMANDS = (predict, generate, inpaint, electrode, order, interface, relax)
 @contextmanager
 def _watched(folder: Path) -> Iterator[Callable[[str, int, int, int], None]]:
     """Show stage, counts, failures and time left while a run goes on that writes to a folder."""
-    from chggen.cli.display import watched
+    from chggen.api import terminal_bars
     from chggen.cli.ending import writes_to
 
     writes_to(folder)
-    with watched() as progress:
+    with terminal_bars() as progress:
         yield progress
 
 
-def show_results(candidates: list[Any], folder: Path) -> None:
-    """Show the ranked table, and write the page beside the results.
+def show_results(candidates: Sequence[Candidate], folder: Path, lines: Iterable[str] = (), **further: Any) -> None:
+    """Write the page beside the results, and show them: a ranked table, or what --json or --csv asks for.
 
     Args:
         candidates: The candidates of a run.
         folder: Its results folder.
+        lines: What the table does not say, for people.
+        **further: The same for --json.
     """
     from chggen.cli.display import show
     from chggen.report import write_report
 
     write_report(folder)
+    if not for_people():
+        print_candidates(candidates, folder, **further)
+        return
     show(candidates, folder)
+    print_lines(lines)
+
+
+def print_candidates(candidates: Sequence[Candidate], folder: Path, **further: Any) -> None:
+    """Print candidates for other programs: the rows of summary.csv, as --json or --csv asks.
+
+    Args:
+        candidates: The candidates of a run.
+        folder: Its results folder.
+        **further: What else the results say, for --json.
+    """
+    from chggen.results import summary_rows
+
+    print_rows(summary_rows(candidates), folder=str(folder), **further)

@@ -6,12 +6,15 @@ from .isolation import isolate_foreign_code
 from .machine import TIME_LIMIT, Machine
 from .memory import free_memory, keep_memory
 from .progress import Progress, silent
+from .progress_note import NotedProgress, StageNote, read_note
 
 __all__ = [
     "TIME_LIMIT",
     "Failure",
     "Machine",
+    "NotedProgress",
     "Progress",
+    "StageNote",
     "Workers",
     "at_stage",
     "batches_of",
@@ -19,6 +22,7 @@ __all__ = [
     "free_memory",
     "isolate_foreign_code",
     "keep_memory",
+    "read_note",
     "share_of",
     "silent",
 ]

@@ -3,7 +3,7 @@ from .atomic_write import clear_leftovers, whole, write_text
 from .candidate_files import named_candidates
 from .crystal_limits import DENSEST, FARTHEST, LAST, LONGEST, MAX_ATOMS, VACUUM
 from .digests import digest, digest_of_folder, fingerprint
-from .folders import LONGEST_NAME, check_name, inside, locked, writable_folder
+from .folders import LONGEST_NAME, check_name, inside, is_locked, locked, writable_folder
 from .foreign_json import read_foreign_json, without_foreign_classes
 from .limits import Between, check_limits
 from .names import distinct_names
@@ -48,6 +48,7 @@ __all__ = [
     "held_atoms",
     "inside",
     "is_json",
+    "is_locked",
     "kept_notes",
     "locked",
     "named_candidates",

@@ -51,6 +51,27 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def is_locked(folder: Path) -> bool:
+    """Return whether a run holds the lock of a folder. Where the file system has no locks, none does.
+
+    Args:
+        folder: The folder of results.
+    """
+    from filelock import FileLock, Timeout
+
+    if not (folder / ".lock").exists():
+        return False
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    except (NotImplementedError, OSError):
+        return False
+    lock.release()
+    return False
+
+
 def writable_folder(folder: Path) -> Path:
     """Make a folder where it does not exist, and check that files can be written into it.
 

@@ -1,3 +1,5 @@
+from .given import PotentialLike, as_potential, name_of_potential
+from .given_objects import OBJECT
 from .level import Level
 from .protocol import GPA, EnergyForcesStress, Potential, energies_of, evaluate
 from .registry import (
@@ -19,10 +21,13 @@ __all__ = [
     "DEFAULT",
     "DEFAULT_LEVEL",
     "GPA",
+    "OBJECT",
     "EnergyForcesStress",
     "Level",
     "Potential",
+    "PotentialLike",
     "RegisteredPotential",
+    "as_potential",
     "digest_of_potential",
     "energies_of",
     "evaluate",
@@ -30,6 +35,7 @@ __all__ = [
     "level_of",
     "levels",
     "load_potential",
+    "name_of_potential",
     "potential_of",
     "potentials",
     "refining_levels",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from chggen.errors import InputError
 from chggen.io import digest
+from chggen.potential.given_objects import OBJECT, given_potential
 from chggen.potential.level import Level, own_level
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def digest_of_potential(name: str) -> str | None:
     """
     if name in potentials():
         files = list(potentials()[name].weights())
+    elif name.startswith(OBJECT):
+        return None
     else:
         try:
             found = find_spec(name.split(":")[1])
@@ -139,7 +142,10 @@ def level_of(potential: str) -> Level:
     Args:
         potential: Name of a registered potential, or `ase:module:factory` or `torch-sim:module:factory`.
     """
-    return potentials()[potential].level if potential in potentials() else own_level(potential)
+    if potential in potentials():
+        return potentials()[potential].level
+    given = given_potential(potential)
+    return own_level(potential) if given is None else level_named(given.level)
 
 
 def potential_of(level: str) -> str | None:
@@ -172,7 +178,8 @@ def load_potential(name: str = DEFAULT, device: str | torch.device = "cpu") -> P
 
     Args:
         name: A registered name, `ase:module:factory` for an ASE calculator, such as `ase:ase.calculators.emt:EMT`, or
-            `torch-sim:module:factory` for a torch-sim model. The factory is called without arguments.
+            `torch-sim:module:factory` for a torch-sim model. The factory is called without arguments. Or what
+            `name_of_potential` returned for an object.
         device: Where it runs. What a factory makes runs where it runs, whatever the device.
 
     Raises:
@@ -180,6 +187,8 @@ def load_potential(name: str = DEFAULT, device: str | torch.device = "cpu") -> P
     """
     if name in potentials():
         return potentials()[name].load(str(device))
+    if (given := given_potential(name)) is not None:
+        return given
     for scheme, load in _SCHEMES_LOADED.items():
         if name.startswith(scheme):
             return load(name)

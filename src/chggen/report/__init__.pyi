@@ -1,6 +1,6 @@
 from .drawing import save
 from .figures import remaining
-from .interface_table import table_of_interface
+from .interface_table import interface_page
 from .order_table import index_text, order_notes, order_sentences, read_order
 from .page import draw_candidates, write_report
 from .phase_diagram import picture
@@ -8,12 +8,12 @@ from .phase_diagram import picture
 __all__ = [
     "draw_candidates",
     "index_text",
+    "interface_page",
     "order_notes",
     "order_sentences",
     "picture",
     "read_order",
     "remaining",
     "save",
-    "table_of_interface",
     "write_report",
 ]

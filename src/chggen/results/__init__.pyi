@@ -1,29 +1,47 @@
 from .candidate import Candidate, failed
+from .candidates import Candidates
 from .cif_files import write_cif
+from .columns import ANSWER, DOUBTFUL, Column, columns_of, space_group_text
 from .database import read_candidates
 from .export import export_survivors
-from .folder import Store, has_tables, read_options, write_tables
+from .folder import Store, has_tables, read_options, summary_order, write_tables
+from .picture import structure_svg
 from .protocol import MemoryResults, Results
-from .ranking import ENERGY_ERROR, answers, likelier, rank, ranked
-from .summary import further_levels, summary_row
+from .ranking import ENERGY_ERROR, answer, answers, likelier, rank, ranked
+from .summary import csv_text, further_levels, summary_row, summary_rows, summary_text
+from .view import in_notebook, view_structure
 
 __all__ = [
+    "ANSWER",
+    "DOUBTFUL",
     "ENERGY_ERROR",
     "Candidate",
+    "Candidates",
+    "Column",
     "MemoryResults",
     "Results",
     "Store",
+    "answer",
     "answers",
+    "columns_of",
+    "csv_text",
     "export_survivors",
     "failed",
     "further_levels",
     "has_tables",
+    "in_notebook",
     "likelier",
     "rank",
     "ranked",
     "read_candidates",
     "read_options",
+    "space_group_text",
+    "structure_svg",
+    "summary_order",
     "summary_row",
+    "summary_rows",
+    "summary_text",
+    "view_structure",
     "write_cif",
     "write_tables",
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from chggen.errors import InputError
 from chggen.symmetry import symbol_of
 
 if TYPE_CHECKING:
@@ -110,10 +111,37 @@ class Candidate:
     prototype_log_odds: float | None = None
 
     def __repr__(self) -> str:
-        said = f"failed at {self.failed_at}: {self.reason}" if self.status == "failed" else self.status
+        said = [f"failed at {self.failed_at}: {self.reason}" if self.status == "failed" else self.status]
+        if self.space_group_loose is not None:
+            said.append(symbol_of(self.space_group_loose))
         if self.energy_per_atom is not None:
-            said += f", {self.energy_per_atom:.4f} eV/atom at the level {self.level}"
-        return f"Candidate({self.id}: {self.formula}, {said})"
+            said.append(f"{self.energy_per_atom:.4f} eV/atom at the level {self.level}")
+        if self.e_decomposition is not None:
+            said.append(f"E_d {self.e_decomposition + 0.0:.4f}")
+        if self.duplicate_of is not None:
+            said.append(f"same as {self.duplicate_of}")
+        return f"Candidate({self.id}: {self.formula}, {', '.join(said)})"
+
+    def _repr_html_(self) -> str:
+        from chggen.results.html import candidate_html
+
+        return candidate_html(self)
+
+    def view(self, viewer: str | None = None) -> Any:
+        """Show the structure, see `chggen.view`.
+
+        Args:
+            viewer: `py3Dmol`, `weas`, `nglview` or `ase`; None: what there is.
+
+        Raises:
+            InputError: The candidate has no structure, or the viewer is unknown or not installed.
+        """
+        from chggen.results.view import view_structure
+
+        shown = self.structure if self.structure is not None else self.raw
+        if shown is None:
+            raise InputError(f"{self.id} has no structure to look at: it failed at {self.failed_at} ({self.reason})")
+        return view_structure(shown, viewer)
 
     @property
     def energy_per_atom(self) -> float | None:

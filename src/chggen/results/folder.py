@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import logging
 import os
@@ -30,7 +31,7 @@ from chggen.results.candidate import Candidate
 from chggen.results.cif_files import write_cifs
 from chggen.results.database import FILE, FORMAT, CandidateDatabase
 from chggen.results.options_differences import differences, shortened
-from chggen.results.summary import summary_text
+from chggen.results.summary import plain_cell, summary_text
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -208,6 +209,16 @@ def has_tables(folder: Path) -> bool:
     if not summary.is_file() or not (folder / _STRUCTURES).is_dir():
         return False
     return summary.stat().st_mtime_ns >= (folder / FILE).stat().st_mtime_ns
+
+
+def summary_order(folder: Path) -> dict[str, int]:
+    """Return the place of each candidate in summary.csv, by its id.
+
+    Args:
+        folder: A results folder that has one (`has_tables`).
+    """
+    with (folder / _SUMMARY).open(encoding="utf-8", newline="") as file:
+        return {plain_cell(row.get("id") or ""): k for k, row in enumerate(csv.DictReader(file))}
 
 
 def read_options(folder: Path) -> dict[str, Any]:

@@ -81,6 +81,25 @@ def answers(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
     return found
 
 
+def answer(candidates: Sequence[Candidate]) -> Candidate | None:
+    """Return the candidate that is likeliest to be the crystal that was looked for.
+
+    It is the one that the tables mark, by the rule of `answers`. Of several formulas, as in a system, it is that of the
+    formula whose candidate ranks first.
+
+    Args:
+        candidates: What a run returned.
+
+    Returns:
+        The candidate. None where there is no good one, and where none can be told from the others: those of an
+        unrelaxed run have no energies, and structures that were given and relaxed were not looked for.
+
+    Example:
+        >>> chggen.answer(chggen.open("runs/znps"))  # doctest: +SKIP
+    """
+    return min(answers(candidates).values(), key=rank, default=None)
+
+
 def _log_odds(candidate: Candidate) -> float:
     """Return the log-odds that a candidate is the crystal, up to a constant of its formula."""
     known = _UNKNOWN if candidate.prototype_log_odds is None else candidate.prototype_log_odds

@@ -54,6 +54,18 @@ def summary_row(candidate: Candidate, levels: Sequence[str] = (), answer: bool |
     return row | {name: getattr(candidate, name) for name in (*_AFTER, *_FURTHER)} | {"answer": answer}
 
 
+def summary_rows(candidates: Sequence[Candidate], levels: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return the rows of candidates in summary.csv, numbers in full.
+
+    Args:
+        candidates: All candidates of a run, in the order of their rows.
+        levels: Further levels that have columns even where no candidate reached them.
+    """
+    every = tuple(dict.fromkeys((*levels, *further_levels(candidates))))
+    likeliest = answers(candidates)
+    return [summary_row(c, every, is_answer(c, likeliest)) for c in candidates]
+
+
 def is_answer(candidate: Candidate, likeliest: Mapping[str, Candidate]) -> bool | None:
     """Return what the column `answer` says of a candidate.
 
@@ -80,13 +92,22 @@ def summary_text(candidates: Sequence[Candidate], levels: Sequence[str] = ()) ->
         levels: Further levels that have columns even where no candidate reached them.
     """
     every = tuple(dict.fromkeys((*levels, *further_levels(candidates))))
-    likeliest = answers(candidates)
     blank = Candidate(id="", stage="", formula="", seed=0)
+    return csv_text(summary_rows(candidates, every), list(summary_row(blank, every)))
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
+    """Return rows as CSV with a line of heads, cells as `summary_text` writes them.
+
+    Args:
+        rows: Column to value.
+        columns: Columns that come first, whether or not rows have them; the others come as they are met.
+    """
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(summary_row(blank, every)), lineterminator="\n")
+    names = list(dict.fromkeys((*columns, *(name for row in rows for name in row))))
+    writer = csv.DictWriter(buffer, names, lineterminator="\n")
     writer.writeheader()
-    for candidate in candidates:
-        row = summary_row(candidate, every, is_answer(candidate, likeliest))
+    for row in rows:
         writer.writerow({k: _cell(v) for k, v in row.items()})
     return buffer.getvalue()
 
@@ -97,3 +118,12 @@ def _cell(value: Any) -> Any:
         value = value.replace("\r\n", "\n").replace("\r", "\n")  # which csv leaves without quotes
         return f"'{value}" if value.startswith(_FORMULA_SIGNS) else value
     return round(value, 5) if isinstance(value, float) else value
+
+
+def plain_cell(cell: str) -> str:
+    """Return the text that a cell of summary.csv stands for, without the apostrophe that keeps it from being a formula.
+
+    Args:
+        cell: The content of the cell.
+    """
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA_SIGNS) else cell

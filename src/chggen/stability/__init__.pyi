@@ -10,6 +10,7 @@ from .interface_reaction import InterfaceReaction, reaction_of_crystals
 from .joined_references import references_of
 from .materials_project import fetch_structures
 from .reaction import ARROW, STATIC, phase_label
+from .reference_entry import ReferenceEntry
 from .references import References
 from .voltage import ANIONS, VALENCES, height_above
 from .wanted import Wanted
@@ -24,6 +25,7 @@ __all__ = [
     "Electrode",
     "HullPosition",
     "InterfaceReaction",
+    "ReferenceEntry",
     "References",
     "Wanted",
     "above_hull",

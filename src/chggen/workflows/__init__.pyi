@@ -6,6 +6,7 @@ from .merge import merge_folders
 from .order import run_order
 from .ordered_input import ordered_host, ordered_structures
 from .predict import run_predict
+from .reading import read_results
 from .relax import relax_files
 from .results import check_place, results_of
 
@@ -14,6 +15,7 @@ __all__ = [
     "merge_folders",
     "ordered_host",
     "ordered_structures",
+    "read_results",
     "relax_files",
     "results_of",
     "run_electrode",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chggen.crystals import plain_formula
-from chggen.execution import TIME_LIMIT, Machine
+from chggen.execution import TIME_LIMIT, Machine, NotedProgress
 from chggen.generation import SamplerOptions
 from chggen.io import ORDER_FIRST_OR_HERE, fingerprint, kept_notes, named_structures
 from chggen.regions import holding
@@ -82,7 +82,9 @@ def relax_files(
         write_down(store.folder, {**table, "files": files}, machine, digests_of(None, settings))
         if folder is not None:
             folder.mkdir(exist_ok=True)
-        _relax_missing(raw, resources, machine, store, progress)
+        told = NotedProgress(progress, store.folder)
+        _relax_missing(raw, resources, machine, store, told)
+        told.close()
         made = store.candidates()
         final = [made[name] for name in structures]
         store.export(final)

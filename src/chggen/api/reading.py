@@ -1,0 +1,64 @@
+"""What is read or looked at, and not computed: `open`, `view`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chggen.api.several import with_names
+from chggen.errors import InputError
+from chggen.io import as_structure
+from chggen.results import Candidate, Candidates, ranked, view_structure
+from chggen.workflows import read_results
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from pymatgen.core import Structure
+
+
+def open(folder: Path | str) -> Candidates:
+    """Read the candidates of a results folder: the same list as the run returned. Nothing is written.
+
+    A run may be under way there, or have been stopped: then the list holds what there is by now, best first, and
+    duplicates are looked for.
+
+    Args:
+        folder: A results folder, or the folder of a call for several structures, which has one for each.
+
+    Returns:
+        The candidates, best first, failed ones last.
+
+    Raises:
+        InputError: The folder holds no results, or its database is damaged or made by a newer version.
+
+    Example:
+        >>> chggen.open("runs/znps").to_dataframe()  # doctest: +SKIP
+    """
+    if not isinstance(folder, (str, os.PathLike)):
+        raise InputError(f"open expects the path of a results folder, got {folder!r:.60}")
+    path = Path(folder)
+    parts = [] if (path / "candidates.db").exists() else sorted(p.parent for p in path.glob("*/candidates.db"))
+    if not parts:
+        return Candidates(read_results(path))
+    return Candidates(ranked(c for part in parts for c in with_names(read_results(part), part.name)))
+
+
+def view(shown: Candidate | Structure | Atoms | Path | str, viewer: str | None = None) -> Any:
+    """Show a structure that can be turned.
+
+    Args:
+        shown: A candidate, a pymatgen Structure, ASE Atoms or a file.
+        viewer: `py3Dmol`, `weas`, `nglview` or `ase`. None: in a notebook the first of these that is installed; outside
+            of one the window of ASE.
+
+    Returns:
+        What the viewer returns; a notebook shows it where it is the last thing of a cell.
+
+    Raises:
+        InputError: There is no structure, or the viewer is unknown or not installed.
+
+    Example:
+        >>> chggen.view(found[0])  # doctest: +SKIP
+    """
+    return shown.view(viewer) if isinstance(shown, Candidate) else view_structure(as_structure(shown), viewer)
