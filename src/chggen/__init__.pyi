@@ -1,4 +1,4 @@
-from .api import electrode, generate, inpaint, interface, order, order_answer, predict, relax
+from .api import electrode, generate, inpaint, interface, match, order, order_answer, predict, relax
 from .campaign import OrderAnswer
 from .errors import InputError
 from .results import Candidate
@@ -19,6 +19,7 @@ __all__ = [
     "inpaint",
     "interface",
     "load_score_model",
+    "match",
     "order",
     "order_answer",
     "predict",

@@ -135,12 +135,15 @@ def report(
         typer.Option(help="Draw its phase diagram, or voltage curve, too: .html interactive, .png, .svg or .pdf."),
     ] = None,
     level: Annotated[str | None, typer.Option(help="Of the diagram; default: that of the run.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder for each figure as SVG and PDF for print, with its data as CSV.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for report.html, instead of DIR.")] = None,
 ) -> None:
     """Write the page of a results folder anew."""
     from chggen.errors import InputError
     from chggen.io import writable_folder
-    from chggen.report import draw_candidates, write_report
+    from chggen.report import draw_candidates, save_figures, write_report
 
     if level is not None and diagram is None:
         raise InputError("--level is that of a phase diagram, which is not asked for; add --diagram or leave it out")
@@ -149,7 +152,26 @@ def report(
     if diagram is not None:  # first, since it may be refused
         draw_candidates(folder, level, diagram)
         typer.echo(f"diagram in {diagram}")
+    if figures is not None:
+        typer.echo(f"{len(save_figures(folder, figures))} files of figures in {figures}")
     typer.echo(f"report in {write_report(folder, out)}")
+
+
+@app.command()
+def match(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    pattern: Annotated[Path, typer.Argument(help="Measured pattern, 2θ in degrees and intensity: .xy, .xye, .csv.")],
+    wavelength: Annotated[str, typer.Option(help="CuKa, MoKa1 … as pymatgen knows them, or a number in Å.")] = "CuKa",
+    as_json: Annotated[bool, typer.Option("--json", help="Print rows as JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print rows as CSV.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for match.json, instead of DIR.")] = None,
+) -> None:
+    """Rank the candidates of a results folder by agreement with a measured powder pattern."""
+    from chggen import api
+    from chggen.cli.match import match_text
+
+    found = api.match(folder, pattern, wavelength=wavelength, out=out)
+    typer.echo(match_text(found, (out or folder), as_json, as_csv))
 
 
 @app.command()

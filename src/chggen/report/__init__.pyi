@@ -2,6 +2,7 @@ from .drawing import save
 from .figures import remaining
 from .order_table import index_text, order_notes, order_sentences, read_order
 from .page import draw_candidates, write_report
+from .paper_figures import save_figures
 from .phase_diagram import picture
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "read_order",
     "remaining",
     "save",
+    "save_figures",
     "write_report",
 ]
