@@ -49,8 +49,9 @@ def match_text(matches: Sequence[PowderMatch], folder: Path, as_json: bool = Fal
 def _table(matches: Sequence[PowderMatch]) -> list[str]:
     """Return the lines of a table of 80 columns at most, but for long ids."""
     width = max(9, *(len(match.id) for match in matches))
-    lines = [f"{'candidate':{width}}  {'group':8}  agreement   R_wp   volume     zero    width     E_d"]
-    lines.append(f"{'':{width}}  {'':8}               %        ×        °        °  eV/atom")
+    heads = (("candidate", "group", "agreement", "R_wp", "volume", "zero", "width", "E_d"),
+             ("", "", "", "%", "×", "°", "°", "eV/atom"))  # fmt: skip
+    lines = [f"{a:{width}}  {b:8}  {c:>9}  {d:>5}  {e:>7}  {f:>7}  {g:>7}  {h:>7}" for a, b, c, d, e, f, g, h in heads]
     for match in matches:
         c, e_d = match.candidate, match.candidate.deciding_e_d
         group = "" if c.space_group_loose is None else symbol_of(c.space_group_loose)

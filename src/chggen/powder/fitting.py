@@ -120,7 +120,7 @@ class _Search:
             self._cost, start, method="Nelder-Mead", bounds=list(zip(self._low, self._high, strict=True)),
             options={"initial_simplex": simplex, "maxfev": _EVALUATIONS, "xatol": 1e-4, "fatol": 1e-5},
         )  # fmt: skip
-        return np.clip(found.x, self._low, self._high)
+        return np.asarray(np.clip(found.x, self._low, self._high))
 
     def agreement(self, parameters: np.ndarray) -> float:
         """Return the correlation of the measured pattern and the calculated one, 0 where there is none."""

@@ -90,14 +90,13 @@ def match_candidates(
         InputError: No candidate is left, the wavelength is unknown, or the pattern reaches too small an angle.
     """
     prepared = PreparedPattern.of(pattern, wavelength_of(wavelength))
-    chosen = [c for c in candidates if c.status == "ok" and c.duplicate_of is None and c.structure is not None]
-    if not chosen:
-        raise InputError("no good candidate to match with a pattern; expected a run that made at least one")
     found = [
         PowderMatch(candidate=c, fit=fitted(c.structure, prepared), pattern=prepared)
-        for c in chosen
-        if c.structure is not None
+        for c in candidates
+        if c.status == "ok" and c.duplicate_of is None and c.structure is not None
     ]
+    if not found:
+        raise InputError("no good candidate to match with a pattern; expected a run that made at least one")
     return sorted(found, key=lambda match: (-round(match.agreement, 6), match.id))
 
 

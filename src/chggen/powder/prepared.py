@@ -75,7 +75,7 @@ class PreparedPattern:
     @property
     def net(self) -> np.ndarray:
         """Measured intensities without the background, of shape (points,)."""
-        return self.measured - self.background
+        return np.asarray(self.measured - self.background)
 
     @property
     def weights(self) -> np.ndarray:

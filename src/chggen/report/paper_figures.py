@@ -100,8 +100,8 @@ def _draw_histogram(placed: Sequence[tuple[str, str, float]], level: str, axes: 
 
     stages = list(dict.fromkeys(stage for _, stage, _ in placed))
     values = [[e_d for _, stage, e_d in placed if stage == one] for one in stages]
-    low, high = (np.floor(f(e for own in values for e in own) / _BIN) for f in (min, max))
-    bins = np.arange(low, high + 2) * _BIN
+    every = [e_d for _, _, e_d in placed]
+    bins = np.arange(np.floor(min(every) / _BIN), np.floor(max(every) / _BIN) + 2) * _BIN
     colors = [COLORS[k % len(COLORS)] for k in range(len(stages))]
     axes.hist(values, bins, stacked=True, color=colors, label=stages)
     axes.axvline(0, color=GREY, linestyle=":", label="hull")
