@@ -112,13 +112,13 @@ def _printed(picture: PhaseDiagramPicture) -> Any:
 
     figure = Figure(figsize=(7.5, 6), layout="constrained")
     axes = figure.add_subplot()
-    print_phase_diagram(picture, axes, size=9)
+    print_phase_diagram(picture, axes, size=9.0)
     axes.set_title(picture.title)
     axes.legend(frameon=False, fontsize=9)
     return figure
 
 
-def print_phase_diagram(picture: PhaseDiagramPicture, axes: Any, size: float = 6) -> None:
+def print_phase_diagram(picture: PhaseDiagramPicture, axes: Any, size: float = 6.0) -> None:
     """Draw a phase diagram into matplotlib axes, the labels of candidates before those of known phases.
 
     Args:
