@@ -1,4 +1,4 @@
-from .api import electrode, generate, inpaint, interface, open, order, order_answer, predict, relax, view
+from .api import electrode, generate, inpaint, interface, match, open, order, order_answer, predict, relax, view
 from .campaign import OrderAnswer
 from .errors import InputError
 from .results import Candidate, Candidates, answer
@@ -21,6 +21,7 @@ __all__ = [
     "inpaint",
     "interface",
     "load_score_model",
+    "match",
     "open",
     "order",
     "order_answer",

@@ -1,6 +1,7 @@
 from .from_composition import generate, predict
 from .from_crystals import interface
 from .from_structure import electrode, inpaint, order, order_answer
+from .matching import match
 from .progress_bar import shown_progress, terminal_bars
 from .reading import open, view
 from .relaxing import relax
@@ -10,6 +11,7 @@ __all__ = [
     "generate",
     "inpaint",
     "interface",
+    "match",
     "open",
     "order",
     "order_answer",

@@ -15,7 +15,7 @@ from chggen.cli.options import (
     References,
     floats,
 )
-from chggen.cli.output import for_people, print_lines, printing, say
+from chggen.cli.output import for_people, print_lines, print_rows, printing, say
 from chggen.cli.references import references_app
 from chggen.cli.run_commands import RUN_COMMANDS, print_candidates, show_results
 
@@ -137,13 +137,16 @@ def report(
         typer.Option(help="Draw its phase diagram, or voltage curve, too: .html interactive, .png, .svg or .pdf."),
     ] = None,
     level: Annotated[str | None, typer.Option(help="Of the diagram; default: that of the run.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder for each figure as SVG and PDF for print, with its data as CSV.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for report.html, instead of DIR.")] = None,
 ) -> None:
     """Write the page of a results folder anew."""
     from chggen import api
     from chggen.errors import InputError
     from chggen.io import writable_folder
-    from chggen.report import draw_candidates, write_report
+    from chggen.report import draw_candidates, save_figures, write_report
 
     if level is not None and diagram is None:
         raise InputError("--level is that of a phase diagram, which is not asked for; add --diagram or leave it out")
@@ -152,10 +155,32 @@ def report(
     if diagram is not None:  # first, since it may be refused
         draw_candidates(folder, level, diagram)
         say(f"diagram in {diagram}")
+    if figures is not None:
+        say(f"{len(save_figures(folder, figures))} files of figures in {figures}")
     page = write_report(folder, out)
     say(f"report in {page}")
     if not for_people():
         print_candidates(api.open(folder), folder)
+
+
+@app.command()
+@printing
+def match(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    pattern: Annotated[Path, typer.Argument(help="Measured pattern, 2θ in degrees and intensity: .xy, .xye, .csv.")],
+    wavelength: Annotated[str, typer.Option(help="CuKa, MoKa1 … as pymatgen knows them, or a number in Å.")] = "CuKa",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for match.json, instead of DIR.")] = None,
+) -> None:
+    """Rank the candidates of a results folder by agreement with a measured powder pattern."""
+    from chggen import api
+    from chggen.cli.match import match_lines
+    from chggen.powder import match_rows
+
+    found = api.match(folder, pattern, wavelength=wavelength, out=out)
+    if for_people():
+        print_lines(match_lines(found, out or folder))
+    else:
+        print_rows(match_rows(found))
 
 
 @app.command()

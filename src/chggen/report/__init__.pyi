@@ -3,6 +3,7 @@ from .figures import remaining
 from .interface_table import interface_page
 from .order_table import index_text, order_notes, order_sentences, read_order
 from .page import draw_candidates, write_report
+from .paper_figures import save_figures
 from .phase_diagram import picture
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "read_order",
     "remaining",
     "save",
+    "save_figures",
     "write_report",
 ]

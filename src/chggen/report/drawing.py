@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from chggen.errors import InputError
 from chggen.io import whole, writable_folder
+from chggen.report.figure_files import COLORS, GREY
 from chggen.report.labels import Line
 from chggen.report.phase_diagram import ON_HULL, Mark, PhaseDiagramPicture
 
-_STABLE: Final = "#1f6f4a"
-_ABOVE: Final = "#9aa0a6"
-_CANDIDATE: Final = "#d1495b"
+_STABLE: Final = COLORS[0]
+_CANDIDATE: Final = COLORS[1]
+_ABOVE: Final = GREY
 _WALLS: Final = ((0.0, 0.0), (1.0, 0.0), (0.5, 3**0.5 / 2), (0.0, 0.0))  # of the ternary triangle
 _FORMATS: Final = (".png", ".svg", ".pdf")
 _ALIGNED: Final = {"left": "right", "right": "left", "center": "center", "top": "bottom", "bottom": "top"}
@@ -116,16 +117,29 @@ def _printed(picture: PhaseDiagramPicture) -> Any:
 
     figure = Figure(figsize=(7.5, 6), layout="constrained")
     axes = figure.add_subplot()
+    print_phase_diagram(picture, axes, size=9.0)
+    axes.set_title(picture.title)
+    axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def print_phase_diagram(picture: PhaseDiagramPicture, axes: Any, size: float = 6.0) -> None:
+    """Draw a phase diagram into matplotlib axes, the labels of candidates before those of known phases.
+
+    Args:
+        picture: The phase diagram.
+        axes: The axes.
+        size: Size of the labels, points. Marks are as large as befits them.
+    """
     for (x0, y0), (x1, y1) in _lines(picture):
         axes.plot([x0, x1], [y0, y1], color=_STABLE, linewidth=0.8, zorder=1)
     for name, color, symbol, marks in _groups(picture):
         shape = {"circle": "o", "diamond": "D"}[symbol]
-        axes.scatter([m.x for m in marks], [m.y for m in marks], c=color, marker=shape, s=28, label=name, zorder=2)
-        for mark in marks:
-            if mark.side:
-                _print_label(axes, mark)
-    axes.set_title(picture.title)
-    axes.legend(frameon=False, fontsize=9)
+        area = 28 * (size / 9) ** 2
+        axes.scatter([m.x for m in marks], [m.y for m in marks], c=color, marker=shape, s=area, label=name, zorder=2)
+    for mark in sorted(picture.marks, key=lambda mark: mark.kind):
+        if mark.side:
+            _print_label(axes, mark, size)
     axes.margins(0.1)
     if picture.ternary:
         axes.set_aspect("equal")
@@ -133,19 +147,18 @@ def _printed(picture: PhaseDiagramPicture) -> Any:
     else:
         axes.set_xlabel(f"atom fraction of {picture.elements[1]}")
         axes.set_ylabel(_FORMATION)
-    return figure
 
 
-def _print_label(axes: Any, mark: Mark) -> None:
+def _print_label(axes: Any, mark: Mark, size: float) -> None:
     """Write the label of a mark on its side of the point."""
     vertical, horizontal = mark.side.split()
     right, up = {"left": -1, "right": 1}.get(horizontal, 0), {"bottom": -1, "top": 1}.get(vertical, 0)
     axes.annotate(
         _subscripts(mark.name) + mark.note,
         (mark.x, mark.y),
-        (_LABEL_GAP * right, _LABEL_GAP * up),
+        (_LABEL_GAP * size / 9 * right, _LABEL_GAP * size / 9 * up),
         textcoords="offset points",
-        fontsize=9,
+        fontsize=size,
         ha=_ALIGNED[horizontal],
         va=_ALIGNED.get(vertical, "center"),
         zorder=3,

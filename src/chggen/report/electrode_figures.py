@@ -34,7 +34,7 @@ def _check(said: list[Said]) -> None:
     """Go through all that tables and figures take, which raises where something is missing."""
     contents_tables(said)
     for at in said:
-        _curve(at["steps"])
+        electrode_curve(at["steps"])
         for point in at["candidates"]:
             _ = point["id"], point["changed"], point["mixing_energy"]
 
@@ -65,7 +65,7 @@ def interactive_electrode(said: list[Said]) -> Any:
     figure = make_subplots(cols=2, horizontal_spacing=0.12)
     for at, color in zip(said, _COLORS, strict=False):
         steps, rows, points = at["steps"], at["contents"], at["candidates"]
-        x, y = _curve(steps)
+        x, y = electrode_curve(steps)
         figure.add_scatter(x=x, y=y, mode="lines", line={"color": color}, name=at["level"], row=1, col=1)
         hull = [row for row in rows if row["above_hull"] is not None and row["above_hull"] < 1e-9]
         figure.add_scatter(
@@ -95,7 +95,7 @@ def _printed(said: list[Said]) -> Any:
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for at, color in zip(said, _COLORS, strict=False):
-        x, y = _curve(at["steps"])
+        x, y = electrode_curve(at["steps"])
         left.plot(x, y, color=color, label=at["level"])
         hull = [row for row in at["contents"] if row["above_hull"] is not None and row["above_hull"] < 1e-9]
         right.plot([r["content"] for r in hull], [1000 * r["mixing_energy"] for r in hull], color=color)
@@ -114,7 +114,11 @@ def _printed(said: list[Said]) -> Any:
     return figure
 
 
-def _curve(steps: list[Said]) -> tuple[list[float], list[float]]:
-    """Return contents and voltages of the corners of a voltage curve."""
+def electrode_curve(steps: list[Said]) -> tuple[list[float], list[float]]:
+    """Return contents and voltages of the corners of a voltage curve.
+
+    Args:
+        steps: The voltage steps that an electrode says at a level.
+    """
     x = [content for step in steps for content in (step["low"], step["high"])]
     return x, [step["voltage"] for step in steps for _ in range(2)]
