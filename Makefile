@@ -27,7 +27,7 @@ test-extras: install
 test-browser: install
 	command -v chromium >/dev/null || (apt-get update -q && apt-get install -y -q chromium)
 	$(BIN)/pip install -q -c constraints.txt -e ".[browser]"
-	CHGGEN_SCREENSHOTS=$(SCREENSHOTS) $(BIN)/python -m pytest tests/browser
+	CHGGEN_BROWSER=1 CHGGEN_SCREENSHOTS=$(SCREENSHOTS) $(BIN)/python -m pytest tests/browser
 
 # faults put in by hand, in full: 500 kills, 10,000 odd inputs and more; about two hours. TRIALS: parts, --share 0.1 …
 test-reliability: install

@@ -64,6 +64,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api")
+    if not os.environ.get("CHGGEN_BROWSER"):
+        pytest.skip("set CHGGEN_BROWSER, as make test-browser does")
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no chromium")

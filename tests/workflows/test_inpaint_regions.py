@@ -184,6 +184,7 @@ def test_a_slab_keeps_its_cell_its_vacuum_stays_empty_and_it_has_no_place_on_the
         ({"guests": {"H": 1}, "move_within": 3.0}, "there is none"),
         ({"guests": {"H": 1}, "mu": {"H": -3.0}}, "--mu is for"),
         ({"guests": {"H": 1}, "region": "z 0 2", "mu": {"Hx": -3.0}}, "got 'Hx'"),
+        ({"guests": {"H": 1}, "region": "z 0 2", "mu": {"O": -3.0}}, "nothing is put in or taken out; expected H"),
         ({"guests": {"H": 1}, "host_sigma": 0.1}, "there is none"),
         ({"guests": {"H": 1}, "region": "z 0 2", "host_sigma": 0.1, "anchor": "paper"}, "goes with anchor clamp"),
         ({"guests": {"H": 1}, "hold": "Cu", "relax": False}, "has no effect on structures that are not relaxed"),

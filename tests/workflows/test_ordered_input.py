@@ -185,7 +185,7 @@ def test_without_the_option_a_refusal_names_it(call: Any) -> None:
 def test_what_cannot_be_ordered_is_refused_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="fixed_atoms are of no use to order"):
         chggen.relax([MIXED], order=True, fixed_atoms=[[True] * 8])
-    with pytest.raises(InputError, match="a Potential object is of no use to order"):
+    with pytest.raises(InputError, match="a potential that is an object is of no use to order"):
         chggen.relax([MIXED], order=True, potential=load_potential(EMT))
     lost = Candidate(id="a", stage="order", formula="LiCoO2", seed=0)
     monkeypatch.setattr(

@@ -62,20 +62,24 @@ class Insertion:
         return {"level": self.level, "energy": self.energy, "exchanged": dict(self.exchanged), "mu": dict(self.mu)}
 
 
-def check_mu(mu: Mapping[str, float]) -> None:
+def check_mu(mu: Mapping[str, float], asked: InpaintHost) -> None:
     """Check chemical potentials.
 
     Args:
         mu: Element symbol, or name of a molecule, to chemical potential, eV/atom or eV/molecule.
+        asked: The host as it is asked for.
 
     Raises:
-        InputError: A name is neither.
+        InputError: A name is neither, or nothing of it is put in or taken out.
     """
     for symbol in mu:
         if symbol not in SYMBOLS and not is_molecule(symbol):
             raise InputError(
                 f"--mu is for elements and molecules; got '{symbol}', expected a name as in O=-4.9 or H2O=-14.2"
             )
+        if symbol not in asked.exchanged:
+            there = ", ".join(asked.exchanged) or "none"
+            raise InputError(f"--mu is for {symbol}, of which nothing is put in or taken out; expected {there}")
 
 
 def insertion_of(

@@ -42,8 +42,8 @@ def run_inpaint(
     Raises:
         InputError: For a host or guests that do not fit.
     """
-    check_mu(options.mu)
     asked = InpaintHost.of(host, options, regions)
+    check_mu(options.mu, asked)
     jobs = inpaint_jobs(asked, options)
     with Campaign(options, machine, results, progress, executor) as campaign:
         campaign.make("inpaint", jobs)

@@ -44,8 +44,8 @@ def run_interface(
     Raises:
         InputError: For crystals whose planes do not match, or guests without room.
     """
-    check_mu(options.mu)
     interfaces = Interfaces.of(a, b, options)
+    check_mu(options.mu, interfaces.asked)
     for note in interfaces.notes:
         log.warning("%s", note)
     with Campaign(options, machine, results, progress, executor) as campaign:
