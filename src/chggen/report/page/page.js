@@ -88,7 +88,7 @@
       list.append(item);
     }
     if (crystal.guest.length && crystal.guest.length < crystal.kinds.length)
-      list.append(made("li", "halo: guest", "halo"));
+      list.append(made("li", "orange net: guest", "net"));
   };
 
   /** Chooses a candidate: the one of this id, or the one that stands for its group. */

@@ -1,4 +1,4 @@
-// The 3-D view of a crystal: cell, atoms with the images that complete it, bonds, polyhedra; guests have a halo.
+// The 3-D view of a crystal: cell, atoms with the images that complete it, bonds, polyhedra; guests have an orange net.
 "use strict";
 
 {
@@ -92,9 +92,10 @@
         if (guests.has(k) && !beyond && guests.size < crystal.kinds.length)
           view.addSphere({
             center: { x: at[0], y: at[1], z: at[2] },
-            radius: 0.7 * elements[crystal.kinds[k]].radius,
-            color: "#e69f00",
-            alpha: 0.35,
+            radius: 0.5 * elements[crystal.kinds[k]].radius,
+            color: "#b35900",
+            wireframe: true,
+            quality: 1,
           });
       this.outline(crystal, options.times);
       if (options.polyhedra) this.polyhedra(crystal, atoms, joined);
@@ -138,7 +139,7 @@
             normalArr: [outward, outward, outward],
             faceArr: [0, 1, 2],
             color: element.color,
-            alpha: 0.45,
+            opacity: 0.45,
           });
         }
       });
