@@ -53,7 +53,7 @@
     constructor(element, elements) {
       this.element = element;
       this.elements = elements;
-      this.view = window.$3Dmol.createViewer(element, { backgroundAlpha: 0, antialias: true });
+      this.view = window.$3Dmol.createViewer(element, { antialias: true });
       this.shown = null;
     }
 
@@ -63,6 +63,7 @@
       const guests = new Set(crystal.guest);
       const { atoms, joined } = drawn(crystal, elements, options.times, options.host ? guests : new Set());
       view.clear();
+      view.setBackgroundColor(getComputedStyle(this.element).getPropertyValue("--panel").trim() || "white", 1);
       const model = view.addModel();
       model.addAtoms(
         atoms.map(({ k, at, beyond }, number) => ({
@@ -139,7 +140,7 @@
             normalArr: [outward, outward, outward],
             faceArr: [0, 1, 2],
             color: element.color,
-            opacity: 0.45,
+            opacity: 0.6,
           });
         }
       });
