@@ -64,7 +64,7 @@ def continued(host: Host) -> Continued | None:
         left = {s: n - len(sites[s]) for s, n in host.guests.items() if n > len(sites[s])}
         if not left:
             break
-        now = replace(host, framework=_with(host, sites), guests=left)
+        now = replace(host, framework=with_atoms(host.framework, sites), guests=left)
         more = _chosen(now, clustered(now, places_told(now)), translations)
         if not any(map(len, more.values())):
             break
@@ -116,9 +116,14 @@ def clustered(host: Host, found: Sequence[tuple[int, np.ndarray]]) -> list[tuple
     return sites
 
 
-def _with(host: Host, sites: Mapping[str, np.ndarray]) -> Structure:
-    """Return the framework of a host with atoms on sites."""
-    filled = host.framework.copy()
+def with_atoms(framework: Structure, sites: Mapping[str, np.ndarray]) -> Structure:
+    """Return a framework with atoms on sites.
+
+    Args:
+        framework: The framework. It is not changed.
+        sites: Symbol to fractional coordinates, of shape (sites, 3).
+    """
+    filled = framework.copy()
     for symbol, places in sites.items():
         for place in places:
             filled.append(symbol, place)

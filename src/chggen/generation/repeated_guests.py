@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
-from chggen.generation.continued_sites import Continued, continued
+from chggen.generation.continued_sites import Continued, continued, with_atoms
 from chggen.generation.host import Host
+from chggen.generation.host_operations import HostAtoms, host_translations
 from chggen.generation.host_starts import GivenHost, PrototypeSites
 from chggen.generation.start import CellDrawer, Start
 from chggen.regions import drawn_apart
@@ -62,10 +63,7 @@ class RepeatedGuests(GivenHost):
         """
         assert self.continued is not None
         host, known, shifts = self.host, self.continued.sites, self.continued.translations
-        held = host.framework.copy()
-        for symbol, places in known.items():
-            for place in places:
-                held.append(symbol, place)
+        held = with_atoms(host.framework, known)
         left = {symbol: count - len(known[symbol]) for symbol, count in host.guests.items()}
         drawn = drawn_apart(held, left, host.regions or {}, np.random.default_rng(seed), shifts)
         n_host = len(host.framework)
@@ -108,10 +106,10 @@ def repeated_guests(host: Host) -> RepeatedGuests | None:
     Args:
         host: A host whose guests have regions.
     """
-    found = continued(host)
-    if found is None:
+    if not host.regions or len(host.framework) < 2:
         return None
-    alone = _fitting(host, Continued({symbol: np.zeros((0, 3)) for symbol in host.guests}, found.translations))
+    translations = host_translations(host, HostAtoms.of(host.framework))
+    alone = _fitting(host, Continued({symbol: np.zeros((0, 3)) for symbol in host.guests}, translations))
     return RepeatedGuests(host, continued=alone) if len(alone.translations) > 1 else None
 
 

@@ -11,8 +11,7 @@ from typing import Any, Final
 
 from chggen.errors import counted
 from chggen.potential import level_named
-from chggen.results import Candidate, answers
-from chggen.symmetry import symbol_of
+from chggen.results import Candidate, answers, space_group_text
 
 _WORTH_DFT: Final = 0.03  # eV/atom above the hull, up to which the errors of potentials leave it open
 _MOST: Final = 6  # answers, and candidates for DFT, that are named
@@ -52,17 +51,15 @@ def advice(shown: Sequence[Candidate]) -> list[str]:
             f"Worth a DFT calculation: {names}, none of them a known phase, up to {_WORTH_DFT:g} eV/atom above the "
             "hull, which is within the error of the potential. `chggen export` writes inputs."
         ]
-    placed = [c for c in shown if c.deciding_e_d is not None]
-    if placed and all(c.known_as for c in placed if (c.deciding_e_d or 0.0) <= _WORTH_DFT):
-        return (
-            ["Nothing new lies near the hull: what does is a known phase."]
-            if _any_near(placed)
-            else [
-                f"Nothing lies within {_WORTH_DFT:g} eV/atom of the hull. More candidates, other cell sizes or other "
-                "guests may find something lower."
-            ]
-        )
-    return []
+    energies = [c.deciding_e_d for c in shown if c.deciding_e_d is not None]
+    if not energies:
+        return []
+    if min(energies) <= _WORTH_DFT:
+        return ["Nothing new lies near the hull: what does is a known phase."]
+    return [
+        f"Nothing lies within {_WORTH_DFT:g} eV/atom of the hull. More candidates, other cell sizes or other guests "
+        "may find something lower."
+    ]
 
 
 def asked(folder: Path, options: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -80,14 +77,10 @@ def asked(folder: Path, options: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, text) for name, text in found if text]
 
 
-def _any_near(placed: Sequence[Candidate]) -> bool:
-    return any((c.deciding_e_d or 0.0) <= _WORTH_DFT for c in placed)
-
-
 def _named(candidate: Candidate) -> str:
     """Return formula and space group of a candidate."""
-    number = candidate.space_group_loose
-    return candidate.formula + ("" if number is None else f", {symbol_of(number)} ({number})")
+    group = space_group_text(candidate)
+    return f"{candidate.formula}, {group}" if group else candidate.formula
 
 
 def _said(candidate: Candidate) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from chggen.results import Candidate
-from chggen.symmetry import symbol_of
+from chggen.results import Candidate, marked, space_group_text
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def columns_of(candidates: Sequence[Candidate], further: Sequence[str]) -> tuple
         PageColumn("found", "found", "n", 2, lambda c: _number(c.n_found, 0)),
         _text("confidence", "confidence", 2, lambda c: c.confidence),
         PageColumn("atoms", "atoms", "n", 3, lambda c: _number(c.n_atoms, 0)),
-        PageColumn("volume", "volume, Å³/atom", "n", 3, lambda c: _number(_volume(c), 2)),
+        PageColumn("volume", "volume, Å³/atom", "n", 3, lambda c: _number(c.volume_per_atom, 2)),
         PageColumn("density", "density, g/cm³", "n", 4, lambda c: _number(_density(c), 2)),
         _text("cell", "a, b, c, Å; α, β, γ, °", 4, _lattice),
         PageColumn("energy", "E, eV/atom", "n", 3, lambda c: _number(c.energy_per_atom, 4)),
@@ -118,9 +117,6 @@ def filters_of(rows: Sequence[CandidateRow]) -> list[tuple[str, str, list[str]]]
     return found
 
 
-_MARK: Final = " !"  # behind an energy that is doubtful
-
-
 def _text(key: str, title: str, priority: int, value: Callable[[Candidate], str | None]) -> PageColumn:
     return PageColumn(key, title, "", priority, lambda c: PageCell(value(c) or ""))
 
@@ -132,7 +128,7 @@ def _number(value: float | int | None, digits: int) -> PageCell:
 def _energy(value: float | None, candidate: Candidate) -> PageCell:
     """Return the cell of a decomposition energy, marked where it is doubtful."""
     shown = _number(value, 4)
-    return PageCell(shown.text + _MARK, shown.value) if shown.text and candidate.hull_warning else shown
+    return PageCell(marked(shown.text, candidate), shown.value)
 
 
 def _at(level: str) -> Callable[[Candidate], PageCell]:
@@ -150,12 +146,7 @@ def _at(level: str) -> Callable[[Candidate], PageCell]:
 def _group(candidate: Candidate) -> PageCell:
     """Return symbol and number of the space group at 0.1 Å, sorted by the number."""
     number = candidate.space_group_loose
-    return PageCell("") if number is None else PageCell(f"{symbol_of(number)} ({number})", float(number))
-
-
-def _volume(candidate: Candidate) -> float | None:
-    shown: Any = candidate.structure if candidate.structure is not None else candidate.raw
-    return None if shown is None else float(shown.volume) / len(shown)
+    return PageCell(space_group_text(candidate), None if number is None else float(number))
 
 
 def _density(candidate: Candidate) -> float | None:

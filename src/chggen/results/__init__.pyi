@@ -1,7 +1,7 @@
 from .candidate import Candidate, failed
 from .candidates import Candidates
 from .cif_files import write_cif
-from .columns import ANSWER, DOUBTFUL, Column, columns_of, space_group_text
+from .columns import ANSWER, DOUBTFUL, Column, columns_of, marked, space_group_text
 from .database import read_candidates
 from .export import export_survivors
 from .folder import Store, has_tables, read_options, summary_order, write_tables
@@ -31,6 +31,7 @@ __all__ = [
     "has_tables",
     "in_notebook",
     "likelier",
+    "marked",
     "rank",
     "ranked",
     "read_candidates",
