@@ -168,18 +168,19 @@ class OrbitGuests:
     def starts(self, host: Host, n: int) -> Sequence[Start]:
         """Return the start on orbits of the host's group; none where the guests fit no orbits.
 
-        In a region the orbits are those of the translations by which the host repeats itself.
+        In a region there are two starts: on orbits of the translations by which the host repeats itself, and on those
+        of its whole group.
 
         Args:
             host: The host and its guests.
             n: Number of candidates that are wanted. They all share one start, which draws other orbits in each try.
         """
         from chggen.generation.host_starts import GivenHost, from_orbits
+        from chggen.generation.region_orbits import region_orbits
         from chggen.generation.repeated_guests import repeated_guests
 
         if host.regions:
-            repeated = repeated_guests(host)
-            return [] if repeated is None else [repeated]
+            return [start for start in (repeated_guests(host), region_orbits(host)) if start is not None]
         if host.orbits is not None:
             return [GivenHost(host)]
         start = from_orbits(host)

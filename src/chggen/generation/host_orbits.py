@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from chggen.errors import InputError
 from chggen.generation.host import Host
+from chggen.regions import region_for
 from chggen.symmetry import (
     FreeVolume,
     Group,
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 SYMPREC: Final = 0.1  # Å, at which the group of a given host is looked for
+_POINTS: Final = 200  # of a region, by which an operation is seen to keep it
+_KEPT: Final = 0.95  # of these points, which stay inside
+_MOST_OPERATIONS: Final = 200  # of a host with regions; subgroups of more take long to find
 
 
 def symmetrised(framework: Structure) -> Refined:
@@ -129,14 +133,42 @@ def lowered(host: Host) -> Host:
 
 
 def _group(host: Host) -> tuple[Group, tuple[WyckoffPosition, ...]]:
-    """Return the group of a symmetrised framework and its Wyckoff positions.
+    """Return the group of a symmetrised framework, with its regions where it has any, and its Wyckoff positions.
 
-    Raises InputError where the group is not above P1 and P-1.
+    Raises InputError where the group is not above P1 and P-1, or where a region keeps too many operations.
     """
-    group = group_of(host.framework)
+    group = _group_with_regions(host) if host.regions else group_of(host.framework)
     if group is None or group.trivial:
         raise InputError("the host has no symmetry above P-1; use symmetry none")
     return group, positions_of(group, *standard_setting(group))
+
+
+def _group_with_regions(host: Host) -> Group | None:
+    """Return the group of the operations of a host that keep its regions, but for edges that are rounded.
+
+    None where an operation does not permute the atoms. Raises InputError where there are too many operations.
+    """
+    lattice = host.framework.lattice
+    rng = np.random.default_rng(0)
+    drawn = [(r, lattice.get_fractional_coords(r.draw(_POINTS, rng))) for r in (host.regions or {}).values()]
+
+    def kept(rotations: np.ndarray, translations: np.ndarray) -> np.ndarray:
+        """Return the share of the regions that each operation takes into them, of shape (operations,)."""
+        share = np.ones(len(rotations))
+        for region, points in drawn:
+            moved = np.einsum("gij,pj->gpi", rotations, points) + translations[:, None]
+            held = region.contains((moved.reshape(-1, 3) % 1.0) @ lattice.matrix)
+            share = np.minimum(share, held.reshape(len(rotations), -1).mean(1))
+        return share
+
+    group = group_of(host.framework, among=lambda r, t: kept(r, t) >= _KEPT)
+    if group is None:
+        return None
+    if len(group) > _MOST_OPERATIONS:
+        raise InputError(f"the host and its regions have {len(group)} operations; expected at most {_MOST_OPERATIONS}")
+    share = kept(group.rotations, group.translations)
+    smaller = (group.only(np.flatnonzero(share >= least)) for least in np.unique(share))
+    return next((each for each in smaller if each.closed), None)
 
 
 def free_volume_of(host: Host) -> FreeVolume:
@@ -150,11 +182,13 @@ def free_volume_of(host: Host) -> FreeVolume:
     """
     from pymatgen.core import Element
 
+    regions = {symbol: region_for(host.regions, symbol) for symbol in host.guests}
     return FreeVolume(
         lattice=host.framework.lattice.matrix,
         frac=np.asarray(host.framework.frac_coords).reshape(-1, 3),
         numbers=np.array([site.specie.Z for site in host.framework], dtype=int),
         guests={Element(symbol).Z: count for symbol, count in host.guests.items()},
+        inside={Element(symbol).Z: region.contains for symbol, region in regions.items() if region is not None},
     )
 
 

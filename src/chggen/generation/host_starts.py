@@ -157,9 +157,9 @@ class PrototypeSites:
 def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
     """Return what each of n candidates of a host starts from.
 
-    Guests with a region go where the host's own pattern goes on into it, once. Then they repeat as the host does, where
-    it does, two times out of three, and otherwise start anywhere in the region. Where a host is of several parts, such
-    as grains, the patterns of its parts take turns with anywhere. Without a region `auto` begins with the closest
+    Guests with a region go where the host's own pattern goes on into it, once. Then those that repeat as the host does,
+    those on orbits of its whole group and those anywhere in the region take turns, and with these the patterns of the
+    parts of a host that has several, such as grains. Without a region `auto` begins with the closest
     analogue where one is close. Orbits of the host's group, positions anywhere, sources of other packages and the next
     close analogue then take turns. Where no analogue is close, orbits come first.
 
@@ -175,9 +175,8 @@ def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
         InputError: When the source that is asked for has nothing for this host.
     """
     if host.regions and guests_from == AUTO:
-        anywhere, repeated = GivenHost(host), OrbitGuests().starts(host, 1)
-        pattern = list(PatternGuests().starts(host, n))
-        beside: list[Start] = [anywhere] if len(pattern) > 1 else [*repeated, *repeated, anywhere]
+        pattern = PatternGuests().starts(host, n)
+        beside: list[Start] = [*OrbitGuests().starts(host, n), GivenHost(host)]
         return list(islice(chain(pattern[:1], _in_turn(beside, pattern[1:])), n))
     if guests_from == AUTO:
         sources = [source for name, source in guest_sources().items() if name != PrototypeGuests.name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -225,7 +225,11 @@ def permutations(
     return np.concatenate(permuted), np.concatenate(exact)
 
 
-def group_of(structure: Structure, symprec: float = 0.01) -> Group | None:
+def group_of(
+    structure: Structure,
+    symprec: float = 0.01,
+    among: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+) -> Group | None:
     """Return the group of a symmetrised structure in its own cell.
 
     Its translations are as exact as the positions of the atoms.
@@ -233,11 +237,16 @@ def group_of(structure: Structure, symprec: float = 0.01) -> Group | None:
     Args:
         structure: An ordered structure that was symmetrised, for example by `refine`.
         symprec: Distance tolerance, in Å.
+        among: Tells which operations count, by their rotations, of shape (operations, 3, 3), and translations,
+            (operations, 3). What is left need not be a group (`Group.closed`). None for all.
 
     Returns:
         The group with all centring translations of the cell, or None where an operation does not permute the atoms.
     """
     rotations, translations = operations(structure, symprec)
+    if among is not None:
+        counting = among(rotations, translations)
+        rotations, translations = rotations[counting], translations[counting]
     found = permutations(structure, rotations, translations)
     return None if found is None else Group.of(rotations, found[1])
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from typing import Final
@@ -16,6 +16,7 @@ from chggen.symmetry.wyckoff import WyckoffPosition
 
 _CONTACT: Final = 0.75  # of the sum of covalent radii; guests are not started nearer than this
 _POINTS: Final = (1, 16, 48, 96)  # how many points to try on a position with 0, 1, 2 and 3 free coordinates
+_NARROW: Final = 6  # times as many where a species may not be everywhere
 _IMAGES: Final = np.array(list(product((-1.0, 0.0, 1.0), repeat=3)))
 
 
@@ -28,12 +29,15 @@ class FreeVolume:
         frac: Fractional coordinates of the host atoms, of shape (host, 3). An empty host has none.
         numbers: Atomic numbers of the host atoms, of shape (host,).
         guests: Number of guests by atomic number.
+        inside: Atomic number of a guest to what tells which Cartesian positions, of shape (positions, 3), in Å, it may
+            take. Guests that are not named may take any.
     """
 
     lattice: Float[np.ndarray, "3 3"]
     frac: Float[np.ndarray, "host 3"]
     numbers: Int[np.ndarray, "host"]
     guests: Mapping[int, int]
+    inside: Mapping[int, Callable[[np.ndarray], np.ndarray]] = field(default_factory=dict)
 
     def distances(self, points: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Return the shortest distances between points under periodic boundary conditions.
@@ -81,7 +85,7 @@ class FreeVolume:
         """Return how close an orbit would come to other atoms and to itself, for several points of a position.
 
         A contact is a distance divided by the shortest that is allowed, which is 0.75 times the sum of the covalent
-        radii. An orbit with a contact of at least 1 has room.
+        radii. An orbit with a contact of at least 1 has room; that of an orbit which leaves where it may be is 0.
 
         Args:
             group: The group that the position's operations are indices of.
@@ -94,7 +98,27 @@ class FreeVolume:
         Returns:
             The smallest contact of each orbit, of shape (points,); infinite where there is nothing to touch.
         """
-        return _contact(number, self._distances(group, position, points, frac), held)
+        if number not in self.inside:
+            return _contact(number, self._distances(group, position, points, frac), held)
+        sites = position.sites(group, points)
+        within = self.inside[number]((sites.reshape(-1, 3) % 1.0) @ self.lattice).reshape(sites.shape[:2]).all(axis=1)
+        contact = np.zeros(len(points))
+        contact[within] = _contact(number, self._distances(group, position, points[within], frac), held)
+        return contact
+
+    def tries(self, position: WyckoffPosition, number: int, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw representatives of orbits of a species, more of them where it may not be everywhere.
+
+        Args:
+            position: The Wyckoff position.
+            number: Atomic number of the species.
+            n: How many to draw of a position with free coordinates, where the species may be everywhere.
+            rng: Random numbers.
+
+        Returns:
+            Fractional coordinates of shape (points, 3).
+        """
+        return position.points((n * (_NARROW if number in self.inside else 1)) if position.freedom else 1, rng)
 
     def _distances(
         self, group: Group, position: WyckoffPosition, points: np.ndarray, frac: np.ndarray
@@ -119,10 +143,14 @@ class FreeVolume:
         """
         found = np.zeros((len(positions), len(self.guests)))
         for p, position in enumerate(positions):
-            points = position.points(_POINTS[position.freedom], np.random.default_rng(0))
-            distances = self._distances(group, position, points, self.frac)
+            n, shared = _POINTS[position.freedom], None
             for s, z in enumerate(self.guests):
-                contact = _contact(z, distances, self.numbers)
+                points = self.tries(position, z, n, np.random.default_rng(0))
+                if z in self.inside:
+                    contact = self.contact(group, position, z, points, self.frac, self.numbers)
+                else:
+                    shared = shared or self._distances(group, position, points, self.frac)
+                    contact = _contact(z, shared, self.numbers)
                 # The points may have missed a narrow opening: such a position keeps a small chance.
                 found[p, s] = max((contact >= 1).mean(), 1e-3 if position.freedom and contact.max() > 0.9 else 0.0)
         return found

@@ -103,6 +103,14 @@ class Group:
         return table
 
     @cached_property
+    def closed(self) -> bool:
+        """Whether the operations form a group in this cell."""
+        try:
+            return len(self.table) == len(self)
+        except (KeyError, ValueError):  # a product of rotations, or of operations, that is none of them
+            return False
+
+    @cached_property
     def centrings(self) -> Int[np.ndarray, "centrings"]:
         """Indices of the pure translations of the cell, of shape (centrings,); the identity is one of them."""
         return np.flatnonzero((self.rotations == np.eye(3, dtype=int)).all(axis=(1, 2)))

@@ -140,7 +140,7 @@ class OrbitPlan:
         closest = np.inf
         for k in sorted(range(len(pairs)), key=lambda k: choice.positions[pairs[k][0]].freedom):
             position, z = choice.positions[pairs[k][0]], numbers[pairs[k][1]]
-            tries = position.points(_PLACINGS if position.freedom else 1, rng)
+            tries = self.around.tries(position, z, _PLACINGS, rng)
             contact = self.around.contact(choice.group, position, z, tries, frac, held)
             free = np.flatnonzero(contact >= 1)
             chosen = int(free[0]) if len(free) else int(contact.argmax())
