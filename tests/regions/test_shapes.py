@@ -77,7 +77,7 @@ def test_nothing_can_be_drawn_from_an_empty_region() -> None:
     ("low", "high", "said"),
     [
         (12.0, 17.0, "outside the cell"),
-        (5.0, 5.0, "lower to a higher"),
+        (5.0, 5.0, "two planes, the lower one"),
         (-1.0, 9.5, "all of the cell"),
         (-4.0, -1.0, "outside"),
     ],

@@ -10,7 +10,7 @@ from jaxtyping import Bool
 
 from chggen.errors import InputError
 from chggen.io import held_atoms, with_held_atoms
-from chggen.regions.specification import atoms_in
+from chggen.regions.specification import AXES, atoms_in
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -34,9 +34,22 @@ def atoms_of(texts: str | Sequence[str], structure: Structure) -> Bool[np.ndarra
     for text in (texts,) if isinstance(texts, str) else texts:
         mask = atoms_in(text, structure)
         if not mask.any():
-            raise InputError(f"no atom of {structure.composition.formula} is '{text.strip()}'; expected at least one")
+            raise InputError(
+                f"no atom of {structure.composition.formula} is '{text.strip()}'; expected at least one"
+                f"{_where(text, structure)}"
+            )
         chosen |= mask
     return chosen
+
+
+def _where(text: str, structure: Structure) -> str:
+    """Return where the atoms of a structure lie along the axis that a text names first, where it names one."""
+    axis = text.split()[0] if text.split() else ""
+    if axis not in AXES:
+        return ""
+    k = AXES[axis]
+    heights = structure.frac_coords[:, k] % 1.0 * structure.lattice.d_hkl(tuple(np.eye(3, dtype=int)[k]))
+    return f"; its atoms lie at {axis} {heights.min():.1f} to {heights.max():.1f} Å"
 
 
 def holding(texts: str | Sequence[str], structure: Structure) -> Structure:

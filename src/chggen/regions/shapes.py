@@ -82,7 +82,9 @@ class Slab(Shape):
 
     def __post_init__(self) -> None:
         if not self.low < self.high:
-            raise InputError(f"a slab goes from a lower to a higher plane; got {self.low:g} to {self.high:g} Å")
+            raise InputError(
+                f"the region goes from {self.low:g} to {self.high:g} Å; expected two planes, the lower one first"
+            )
         if self.low >= self.period or self.high <= 0:
             raise InputError(
                 f"the region from {self.low:g} to {self.high:g} Å lies outside the cell; expected heights from 0 to "

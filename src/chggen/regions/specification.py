@@ -23,7 +23,8 @@ FORMS: Final = (
     "'near Pt 2.5' or 'vacuum'"
 )
 _T = TypeVar("_T")
-_AXES: Final = {"x": 0, "y": 1, "z": 2}
+AXES: Final = {"x": 0, "y": 1, "z": 2}
+"""Name of an axis of the cell to its number."""
 _SPECIES: Final = re.compile(r"\s*([\w-]+)\s*:\s*(.*)", re.DOTALL)
 
 
@@ -155,7 +156,7 @@ def _split(words: list[str], at: str) -> list[list[str]]:
 def _shape(words: list[str], structure: Structure) -> Region | None:
     """Return the shape that words describe; None where they begin like none. Raises InputError."""
     lattice, (kind, *rest) = structure.lattice, words
-    if kind in _AXES:
+    if kind in AXES:
         low, high = _floats(words, rest, 2)
         plane = (int(kind == "x"), int(kind == "y"), int(kind == "z"))
         return Slab(lattice, plane, low, high)
@@ -168,9 +169,9 @@ def _shape(words: list[str], structure: Structure) -> Region | None:
     if kind == "sphere":
         x, y, z, radius = _floats(words, rest, 4)
         return Sphere(lattice, (x, y, z), _radius(words, radius))
-    if kind == "cylinder" and len(rest) == 5 and rest[3] in _AXES:
+    if kind == "cylinder" and len(rest) == 5 and rest[3] in AXES:
         x, y, z, radius = _floats(words, rest[:3] + rest[4:], 4)
-        return Cylinder(lattice, (x, y, z), _AXES[rest[3]], _radius(words, radius))
+        return Cylinder(lattice, (x, y, z), AXES[rest[3]], _radius(words, radius))
     if kind == "box":
         x0, x1, y0, y1, z0, z1 = _floats(words, rest, 6)
         return Box(lattice, (x0, y0, z0), (x1, y1, z1))
