@@ -36,6 +36,7 @@ test-reliability: install
 lint: install
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/oxlint --deny-warnings
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

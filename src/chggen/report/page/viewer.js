@@ -23,9 +23,9 @@
       for (let i = 0; i <= ends[0]; i++)
         for (let j = 0; j <= ends[1]; j++) for (let l = 0; l <= ends[2]; l++) add(k, [i, j, l], false);
     });
-    for (const { k, image } of [...atoms])
-      if (elements[crystal.kinds[k]].metal)
-        for (const bond of near[k]) add(bond.other, image.map((x, axis) => x + bond.image[axis]), true);
+    const centres = atoms.filter(({ k }) => elements[crystal.kinds[k]].metal); // before their neighbours are added
+    for (const { k, image } of centres)
+      for (const bond of near[k]) add(bond.other, image.map((x, axis) => x + bond.image[axis]), true);
     const joined = atoms.map(({ k, image }) =>
       near[k]
         .map((bond) => index.get(`${bond.other} ${image.map((x, axis) => x + bond.image[axis]).join(" ")}`))
