@@ -213,7 +213,7 @@ _BAD = {
     "references of no system": ("references show Zn-Qq", "'Zn-Qq' is no chemical system"),
     "references without a level": ("references import entries.json", "need a level of theory; give one with --level"),
     "references of no entries": ("references import noise.cif --level x", "expected a JSON list of pymatgen"),
-    "a diagram of one element": ("references show Zn --diagram zn.png", "expected two or three elements"),
+    "a diagram of one element": ("references show Zn --diagram zn.png", "expected two to four elements"),
     "a diagram of no format": ("references show Zn-S --diagram zns.bmp", "expected a name that ends with .html"),
     "references that are none": ("generate NaCl --references noise.cif", "is not a reference table"),
     "a host and no references": ("inpaint host.cif --guest Li=1 --references no.npz", "no reference table at .*no.npz"),

@@ -105,7 +105,7 @@ def test_references_are_built_resumed_and_shown(folder: Path, tmp_path: Path, mo
     assert (tmp_path / "Li-Si.txt").read_text().splitlines() == shown
     none = reference_lines("Li-Si", "r2scan", [str(path)], None, None)
     assert none == ["no r2scan reference energies for Li-Si"]
-    with pytest.raises(InputError, match="no phase diagram of Li; expected two or three elements"):
+    with pytest.raises(InputError, match="no phase diagram of Li; expected two to four elements"):
         reference_lines("Li", "pbe", [str(path)], tmp_path / "li.svg", None)
     with pytest.raises(InputError, match="'Li-Xx' is no chemical system"):
         reference_lines("Li-Xx", "pbe", [str(path)], None, None)

@@ -60,7 +60,7 @@ def test_a_binary_by_hand() -> None:
     assert marks["Li3Si"].e_hull == pytest.approx(0.05, abs=1e-6)
     assert "id-Li3Si" in marks["Li3Si"].text
     assert (good.name, good.note, good.y) == ("LiSi", " -50 meV/atom", pytest.approx(-0.45, abs=1e-6))
-    assert np.allclose(found.lines, [[(0, 0), (0.5, -0.4)], [(0.5, -0.4), (1, 0)]], atol=1e-6)
+    assert np.allclose(found.lines, [[(0, 0, 0), (0.5, -0.4, 0)], [(0.5, -0.4, 0), (1, 0, 0)]], atol=1e-6)
     assert {m.name for m in marks.values() if m.side} == {"Li", "Si", "LiSi"}
     assert good.side
     assert "(CHGNet)" in found.title
@@ -83,7 +83,7 @@ def test_a_ternary_by_hand() -> None:
     def at(end: tuple[float, float]) -> str:
         return min(marks, key=lambda name: np.hypot(*np.subtract(marks[name], end)))
 
-    nearest = [[at(end) for end in line] for line in found.lines]
+    nearest = [[at(end[:2]) for end in line] for line in found.lines]
     pairs = {frozenset(line) for line in nearest}
     assert frozenset({"Zn(PS3)2", "ZnS"}) in pairs
     assert frozenset({"P2S5", "ZnS"}) not in pairs  # ZnP2S6 lies below that line
@@ -147,3 +147,34 @@ def test_the_interactive_one_tells_energies() -> None:
     assert by_name["candidate"].hovertext == ("good<br>LiSi, E_d -50 meV/atom",)
     assert re.search("50 meV/atom above the hull", by_name["known, above the hull"].hovertext[0])
     assert [text for text in by_name["known, stable"].text if text]
+
+
+QUATERNARY = table(Li=-2.0, P=-5.0, S=-4.0, Cl=-1.8, LiCl=-3.9, Li2S=-4.0, Li3PS4=-4.6, PCl3=-3.5, Li6PS5Cl=-4.4)
+
+
+def test_a_quaternary_is_a_regular_tetrahedron_in_which_phases_lie_by_their_shares() -> None:
+    found = drawn("Li", "P", "S", "Cl", references=QUATERNARY, candidates=[candidate("new", "Li5PS4Cl2", -4.3, 0.02)])
+    corners = np.array(found.corners)
+    assert corners.shape == (4, 3)
+    apart = np.linalg.norm(corners[:, None] - corners, axis=-1)
+    assert apart[~np.eye(4, dtype=bool)] == pytest.approx(np.ones(12))
+    at = {m.name: np.array([m.x, m.y, m.depth]) for m in found.marks}
+    assert at["LiCl"] == pytest.approx((corners[0] + corners[3]) / 2)
+    (new,) = (np.array([m.x, m.y, m.depth]) for m in found.marks if m.kind == "candidate")
+    assert new == pytest.approx(corners.T @ [5 / 12, 1 / 12, 4 / 12, 2 / 12])
+    stable = {tuple(np.round(at[m.name], 6)) for m in found.marks if m.kind == "known" and m.e_hull < 1e-6}
+    assert {tuple(np.round(end, 6)) for line in found.lines for end in line} <= stable
+
+
+def test_a_quaternary_is_drawn_in_space_and_printed_in_one_view(tmp_path: Path) -> None:
+    found = drawn("Li", "P", "S", "Cl", references=QUATERNARY, candidates=[candidate("new", "Li5PS4Cl2", -4.3, 0.02)])
+    figure = interactive(found)
+    assert {trace.type for trace in figure.data} == {"scatter3d"}
+    (new,) = (trace for trace in figure.data if trace.name == "candidate")
+    assert list(new.customdata) == ["new"]
+    save(found, tmp_path / "quaternary.png")
+    assert (tmp_path / "quaternary.png").stat().st_size > 10_000
+
+
+def test_five_elements_have_no_diagram() -> None:
+    assert picture(("Li", "P", "S", "Cl", "O"), "pbe", references=QUATERNARY) is None

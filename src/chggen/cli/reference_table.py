@@ -56,7 +56,7 @@ def reference_lines(
     if diagram is not None:
         drawn = picture(elements, level, references=table)
         if drawn is None:
-            raise InputError(f"no phase diagram of {system}; expected two or three elements with reference energies")
+            raise InputError(f"no phase diagram of {system}; expected two to four elements with reference energies")
         save(drawn, diagram)
         lines.append(f"phase diagram in {diagram}")
     if out is not None:

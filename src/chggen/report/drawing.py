@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
 from chggen.errors import InputError
 from chggen.io import whole, writable_folder
 from chggen.report.figure_files import COLORS, GREY
-from chggen.report.labels import Line
-from chggen.report.phase_diagram import ON_HULL, Mark, PhaseDiagramPicture
+from chggen.report.phase_diagram import ON_HULL, Mark, PhaseDiagramPicture, Tie
 
 _STABLE: Final = COLORS[0]
 _CANDIDATE: Final = COLORS[1]
 _ABOVE: Final = GREY
-_WALLS: Final = ((0.0, 0.0), (1.0, 0.0), (0.5, 3**0.5 / 2), (0.0, 0.0))  # of the ternary triangle
 _FORMATS: Final = (".png", ".svg", ".pdf")
 _ALIGNED: Final = {"left": "right", "right": "left", "center": "center", "top": "bottom", "bottom": "top"}
 _FORMATION: Final = "formation energy, eV/atom"
+_SIZE: Final = 9  # of a mark, pixels
+_SOLID_SIZE: Final = 5  # in space
+_PARALLEL: Final = {"type": "orthographic"}
 _LABEL_GAP: Final = 7  # points, between a printed label and its mark
 
 
@@ -73,27 +74,36 @@ def interactive(picture: PhaseDiagramPicture) -> Any:
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for (x0, y0), (x1, y1) in _lines(picture):
-        figure.add_scatter(
-            x=[x0, x1],
-            y=[y0, y1],
-            mode="lines",
-            line={"color": _STABLE, "width": 1},
-            hoverinfo="skip",
-            showlegend=False,
-        )
+    solid = len(picture.elements) == 4
+    ends = [end for line in _lines(picture) for end in (*line, (None, None, None))]
+    _add(
+        figure,
+        ends,
+        solid,
+        mode="lines",
+        line={"color": _STABLE, "width": 1},
+        opacity=0.5 if solid else 1.0,
+        hoverinfo="skip",
+        showlegend=False,
+    )
     for name, color, symbol, marks in _groups(picture):
-        figure.add_scatter(
+        _add(
+            figure,
+            [(m.x, m.y, m.depth) for m in marks],
+            solid,
             name=name,
-            x=[m.x for m in marks],
-            y=[m.y for m in marks],
             mode="markers+text",
             text=[m.name + m.note if m.side else "" for m in marks],
             textposition=[m.side or "bottom center" for m in marks],
             hovertext=[m.text for m in marks],
             hoverinfo="text",
             customdata=[m.id for m in marks],
-            marker={"color": color, "symbol": symbol, "size": 9, "line": {"width": 1, "color": "white"}},
+            marker={
+                "color": color,
+                "symbol": symbol,
+                "size": _SOLID_SIZE if solid else _SIZE,
+                "line": {"width": 1, "color": "white"},
+            },
         )
     figure.update_layout(
         template="plotly_white",
@@ -102,13 +112,26 @@ def interactive(picture: PhaseDiagramPicture) -> Any:
         margin={"l": 60, "r": 20, "t": 90, "b": 50},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     )
-    if picture.ternary:
+    if solid:
+        hidden = {f"{axis}axis": {"visible": False} for axis in "xyz"}
+        camera = {"eye": {"x": 0, "y": 0, "z": 1.6}, "up": {"x": 0, "y": 1, "z": 0}, "projection": _PARALLEL}
+        figure.update_scenes(**hidden, aspectmode="data", camera=camera)
+    elif picture.corners:
         figure.update_xaxes(visible=False, range=[-0.12, 1.12])
         figure.update_yaxes(visible=False, scaleanchor="x")
     else:
         figure.update_xaxes(title=f"atom fraction of {picture.elements[1]}", range=[-0.06, 1.06])
         figure.update_yaxes(title=_FORMATION)
     return figure
+
+
+def _add(figure: Any, places: Sequence[tuple[float | None, ...]], solid: bool, **more: Any) -> None:
+    """Add points or lines at places to a plotly figure, in space or in the plane."""
+    x, y, depth = zip(*places, strict=True)
+    if solid:
+        figure.add_scatter3d(x=x, y=y, z=depth, **more)
+    else:
+        figure.add_scatter(x=x, y=y, **more)
 
 
 def _printed(picture: PhaseDiagramPicture) -> Any:
@@ -131,8 +154,9 @@ def print_phase_diagram(picture: PhaseDiagramPicture, axes: Any, size: float = 6
         axes: The axes.
         size: Size of the labels, points. Marks are as large as befits them.
     """
-    for (x0, y0), (x1, y1) in _lines(picture):
-        axes.plot([x0, x1], [y0, y1], color=_STABLE, linewidth=0.8, zorder=1)
+    width = 0.3 if len(picture.elements) == 4 else 0.8  # points; those of a quaternary are many
+    for one, two in _lines(picture):
+        axes.plot([one[0], two[0]], [one[1], two[1]], color=_STABLE, linewidth=width, zorder=1)
     for name, color, symbol, marks in _groups(picture):
         shape = {"circle": "o", "diamond": "D"}[symbol]
         area = 28 * (size / 9) ** 2
@@ -141,7 +165,7 @@ def print_phase_diagram(picture: PhaseDiagramPicture, axes: Any, size: float = 6
         if mark.side:
             _print_label(axes, mark, size)
     axes.margins(0.1)
-    if picture.ternary:
+    if picture.corners:
         axes.set_aspect("equal")
         axes.set_axis_off()
     else:
@@ -165,9 +189,9 @@ def _print_label(axes: Any, mark: Mark, size: float) -> None:
     )
 
 
-def _lines(picture: PhaseDiagramPicture) -> list[Line]:
-    """Return the tie lines and, for a ternary, the sides of the triangle."""
-    return [*picture.lines, *(pairwise(_WALLS) if picture.ternary else ())]
+def _lines(picture: PhaseDiagramPicture) -> list[Tie]:
+    """Return the tie lines and, but for a binary, the edges between the elements."""
+    return [*picture.lines, *combinations(picture.corners, 2)]
 
 
 def _groups(picture: PhaseDiagramPicture) -> list[tuple[str, str, str, list[Mark]]]:

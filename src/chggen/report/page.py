@@ -102,7 +102,7 @@ def draw_candidates(folder: Path, level: str | None, path: Path) -> None:
         path: File to write. Its ending chooses the format (see `save`).
 
     Raises:
-        InputError: The folder holds no results, the system has not two or three elements, an element has no reference
+        InputError: The folder holds no results, the system has not two to four elements, an element has no reference
             energy at the level, or the ending of the file is unknown.
     """
     candidates = read_candidates(folder)
@@ -121,9 +121,7 @@ def draw_candidates(folder: Path, level: str | None, path: Path) -> None:
     drawn = picture(elements_of(candidates), level, candidates, _references(folder))
     if drawn is None:
         system = "-".join(elements_of(candidates))
-        raise InputError(
-            f"no phase diagram of {system}; expected two or three elements with {level} reference energies"
-        )
+        raise InputError(f"no phase diagram of {system}; expected two to four elements with {level} reference energies")
     save(drawn, path)
 
 

@@ -60,8 +60,8 @@ def plots_of(
 
 
 def _diagrams(candidates: Sequence[Candidate], references: References, elements: Sequence[str]) -> list[Any]:
-    """Return a phase diagram for each level that candidates have energies at; none unless binary or ternary."""
-    if len(elements) not in (2, 3):
+    """Return a phase diagram for each level that candidates have energies at; none but of two to four elements."""
+    if not 2 <= len(elements) <= 4:
         return []
     placed = [level for level in levels() if any(energy_at(c, level)[1] is not None for c in candidates)]
     drawn = [picture(elements, level, candidates, references) for level in placed]

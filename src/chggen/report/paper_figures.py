@@ -29,7 +29,7 @@ def save_figures(folder: Path, out: Path) -> list[Path]:
     """Write each figure of a results folder as SVG and PDF, with its data as CSV, in one style.
 
     They are: `attrition`, what was left after each step; `decomposition-LEVEL`, a histogram; `phase-diagram-LEVEL`, of
-    two or three elements; `voltage-LEVEL` and `mixing-LEVEL` of an electrode; `orderings` of a partially occupied
+    two to four elements; `voltage-LEVEL` and `mixing-LEVEL` of an electrode; `orderings` of a partially occupied
     crystal; `powder` where a pattern was matched.
 
     Args:
@@ -111,7 +111,7 @@ def _draw_histogram(placed: Sequence[tuple[str, str, float]], level: str, axes: 
 
 def _diagrams(folder: Path, candidates: Sequence[Candidate]) -> Iterator[PaperFigure]:
     elements = list(dict.fromkeys(symbol for c in candidates for symbol in parse_formula(c.formula)))
-    if len(elements) not in (2, 3):
+    if not 2 <= len(elements) <= 4:
         return
     named = read_options(folder).get("references", ())
     if not isinstance(named, (list, tuple)) or not all(isinstance(name, str) for name in named):

@@ -1,4 +1,4 @@
-"""Binary and ternary phase diagrams: known phases, the hull between them, and the candidates."""
+"""Phase diagrams of two to four elements: known phases, the hull between them, and the candidates."""
 
 from __future__ import annotations
 
@@ -17,6 +17,24 @@ from chggen.stability import References, lowest_of_each, phase_label
 
 ON_HULL: Final = 1e-6  # eV/atom
 _NEAR: Final = 0.2  # eV/atom; known phases farther above the hull are left out
+_MOST: Final = 4  # elements of a diagram
+Place = tuple[float, float, float]
+Tie = tuple[Place, Place]
+
+
+def _turned(places: list[Place], about_x: float, about_y: float) -> np.ndarray:
+    """Return places in space turned by two angles in degrees, first about the y axis, of shape (places, 3)."""
+    (cx, cy), (sx, sy) = np.cos(np.radians([about_x, about_y])), np.sin(np.radians([about_x, about_y]))
+    first = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    second = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    return np.asarray(np.array(places) @ (second @ first).T)
+
+
+_TRIANGLE: Final[list[Place]] = [(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.5, 3**0.5 / 2, 0.0)]
+_CORNERS: Final = {
+    3: np.array(_TRIANGLE),
+    4: _turned([*_TRIANGLE, (0.5, 3**0.5 / 6, (2 / 3) ** 0.5)], about_x=5.0, about_y=4.0),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +45,7 @@ class Mark:
         name: Reduced formula.
         x: Horizontal coordinate (see `PhaseDiagramPicture`).
         y: Vertical coordinate (see `PhaseDiagramPicture`).
+        depth: Coordinate towards the viewer, of a quaternary; 0 in others.
         e_hull: Energy above the hull in eV/atom. For a candidate it is the decomposition energy, which is below zero
             where the candidate breaks the hull.
         kind: `known` or `candidate`.
@@ -41,6 +60,7 @@ class Mark:
     y: float
     e_hull: float
     kind: str
+    depth: float = 0.0
     side: str = ""
     text: str = ""
     note: str = ""
@@ -53,10 +73,11 @@ class PhaseDiagramPicture:
 
     In a binary, x is the atom fraction of the second element and y the formation energy in eV/atom. In a ternary, x
     and y are places in a triangle of side one, whose corners are the first element (left), the second (right) and the
-    third (top).
+    third (top). In a quaternary, x, y and the depth are places in a regular tetrahedron of side one, seen from where no
+    two of its edges cover each other; the fourth element is in front.
 
     Attributes:
-        elements: The two or three elements.
+        elements: The two to four elements.
         level: Level of theory of all energies.
         marks: The phases.
         lines: Lines between stable phases that are in equilibrium with each other, each by its two ends.
@@ -65,12 +86,12 @@ class PhaseDiagramPicture:
     elements: tuple[str, ...]
     level: str
     marks: tuple[Mark, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[Tie, ...]
 
     @property
-    def ternary(self) -> bool:
-        """Whether the diagram has three elements."""
-        return len(self.elements) == 3
+    def corners(self) -> list[Place]:
+        """Where the elements are in a ternary or quaternary; none in a binary."""
+        return [tuple(place) for place in _CORNERS.get(len(self.elements), ())]
 
     @property
     def title(self) -> str:
@@ -84,7 +105,7 @@ def picture(
     candidates: Iterable[Candidate] = (),
     references: References | None = None,
 ) -> PhaseDiagramPicture | None:
-    """Return the phase diagram of two or three elements.
+    """Return the phase diagram of two to four elements.
 
     Candidates are drawn where they stand and never become part of the hull. Of the known phases, those more than
     0.2 eV/atom above the hull are left out, and of each formula only the one of lowest energy is shown. Labels are
@@ -97,7 +118,7 @@ def picture(
         references: The known phases, None for those that are shipped.
 
     Returns:
-        The diagram. None for fewer than two or more than three elements, and where an element has no reference energy.
+        The diagram. None for fewer than two or more than four elements, and where an element has no reference energy.
 
     Raises:
         InputError: The references have no energies at the level, or an element is unknown.
@@ -107,7 +128,7 @@ def picture(
 
     table = References.load() if references is None else references
     lowest = lowest_of_each(table.system(tuple(elements), level))
-    if len(elements) not in (2, 3) or not all(((symbol, 1),) in lowest for symbol in elements):
+    if not 2 <= len(elements) <= _MOST or not all(((symbol, 1),) in lowest for symbol in elements):
         return None
     entries = [
         PDEntry(Composition(dict(formula)), entry.energy_per_atom * sum(n for _, n in formula), name=entry.id)
@@ -148,12 +169,14 @@ class _Axes:
     elements: tuple[str, ...]
     element_energies: Mapping[str, float]
 
-    def place(self, counts: Mapping[str, Any], energy: float) -> tuple[float, float]:
-        """Return x and y of a composition with an energy in eV/atom; a ternary does not show the energy."""
+    def place(self, counts: Mapping[str, Any], energy: float) -> Place:
+        """Return where a composition with an energy in eV/atom is; only a binary shows the energy."""
         share = np.array([counts.get(symbol, 0) for symbol in self.elements], float) / sum(counts.values())
         if len(self.elements) == 2:
-            return float(share[1]), float(energy - share @ [self.element_energies[symbol] for symbol in self.elements])
-        return float(share[1] + share[2] / 2), float(share[2] * np.sqrt(3) / 2)
+            above = energy - share @ [self.element_energies[symbol] for symbol in self.elements]
+            return float(share[1]), float(above), 0.0
+        x, y, depth = (share @ _CORNERS[len(self.elements)]).tolist()
+        return x, y, depth
 
 
 def _known_marks(lowest: Mapping[tuple[tuple[str, int], ...], Any], above: Sequence[float], axes: _Axes) -> list[Mark]:
@@ -161,10 +184,11 @@ def _known_marks(lowest: Mapping[tuple[tuple[str, int], ...], Any], above: Seque
     marks = []
     for (formula, entry), e_hull in zip(lowest.items(), above, strict=True):
         if e_hull < _NEAR:
-            x, y = axes.place(dict(formula), entry.energy_per_atom)
+            x, y, depth = axes.place(dict(formula), entry.energy_per_atom)
             text = f"{entry.formula} ({entry.id})<br>{1000 * e_hull:.0f} meV/atom above the hull"
             text += "" if entry.relaxed else "<br>static: not relaxed with the potential"
-            marks.append(Mark(name=phase_label(dict(formula)), x=x, y=y, e_hull=e_hull, kind="known", text=text))
+            name = phase_label(dict(formula))
+            marks.append(Mark(name=name, x=x, y=y, depth=depth, e_hull=e_hull, kind="known", text=text))
     return marks
 
 
@@ -175,16 +199,17 @@ def _candidate_marks(candidates: Iterable[Candidate], level: str, axes: _Axes) -
         energy, e_d = energy_at(c, level)
         if c.status == "ok" and c.duplicate_of is None and energy is not None and e_d is not None:
             counts = parse_formula(c.formula)
-            x, y = axes.place(counts, energy)
+            x, y, depth = axes.place(counts, energy)
             name, note = phase_label(reduced(counts)), f" {1000 * e_d:+.0f} meV/atom"
             text = f"{c.id}<br>{name}, E_d{note}" + (f"<br>{c.hull_warning}" if c.hull_warning else "")
             note += " !" if c.hull_warning else ""
-            marks.append(Mark(name=name, note=note, x=x, y=y, e_hull=e_d, kind="candidate", text=text, id=c.id))
+            mark = Mark(name=name, x=x, y=y, depth=depth, e_hull=e_d, kind="candidate", note=note, text=text, id=c.id)
+            marks.append(mark)
     return marks
 
 
 def _best_of_each_name(marks: Iterable[Mark]) -> list[Mark]:
-    """Return the lowest mark of each formula, the first of equal ones. In a ternary all of them share one point."""
+    """Return the lowest mark of each formula, the first of equal ones. Only a binary tells them apart."""
     best: dict[str, Mark] = {}
     for mark in marks:
         if mark.name not in best or mark.e_hull < best[mark.name].e_hull:
@@ -192,17 +217,18 @@ def _best_of_each_name(marks: Iterable[Mark]) -> list[Mark]:
     return list(best.values())
 
 
-def _tie_lines(diagram: Any, stable: Sequence[Mark], axes: _Axes) -> list[Line]:
-    """Return the lines of the hull: between neighbours in a binary, around each facet in a ternary."""
+def _tie_lines(diagram: Any, stable: Sequence[Mark], axes: _Axes) -> list[Tie]:
+    """Return the lines of the hull: between neighbours in a binary, around each facet in others."""
     if len(axes.elements) == 2:
-        return list(pairwise(sorted((mark.x, mark.y) for mark in stable)))
+        return list(pairwise(sorted((mark.x, mark.y, 0.0) for mark in stable)))
     facets = [[diagram.qhull_entries[k] for k in facet] for facet in diagram.facets]
     corners = [[axes.place(entry.composition.get_el_amt_dict(), 0.0) for entry in facet] for facet in facets]
     return sorted({(min(pair), max(pair)) for facet in corners for pair in combinations(facet, 2)})
 
 
-def _labelled(marks: Sequence[Mark], named: Sequence[Mark], lines: Sequence[Line]) -> tuple[Mark, ...]:
+def _labelled(marks: Sequence[Mark], named: Sequence[Mark], ties: Sequence[Tie]) -> tuple[Mark, ...]:
     """Return all marks, with places for the labels of those that are named."""
     points = np.array([(mark.x, mark.y) for mark in marks])
+    lines: list[Line] = [((one[0], one[1]), (two[0], two[1])) for one, two in ties]
     sides = label_sides(points, [mark.name + mark.note if mark in named else "" for mark in marks], lines)
     return tuple(replace(mark, side=side) if side else mark for mark, side in zip(marks, sides, strict=True))
