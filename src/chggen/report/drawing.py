@@ -22,6 +22,7 @@ _FORMATION: Final = "formation energy, eV/atom"
 _SIZE: Final = 9  # of a mark, pixels
 _SOLID_SIZE: Final = 5  # in space
 _PARALLEL: Final = {"type": "orthographic"}
+_LARGER: Final = 1.8  # of a diagram in space, than plotly draws it: that fills the height of the figure
 _LABEL_GAP: Final = 7  # points, between a printed label and its mark
 
 
@@ -114,8 +115,10 @@ def interactive(picture: PhaseDiagramPicture) -> Any:
     )
     if solid:
         hidden = {f"{axis}axis": {"visible": False} for axis in "xyz"}
-        camera = {"eye": {"x": 0, "y": 0, "z": 1.6}, "up": {"x": 0, "y": 1, "z": 0}, "projection": _PARALLEL}
-        figure.update_scenes(**hidden, aspectmode="data", camera=camera)
+        camera = {"eye": {"x": 0, "y": 0, "z": 2}, "up": {"x": 0, "y": 1, "z": 0}, "projection": _PARALLEL}
+        sizes = zip("xyz", zip(*picture.corners, strict=True), strict=True)
+        ratio = {axis: _LARGER * (max(places) - min(places)) for axis, places in sizes}
+        figure.update_scenes(**hidden, aspectmode="manual", aspectratio=ratio, camera=camera)
     elif picture.corners:
         figure.update_xaxes(visible=False, range=[-0.12, 1.12])
         figure.update_yaxes(visible=False, scaleanchor="x")
