@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from chggen.errors import InputError
 from chggen.io import whole, writable_folder
-from chggen.report.figure_files import COLORS, GREY
+from chggen.report.figure_files import COLORS, GREY, LEGEND_BELOW
 from chggen.report.phase_diagram import ON_HULL, Mark, PhaseDiagramPicture, Tie
 
 _STABLE: Final = COLORS[0]
@@ -20,6 +20,7 @@ _FORMATS: Final = (".png", ".svg", ".pdf")
 _ALIGNED: Final = {"left": "right", "right": "left", "center": "center", "top": "bottom", "bottom": "top"}
 _FORMATION: Final = "formation energy, eV/atom"
 _SIZE: Final = 9  # of a mark, pixels
+_LETTERS: Final = 10  # height of the labels, pixels, as large as their placing expects
 _SOLID_SIZE: Final = 5  # in space
 _PARALLEL: Final = {"type": "orthographic"}
 _LARGER: Final = 1.8  # of a diagram in space, than plotly draws it: that fills the height of the figure
@@ -96,6 +97,7 @@ def interactive(picture: PhaseDiagramPicture) -> Any:
             mode="markers+text",
             text=[m.name + m.note if m.side else "" for m in marks],
             textposition=[m.side or "bottom center" for m in marks],
+            textfont={"size": _LETTERS},
             hovertext=[m.text for m in marks],
             hoverinfo="text",
             customdata=[m.id for m in marks],
@@ -108,10 +110,10 @@ def interactive(picture: PhaseDiagramPicture) -> Any:
         )
     figure.update_layout(
         template="plotly_white",
-        height=520,
+        height=580,
         title=picture.title,
-        margin={"l": 60, "r": 20, "t": 90, "b": 50},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        margin={"l": 20 if picture.corners else 60, "r": 20, "t": 60, "b": 70 if picture.corners else 110},
+        legend=LEGEND_BELOW,
     )
     if solid:
         hidden = {f"{axis}axis": {"visible": False} for axis in "xyz"}

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from chggen.report.drawing import write_figure
 from chggen.report.electrode_table import contents_tables
+from chggen.report.figure_files import COLORS, LEGEND_BELOW
 from chggen.report.page_table import read_said
 from chggen.stability import ELECTRODE_FILE
 
-_COLORS: Final = ("#1f4e79", "#b3541e", "#3d6b35", "#6b3d6b")  # of the levels
 _HIDDEN: Final = "rgba(0,0,0,0)"
 _SYMBOLS: Final = {False: "circle", True: "circle-open"}  # open: another framework than the host's
 Said = dict[str, Any]
@@ -63,7 +63,7 @@ def interactive_electrode(said: list[Said]) -> Any:
     from plotly.subplots import make_subplots
 
     figure = make_subplots(cols=2, horizontal_spacing=0.12)
-    for at, color in zip(said, _COLORS, strict=False):
+    for at, color in zip(said, COLORS, strict=False):
         steps, rows, points = at["steps"], at["contents"], at["candidates"]
         x, y = electrode_curve(steps)
         figure.add_scatter(x=x, y=y, mode="lines", line={"color": color}, name=at["level"], row=1, col=1)
@@ -85,6 +85,7 @@ def interactive_electrode(said: list[Said]) -> Any:
     figure.update_yaxes(title=f"voltage against {ion}, V", row=1, col=1)
     figure.update_yaxes(title=f"mixing energy, meV per {framework}", row=1, col=2)
     figure.update_layout(template="plotly_white", height=420, title=f"{ion} in {framework}", clickmode="event+select")
+    figure.update_layout(legend=LEGEND_BELOW, margin={"t": 60, "b": 110})
     return figure
 
 
@@ -94,7 +95,7 @@ def _printed(said: list[Said]) -> Any:
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for at, color in zip(said, _COLORS, strict=False):
+    for at, color in zip(said, COLORS, strict=False):
         x, y = electrode_curve(at["steps"])
         left.plot(x, y, color=color, label=at["level"])
         hull = [row for row in at["contents"] if row["above_hull"] is not None and row["above_hull"] < 1e-9]

@@ -16,6 +16,8 @@ HEIGHT: Final = 2.6  # inches
 COLORS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Colours that colour-blind readers tell apart (Okabe and Ito), in the order in which they are used."""
 GREY: Final = "#777777"
+LEGEND_BELOW: Final = {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"}
+"""Where interactive figures have their legend: below all, where the lines of a narrow window cover nothing."""
 STYLE: Final[Any] = {
     "font.family": "sans-serif",
     "font.size": 8,

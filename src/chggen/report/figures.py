@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from chggen.report.figure_files import LEGEND_BELOW
 from chggen.results import Candidate
 
 # told apart by colour-blind readers, and at least 3:1 on white and on the dark page
@@ -88,7 +89,6 @@ def decomposition_histogram(candidates: Sequence[Candidate]) -> Any | None:
 
 def _plain(figure: Any) -> Any:
     """Return the figure with the style that all figures share."""
-    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
-    margin = {"l": 60, "r": 20, "t": 90, "b": 50}
-    figure.update_layout(template="plotly_white", height=380, margin=margin, legend=legend)
+    margin = {"l": 60, "r": 20, "t": 60, "b": 100}
+    figure.update_layout(template="plotly_white", height=380, margin=margin, legend=LEGEND_BELOW)
     return figure

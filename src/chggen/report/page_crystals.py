@@ -30,7 +30,8 @@ def page_data(
         first: Id of the candidate that is shown at first; None for the first with a structure.
 
     Returns:
-        `elements` with symbol, number, colour, radius (Å), whether it is a metal and X-ray scattering parameters;
+        `elements` with symbol, number, colour, radius (Å), whether it is a metal, electronegativity and X-ray
+        scattering parameters;
         `crystals` by id, each with `relaxed`, `raw`, `sites` (Wyckoff letter, first atom, multiplicity) and `cif`;
         `stands_for`: id of a duplicate to the id that stands for it; `first`: id of the one that is shown at first.
     """
@@ -105,5 +106,6 @@ def _element(symbol: str) -> dict[str, Any]:
         "color": f"#{red:02x}{green:02x}{blue:02x}",
         "radius": round(float(covalent_radii[element.Z]), 3),
         "metal": bool(element.is_metal or (element.is_metalloid and symbol in ("B", "Si", "Ge", "As", "Sb", "Te"))),
+        "electronegativity": element.data.get("X"),
         "scattering": ATOMIC_SCATTERING_PARAMS.get(symbol, []),
     }

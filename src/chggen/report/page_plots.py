@@ -15,7 +15,7 @@ from chggen.results import Candidate
 from chggen.stability import References
 
 _DIAGRAM: Final = (
-    "Known phases, the hull between those that are stable (green), and candidates (diamonds). A click on a candidate "
+    "Known phases, the hull between those that are stable (blue), and candidates (diamonds). A click on a candidate "
     "chooses it."
 )
 _HISTOGRAM: Final = "All good candidates, duplicates among them. Left of the dotted line the hull is broken."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,9 @@ ANSWER: Final = "★"
 """Stands behind the likeliest crystal of its formula."""
 DOUBTFUL: Final = "!"
 """Stands behind a decomposition energy that has a warning."""
+
+
+_SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True)
@@ -69,13 +73,16 @@ def columns_of(candidates: Sequence[Candidate]) -> tuple[Column, ...]:
 
 
 def space_group_text(candidate: Candidate) -> str:
-    """Return symbol and number of the space group at 0.1 Å, such as `Fm-3m (225)`; nothing where it is not known.
+    """Return symbol and number of the space group at 0.1 Å, such as `P2₁/c (14)`; nothing where it is not known.
 
     Args:
         candidate: A candidate.
     """
     number = candidate.space_group_loose
-    return "" if number is None else f"{symbol_of(number)} ({number})"
+    if number is None:
+        return ""
+    symbol = re.sub(r"_(\d)", lambda screw: screw[1].translate(_SUBSCRIPTS), symbol_of(number))
+    return f"{symbol} ({number})"
 
 
 def marked(energy: str, candidate: Candidate) -> str:

@@ -6,7 +6,7 @@
   const MOST = 4000; // atoms that are drawn
   const ON_FACE = 1e-3; // of an axis, within which an atom lies on a face of the cell and is drawn on all of them
 
-  /** Atoms to draw: those of the supercell and on its faces, then what completes the surroundings of its metals. */
+  /** Atoms to draw: those of the supercell and on its faces, then the more electronegative neighbours of these. */
   const drawn = (crystal, elements, times, hidden) => {
     const near = bonds(crystal, elements);
     const frac = places(crystal);
@@ -23,9 +23,10 @@
       for (let i = 0; i <= ends[0]; i++)
         for (let j = 0; j <= ends[1]; j++) for (let l = 0; l <= ends[2]; l++) add(k, [i, j, l], false);
     });
-    const centres = atoms.filter(({ k }) => elements[crystal.kinds[k]].metal); // before their neighbours are added
-    for (const { k, image } of centres)
-      for (const bond of near[k]) add(bond.other, image.map((x, axis) => x + bond.image[axis]), true);
+    const drawsTo = (one, other) => elements[other].electronegativity > elements[one].electronegativity;
+    for (const { k, image } of atoms.slice())
+      for (const { other, image: beyond } of near[k])
+        if (drawsTo(crystal.kinds[k], crystal.kinds[other])) add(other, image.map((x, axis) => x + beyond[axis]), true);
     const joined = atoms.map(({ k, image }) =>
       near[k]
         .map((bond) => index.get(`${bond.other} ${image.map((x, axis) => x + bond.image[axis]).join(" ")}`))
@@ -66,7 +67,7 @@
       view.setBackgroundColor(getComputedStyle(this.element).getPropertyValue("--panel").trim() || "white", 1);
       const model = view.addModel();
       model.addAtoms(
-        atoms.map(({ k, at, beyond }, number) => ({
+        atoms.map(({ k, at }, number) => ({
           elem: elements[crystal.kinds[k]].symbol,
           x: at[0],
           y: at[1],
@@ -74,20 +75,17 @@
           bonds: joined[number],
           bondOrder: joined[number].map(() => 1),
           serial: number,
-          properties: { beyond, guest: guests.has(k), kind: crystal.kinds[k] },
+          properties: { kind: crystal.kinds[k] },
         })),
       );
       elements.forEach((element, kind) => {
-        for (const beyond of [false, true]) {
-          const opacity = beyond ? 0.55 : 1;
-          view.setStyle(
-            { predicate: (atom) => atom.properties.kind === kind && atom.properties.beyond === beyond },
-            {
-              sphere: { radius: 0.45 * element.radius, color: element.color, opacity },
-              stick: { radius: 0.09, color: element.color, opacity },
-            },
-          );
-        }
+        view.setStyle(
+          { predicate: (atom) => atom.properties.kind === kind },
+          {
+            sphere: { radius: 0.45 * element.radius, color: element.color },
+            stick: { radius: 0.09, color: element.color },
+          },
+        );
       });
       for (const { k, at, beyond } of atoms)
         if (guests.has(k) && !beyond && guests.size < crystal.kinds.length)
