@@ -175,11 +175,12 @@ def test_the_view_draws_and_answers_its_controls(opened: Any) -> None:
     opened.wait_for_timeout(500)
     assert colours() > 10
     one = int(opened.get_attribute("#canvas", "data-atoms"))
+    atoms = "Number(document.getElementById('canvas').dataset.atoms)"
     opened.select_option('select[name="times"]', "2")
-    assert int(opened.get_attribute("#canvas", "data-atoms")) > 2 * one
+    opened.wait_for_function(f"{atoms} > {2 * one}")
     opened.select_option('select[name="times"]', "1")
     opened.select_option('select[name="filled"]', "host")
-    assert int(opened.get_attribute("#canvas", "data-atoms")) < one
+    opened.wait_for_function(f"{atoms} < {one}")
     opened.select_option('select[name="filled"]', "all")
     opened.check('input[name="polyhedra"]')
     for button in ("#closer", "#farther", "#reset", "#spin"):
@@ -204,13 +205,21 @@ def test_light_and_dark_have_enough_contrast(opened: Any) -> None:
         opened.click("#theme")
 
 
+def test_figures_are_drawn_and_a_point_chooses_its_candidate(opened: Any) -> None:
+    opened.wait_for_selector("html[data-drawn]")
+    figures = opened.eval_on_selector_all(".plot", "boxes => boxes.map(box => box.querySelectorAll('svg').length)")
+    assert len(figures) >= 2
+    assert all(figures)
+    opened.evaluate("document.querySelector('.plot').emit('plotly_click', { points: [{ customdata: 'salt-again' }] })")
+    opened.wait_for_function("document.getElementById('chosen-name').textContent === 'salt'")
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_is_cut_off_at_any_width(browser: Any, report: Path, width: int) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.set_default_timeout(_PATIENCE)
     page.goto(report.as_uri())
-    page.wait_for_selector("html[data-ready]")
-    page.wait_for_timeout(300)
+    page.wait_for_selector("html[data-drawn]")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("[...document.querySelectorAll('button, input, select')].every(e => e.labels?.length || "
                          "e.textContent.trim() || e.getAttribute('aria-label'))")  # fmt: skip

@@ -20,7 +20,7 @@ from chggen.report.interface_table import table_of_interface
 from chggen.report.order_table import orderings_table, read_order
 from chggen.report.page_answers import advice, asked, page_answers
 from chggen.report.page_crystals import page_data
-from chggen.report.page_plots import plots_of
+from chggen.report.page_plots import library, plots_of
 from chggen.report.page_rows import columns_of, filters_of, row_of
 from chggen.report.phase_diagram import picture
 from chggen.results import (
@@ -189,6 +189,7 @@ def _page(folder: Path, candidates: Sequence[Candidate]) -> str:
         static_excess=_static_excess(references) if static else [],
         likelier=[f"{formula}: {reason}" for formula, reason in likelier(distinct).items()],
         plots=plots_of(candidates, references, electrode, elements_of(candidates)),
+        plotly=library(),
         electrode=contents_tables(electrode or []),
         orderings=None if order is None else orderings_table(order),
         interface=table_of_interface(folder),

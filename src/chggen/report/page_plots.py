@@ -1,4 +1,4 @@
-"""Figures of the page, as HTML with a sentence below each."""
+"""Figures of the page, as plotly takes them, with a sentence below each."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _ATTRITION: Final = "How many candidates of each stage were left after each step
 
 @dataclass(frozen=True)
 class PagePlot:
-    """A figure of the page: its HTML, and what it shows."""
+    """A figure of the page: what plotly draws it from, as JSON that may stand in a script, and what it shows."""
 
-    html: str
+    json: str
     caption: str
 
 
@@ -36,7 +36,7 @@ def plots_of(
     electrode: list[dict[str, Any]] | None,
     elements: Sequence[str],
 ) -> list[PagePlot]:
-    """Return all figures of a page. The first one carries the plotly library for all.
+    """Return all figures of a page.
 
     Args:
         candidates: All candidates of the run.
@@ -52,11 +52,15 @@ def plots_of(
         (attrition(candidates), _ATTRITION),
     ]
     shown = [(figure, caption) for figure, caption in drawn if figure is not None]
-    config = {"responsive": True, "displaylogo": False}
-    return [
-        PagePlot(figure.to_html(full_html=False, include_plotlyjs=k == 0, config=config), caption)
-        for k, (figure, caption) in enumerate(shown)
-    ]
+    return [PagePlot(figure.to_json().replace("</", "<\\/"), caption) for figure, caption in shown]
+
+
+def library() -> str:
+    """Return the script of plotly, which draws the figures."""
+    from plotly.offline import get_plotlyjs
+
+    script: str = get_plotlyjs()
+    return script
 
 
 def _diagrams(candidates: Sequence[Candidate], references: References, elements: Sequence[str]) -> list[Any]:

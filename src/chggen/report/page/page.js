@@ -5,7 +5,8 @@
   const { CandidateTable, Viewer, bonds, cell, cif, drawPattern, pattern, shortest } = window.chggen;
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
-  const state = { id: null, viewer: null, raw: false };
+  const state = { id: null, viewer: null, raw: false, awaited: false, begun: null };
+  const begun = new Promise((resolve) => (state.begun = resolve)); // the 3-D view, for which figures wait
 
   /** Makes an element with text. */
   const made = (tag, text, cls) => {
@@ -20,10 +21,24 @@
     return entry && (state.raw ? entry.raw : (entry.relaxed ?? entry.raw));
   };
 
-  /** Draws the chosen candidate as the controls say. */
+  /** Draws the chosen candidate as the controls say, after what is told of it has been shown. */
   const draw = () => {
+    if (state.awaited) return;
+    state.awaited = true;
+    requestAnimationFrame(() =>
+      setTimeout(() => {
+        state.awaited = false;
+        drawNow();
+        state.begun();
+      }),
+    );
+  };
+
+  const drawNow = () => {
     const crystal = crystalOf(state.id);
-    if (!crystal || !state.viewer) return;
+    if (!crystal) return;
+    drawPattern(byId("powder"), pattern(crystal, data.elements));
+    if (!state.viewer) return;
     const view = new FormData(byId("view"));
     const n = Number(view.get("times") ?? 1);
     state.viewer.show(crystal, {
@@ -59,7 +74,6 @@
     URL.revokeObjectURL(link.href);
     link.href = URL.createObjectURL(new Blob([text], { type: "chemical/x-cif" }));
     link.download = `${id}${state.raw ? "-raw" : ""}.cif`;
-    drawPattern(byId("powder"), pattern(crystal, data.elements));
     legend(crystal);
   };
 
@@ -164,25 +178,43 @@
     });
   };
 
-  /** Figures follow light and dark, and their points lead to the rows of candidates. */
-  const figures = () => {
-    for (const figure of document.querySelectorAll(".plotly-graph-div"))
-      figure.on?.("plotly_click", (event) => {
-        const id = event.points[0].customdata;
-        if (id) location.hash = data.stands_for[id] ?? id;
-      });
-  };
-
-  const dress = () => {
+  /** What light and dark change in a figure with some axes. */
+  const colours = (axes) => {
     const style = getComputedStyle(document.documentElement);
     const [text, line] = ["--text", "--line"].map((name) => style.getPropertyValue(name).trim());
-    for (const figure of document.querySelectorAll(".plotly-graph-div")) {
-      const axes = Object.keys(figure.layout ?? {}).filter((name) => /^[xy]axis\d*$/.test(name));
-      const changed = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", "font.color": text };
-      for (const axis of axes) Object.assign(changed, { [`${axis}.gridcolor`]: line, [`${axis}.zerolinecolor`]: line });
-      window.Plotly?.relayout(figure, changed);
+    const found = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", "font.color": text };
+    for (const axis of axes) Object.assign(found, { [`${axis}.gridcolor`]: line, [`${axis}.zerolinecolor`]: line });
+    return found;
+  };
+
+  const dressed = (figure) =>
+    window.Plotly.relayout(figure, colours(Object.keys(figure.layout).filter((name) => /^[xy]axis\d*$/.test(name))));
+
+  /** Draws a figure, whose points lead to the rows of candidates. */
+  const plotted = async (box) => {
+    const { data: traces, layout } = JSON.parse(box.querySelector("script").textContent);
+    await window.Plotly.newPlot(box, traces, layout, { responsive: true, displaylogo: false });
+    await dressed(box);
+    box.on("plotly_click", (event) => {
+      const id = event.points[0].customdata;
+      if (id) location.hash = data.stands_for[id] ?? id;
+    });
+  };
+
+  /** Draws the figures one after the other, once the page can be used. */
+  const figures = async () => {
+    const pause = () => new Promise((resolve) => setTimeout(resolve));
+    const library = byId("plotly");
+    if (library) {
+      await begun;
+      await pause();
+      document.head.append(made("script", library.textContent));
+      for (const box of document.querySelectorAll(".plot")) {
+        await pause();
+        await plotted(box);
+      }
     }
-    draw();
+    document.documentElement.dataset.drawn = "true";
   };
 
   const theme = () => {
@@ -191,7 +223,8 @@
     const show = (name) => {
       document.documentElement.dataset.theme = name;
       button.textContent = name === "dark" ? "Light" : "Dark";
-      dress();
+      for (const figure of document.querySelectorAll(".plot.js-plotly-plot")) dressed(figure);
+      draw();
     };
     button.addEventListener("click", () => show(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
     dark.addEventListener("change", () => show(dark.matches ? "dark" : "light"));
@@ -200,13 +233,13 @@
 
   const chosen = () => decodeURIComponent(location.hash.slice(1));
   rows();
-  figures();
   if (data.first) {
     start3d();
     controls();
     choose(data.crystals[chosen()] || data.stands_for[chosen()] ? chosen() : data.first);
     window.addEventListener("hashchange", () => choose(chosen()));
-  }
+  } else state.begun();
   theme();
   document.documentElement.dataset.ready = "true";
+  figures();
 }
