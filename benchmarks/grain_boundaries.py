@@ -8,7 +8,7 @@ the same options: 0.1 eV/Å, of the cell its height alone. Energies are those of
 (E(cell) − atoms · E(crystal)) / (2 · area).
 
 - built: the cell as pymatgen's generator builds it, relaxed;
-- program: `chggen.inpaint(cell, remove=REGION, n=24)`;
+- program: `chggen.inpaint(cell, remove=REGION, n=12)`;
 - random: the same atoms at random in the region, as in regions.py, 50 times, all relaxed to the end: energies after 80
   steps do not tell which fillings end lowest.
 
@@ -31,7 +31,7 @@ from region_cases import Hole
 
 from regions import random_filling
 
-N = 24  # candidates of the program: no more CPU time than the random fillings
+N = 12  # candidates of the program
 RANDOM = 50  # fillings at random
 PARTS = 5  # rows that these are shared among, so that a run that was stopped has lost little
 ARMS = ("program", "built", "random")
