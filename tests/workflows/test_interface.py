@@ -108,6 +108,7 @@ def test_atoms_in_the_gap_stay_there_and_shifts_differ() -> None:
         ({"termination": 7}, "numbered from 0; got 7"),
         ({"guests": {"Cs": 40}, "gap": 3.0}, "room for about"),
         ({"thickness": 1.0}, "thickness"),
+        ({"guests": {"H2O": 1}, "miller_a": "971"}, "guest 'H2O' is a molecule"),  # before slabs are looked for
     ],
 )
 def test_what_makes_no_interface_is_refused(asked: dict[str, Any], said: str) -> None:

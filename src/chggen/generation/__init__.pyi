@@ -5,7 +5,7 @@ from .disorder import VACANT, Disorder, Sublattice
 from .disorder_reading import read_disorder
 from .energy_selection import KEPT, LowestAfterSteps, LowestEnergy
 from .finished_structures import FinishedStructure, FinishedStructures
-from .host import Host, batched_hosts, caps_of, default_guests, empty_host, strip_guests, walls_of
+from .host import Host, batched_hosts, caps_of, check_guests, default_guests, empty_host, strip_guests, walls_of
 from .host_orbits import on_orbits, symmetrised
 from .host_starts import GivenHost, OnOrbits, PrototypeSites, beside_analogues, fillings
 from .interface_cells import InterfaceCell, InterfaceRequest, interface_cell
@@ -90,6 +90,7 @@ __all__ = [
     "caps_of",
     "cell_sources",
     "cells_to_fill",
+    "check_guests",
     "count_known",
     "count_prototypes",
     "default_guests",

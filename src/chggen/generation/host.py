@@ -59,15 +59,7 @@ class Host:
     def __post_init__(self) -> None:
         if not self.guests:
             raise InputError("no guests asked for; give at least one as ELEMENT=COUNT")
-        for symbol, count in self.guests.items():
-            if symbol in ("D", "T"):
-                raise InputError(f"guest '{symbol}' is hydrogen to every potential; give it as H")
-            if is_molecule(symbol):
-                raise InputError(f"guest '{symbol}' is a molecule, which only inpaint takes; expected an element here")
-            if symbol not in SYMBOLS:
-                raise InputError(f"unknown guest element '{symbol}'; expected a chemical symbol such as Li")
-            if not isinstance(count, Integral) or count < 1:
-                raise InputError(f"guest count of {symbol} must be a positive integer, got {count}")
+        check_guests(self.guests)
         n_atoms = len(self.framework) + sum(self.guests.values())
         if n_atoms > MAX_ATOMS:
             raise InputError(f"host and guests are {n_atoms} atoms; expected at most {MAX_ATOMS}, so ask for fewer")
@@ -117,6 +109,26 @@ class Host:
             crystal_index=torch.zeros(len(held.atomic_numbers) + len(numbers), dtype=torch.long),
             guest=torch.cat([torch.zeros_like(held.guest), guests.guest]),
         )
+
+
+def check_guests(guests: Mapping[str, int]) -> None:
+    """Check that guests are elements with counts.
+
+    Args:
+        guests: Element symbol to number of guests.
+
+    Raises:
+        InputError: A name is not that of an element, or a count is not a whole number from 1.
+    """
+    for symbol, count in guests.items():
+        if symbol in ("D", "T"):
+            raise InputError(f"guest '{symbol}' is hydrogen to every potential; give it as H")
+        if is_molecule(symbol):
+            raise InputError(f"guest '{symbol}' is a molecule, which only inpaint takes; expected an element here")
+        if symbol not in SYMBOLS:
+            raise InputError(f"unknown guest element '{symbol}'; expected a chemical symbol such as Li")
+        if not isinstance(count, Integral) or count < 1:
+            raise InputError(f"guest count of {symbol} must be a positive integer, got {count}")
 
 
 def batched_hosts(hosts: Sequence[Host]) -> Crystals:

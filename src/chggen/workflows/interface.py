@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from chggen.campaign import INTERFACE_FILE, Campaign, InterfaceOptions, Interfaces, answer_of_interface, check_mu
 from chggen.execution import Machine, Progress, silent
+from chggen.generation import check_guests
 from chggen.io import write_text
 from chggen.results import Candidate, Results
 
@@ -42,8 +43,9 @@ def run_interface(
         The candidates, best first, failed ones last.
 
     Raises:
-        InputError: For crystals whose planes do not match, or guests without room.
+        InputError: For crystals whose planes do not match, and for guests that are no elements or have no room.
     """
+    check_guests(options.guests)  # before slabs are built, which takes a while
     interfaces = Interfaces.of(a, b, options)
     check_mu(options.mu, interfaces.asked)
     for note in interfaces.notes:
