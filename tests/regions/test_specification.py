@@ -94,7 +94,7 @@ def test_what_is_no_region_is_refused_in_a_sentence(text: str, said: str) -> Non
 
 
 def test_choosing_no_atom_is_refused() -> None:
-    with pytest.raises(InputError, match=r"no atom of Mg4 O4 is 'z 0\.5 1'"):
+    with pytest.raises(InputError, match=r"'z 0\.5 1' chooses no atom of Mg4 O4, whose atoms lie at z 0\.0 to"):
         atoms_of("z 0.5 1", SALT)
 
 
@@ -103,3 +103,9 @@ def test_any_words_are_a_choice_or_refused(text: str) -> None:
     for read in (region_of, atoms_of):
         with suppress(InputError):
             read(text, SALT)
+
+
+@pytest.mark.parametrize("text", ["sphere 5 5 13 2", "cylinder 5 5 5 z 2"])
+def test_points_in_angstrom_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match="expected fractional coordinates, from 0 to 1"):
+        region_of(text, SALT)

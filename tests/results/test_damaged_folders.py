@@ -80,7 +80,7 @@ def _each_way(folder: Path, again: Callable[[], Path]) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "_plots", lambda *_: [])
+    monkeypatch.setattr(page, "plots_of", lambda *_: [])
 
 
 @pytest.mark.parametrize("name", ["config.toml", "candidates.db", "runs.jsonl"])

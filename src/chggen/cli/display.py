@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from chggen.campaign import left_symmetry
 from chggen.cli.candidates_table import candidates_table
 from chggen.errors import counted
 from chggen.potential import level_named
-from chggen.results import ANSWER, DOUBTFUL, Candidate, answers, likelier
+from chggen.results import ANSWER, DOUBTFUL, Candidate, answers, likelier, reasons_of_failure
 from chggen.stability import STATIC
 
 _MOST_ROWS = 20
@@ -62,7 +61,7 @@ def show(candidates: Sequence[Candidate], folder: Path, console: Console | None 
         console.print(f"no decomposition energies: there are no reference energies of all elements at level {level}")
     bad = [c for c in candidates if c.status == "failed"]
     if bad and not distinct:
-        reason, count = Counter(f"{c.failed_at}: {c.reason}" for c in bad).most_common(1)[0]
+        reason, count = reasons_of_failure(bad)[0]
         console.print(f"nothing good was made; {count} of {len(bad)} failed at {reason}")
     if bad:
         console.print(f"{len(bad)} failed; their stages and reasons stand in summary.csv")

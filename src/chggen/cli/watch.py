@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -17,7 +16,7 @@ from chggen.errors import InputError
 from chggen.execution import StageNote, read_note
 from chggen.io import is_locked
 from chggen.report import write_report
-from chggen.results import Candidate, Candidates, answer, space_group_text
+from chggen.results import Candidate, Candidates, answer, reasons_of_failure, space_group_text
 
 _MOST_REASONS: Final = 5
 _SHARE: Final = 4.0  # the page is left alone for so many times as long as it took to write
@@ -126,8 +125,7 @@ def told_lines(candidates: Sequence[Candidate], note: StageNote | None, running:
             shown = f", E {best.energy_per_atom:.3f} eV/atom"
         group = space_group_text(best)
         yield f"best so far: {best.id}, {best.formula}{shown}{', ' if group else ''}{group}"
-    reasons = Counter(f"{c.failed_at}: {c.reason}" for c in bad).most_common(_MOST_REASONS)
-    for reason, count in reasons:
+    for reason, count in reasons_of_failure(bad)[:_MOST_REASONS]:
         yield f"{count} failed at {reason}"
 
 

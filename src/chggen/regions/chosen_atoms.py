@@ -34,10 +34,8 @@ def atoms_of(texts: str | Sequence[str], structure: Structure) -> Bool[np.ndarra
     for text in (texts,) if isinstance(texts, str) else texts:
         mask = atoms_in(text, structure)
         if not mask.any():
-            raise InputError(
-                f"no atom of {structure.composition.formula} is '{text.strip()}'; expected at least one"
-                f"{_where(text, structure)}"
-            )
+            formula = structure.composition.formula
+            raise InputError(f"'{text.strip()}' chooses no atom of {formula}{_where(text, structure)}; expected some")
         chosen |= mask
     return chosen
 
@@ -49,7 +47,7 @@ def _where(text: str, structure: Structure) -> str:
         return ""
     k = AXES[axis]
     heights = structure.frac_coords[:, k] % 1.0 * structure.lattice.d_hkl(tuple(np.eye(3, dtype=int)[k]))
-    return f"; its atoms lie at {axis} {heights.min():.1f} to {heights.max():.1f} Å"
+    return f", whose atoms lie at {axis} {heights.min():.1f} to {heights.max():.1f} Å"
 
 
 def holding(texts: str | Sequence[str], structure: Structure) -> Structure:

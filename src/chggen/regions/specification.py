@@ -168,10 +168,10 @@ def _shape(words: list[str], structure: Structure) -> Region | None:
         return Slab(lattice, indices, low, high)
     if kind == "sphere":
         x, y, z, radius = _floats(words, rest, 4)
-        return Sphere(lattice, (x, y, z), _radius(words, radius))
+        return Sphere(lattice, _point(words, x, y, z), _radius(words, radius))
     if kind == "cylinder" and len(rest) == 5 and rest[3] in AXES:
         x, y, z, radius = _floats(words, rest[:3] + rest[4:], 4)
-        return Cylinder(lattice, (x, y, z), AXES[rest[3]], _radius(words, radius))
+        return Cylinder(lattice, _point(words, x, y, z), AXES[rest[3]], _radius(words, radius))
     if kind == "box":
         x0, x1, y0, y1, z0, z1 = _floats(words, rest, 6)
         return Box(lattice, (x0, y0, z0), (x1, y1, z1))
@@ -195,6 +195,16 @@ def _floats(words: list[str], given: list[str], n: int) -> list[float]:
     if len(found) != n or not np.isfinite(found).all():
         raise InputError(f"'{' '.join(words)}' is no region: expected {counted(n, 'number')} in it, as in {FORMS}")
     return found
+
+
+def _point(words: list[str], x: float, y: float, z: float) -> tuple[float, float, float]:
+    """Return a point in fractional coordinates. Raises InputError where they are far from the cell."""
+    if not all(-1 <= part <= 2 for part in (x, y, z)):
+        raise InputError(
+            f"'{' '.join(words)}' is no region: its point lies at {x:g} {y:g} {z:g}; expected fractional coordinates, "
+            "from 0 to 1 (only the radius is in Å)"
+        )
+    return x, y, z
 
 
 def _radius(words: list[str], radius: float) -> float:

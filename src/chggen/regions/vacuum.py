@@ -56,7 +56,7 @@ def no_bulk(structure: Structure) -> str | None:
     gap = vacuum_gap(structure)
     if gap is None:
         return None
-    return f"a slab with {gap.thickness:.0f} Å of vacuum is no bulk phase, so it has no decomposition energy"
+    return f"a slab with {gap.thickness:.0f} Å of vacuum is no bulk phase"
 
 
 def vacuum_gap(structure: Structure) -> VacuumGap | None:

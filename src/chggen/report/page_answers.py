@@ -15,7 +15,10 @@ from chggen.results import Candidate, answers, space_group_text
 
 _WORTH_DFT: Final = 0.03  # eV/atom above the hull, up to which the errors of potentials leave it open
 _MOST: Final = 6  # answers, and candidates for DFT, that are named
-_SHOWN: Final = ("seed", "n", "quality", "guests", "region", "remove", "ion", "relax", "references", "model")
+_SHOWN: Final = (
+    "seed", "n", "quality", "guests", "fill", "region", "remove", "hold", "move_within", "host_sigma", "mu", "ion",
+    "relax", "references", "model",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from .cif_files import write_cif
 from .columns import ANSWER, DOUBTFUL, Column, columns_of, marked, space_group_text
 from .database import read_candidates
 from .export import export_survivors
+from .failures import reasons_of_failure
 from .folder import Store, has_tables, read_options, summary_order, write_tables
 from .picture import structure_svg
 from .protocol import MemoryResults, Results
@@ -36,6 +37,7 @@ __all__ = [
     "ranked",
     "read_candidates",
     "read_options",
+    "reasons_of_failure",
     "space_group_text",
     "structure_svg",
     "summary_order",

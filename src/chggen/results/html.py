@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
 from chggen.results.candidate import Candidate
 from chggen.results.columns import ANSWER, columns_of, marked, space_group_text
+from chggen.results.failures import reasons_of_failure
 from chggen.results.picture import structure_svg
 from chggen.results.ranking import answers
 
@@ -87,7 +87,7 @@ def _picture(candidate: Candidate, size: int = 80) -> str:
 
 def _failures(bad: Sequence[Candidate]) -> Iterable[str]:
     """Yield the commonest reasons of failure with their numbers."""
-    reasons = Counter(f"{c.failed_at}: {c.reason}" for c in bad).most_common()
+    reasons = reasons_of_failure(bad)
     for reason, count in reasons[:_MOST_REASONS]:
         yield f"{count} failed at {reason}"
     if others := sum(count for _, count in reasons[_MOST_REASONS:]):
