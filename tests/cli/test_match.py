@@ -51,6 +51,10 @@ def test_the_table_fits_and_the_file_can_be_drawn(folder: Path, tmp_path: Path) 
     assert lines[2].split()[:2] == ["b2", "Pm-3m"]
     assert max(map(len, lines[:4])) <= 80
     assert (folder / "match.json").is_file()
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Powder pattern, measured" in page
+    assert "Pattern: pattern.xy, wavelength CuKa." in page
+    assert page.count('<div class="plot">') == 2  # the patterns, and what was left after each step
     said = _printed("report", folder, "--figures", tmp_path, "-o", tmp_path)
     assert "6 files of figures" in said  # attrition and powder, three each
     assert (tmp_path / "powder.svg").is_file()

@@ -64,8 +64,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (run / "order.json").write_text(json.dumps(order))
     match = {
         "two_theta": [20.0, 20.1, 20.2], "measured": [10.0, 100.0, 9.0], "background": [9.0, 8.0, 7.0],
-        "calculated": {"a": [0.0, 90.0, 1.0]}, "matches": [{"id": "a", "agreement": 0.9}],
-        "wavelength_angstrom": 1.54184,
+        "calculated": {"a": [0.0, 90.0, 1.0]}, "wavelength": "CuKa", "wavelength_angstrom": 1.54184,
+        "pattern": "measured.xy",
+        "matches": [
+            {"id": "a", "agreement": 0.9, "r_wp": 9.0, "volume_factor": 1.0, "zero_shift": 0.0, "fwhm": 0.1}
+        ],
     }  # fmt: skip
     (run / "match.json").write_text(json.dumps(match))
     return run

@@ -175,12 +175,15 @@ def match(
     from chggen import api
     from chggen.cli.match import match_lines
     from chggen.powder import match_rows
+    from chggen.report import write_report
 
     found = api.match(folder, pattern, wavelength=wavelength, out=out)
     if for_people():
         print_lines(match_lines(found, out or folder))
     else:
         print_rows(match_rows(found))
+    if out is None:
+        write_report(folder)  # which shows the patterns
 
 
 @app.command()

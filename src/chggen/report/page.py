@@ -23,6 +23,7 @@ from chggen.report.page_crystals import page_data
 from chggen.report.page_plots import library, plots_of
 from chggen.report.page_rows import columns_of, filters_of, row_of
 from chggen.report.phase_diagram import picture
+from chggen.report.powder_match import match_table, read_match
 from chggen.results import (
     Candidate,
     answers,
@@ -164,6 +165,7 @@ def _page(folder: Path, candidates: Sequence[Candidate]) -> str:
     rows = [row_of(c, columns, c.id in likeliest) for c in distinct]
     caveats = [level_named(level).caveat for c in distinct for level in c.decomposition_energies]
     references, electrode, order = _references(folder), read_electrode(folder), read_order(folder)
+    match = read_match(folder)
     static = any(STATIC in (c.decomposition_products or "") for c in distinct)
     said = page_answers(distinct)
     data = page_data(folder, distinct, candidates, said[0].id if said else None)
@@ -188,11 +190,12 @@ def _page(folder: Path, candidates: Sequence[Candidate]) -> str:
         static_products=static,
         static_excess=_static_excess(references) if static else [],
         likelier=[f"{formula}: {reason}" for formula, reason in likelier(distinct).items()],
-        plots=plots_of(candidates, references, electrode, elements_of(candidates)),
+        plots=plots_of(candidates, references, electrode, elements_of(candidates), match),
         plotly=library(),
         electrode=contents_tables(electrode or []),
         orderings=None if order is None else orderings_table(order),
         interface=table_of_interface(folder),
+        match=None if match is None else match_table(match),
         failure_columns=_FAILURE_COLUMNS,
         failures=[_failure_row(c) for c in candidates if c.status == "failed"],
     )

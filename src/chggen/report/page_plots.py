@@ -11,6 +11,7 @@ from chggen.report.drawing import interactive
 from chggen.report.electrode_figures import interactive_electrode
 from chggen.report.figures import attrition, decomposition_histogram
 from chggen.report.phase_diagram import energy_at, picture
+from chggen.report.powder_match import interactive_match
 from chggen.results import Candidate
 from chggen.stability import References
 
@@ -18,6 +19,7 @@ _DIAGRAM: Final = (
     "Known phases, the hull between those that are stable (blue), and candidates (diamonds). A click on a candidate "
     "chooses it."
 )
+_MATCH: Final = "The measured pattern without its background, and below it those of the candidates that agree best."
 _HISTOGRAM: Final = "All good candidates, duplicates among them. Left of the dotted line the hull is broken."
 _ATTRITION: Final = "How many candidates of each stage were left after each step, from all that were asked for."
 
@@ -35,6 +37,7 @@ def plots_of(
     references: References,
     electrode: list[dict[str, Any]] | None,
     elements: Sequence[str],
+    match: dict[str, Any] | None = None,
 ) -> list[PagePlot]:
     """Return all figures of a page.
 
@@ -43,10 +46,12 @@ def plots_of(
         references: The known phases.
         electrode: What an electrode says, which comes first; None for other runs.
         elements: The elements of all candidates.
+        match: What a match with a measured powder pattern says; None for none.
     """
     curve = [] if not electrode else [(interactive_electrode(electrode), "")]
     drawn = [
         *curve,
+        *([] if match is None else [(interactive_match(match), _MATCH)]),
         *((figure, _DIAGRAM) for figure in _diagrams(candidates, references, elements)),
         (decomposition_histogram(candidates), _HISTOGRAM),
         (attrition(candidates), _ATTRITION),

@@ -10,14 +10,13 @@ from typing import Any, Final
 from chggen.crystals import parse_formula
 from chggen.errors import InputError
 from chggen.potential import level_named, levels
-from chggen.powder import MATCH_FILE
 from chggen.report.drawing import print_phase_diagram
 from chggen.report.electrode_figures import electrode_curve, read_electrode
 from chggen.report.figure_files import COLORS, GREY, PaperFigure, save_figure
 from chggen.report.figures import remaining
 from chggen.report.order_table import read_order
-from chggen.report.page_table import read_said
 from chggen.report.phase_diagram import energy_at, picture
+from chggen.report.powder_match import below, match_labels, net_pattern, read_match
 from chggen.results import Candidate, read_candidates, read_options
 from chggen.stability import references_of
 
@@ -61,7 +60,7 @@ def figures_of(folder: Path) -> list[PaperFigure]:
     order = read_order(folder)
     if order is not None and any(one["above"] is not None for one in order["orderings"]):
         figures.append(_orderings(order))
-    match = read_said(folder / MATCH_FILE, _powder)
+    match = read_match(folder)
     return figures if match is None else [*figures, _powder(match)]
 
 
@@ -173,16 +172,12 @@ def _orderings(said: _Said) -> PaperFigure:
 
 def _powder(said: Mapping[str, Any]) -> PaperFigure:
     """Return the measured pattern without its background above those of the best candidates, one below the other."""
-    x, calculated = said["two_theta"], said["calculated"]
-    net = [a - b for a, b in zip(said["measured"], said["background"], strict=True)]
-    agreement = {row["id"]: row["agreement"] for row in said["matches"]}
-    labels = {name: f"{name} ({agreement[name]:.3f})" for name in calculated}
+    x, calculated, net, labels = said["two_theta"], said["calculated"], net_pattern(said), match_labels(said)
 
     def draw(axes: Any) -> None:
         axes.plot(x, net, color=GREY, linewidth=0.6, label="measured")
-        for k, (name, values) in enumerate(calculated.items()):
-            below = [value - 60 * (k + 1) for value in values]
-            axes.plot(x, below, color=COLORS[k % len(COLORS)], linewidth=0.6, label=labels[name])
+        for k, (name, values) in enumerate(below(said).items()):
+            axes.plot(x, values, color=COLORS[k % len(COLORS)], linewidth=0.6, label=labels[name])
         axes.set_xlabel(f"2θ, degrees (λ = {said['wavelength_angstrom']:.4g} Å)")
         axes.set_ylabel("intensity")
         axes.set_yticks([])
