@@ -68,6 +68,10 @@ def test_guests_stay_in_their_regions_and_keep_the_group() -> None:
         assert host.regions[""].contains((filled.sites % 1.0) @ cell.lattice.matrix).all()
         independent = set(orbits.representative[len(host.framework) :].tolist())
         assert len(independent) <= 8
+    again, orbits = start.redraw(1).draw(0)
+    assert orbits is None  # anywhere: orbits of smaller groups were not drawn in the regions
+    assert again.sites is not None
+    assert host.regions[""].contains((again.sites % 1.0) @ cell.lattice.matrix).all()
 
 
 def test_the_group_is_that_of_the_host_with_its_region() -> None:

@@ -37,13 +37,21 @@ class RegionOrbits(OnOrbits):
         """
         host = self.host
         assert host.orbits is not None
+        names = np.repeat(list(host.guests), list(host.guests.values()))
         for each in np.random.default_rng(seed).integers(2**32, size=_DRAWS):
             orbits = host.orbits.draw(int(each))
             sites = orbits.frac[len(host.framework) :]
-            names = [symbol for symbol, count in host.guests.items() for _ in range(count)]
-            if all(inside(host, symbol, site[None] % 1.0).all() for symbol, site in zip(names, sites, strict=True)):
+            if all(inside(host, symbol, sites[names == symbol] % 1.0).all() for symbol in host.guests):
                 return replace(host, sites=sites), orbits
-        return GivenHost(replace(host, orbits=None)).draw(seed)
+        return self.redraw(1).draw(seed)
+
+    def redraw(self, k: int) -> GivenHost:
+        """Return the host with its guests anywhere in their regions.
+
+        Args:
+            k: Which redraw it is.
+        """
+        return GivenHost(replace(self.host, orbits=None))
 
 
 def region_orbits(host: Host) -> RegionOrbits | None:
