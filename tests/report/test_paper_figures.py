@@ -133,9 +133,12 @@ def test_a_folder_without_results_has_no_figures(tmp_path: Path) -> None:
 
 def test_a_damaged_match_is_refused(folder: Path, tmp_path: Path) -> None:
     good = (folder / "match.json").read_text()
-    (folder / "match.json").write_text('{"two_theta": [1]}')
+    whole = json.loads(good)
+    lacking = {name: value for name, value in whole.items() if name != "two_theta"}
     try:
-        with pytest.raises(InputError, match=r"match\.json is damaged"):
-            save_figures(folder, tmp_path)
+        for damaged in ({"two_theta": [1]}, lacking, whole | {"two_theta": whole["two_theta"][1:]}):
+            (folder / "match.json").write_text(json.dumps(damaged))
+            with pytest.raises(InputError, match=r"match\.json is damaged"):
+                save_figures(folder, tmp_path)
     finally:
         (folder / "match.json").write_text(good)

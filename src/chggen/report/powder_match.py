@@ -33,7 +33,8 @@ def read_match(folder: Path) -> dict[str, Any] | None:
 def _check(said: Mapping[str, Any]) -> None:
     """Go through all that table and figures take, which raises where something is missing."""
     match_table(said)
-    _ = said["wavelength_angstrom"] + 0.0, net_pattern(said), match_labels(said)
+    _ = said["wavelength_angstrom"] + 0.0, match_labels(said)
+    _ = list(zip(said["two_theta"], net_pattern(said), *below(said).values(), strict=True))
 
 
 def match_table(said: Mapping[str, Any]) -> PageTable:
