@@ -6,7 +6,7 @@
   const MOST = 4000; // atoms that are drawn
   const ON_FACE = 1e-3; // of an axis, within which an atom lies on a face of the cell and is drawn on all of them
 
-  /** Atoms to draw: those of the supercell and on its faces, then the more electronegative neighbours of these. */
+  /** Atoms to draw: those of the supercell and on its faces, then neighbours of metals and more electronegative ones. */
   const drawn = (crystal, elements, times, hidden) => {
     const near = bonds(crystal, elements);
     const frac = places(crystal);
@@ -23,7 +23,8 @@
       for (let i = 0; i <= ends[0]; i++)
         for (let j = 0; j <= ends[1]; j++) for (let l = 0; l <= ends[2]; l++) add(k, [i, j, l], false);
     });
-    const drawsTo = (one, other) => elements[other].electronegativity > elements[one].electronegativity;
+    const drawsTo = (one, other) =>
+      elements[one].metal || elements[other].electronegativity > elements[one].electronegativity;
     for (const { k, image } of atoms.slice())
       for (const { other, image: beyond } of near[k])
         if (drawsTo(crystal.kinds[k], crystal.kinds[other])) add(other, image.map((x, axis) => x + beyond[axis]), true);
