@@ -12,6 +12,7 @@ from chggen.errors import InputError
 from chggen.io import whole, writable_folder
 from chggen.report.figure_files import COLORS, GREY, LEGEND_BELOW
 from chggen.report.phase_diagram import ON_HULL, Mark, PhaseDiagramPicture, Tie
+from chggen.results import subscripts
 
 _STABLE: Final = COLORS[0]
 _CANDIDATE: Final = COLORS[1]
@@ -183,7 +184,7 @@ def _print_label(axes: Any, mark: Mark, size: float) -> None:
     vertical, horizontal = mark.side.split()
     right, up = {"left": -1, "right": 1}.get(horizontal, 0), {"bottom": -1, "top": 1}.get(vertical, 0)
     axes.annotate(
-        _subscripts(mark.name) + mark.note,
+        subscripts(mark.name) + mark.note,
         (mark.x, mark.y),
         (_LABEL_GAP * size / 9 * right, _LABEL_GAP * size / 9 * up),
         textcoords="offset points",
@@ -208,8 +209,3 @@ def _groups(picture: PhaseDiagramPicture) -> list[tuple[str, str, str, list[Mark
         ("candidate", _CANDIDATE, "diamond", [m for m in picture.marks if m.kind == "candidate"]),
     ]
     return [group for group in groups if group[3]]
-
-
-def _subscripts(formula: str) -> str:
-    """Return a formula with its numbers as subscripts."""
-    return formula.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

@@ -10,7 +10,7 @@ from chggen.potential import levels
 from chggen.report.drawing import interactive
 from chggen.report.electrode_figures import interactive_electrode
 from chggen.report.figures import attrition, decomposition_histogram
-from chggen.report.phase_diagram import energy_at, picture
+from chggen.report.phase_diagram import can_be_drawn, energy_at, picture
 from chggen.report.powder_match import interactive_match
 from chggen.results import Candidate
 from chggen.stability import References
@@ -70,7 +70,7 @@ def library() -> str:
 
 def _diagrams(candidates: Sequence[Candidate], references: References, elements: Sequence[str]) -> list[Any]:
     """Return a phase diagram for each level that candidates have energies at; none but of two to four elements."""
-    if not 2 <= len(elements) <= 4:
+    if not can_be_drawn(elements):
         return []
     placed = [level for level in levels() if any(energy_at(c, level)[1] is not None for c in candidates)]
     drawn = [picture(elements, level, candidates, references) for level in placed]

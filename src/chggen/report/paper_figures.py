@@ -15,7 +15,7 @@ from chggen.report.electrode_figures import electrode_curve, read_electrode
 from chggen.report.figure_files import COLORS, GREY, PaperFigure, save_figure
 from chggen.report.figures import remaining
 from chggen.report.order_table import read_order
-from chggen.report.phase_diagram import energy_at, picture
+from chggen.report.phase_diagram import can_be_drawn, energy_at, picture
 from chggen.report.powder_match import below, match_labels, net_pattern, read_match
 from chggen.results import Candidate, read_candidates, read_options
 from chggen.stability import references_of
@@ -110,7 +110,7 @@ def _draw_histogram(placed: Sequence[tuple[str, str, float]], level: str, axes: 
 
 def _diagrams(folder: Path, candidates: Sequence[Candidate]) -> Iterator[PaperFigure]:
     elements = list(dict.fromkeys(symbol for c in candidates for symbol in parse_formula(c.formula)))
-    if not 2 <= len(elements) <= 4:
+    if not can_be_drawn(elements):
         return
     named = read_options(folder).get("references", ())
     if not isinstance(named, (list, tuple)) or not all(isinstance(name, str) for name in named):

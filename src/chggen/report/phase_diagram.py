@@ -128,7 +128,7 @@ def picture(
 
     table = References.load() if references is None else references
     lowest = lowest_of_each(table.system(tuple(elements), level))
-    if not 2 <= len(elements) <= _MOST or not all(((symbol, 1),) in lowest for symbol in elements):
+    if not can_be_drawn(elements) or not all(((symbol, 1),) in lowest for symbol in elements):
         return None
     entries = [
         PDEntry(Composition(dict(formula)), entry.energy_per_atom * sum(n for _, n in formula), name=entry.id)
@@ -147,6 +147,15 @@ def picture(
         marks=_labelled([*known, *made], [*_best_of_each_name(made), *stable], lines),
         lines=tuple(lines),
     )
+
+
+def can_be_drawn(elements: Sequence[str]) -> bool:
+    """Return whether so many elements have a phase diagram.
+
+    Args:
+        elements: Symbols of the elements.
+    """
+    return 2 <= len(elements) <= _MOST
 
 
 def energy_at(candidate: Candidate, level: str) -> tuple[float | None, float | None]:

@@ -1,7 +1,7 @@
 from .candidate import Candidate, failed
 from .candidates import Candidates
 from .cif_files import write_cif
-from .columns import ANSWER, DOUBTFUL, Column, columns_of, marked, space_group_text
+from .columns import ANSWER, DOUBTFUL, Column, columns_of, marked, space_group_text, subscripts
 from .database import read_candidates
 from .export import export_survivors
 from .failures import reasons_of_failure
@@ -40,6 +40,7 @@ __all__ = [
     "reasons_of_failure",
     "space_group_text",
     "structure_svg",
+    "subscripts",
     "summary_order",
     "summary_row",
     "summary_rows",

@@ -81,8 +81,17 @@ def space_group_text(candidate: Candidate) -> str:
     number = candidate.space_group_loose
     if number is None:
         return ""
-    symbol = re.sub(r"_(\d)", lambda screw: screw[1].translate(_SUBSCRIPTS), symbol_of(number))
+    symbol = re.sub(r"_(\d)", lambda screw: subscripts(screw[1]), symbol_of(number))
     return f"{symbol} ({number})"
+
+
+def subscripts(text: str) -> str:
+    """Return a text, such as a formula, with its digits as subscripts.
+
+    Args:
+        text: The text.
+    """
+    return text.translate(_SUBSCRIPTS)
 
 
 def marked(energy: str, candidate: Candidate) -> str:
