@@ -2,6 +2,7 @@ from .budget import Budget
 from .comparison import StructureComparison
 from .duplicates import outcome, with_duplicates
 from .electrode_scan import ElectrodeScan
+from .help_texts import ORDER_HELP
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
 from .inpaint_host import InpaintHost, with_cell_of_slab
 from .insertion_energy import Insertion, check_mu
@@ -19,7 +20,7 @@ from .relax_and_refine import left_symmetry, relax_candidates
 from .resources import Resources, check_potential
 from .runner import NOTE, Campaign
 from .shared_sublattices import SharedSublattice
-from .structure_options import ORDER_HELP, ElectrodeOptions, InpaintOptions, OrderOptions
+from .structure_options import ElectrodeOptions, InpaintOptions, OrderOptions
 
 __all__ = [
     "INTERFACE_FILE",

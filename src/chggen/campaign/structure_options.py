@@ -8,13 +8,11 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
+from chggen.campaign.help_texts import ORDER_HELP
 from chggen.campaign.options import RunOptions, Several
 from chggen.generation import AUTO, LATTICE, guest_sources, ordering_sources
 from chggen.io import MAX_ATOMS
 from chggen.relaxation import RelaxOptions
-
-ORDER_HELP: Final = "Instead of a partially occupied structure, take the lowest ordered one that `order` finds."
-"""What the option `order` of several commands does."""
 
 
 def _supercell_numbers(given: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from chggen import __version__
+from chggen.cli.late_commands import LateCommand
 from chggen.cli.options import (
     Device,
     Order,
@@ -47,7 +48,7 @@ def chggen(
 
 
 for _command in RUN_COMMANDS:
-    app.command()(printing(_command))
+    app.command(cls=LateCommand)(_command)
 
 
 @app.command()

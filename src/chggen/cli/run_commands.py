@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chggen.campaign import (
-    ElectrodeOptions,
-    GenerateOptions,
-    InpaintOptions,
-    InterfaceOptions,
-    OrderOptions,
-    PredictOptions,
-)
+from chggen import campaign, relaxation
+from chggen.cli.late_commands import with_options
 from chggen.cli.options import (
     TIME_LIMIT,
     Device,
@@ -26,16 +20,14 @@ from chggen.cli.options import (
     Workers,
     integers,
     results_folder,
-    with_options,
 )
 from chggen.cli.output import for_people, print_lines, print_rows
-from chggen.relaxation import RelaxOptions
 
 if TYPE_CHECKING:
     from chggen.results import Candidate
 
 
-@with_options(PredictOptions)
+@with_options(lambda: campaign.PredictOptions)
 def predict(
     formula: Annotated[str, typer.Argument(help="Such as ZnP2S6; none with --system.")] = "",
     device: Device = "cpu",
@@ -56,7 +48,7 @@ def predict(
     show_results(found, folder)
 
 
-@with_options(GenerateOptions, "max_atoms", "formula_units")
+@with_options(lambda: campaign.GenerateOptions, "max_atoms", "formula_units")
 def generate(
     formula: str,
     formula_units: Annotated[
@@ -84,7 +76,7 @@ def generate(
     show_results(found, folder)
 
 
-@with_options(InpaintOptions, "host")
+@with_options(lambda: campaign.InpaintOptions, "host")
 def inpaint(
     host: Path,
     no_relax: Annotated[bool, typer.Option("--no-relax", help="Keep the structures as generated.")] = False,
@@ -112,7 +104,7 @@ def inpaint(
     show_results(found, folder)
 
 
-@with_options(ElectrodeOptions, "host")
+@with_options(lambda: campaign.ElectrodeOptions, "host")
 def electrode(
     host: Path,
     device: Device = "cpu",
@@ -134,7 +126,7 @@ def electrode(
     show_results(found.candidates, folder, electrode_lines(found), electrode=levels)
 
 
-@with_options(OrderOptions, "structure")
+@with_options(lambda: campaign.OrderOptions, "structure")
 def order(
     structure: Path,
     device: Device = "cpu",
@@ -157,7 +149,7 @@ def order(
     show_results(found, folder, order_lines(said) if said else (), order=said)
 
 
-@with_options(InterfaceOptions, "host", "other")
+@with_options(lambda: campaign.InterfaceOptions, "host", "other")
 def interface(
     a: Annotated[Path, typer.Argument(help="Crystal below.")],
     b: Annotated[Path, typer.Argument(help="Crystal above.")],
@@ -180,7 +172,7 @@ def interface(
     show_results(found, folder, interface_lines(said) if said else (), interface=said)
 
 
-@with_options(RelaxOptions)
+@with_options(lambda: relaxation.RelaxOptions)
 def relax(
     structures: list[Path],
     trajectory: Annotated[bool, typer.Option("--trajectory", help="Write every step, an extxyz a structure.")] = False,
