@@ -9,22 +9,19 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
-from chggen.errors import InputError, one_line
 from chggen.execution.batches import most_workers
-from chggen.execution.failure import Failure
-from chggen.execution.guard import Lost, More, Part, Work, guarded, no_more
+from chggen.execution.guard import Lost, More, Work, guarded, no_more
 from chggen.execution.kept_processes import are_kept, run_apart
 from chggen.execution.machine import Machine
+from chggen.execution.spread import Spread
 from chggen.execution.under_way import UnderWay
-from chggen.execution.worker import kept_resources
 
 log = logging.getLogger(__name__)
-_TRIES: Final = 2  # of an item whose worker dies
 _WORTH_STARTING: Final = 20.0  # s of work on one core below which starting workers takes longer than it saves
 _WORTH_SENDING: Final = 2.0  # s of work below which it is done at once though workers are there
 
@@ -96,7 +93,7 @@ class Workers:
         """
         if self.executor is not None:
             limit = self.machine.time_limit
-            yield from _Spread(self.executor, work, resources.unloaded(), lost, limit).run(batches, more)
+            yield from Spread(self.executor, work, resources.unloaded(), lost, limit).run(batches, more)
             return
         batches = [batch for batch in batches if batch] or [batch for batch in (more(),) if batch]
         if not batches:  # as in a run that is done: no process is asked for anything
@@ -142,87 +139,6 @@ class Workers:
         return most_workers(self.machine)
 
 
-class _Spread:
-    """Batches on their way through an executor of the user's, of which nothing is known but that it takes calls.
-
-    After a worker has died, everything that was on its way is suspected and sent again item by item, one at a time,
-    so that the item at fault is found.
-    """
-
-    def __init__(self, executor: Executor, work: Work, resources: Any, lost: Lost, limit: float) -> None:
-        self._executor = executor
-        self._work = work
-        self._resources = resources
-        self._lost = lost
-        self._limit = limit
-        self._pending: dict[Future[list[Part]], Sequence[Any]] = {}
-        self._suspects: deque[tuple[Any, int, Failure]] = deque()  # item, how often it was tried, what happened
-
-    def run(self, batches: Sequence[Sequence[Any]], more: More = no_more) -> Iterator[list[Any]]:
-        """Yield what comes of each batch and of more that are asked for meanwhile, in the order they finish in."""
-        waiting = deque(batches)
-        try:
-            while True:
-                while batch := more():
-                    waiting.append(batch)
-                if not (waiting or self._pending or self._suspects):
-                    break
-                if self._suspects and not self._pending:
-                    yield self._alone(*self._suspects.popleft())
-                    continue
-                while waiting and not self._suspects:
-                    batch = waiting.popleft()
-                    try:
-                        self._pending[self._submit(batch)] = batch
-                    except InputError as error:  # raised again once what is on its way has come
-                        self._suspects.extend((item, 0, Failure.of(error)) for item in batch)
-                for future in wait(self._pending, return_when=FIRST_COMPLETED).done:
-                    batch = self._pending.pop(future)
-                    if (made := self._result(future, batch)) is not None:
-                        yield made
-        except BaseException:
-            for future in self._pending:
-                future.cancel()
-            raise
-
-    def _submit(self, batch: Sequence[Any]) -> Future[list[Part]]:
-        """Send a batch. Raises InputError where the executor takes no more calls."""
-        try:
-            return self._executor.submit(_in_worker, self._work, batch, self._resources, self._lost, self._limit)
-        except RuntimeError as error:  # broken, as by a worker that died, or shut down
-            reason = one_line(f"{type(error).__name__}: {error}", 100)
-            raise InputError(
-                f"the executor takes no more work ({reason}); what has come is kept; "
-                "repeat the command with a new executor, or without one"
-            ) from error
-        except Exception as error:  # it packs what it sends at once, and cannot
-            failed: Future[list[Part]] = Future()
-            failed.set_exception(error)
-            return failed
-
-    def _result(self, future: Future[list[Part]], batch: Sequence[Any]) -> list[Any] | None:
-        """Return what came of a batch; None where it has to be tried again."""
-        try:
-            return [row for _, made in future.result() for row in made]
-        except Exception as error:  # of sending it, or a worker that died
-            failure = Failure.of(error)
-            log.warning("a batch of %d did not come back: %s", len(batch), failure.reason)
-            tried = 0 if isinstance(error, BrokenExecutor) and len(batch) > 1 else 1
-            self._suspects.extend((item, tried, failure) for item in batch)
-            return None
-
-    def _alone(self, item: Any, tries: int, failure: Failure) -> list[Any]:
-        """Return what comes of a suspected item, computed while nothing else is."""
-        for _ in range(tries, _TRIES):
-            future = self._submit([item])
-            try:
-                return [row for _, made in future.result() for row in made]
-            except Exception as error:
-                failure = Failure.of(error)
-                log.warning("an item did not come back: %s", failure.reason)
-        return self._lost(item, failure)
-
-
 @contextmanager
 def _one_thread(machine: Machine) -> Iterator[None]:
     """Use one thread on a CPU, as workers do.
@@ -237,8 +153,3 @@ def _one_thread(machine: Machine) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _in_worker(work: Work, batch: Sequence[Any], resources: Any, lost: Lost, limit: float) -> list[Part]:
-    """Return what comes of a batch, computed with the resources that this process has loaded already."""
-    return list(guarded(work, batch, kept_resources(resources), lost, limit))
