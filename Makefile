@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test test-browser test-extras test-reliability lint docs
+.PHONY: install demo test test-browser test-extras test-reliability test-slurm lint docs
 
 install: $(INSTALLED)
 
@@ -28,6 +28,12 @@ test-browser: install
 	command -v chromium >/dev/null || (apt-get update -q && apt-get install -y -q chromium)
 	$(BIN)/pip install -q -c constraints.txt -e ".[browser]"
 	CHGGEN_BROWSER=1 CHGGEN_SCREENSHOTS=$(SCREENSHOTS) $(BIN)/python -m pytest tests/browser
+
+# a run on a SLURM of two nodes on this machine, which is installed if it is missing; as root, on Debian
+test-slurm: install
+	bash tests/execution/slurm.sh start
+	CHGGEN_SLURM=1 $(BIN)/python -m pytest tests/execution/test_slurm.py; status=$$?; \
+	bash tests/execution/slurm.sh stop; exit $$status
 
 # faults put in by hand, in full: 500 kills, 10,000 odd inputs and more; about two hours. TRIALS: parts, --share 0.1 …
 test-reliability: install

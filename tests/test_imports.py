@@ -17,7 +17,7 @@ _ROOT = Path(__file__).parents[1]
 _SOURCE = _ROOT / "src" / "chggen"
 _PROJECT = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
 _NOT_INSTALLED = {"torch_sim": "torch-sim-atomistic"}  # an extra whose distribution is not named like its module
-_OF_DEVELOPERS = {"test", "lint", "docs"}  # extras
+_OF_DEVELOPERS = {"test", "lint", "docs"}  # extras; the first takes in others
 
 
 def _imported(path: Path) -> Iterator[str]:
@@ -81,7 +81,8 @@ def test_what_is_declared_is_imported() -> None:
 def test_what_an_installation_for_developers_needs_is_pinned() -> None:
     pinned = _names((_ROOT / "constraints.txt").read_text().splitlines())
     extras = _PROJECT["optional-dependencies"]
-    needed = _names(_PROJECT["dependencies"]).union(*(_names(extras.get(name, [])) for name in _OF_DEVELOPERS))
+    of_extras = [_names(extras.get(name, [])) for name in (*_OF_DEVELOPERS, "dask", "slurm")]
+    needed = _names(_PROJECT["dependencies"]).union(*of_extras) - {"chggen"}
     assert not sorted(needed - pinned)
 
 

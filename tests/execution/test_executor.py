@@ -271,7 +271,7 @@ def test_small_work_is_done_here() -> None:
 
 def test_any_executor_serves() -> None:
     with ThreadPoolExecutor(2) as executor:
-        found = _run(Workers(Machine(), executor), [[1, 2], ["fails", 3], [4]])
+        found = _run(Workers(Machine(executor=executor)), [[1, 2], ["fails", 3], [4]])
     assert set(found) == {1, 2, 3, 4, "fails"}
     assert found["fails"] == ("lost", "MemoryError: no room at all", None)
     assert {row[0] for name, row in found.items() if name != "fails"} == {os.getpid()}
@@ -287,7 +287,7 @@ def test_what_comes_is_handed_over_as_it_comes() -> None:
         return list(batch)
 
     with ThreadPoolExecutor(2) as executor:
-        coming = Workers(Machine(), executor).run(work, [["slow"], ["quick"]], Nothing(), _lost)
+        coming = Workers(Machine(executor=executor)).run(work, [["slow"], ["quick"]], Nothing(), _lost)
         assert next(coming) == ["quick"]
         assert time.monotonic() - began < 15
         release.set()

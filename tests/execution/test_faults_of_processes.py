@@ -146,7 +146,7 @@ def _until_refused(executor: Executor, batches: Sequence[Sequence[Any]]) -> tupl
     """Return the rows that come, and what is said when no more can."""
     rows: list[Any] = []
     try:
-        for made in Workers(Machine(), executor).run(_work, batches, Nothing(), _lost):
+        for made in Workers(Machine(executor=executor)).run(_work, batches, Nothing(), _lost):
             rows += made
     except InputError as error:
         return rows, str(error)
@@ -183,14 +183,14 @@ def test_what_an_executor_has_made_before_it_refuses_comes() -> None:
     rows, told = _until_refused(executor, [[1], [2], [3]])
     assert "after shutdown" in told
     assert {item for item, _ in rows} == {1, 2}
-    found = dict(_rows(Workers(Machine(), _Refuses(1, TypeError("it cannot be packed"))), [[1], [2]]))
+    found = dict(_rows(Workers(Machine(executor=_Refuses(1, TypeError("it cannot be packed")))), [[1], [2]]))
     assert found == {1: os.getpid(), 2: "lost: TypeError: it cannot be packed"}
 
 
 def test_the_time_limit_holds_in_an_executor_of_processes() -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
-        machine = Machine(time_limit=1.0)
-        found = dict(_rows(Workers(machine, executor), [["hangs", 1], [2]]))
+        machine = Machine(time_limit=1.0, executor=executor)
+        found = dict(_rows(Workers(machine), [["hangs", 1], [2]]))
     assert set(found) == {"hangs", 1, 2}
     assert "took longer than 1 s" in found["hangs"]
 

@@ -150,3 +150,14 @@ def test_further_batches_are_asked_for_as_results_come() -> None:
     executor = Faulty(lambda batch, nth: None)
     made = [row for rows in Spread(executor, _work, None, _lost).run([[1]], lambda: next(asked, [])) for row in rows]
     assert [item for item, _ in made] == [1, 2, 3]
+
+
+def test_the_time_limit_holds_in_threads() -> None:
+    def work(batch: Sequence[Any], resources: Any) -> list[Any]:
+        while batch == ["hangs"]:
+            time.sleep(0.01)
+        return _work(batch, resources)
+
+    with ThreadPoolExecutor(2) as executor:
+        made = dict(row for rows in Spread(executor, work, None, _lost, 0.5).run([["hangs"], [1]]) for row in rows)
+    assert made == {"hangs": "it took longer than 0.5 s; raise the time limit", 1: "made"}

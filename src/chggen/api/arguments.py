@@ -26,7 +26,8 @@ _OF_A_CALL: Final = {
     "batch_size": "Most candidates that a process makes at once.",
     "time_limit": "Most seconds for a candidate; one that takes longer is a failed row. In one process (`workers=1`) "
     "only Python code can be stopped.",
-    "executor": "Any executor with the interface of `concurrent.futures.Executor`, instead of local processes.",
+    "executor": "What computes instead of local processes: any executor with the interface of "
+    "`concurrent.futures.Executor`, or one by name, `slurm:FILE.toml` or `dask:ADDRESS`.",
     "out": "Results folder, resumed if it is there; or an object of the protocol `Results`. None: nothing is written.",
     "progress": "True: a progress bar in a terminal or a notebook, and nothing elsewhere. None or False: none. Or a "
     "function that is called with stage, candidates done, candidates in all, and how many of them failed.",
@@ -67,11 +68,11 @@ def machine_of(given: Mapping[str, Any]) -> Machine:
     Raises:
         InputError: The potential is an object, which only this process has, and several are asked for.
     """
-    machine = Machine(**{name: given[name] for name in ("device", "workers", "batch_size", "time_limit")})
+    machine = Machine(**{name: given[name] for name in ("device", "workers", "batch_size", "time_limit", "executor")})
     if not given["potential"].startswith(OBJECT):
         return machine
-    if machine.workers > 1 or given["executor"] is not None:
-        asked = "an executor" if given["executor"] is not None else f"workers={machine.workers}"
+    if machine.workers > 1 or machine.executor is not None:
+        asked = "an executor" if machine.executor is not None else f"workers={machine.workers}"
         raise InputError(
             f"a potential that is an object computes in this process alone, got {asked}; leave that out, or name a "
             "function of a module that makes the potential, as potential='ase:module:function'"

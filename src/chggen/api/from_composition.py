@@ -30,8 +30,8 @@ def predict(
     potential: PotentialLike = DEFAULT, fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False,
     fix_symmetry: float | None = None, optimizer: Optimizer = "fire-lbfgs",
     references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
-    batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | None = None,
-    out: Files | Results | None = None, progress: ShownProgress = True,
+    batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | str | None = None,
+    shard: str | None = None, out: Files | Results | None = None, progress: ShownProgress = True,
 ) -> Candidates:
     """Predict crystals of a formula, or of all compositions of a system, by the whole workflow.
 
@@ -58,7 +58,7 @@ def predict(
         raise InputError(f"between {' and '.join(options.between)} expects a system that they are of, got none; add it")
     machine = machine_of(given)
     with shown_progress(progress) as told:
-        return Candidates(run_predict(options, machine, results_of(out, options, machine=machine), told, executor))
+        return Candidates(run_predict(options, machine, results_of(out, options, machine=machine), told))
 
 
 @with_arguments(GenerateOptions)
@@ -70,7 +70,8 @@ def generate(
     fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
     optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
     device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,
-    executor: Executor | None = None, out: Files | Results | None = None, progress: ShownProgress = True,
+    executor: Executor | str | None = None, shard: str | None = None, out: Files | Results | None = None,
+    progress: ShownProgress = True,
 ) -> Candidates:
     """Generate crystals of a formula from nothing but the composition.
 
@@ -97,5 +98,5 @@ def generate(
     options = GenerateOptions.of_keywords(given, without=() if relax else ("relax",))
     machine = machine_of(given)
     with shown_progress(progress) as told:
-        return Candidates(run_generate(options, machine, results_of(out, options, machine=machine), told, executor))
+        return Candidates(run_generate(options, machine, results_of(out, options, machine=machine), told))
 # fmt: on

@@ -33,7 +33,7 @@ def interface(
     levels: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: PotentialLike = DEFAULT,
     fmax: float = 0.1, max_steps: int = 500, optimizer: Optimizer = "fire-lbfgs",
     references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
-    batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | None = None,
+    batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | str | None = None,
     out: Files | Results | None = None, progress: ShownProgress = True,
 ) -> Candidates:
     """Put two crystals face to face, shift one along the other, and fill the gap between them.
@@ -64,5 +64,5 @@ def interface(
     machine = machine_of(given)
     results = results_of(out, options, crystals, notes, machine)
     with shown_progress(progress) as told:
-        return Candidates(run_interface(crystals["a"], crystals["b"], options, machine, results, told, executor))
+        return Candidates(run_interface(crystals["a"], crystals["b"], options, machine, results, told))
 # fmt: on

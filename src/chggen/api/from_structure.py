@@ -50,7 +50,8 @@ def inpaint(
     optimizer: Optimizer = "fire-lbfgs",
     references: Sequence[Files] | Files | None = ("shipped",),
     device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,
-    executor: Executor | None = None, out: Files | Results | None = None, progress: ShownProgress = True,
+    executor: Executor | str | None = None, shard: str | None = None, out: Files | Results | None = None,
+    progress: ShownProgress = True,
 ) -> Candidates:
     """Put guest atoms into a given host.
 
@@ -80,7 +81,7 @@ def inpaint(
     with shown_progress(progress) as told:
         given["progress"] = told
         structure, options, machine, results = _with_host(InpaintOptions, given, () if relax else ("relax",))
-        return Candidates(run_inpaint(structure, options, machine, results, told, executor, regions))
+        return Candidates(run_inpaint(structure, options, machine, results, told, regions))
 
 
 @with_arguments(ElectrodeOptions)
@@ -94,7 +95,7 @@ def electrode(
     fmax: float = 0.03, max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
     optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
     device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,
-    executor: Executor | None = None, out: Files | Results | None = None, progress: ShownProgress = True,
+    executor: Executor | str | None = None, out: Files | Results | None = None, progress: ShownProgress = True,
 ) -> Electrode:
     """Find how many ions an insertion electrode takes, where they go, and at what voltage.
 
@@ -119,7 +120,7 @@ def electrode(
     with shown_progress(progress) as told:
         given["progress"] = told
         structure, options, machine, results = _with_host(ElectrodeOptions, given)
-        return run_electrode(structure, options, machine, results, told, executor)
+        return run_electrode(structure, options, machine, results, told)
 
 
 @with_arguments(OrderOptions)
@@ -132,7 +133,7 @@ def order(
     max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
     optimizer: Optimizer = "fire-lbfgs",
     references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
-    batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | None = None,
+    batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | str | None = None,
     out: Files | Results | None = None, progress: ShownProgress = True,
 ) -> Candidates:
     """Find the lowest ordered structures of a partially occupied one.
@@ -161,7 +162,7 @@ def order(
     machine = machine_of(given)
     results = results_of(out, options, {"structure": disordered}, notes, machine)
     with shown_progress(progress) as told:
-        return Candidates(run_order(disordered, options, machine, results, told, executor))
+        return Candidates(run_order(disordered, options, machine, results, told))
 
 
 def order_answer(
@@ -199,6 +200,6 @@ def _with_host(
         options, machine = kind.of_keywords({**given, **asked}, without), machine_of(given)
         if options.order:
             check_place(results_of(out, options))  # before anything is computed
-            host = ordered_host(host, given, machine, out, given["progress"], given["executor"])
+            host = ordered_host(host, given, machine, out, given["progress"])
         options = with_cell_of_slab(options, host)
     return host, options, machine, results_of(out, options, {"host": host}, notes, machine)

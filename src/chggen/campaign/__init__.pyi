@@ -1,6 +1,6 @@
 from .budget import Budget
 from .comparison import StructureComparison
-from .duplicates import outcome, with_duplicates
+from .duplicates import outcome, survivors, with_duplicates
 from .electrode_scan import ElectrodeScan
 from .help_texts import ORDER_HELP
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
@@ -19,6 +19,7 @@ from .provenance import RUNS, digests_of, write_down
 from .relax_and_refine import left_symmetry, relax_candidates
 from .resources import Resources, check_potential
 from .runner import NOTE, Campaign
+from .shards import Shard
 from .shared_sublattices import SharedSublattice
 from .structure_options import ElectrodeOptions, InpaintOptions, OrderOptions
 
@@ -46,6 +47,7 @@ __all__ = [
     "PredictOptions",
     "Resources",
     "RunOptions",
+    "Shard",
     "SharedSublattice",
     "StructureComparison",
     "answer_of_interface",
@@ -62,6 +64,7 @@ __all__ = [
     "relax_candidates",
     "relax_in_parts",
     "sample_jobs",
+    "survivors",
     "with_cell_of_slab",
     "with_duplicates",
     "write_down",

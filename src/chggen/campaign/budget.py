@@ -116,9 +116,10 @@ class Budget:
         """Return the jobs of the next round.
 
         A round is eight candidates, or one for each formula, or an eighth of what was asked for before, whichever is
-        most. Arms, cells and seeds do not depend on how many candidates are wanted in all, so a run that is asked for
-        more keeps what is there and goes on from it. What a symmetric candidate of one formula is drawn anew from does
-        depend on that number (`CellRequest.stride`), and later rounds learn from what came of it.
+        most; in a run of parts (`--shard`) it is all. Arms, cells and seeds do not depend on how many candidates are
+        wanted in all, so a run that is asked for more keeps what is there and goes on from it. What a symmetric
+        candidate of one formula is drawn anew from does depend on that number (`CellRequest.stride`), and later rounds
+        learn from what came of it.
 
         Call `learn` with the outcomes of one round before the next is asked for.
 
@@ -127,6 +128,8 @@ class Budget:
         """
         begun = len(self._asked)
         size = min(max(_ROUND, len(self.species), math.ceil(begun / _ROUND)), self.total - begun)
+        if self.options.shard is not None:  # its parts learn nothing of each other
+            size = self.total - begun
         arms = list(self._shares.picked(size)) if self.adaptive else self._turns[begun : begun + size]
         jobs = []
         indices = Counter((arm.formula, arm.units) for arm in self._asked)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from chggen.campaign.shards import SHARD, Shard, ShardOption
 from chggen.crystals import plain_text
 from chggen.generation import AUTO, FILE, SamplerOptions, cell_sources
 from chggen.relaxation import RelaxOptions
@@ -43,7 +44,7 @@ def _reference_files(given: Any) -> Any:
         raise ValueError(f"expected files of known phases, or `{SHIPPED}`") from None
 
 
-_LATER: Final = ("order", "region", "remove", "hold", "mu", "host_sigma")
+_LATER: Final = ("order", "region", "remove", "hold", "mu", "host_sigma", "shard")
 """Options that older folders do not know: not given is what stands for nothing."""
 _NUMBER: Final = (
     "De novo candidates of each composition, all cell sizes together; with --space-group, or --cells-from other than "
@@ -65,6 +66,8 @@ class RunOptions(Options):
         "built-in ones, the default.",
     )
 
+    shard: ShardOption = SHARD
+
     def resolved(self) -> dict[str, Any]:
         """Return the options as a table for config.toml, in the order of the fields; None is what is not given."""
         table = {"command": self.command, **self.model_dump(mode="json")}
@@ -72,6 +75,11 @@ class RunOptions(Options):
             if not table.get(name, True):
                 table[name] = None
         return table
+
+    @property
+    def part(self) -> Shard:
+        """The part of the run that is made: all of it unless asked otherwise."""
+        return Shard.of(self.shard or "1/1")
 
     @property
     def held_elements(self) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -52,7 +51,7 @@ def write_down(
         "command_line": sys.argv,
         "working_folder": os.getcwd(),
         "options": dict(options),
-        "machine": None if machine is None else asdict(machine),
+        "machine": None if machine is None else machine.as_dict(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: _version(name) for name in _PACKAGES},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -24,7 +23,7 @@ from chggen.campaign.provenance import digests_of, write_down
 from chggen.campaign.relax_and_refine import unplaced
 from chggen.campaign.resources import Resources, check_potential
 from chggen.campaign.tries import Tries
-from chggen.execution import Failure, Machine, NotedProgress, Progress, Workers, batches_of, silent
+from chggen.execution import Failure, Machine, NotedProgress, Progress, Workers, batches_of, on_executor, silent
 from chggen.generation import Job
 from chggen.potential import level_of, refining_potential
 from chggen.regions import no_bulk
@@ -48,7 +47,6 @@ class Campaign:
         machine: Where to compute.
         results: Where candidates go; opened when the campaign is entered.
         progress: Told how far each stage is.
-        executor: What computes batches; None stands for processes of this machine.
 
     Raises:
         InputError: For a score model, a potential or references that cannot be loaded.
@@ -60,7 +58,6 @@ class Campaign:
         machine: Machine,
         results: Results,
         progress: Progress = silent,
-        executor: Executor | None = None,
     ) -> None:
         self.references = references_of(options.references)
         if options.relax is not None:
@@ -72,7 +69,6 @@ class Campaign:
         self.machine = machine
         self._options = options
         self._folder: Path | None = getattr(results, "folder", None)
-        self.workers = Workers(machine, executor, None if self._folder is None else self._folder / NOTE)
         self.results = results
         self.progress = NotedProgress(progress, self._folder)
         self._comparison = StructureComparison()
@@ -85,6 +81,8 @@ class Campaign:
                 given = self._options
                 digests = digests_of(given.sampler, given.relax, given.references)
                 write_down(self._folder, given.resolved(), self.machine, digests)
+            self.machine = opened.enter_context(on_executor(self.machine, self._folder))
+            self.workers = Workers(self.machine, None if self._folder is None else self._folder / NOTE)
             self._opened = opened.pop_all()
         return self
 
@@ -124,10 +122,21 @@ class Campaign:
         rounds = 0
         while jobs := budget.next_round():
             rounds += 1
-            outcomes = self.make("generate" if rounds == 1 else f"generate, round {rounds}", jobs, budget.left)
-            budget.learn(outcomes)
+            outcomes = self.make(
+                "generate" if rounds == 1 else f"generate, round {rounds}", self.own(jobs), budget.left
+            )
+            if budget.left:
+                budget.learn(outcomes)
             found += [outcome for outcome in outcomes if outcome is not None]
         return found
+
+    def own(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return those of the jobs of a run that are made here: all of them, but in a part of a run (`--shard`).
+
+        Args:
+            jobs: The jobs of the first stage.
+        """
+        return self._options.part.own(jobs)
 
     def make(self, stage: str, jobs: Sequence[Job], later: int = 0) -> list[Candidate | None]:
         """Make the candidates of jobs.

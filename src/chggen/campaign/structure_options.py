@@ -123,7 +123,9 @@ class ElectrodeOptions(RunOptions):
     Relaxation goes further than elsewhere: 5 meV/atom that are still to be gained are 0.04 V in an oxide of lithium.
     """
 
-    unused: ClassVar[frozenset[str]] = frozenset({"pressure", "free_axis", "anchor", "n_resample", "jump_length"})
+    unused: ClassVar[frozenset[str]] = frozenset(
+        {"pressure", "free_axis", "anchor", "n_resample", "jump_length", "shard"}
+    )
     n: int = Field(
         default=4,
         ge=1,
@@ -169,7 +171,9 @@ class ElectrodeOptions(RunOptions):
 class OrderOptions(RunOptions):
     """Options of ordering a disordered structure, which is named by the digest of its content."""
 
-    unused: ClassVar[frozenset[str]] = frozenset({"pressure", "free_axis", "anchor", "n_resample", "jump_length"})
+    unused: ClassVar[frozenset[str]] = frozenset(
+        {"pressure", "free_axis", "anchor", "n_resample", "jump_length", "shard"}
+    )
     n: int = Field(default=8, ge=1, description="Number of orderings that are relaxed; some may turn out equal.")
     structure: str
     max_atoms: int = Field(default=120, ge=1, le=MAX_ATOMS, description="Largest number of atoms of an ordered cell.")

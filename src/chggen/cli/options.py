@@ -18,6 +18,9 @@ TIME_LIMIT = 21600.0  # s, as `chggen.execution.TIME_LIMIT`, which takes long to
 TimeLimit = Annotated[
     float, typer.Option(help="Most seconds for a candidate; one that takes longer is a failed row and is stopped.")
 ]
+Executor = Annotated[
+    str, typer.Option(help="What computes: local (processes of this machine), slurm:FILE.toml or dask:ADDRESS.")
+]
 References = Annotated[
     list[str] | None,
     typer.Option(

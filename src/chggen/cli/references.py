@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from chggen.cli.options import Device, References, Workers, words
+from chggen.cli.options import Device, Executor, References, Workers, words
 from chggen.cli.output import print_lines, printing
 
 references_app = typer.Typer(help="Reference energies that hulls are made of.", no_args_is_help=True)
@@ -29,6 +29,7 @@ def references_build(
     fmax: Annotated[float, typer.Option(help="Largest force of a relaxed phase, eV/Å.")] = 0.1,
     device: Device = "cpu",
     workers: Workers = 0,
+    executor: Executor = "local",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for references.npz; resumed.")] = Path("references"),
 ) -> None:
     """Evaluate known phases, relax those wanted, and write their energies as a reference file."""
@@ -40,7 +41,15 @@ def references_build(
     wanted = Wanted(within=within, first=first or (), sample=sample)
     with terminal_bars() as progress:
         path = build_references(
-            structures, registered if levels is None else words(levels), fmax, device, workers, out, progress, wanted
+            structures,
+            registered if levels is None else words(levels),
+            fmax,
+            device,
+            workers,
+            out,
+            progress,
+            wanted,
+            executor,
         )
     typer.echo(f"reference energies in {path}")
 

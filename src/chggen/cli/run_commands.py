@@ -14,6 +14,7 @@ from chggen.cli.late_commands import with_options
 from chggen.cli.options import (
     TIME_LIMIT,
     Device,
+    Executor,
     Hold,
     Order,
     TimeLimit,
@@ -21,7 +22,7 @@ from chggen.cli.options import (
     integers,
     results_folder,
 )
-from chggen.cli.output import for_people, print_lines, print_rows
+from chggen.cli.output import for_people, print_lines, print_rows, say
 
 if TYPE_CHECKING:
     from chggen.results import Candidate
@@ -33,6 +34,7 @@ def predict(
     device: Device = "cpu",
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
+    executor: Executor = "local",
     out: Annotated[Path | None, results_folder("runs/FORMULA, or runs/SYSTEM")] = None,
     **values: Any,
 ) -> None:
@@ -43,7 +45,14 @@ def predict(
     folder = out or Path("runs") / plain_text(formula or values["system"])
     with _watched(folder) as progress:
         found = api.predict(
-            formula, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
+            formula,
+            **values,
+            device=device,
+            workers=workers,
+            time_limit=time_limit,
+            executor=executor,
+            out=folder,
+            progress=progress,
         )
     show_results(found, folder)
 
@@ -59,6 +68,7 @@ def generate(
     device: Device = "cpu",
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
+    executor: Executor = "local",
     out: Annotated[Path | None, results_folder("runs/FORMULA")] = None,
     **values: Any,
 ) -> None:
@@ -71,7 +81,7 @@ def generate(
     with _watched(folder) as progress:
         found = api.generate(
             formula, **values, formula_units=units, max_atoms=max_atoms, relax=not no_relax, device=device,
-            workers=workers, time_limit=time_limit, out=folder, progress=progress,
+            workers=workers, time_limit=time_limit, executor=executor, out=folder, progress=progress,
         )  # fmt: skip
     show_results(found, folder)
 
@@ -83,6 +93,7 @@ def inpaint(
     device: Device = "cpu",
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
+    executor: Executor = "local",
     out: Annotated[Path | None, results_folder("runs/ and the name of the host's file")] = None,
     **values: Any,
 ) -> None:
@@ -98,6 +109,7 @@ def inpaint(
             device=device,
             workers=workers,
             time_limit=time_limit,
+            executor=executor,
             out=folder,
             progress=progress,
         )
@@ -110,6 +122,7 @@ def electrode(
     device: Device = "cpu",
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
+    executor: Executor = "local",
     out: Annotated[Path | None, results_folder("runs/ and the name of the host's file")] = None,
     **values: Any,
 ) -> None:
@@ -120,7 +133,14 @@ def electrode(
     folder = out or Path("runs") / host.stem
     with _watched(folder) as progress:
         found = api.electrode(
-            host, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
+            host,
+            **values,
+            device=device,
+            workers=workers,
+            time_limit=time_limit,
+            executor=executor,
+            out=folder,
+            progress=progress,
         )
     levels = [found.at(level).as_dict() for level in found.levels]
     show_results(found.candidates, folder, electrode_lines(found), electrode=levels)
@@ -132,6 +152,7 @@ def order(
     device: Device = "cpu",
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
+    executor: Executor = "local",
     out: Annotated[Path | None, results_folder("runs/ and the name of the structure's file")] = None,
     **values: Any,
 ) -> None:
@@ -143,7 +164,14 @@ def order(
     folder = out or Path("runs") / structure.stem
     with _watched(folder) as progress:
         found = api.order(
-            structure, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
+            structure,
+            **values,
+            device=device,
+            workers=workers,
+            time_limit=time_limit,
+            executor=executor,
+            out=folder,
+            progress=progress,
         )
     said = read_order(folder)
     show_results(found, folder, order_lines(said) if said else (), order=said)
@@ -156,6 +184,7 @@ def interface(
     device: Device = "cpu",
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
+    executor: Executor = "local",
     out: Annotated[Path | None, results_folder("runs/A-B, by the names of the files")] = None,
     **values: Any,
 ) -> None:
@@ -166,7 +195,15 @@ def interface(
     folder = out or Path("runs") / f"{a.stem}-{b.stem}"
     with _watched(folder) as progress:
         found = api.interface(
-            a, b, **values, device=device, workers=workers, time_limit=time_limit, out=folder, progress=progress
+            a,
+            b,
+            **values,
+            device=device,
+            workers=workers,
+            time_limit=time_limit,
+            executor=executor,
+            out=folder,
+            progress=progress,
         )
     said = read_interface(folder)
     show_results(found, folder, interface_lines(said) if said else (), interface=said)
@@ -178,9 +215,11 @@ def relax(
     trajectory: Annotated[bool, typer.Option("--trajectory", help="Write every step, an extxyz a structure.")] = False,
     order: Order = False,
     hold: Hold = None,
+    shard: Annotated[str | None, typer.Option(help="Relax one part of the structures, such as 3/16.")] = None,
     device: Device = "cpu",
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
+    executor: Executor = "local",
     out: Annotated[Path | None, results_folder("runs/relax")] = None,
     **values: Any,
 ) -> None:
@@ -190,8 +229,19 @@ def relax(
     folder = out or Path("runs") / "relax"
     with _watched(folder) as progress:
         found = relax_files(
-            structures, values, device, workers, folder, progress, trajectory, time_limit, order, hold or ()
-        )
+            structures,
+            values,
+            device,
+            workers,
+            folder,
+            progress,
+            trajectory,
+            time_limit,
+            order,
+            hold or (),
+            executor,
+            shard,
+        )  # fmt: skip
     show_results(found, folder)
 
 
@@ -221,6 +271,9 @@ def show_results(candidates: Sequence[Candidate], folder: Path, lines: Iterable[
     from chggen.cli.display import show
     from chggen.report import write_report
 
+    if not candidates:  # as in the last parts of a run that has more parts than candidates
+        say(f"no candidate of the run is made here; {folder} is empty")
+        return
     write_report(folder)
     if not for_people():
         print_candidates(candidates, folder, **further)

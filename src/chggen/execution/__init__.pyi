@@ -1,6 +1,7 @@
 from .batches import batches_of, share_of
 from .device import check_device
 from .executor import Workers
+from .executors import RegisteredExecutor, on_executor
 from .failure import Failure, at_stage
 from .isolation import isolate_foreign_code
 from .machine import TIME_LIMIT, Machine
@@ -14,6 +15,7 @@ __all__ = [
     "Machine",
     "NotedProgress",
     "Progress",
+    "RegisteredExecutor",
     "StageNote",
     "Workers",
     "at_stage",
@@ -22,6 +24,7 @@ __all__ = [
     "free_memory",
     "isolate_foreign_code",
     "keep_memory",
+    "on_executor",
     "read_note",
     "share_of",
     "silent",

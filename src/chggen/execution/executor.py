@@ -9,12 +9,12 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
 from chggen.execution.batches import most_workers
+from chggen.execution.executors import cores_of, most_of
 from chggen.execution.guard import Lost, More, Work, guarded, no_more
 from chggen.execution.kept_processes import are_kept, run_apart
 from chggen.execution.machine import Machine
@@ -46,15 +46,13 @@ class Workers:
     load. Work that is small, and all of it where one worker is asked for, is done in this process.
 
     Args:
-        machine: Device, number of local processes and time limit.
-        executor: Any executor with the interface of `concurrent.futures.Executor`; None stands for local processes.
+        machine: Device, number of local processes and time limit; or an executor, opened (see `on_executor`).
         note: File that says what this process computes itself. Should it be killed by that, the next run computes it
             elsewhere. None where no file is written.
     """
 
-    def __init__(self, machine: Machine, executor: Executor | None = None, note: Path | None = None) -> None:
+    def __init__(self, machine: Machine, note: Path | None = None) -> None:
         self.machine = machine
-        self.executor = executor
         self._under_way = UnderWay(note)
 
     def run(
@@ -91,9 +89,11 @@ class Workers:
         Raises:
             InputError: No local process can be started, or the executor takes no more calls.
         """
-        if self.executor is not None:
-            limit = self.machine.time_limit
-            yield from Spread(self.executor, work, resources.unloaded(), lost, limit).run(batches, more)
+        executor = self.machine.executor
+        if executor is not None:
+            assert not isinstance(executor, str), "it is opened by on_executor"
+            limit, cores, most = self.machine.time_limit, cores_of(executor), most_of(executor)
+            yield from Spread(executor, work, resources.unloaded(), lost, limit, cores, most).run(batches, more)
             return
         batches = [batch for batch in batches if batch] or [batch for batch in (more(),) if batch]
         if not batches:  # as in a run that is done: no process is asked for anything

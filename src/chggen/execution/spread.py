@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,9 +17,14 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
+import torch
+
 from chggen.errors import InputError, one_line
+from chggen.execution.batches import batches_of
 from chggen.execution.failure import Failure
-from chggen.execution.guard import Lost, More, Part, Work, guarded, no_more
+from chggen.execution.guard import Lost, More, Work, guarded, no_more
+from chggen.execution.kept_processes import run_apart
+from chggen.execution.machine import Machine
 from chggen.execution.worker import kept_resources
 
 log = logging.getLogger(__name__)
@@ -25,6 +32,7 @@ _SENT: Final = 3  # times that an item is sent, until it is lost
 _LATE: Final = 3.0  # times as long as any other call took, after which a call is sent to another worker as well
 _SOON: Final = 60.0  # s, within which no call is late
 _LOOK: Final = 1.0  # s between two looks for calls that are late
+_turn = threading.Lock()  # of the calls in one process: calculators keep what they computed last, and are shared
 
 
 @dataclass(eq=False)
@@ -34,7 +42,7 @@ class _Call:
     batch: Sequence[Any]
     sent: int  # how often its items were sent, this time included
     since: float = field(default_factory=time.monotonic)
-    futures: list[Future[list[Part]]] = field(default_factory=list)
+    futures: list[Future[list[Any]]] = field(default_factory=list)
     over: bool = False
 
 
@@ -56,18 +64,31 @@ class Spread:
         resources: What work needs besides its batch, before anything is loaded.
         lost: What stands for an item that cannot be computed.
         limit: Time that an item may take, s.
+        cores: Number of processes that each call is computed by.
+        most: Most calls that are on their way at a time; None: any number.
     """
 
-    def __init__(self, executor: Executor, work: Work, resources: Any, lost: Lost, limit: float = math.inf) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        work: Work,
+        resources: Any,
+        lost: Lost,
+        limit: float = math.inf,
+        cores: int = 1,
+        most: int | None = None,
+    ) -> None:
         self._executor = executor
         self._work = work
         self._resources = resources
         self._lost = lost
         self._limit = limit
+        self._cores = cores
+        self._most = math.inf if most is None else most
         self._waiting: deque[tuple[Sequence[Any], int]] = deque()  # batch, how often it was sent
         self._calls: dict[int, _Call] = {}
         self._suspects: deque[tuple[Any, int, Failure]] = deque()  # item, how often it was sent, what happened
-        self._finished: SimpleQueue[tuple[_Call, Future[list[Part]]]] = SimpleQueue()
+        self._finished: SimpleQueue[tuple[_Call, Future[list[Any]]]] = SimpleQueue()
         self._refused: InputError | None = None
         self._longest = 0.0  # s from sending a call to its result, so far
         self._heard = math.inf  # when something came last
@@ -107,7 +128,7 @@ class Spread:
                 item, sent, _ = self._suspects.popleft()
                 self._submit([item], sent + 1)
             return
-        while self._waiting and self._refused is None:
+        while self._waiting and self._refused is None and len(self._calls) < self._most:
             batch, sent = self._waiting.popleft()
             self._submit(batch, sent + 1)
 
@@ -118,9 +139,12 @@ class Spread:
 
     def _sent(self, call: _Call) -> bool:
         """Send a call. Return whether the executor took it; where it takes none any more, nothing further is sent."""
-        future: Future[list[Part]]
+        future: Future[list[Any]]
         try:
-            future = self._executor.submit(_in_worker, self._work, call.batch, self._resources, self._lost, self._limit)
+            future = self._executor.submit(
+                _in_worker, self._work, call.batch, self._resources, self._lost, self._limit, self._cores, os.getpid(),
+                (call.sent, len(call.futures)),
+            )  # fmt: skip
         except RuntimeError as error:  # broken, as by a worker that died, or shut down
             reason = one_line(f"{type(error).__name__}: {error}", 100)
             self._refused = InputError(
@@ -147,7 +171,7 @@ class Spread:
         if call.over:  # the other one of two came first
             return
         try:
-            made = [row for _, rows in future.result() for row in rows]
+            made = future.result()
         except Exception as error:  # of sending it, or a worker that died
             call.futures.remove(future)
             if not call.futures:
@@ -201,6 +225,25 @@ def _cancel(call: _Call) -> None:
         future.cancel()
 
 
-def _in_worker(work: Work, batch: Sequence[Any], resources: Any, lost: Lost, limit: float) -> list[Part]:
-    """Return what comes of a batch, computed with the resources that this process has loaded already."""
-    return list(guarded(work, batch, kept_resources(resources), lost, limit))
+def _in_worker(
+    work: Work,
+    batch: Sequence[Any],
+    resources: Any,
+    lost: Lost,
+    limit: float,
+    cores: int,
+    driver: int,
+    nth: tuple[int, int],
+) -> list[Any]:
+    """Return what comes of a batch, computed with the resources that this process has loaded already.
+
+    driver: number of the process that sent it. nth: how often it was sent; executors that keep results by what they
+    were asked for would return the same failure again.
+    """
+    if cores > 1:
+        parts = batches_of(batch, Machine(workers=cores, batch_size=max(1, math.ceil(len(batch) / cores))))
+        return [row for rows in run_apart(cores, work, parts, resources, lost, limit) for row in rows]
+    with _turn:
+        if os.getpid() != driver:
+            torch.set_num_threads(1)
+        return [row for _, rows in guarded(work, batch, kept_resources(resources), lost, limit) for row in rows]

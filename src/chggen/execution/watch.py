@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import signal
 import threading
@@ -22,8 +23,8 @@ class TookTooLongError(BaseException):
 def watched(seconds: float = math.inf) -> Iterator[Interrupted]:
     """Compute a block under a time limit, and notice whether the user interrupts it.
 
-    Both need signals, which only the main thread gets, and the time limit a system with timers. Elsewhere the block is
-    computed without.
+    Ctrl-C reaches the main thread alone, where the time limit needs a system with timers. Other threads, such as those
+    of a Dask worker, are stopped between two lines of Python.
 
     Args:
         seconds: The time that the block may take, s.
@@ -35,7 +36,8 @@ def watched(seconds: float = math.inf) -> Iterator[Interrupted]:
         TookTooLongError: The block took longer.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        with _limited_thread(seconds):
+            yield lambda: False
         return
     with _limited(seconds), _noticing() as interrupted:
         yield interrupted
@@ -76,3 +78,31 @@ def _limited(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _limited_thread(seconds: float) -> Iterator[None]:
+    """Raise TookTooLongError in this thread, which is not the main one, after some time."""
+    if not math.isfinite(seconds):
+        yield
+        return
+    told = f"it took longer than {seconds:g} s; raise the time limit"
+    raised = type("TookTooLongError", (TookTooLongError,), {"__str__": lambda self: told})  # made by the interpreter
+    thread = ctypes.c_ulong(threading.get_ident())
+    turn, over = threading.Lock(), threading.Event()
+
+    def stop() -> None:
+        with turn:
+            if not over.is_set():
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(raised))
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        with turn:
+            over.set()
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)  # one that has not come yet
+        timer.cancel()

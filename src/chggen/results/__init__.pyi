@@ -5,7 +5,7 @@ from .columns import ANSWER, DOUBTFUL, Column, columns_of, marked, space_group_t
 from .database import read_candidates
 from .export import export_survivors
 from .failures import reasons_of_failure
-from .folder import Store, has_tables, read_options, summary_order, write_tables
+from .folder import INPUTS, Store, has_tables, read_options, summary_order, write_tables
 from .picture import structure_svg
 from .protocol import MemoryResults, Results
 from .ranking import ENERGY_ERROR, answer, answers, likelier, rank, ranked
@@ -16,6 +16,7 @@ __all__ = [
     "ANSWER",
     "DOUBTFUL",
     "ENERGY_ERROR",
+    "INPUTS",
     "Candidate",
     "Candidates",
     "Column",

@@ -144,7 +144,7 @@ def write_cifs(candidates: Iterable[Candidate], folder: Path, machine: Machine |
     files = [_Files.of(c) for c in candidates if c.structure is not None]
     missing = sum(not (folder / cif_names(one.name)[1]).exists() for one in files)
     batches = [files[k : k + _BATCH] for k in range(0, len(files), _BATCH)]
-    workers = Workers(machine or Machine())
+    workers = Workers((machine or Machine()).here)
     written = workers.run(_write_batch, batches, _Folder(folder), _not_written, _SECONDS_EACH * missing)
     for reason in (reason for reasons in written for reason in reasons):
         raise OSError(reason)

@@ -101,11 +101,12 @@ class CandidateDatabase:
         return dict(sorted(self._candidates.items()))
 
 
-def read_candidates(folder: Path) -> list[Candidate]:
+def read_candidates(folder: Path, or_none: bool = False) -> list[Candidate]:
     """Read the candidates of a results folder. Nothing is written, and a run may be under way there.
 
     Args:
         folder: A results folder of chggen.
+        or_none: Whether a run without any candidate is one, too.
 
     Returns:
         All candidates, in the order of their ids.
@@ -120,7 +121,7 @@ def read_candidates(folder: Path) -> list[Candidate]:
             raise InputError(f"no candidates.db in {folder}, or an empty one; expected a results folder of chggen")
         database = _connected(path)
         found = _patiently(path, "read", lambda: _stored(database))
-    if not found:
+    if not (found or or_none):
         raise InputError(f"{folder} holds no candidates yet; wait for the first one, or repeat its command")
     return sorted((candidate for _, candidate in found), key=lambda c: c.id)
 

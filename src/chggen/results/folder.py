@@ -42,7 +42,8 @@ _FORMAT: Final = "chggen_format"
 CONFIG: Final = "config.toml"
 _GROWING: Final = ("n",)  # options that may be raised: what was made stays, and more is made
 _STRUCTURES: Final = "structures"  # folders
-_INPUTS: Final = "inputs"
+INPUTS: Final = "inputs"
+"""Folder of the structures that a run was given."""
 _LOG: Final = "log.txt"
 _SUMMARY: Final = "summary.csv"
 _RUNS: Final = "runs.jsonl"  # which the campaign writes
@@ -110,7 +111,7 @@ class Store:
         for path in (self.folder / name for name in (_LOG, _SUMMARY, _RUNS)):
             if os.path.lexists(path) and not path.is_file():  # a folder, a pipe, a link to nothing
                 raise InputError(f"{path} is in the way of the file of that name; move it away")
-        for place in (self.folder / _STRUCTURES, self.folder / _INPUTS):
+        for place in (self.folder / _STRUCTURES, self.folder / INPUTS):
             if place.exists() and not place.is_dir():
                 raise InputError(f"{place} is in the way of the folder of that name; move it away")
             clear_leftovers(place)
@@ -135,7 +136,7 @@ class Store:
             if (self.folder / FILE).exists():
                 raise InputError(f"{self.folder} holds candidates but no {CONFIG}; choose another --out")
             for name, structure in self._structures.items():
-                write_text(inside(self.folder / _INPUTS, name, ".cif"), cif_text(structure, None))
+                write_text(inside(self.folder / INPUTS, name, ".cif"), cif_text(structure, None))
             write_text(path, to_toml({**options, _VERSION: __version__, _FORMAT: FORMAT}))
         elif grown := self._compared(options):
             write_text(path, to_toml({**read_toml(path), **grown}))

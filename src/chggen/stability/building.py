@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from chggen.errors import InputError
-from chggen.execution import Failure, Machine, Workers
+from chggen.execution import Failure, Machine, Workers, on_executor
 from chggen.io import NamedStructures, digest, locked, structure_files, write_text
 from chggen.potential import levels as registered_levels
 from chggen.potential import potential_of
@@ -40,6 +41,7 @@ def build_references(
     out: Path,
     progress: Progress,
     wanted: Wanted | None = None,
+    executor: Executor | str | None = None,
 ) -> Path:
     """Compute the energies of structures at each level of theory, and write them as a reference file.
 
@@ -61,6 +63,7 @@ def build_references(
         out: Folder to write into.
         progress: Told how far each stage is.
         wanted: Which phases are relaxed; None stands for all.
+        executor: What computes instead of local processes, see `Machine`.
 
     Returns:
         The reference file, OUT/references.npz.
@@ -70,7 +73,7 @@ def build_references(
             made with another fmax, or was made from files that have changed or have other structures of the same names.
     """
     _check_levels(levels)
-    machine = Machine(device=device, workers=workers)
+    machine = Machine(device=device, workers=workers, executor=executor)
     structures = NamedStructures(tuple(paths), with_disordered=True)
     names = sorted(structures.names, key=structures.n_atoms)
     disordered = {name: DisorderedPhase(name, structure) for name, structure in structures.disordered.items()}
@@ -85,9 +88,10 @@ def build_references(
         log = EnergyLog(out / "rows.jsonl")
         earlier = {phase.id: phase for phase in References.load(table).disordered} if table.exists() else {}
         _keep_sources(paths, fmax, sources, log.names | set(earlier))
-        work = _Work(log=log, structures=structures, machine=machine, progress=progress)
         try:
-            work.do_all(names, relaxations, wanted or Wanted())
+            with on_executor(machine, out) as opened:
+                work = _Work(log=log, structures=structures, machine=opened, progress=progress)
+                work.do_all(names, relaxations, wanted or Wanted())
         finally:
             write_references(log.entries(), table, list((earlier | disordered).values()))
     return table

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,6 @@ def run_electrode(
     machine: Machine,
     results: Results,
     progress: Progress = silent,
-    executor: Executor | None = None,
 ) -> Electrode:
     """Scan the contents of an insertion electrode.
 
@@ -35,7 +33,6 @@ def run_electrode(
         machine: Where to compute.
         results: Where candidates go; opened once the host and the options have been checked.
         progress: Told how far each stage is.
-        executor: What computes batches; None stands for processes of this machine.
 
     Returns:
         The electrode, at the last level of theory at which both ends have energies.
@@ -54,7 +51,7 @@ def run_electrode(
             f"the references have no energy of {options.ion} at the level {level}, which voltages are against; add it "
             "with `chggen references build` and --references"
         )
-    with Campaign(options, machine, results, progress, executor) as campaign:
+    with Campaign(options, machine, results, progress) as campaign:
         potential = campaign.resources.potential()
         rounds = 0
         while jobs := scan.next_round(campaign.results.candidates(), potential):

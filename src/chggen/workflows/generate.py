@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
-
 from chggen.campaign import Campaign, GenerateOptions
 from chggen.execution import Machine, Progress, silent
 from chggen.results import Candidate, Results
@@ -14,7 +12,6 @@ def run_generate(
     machine: Machine,
     results: Results,
     progress: Progress = silent,
-    executor: Executor | None = None,
 ) -> list[Candidate]:
     """Make de novo candidates of a formula.
 
@@ -23,7 +20,6 @@ def run_generate(
         machine: Where to compute.
         results: Where candidates go; opened once the options have been checked.
         progress: Told how far each stage is.
-        executor: What computes batches; None stands for processes of this machine.
 
     Returns:
         The candidates, best first, failed ones last.
@@ -31,7 +27,7 @@ def run_generate(
     Raises:
         InputError: For a formula that cannot be made.
     """
-    campaign = Campaign(options, machine, results, progress, executor)
+    campaign = Campaign(options, machine, results, progress)
     budget = campaign.budget(options)
     with campaign:
         campaign.spend(budget)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ def run_inpaint(
     machine: Machine,
     results: Results,
     progress: Progress = silent,
-    executor: Executor | None = None,
     regions: Mapping[str, Region] = MappingProxyType({}),
 ) -> list[Candidate]:
     """Make candidates with guests in a given host.
@@ -33,7 +31,6 @@ def run_inpaint(
         machine: Where to compute.
         results: Where candidates go; opened once the host and the options have been checked.
         progress: Told how far each stage is.
-        executor: What computes batches; None stands for processes of this machine.
         regions: Regions that are objects, element symbol to region, for which the words of the options stand.
 
     Returns:
@@ -45,8 +42,8 @@ def run_inpaint(
     asked = InpaintHost.of(host, options, regions)
     check_mu(options.mu, asked)
     jobs = inpaint_jobs(asked, options)
-    with Campaign(options, machine, results, progress, executor) as campaign:
-        campaign.make("inpaint", jobs)
+    with Campaign(options, machine, results, progress) as campaign:
+        campaign.make("inpaint", campaign.own(jobs))
         if asked.compared and options.relax is not None:
             campaign.compare_with(asked, options.mu)
         return campaign.finish()

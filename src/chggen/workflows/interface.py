@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 from chggen.campaign import INTERFACE_FILE, Campaign, InterfaceOptions, Interfaces, answer_of_interface, check_mu
@@ -26,7 +25,6 @@ def run_interface(
     machine: Machine,
     results: Results,
     progress: Progress = silent,
-    executor: Executor | None = None,
 ) -> list[Candidate]:
     """Make candidates of the interface of two crystals.
 
@@ -37,7 +35,6 @@ def run_interface(
         machine: Where to compute.
         results: Where candidates go; opened once the crystals and the options have been checked.
         progress: Told how far each stage is.
-        executor: What computes batches; None stands for processes of this machine.
 
     Returns:
         The candidates, best first, failed ones last.
@@ -50,7 +47,7 @@ def run_interface(
     check_mu(options.mu, interfaces.asked)
     for note in interfaces.notes:
         log.warning("%s", note)
-    with Campaign(options, machine, results, progress, executor) as campaign:
+    with Campaign(options, machine, results, progress) as campaign:
         campaign.make("interface", interfaces.jobs())
         campaign.compare_with(interfaces.asked, options.mu)
         final = campaign.finish()

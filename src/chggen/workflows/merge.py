@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from chggen.campaign import StructureComparison, with_duplicates, write_down
+from chggen.campaign import Shard, StructureComparison, survivors, with_duplicates, write_down
 from chggen.errors import InputError
 from chggen.io import digest, distinct_names
 from chggen.potential import refining_levels
-from chggen.results import Candidate, Store, ranked, read_candidates, read_options
+from chggen.results import INPUTS, Candidate, Store, ranked, read_candidates, read_options
+
+log = logging.getLogger(__name__)
+_OWN: Final = ("shard", "chggen_version", "chggen_format")  # keys of config.toml in which the parts of a run may differ
 
 
 def merge_folders(folders: Sequence[Path], out: Path) -> list[Candidate]:
     """Merge results folders: all their candidates in one folder, duplicates looked for among all of them.
+
+    The parts of a run (`--shard`) become the folder of the run itself, which the command goes on with where parts are
+    missing or unfinished. Other folders are joined as they are.
 
     A candidate keeps its id, unless a folder named before has a different one of that id: then it gets the name of its
     own folder in front. Candidates that are the same in several folders are kept once. Merging the same folders once
@@ -39,24 +47,64 @@ def merge_folders(folders: Sequence[Path], out: Path) -> list[Candidate]:
         raise InputError(f"merge expects two results folders or more, got {len(paths)} different ones; name another")
     if Path(os.path.realpath(out)) in paths:
         raise InputError(f"{out} is one of the folders to merge; expected another one; choose another --out")
-    found = {path: read_candidates(folder) for path, folder in paths.items()}
-    _check_levels({path.name: candidates for path, candidates in found.items()})
     options = {path: read_options(folder) for path, folder in paths.items()}
+    whole = _whole(options)
+    found = {path: read_candidates(folder, or_none=whole is not None) for path, folder in paths.items()}
+    _check_levels({path.name: candidates for path, candidates in found.items()})
     references = _common("references", options)
-    given = {
+    given = whole or {
         "command": "merge",
         "folders": [str(path) for path in paths],
         "references": references,
         "references_content": _common("references_content", options),
     }
     candidates = list(_joined(found).values())
+    if whole is not None:
+        candidates = _at_second_level(candidates, given.get("second_level_below"))
     with Store(out, given, levels=refining_levels()) as store:
+        if whole is not None:
+            inputs = next(iter(paths)) / INPUTS
+            if inputs.is_dir():
+                shutil.copytree(inputs, store.folder / INPUTS, dirs_exist_ok=True)
         write_down(store.folder, given, digests={str(path): digest(path / "candidates.db") for path in paths})
         before = store.candidates()
         final = with_duplicates(ranked(candidates), StructureComparison())
         store.put(c for c in final if c != before.get(c.id))
         store.export(final)
     return final
+
+
+def _whole(options: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return the options of the run that folders are parts of; None where they are not the parts of one run.
+
+    Raises InputError where two folders are the same part.
+    """
+    shards = {path: Shard.of(kept["shard"]) for path, kept in options.items() if kept.get("shard")}
+    alike = [{key: value for key, value in kept.items() if key not in _OWN} for kept in options.values()]
+    counts = {shard.count for shard in shards.values()}
+    if len(shards) < len(options) or len(counts) > 1 or any(kept != alike[0] for kept in alike):
+        return None
+    found: dict[int, str] = {}
+    for path, shard in shards.items():
+        if shard.index in found:
+            raise InputError(
+                f"{found[shard.index]} and {path.name} are both part {shard} of the run; expected each part once, so "
+                "leave one of them out"
+            )
+        found[shard.index] = path.name
+    missing = [f"{k}" for k in range(1, counts.pop() + 1) if k not in found]
+    if missing:
+        told = ", ".join(missing)
+        log.warning("missing parts of the run: %s; repeat its command with --shard 1/1 and this folder", told)
+    return {**alike[0], "shard": "1/1"}
+
+
+def _at_second_level(candidates: Sequence[Candidate], below: float | None) -> list[Candidate]:
+    """Return candidates without the further energies that only the survivors of a part have, but not those of all."""
+    if below is None:
+        return list(candidates)
+    left = {c.id for c in survivors(candidates, below)}
+    return [c if c.id in left else c.at_level_of_run() for c in candidates]
 
 
 def _check_levels(found: Mapping[str, Sequence[Candidate]]) -> None:

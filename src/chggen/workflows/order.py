@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,6 @@ def run_order(
     machine: Machine,
     results: Results,
     progress: Progress = silent,
-    executor: Executor | None = None,
 ) -> list[Candidate]:
     """Find the lowest ordered structures of a disordered one.
 
@@ -43,7 +41,6 @@ def run_order(
         machine: Where to compute.
         results: Where candidates go; opened once the structure and the options have been checked.
         progress: Told how far each stage is.
-        executor: What computes batches; None stands for processes of this machine.
 
     Returns:
         The candidates, best first, failed ones last.
@@ -64,7 +61,7 @@ def run_order(
         compared += more
         progress("compare", compared, 0, 0)
 
-    with Campaign(options, machine, results, progress, executor) as campaign:
+    with Campaign(options, machine, results, progress) as campaign:
         folder = getattr(campaign.results, "folder", None)
         if folder is None or not _is_done(folder, options.n):  # else all are there, and none is looked for
             jobs = orderings.jobs(campaign.resources.potential(), told)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +29,6 @@ def ordered_host(
     machine: Machine,
     out: Path | str | Results | None = None,
     progress: Progress = silent,
-    executor: Executor | None = None,
 ) -> Structure:
     """Return the lowest ordered structure of a partially occupied host. An ordered host is returned as it is.
 
@@ -43,7 +41,6 @@ def ordered_host(
         machine: Where to compute.
         out: Where the results of the command go.
         progress: Told how far ordering is.
-        executor: What computes batches; None stands for processes of this machine.
 
     Raises:
         InputError: The host cannot be ordered, every ordering failed, or the subfolder was made with other options.
@@ -52,7 +49,7 @@ def ordered_host(
         return host
     place = Path(out) if isinstance(out, (str, os.PathLike)) else getattr(out, "folder", None)
     folder = None if place is None else Path(place) / ORDERED
-    return _lowest(host, "the host", given, machine, folder, progress, executor)
+    return _lowest(host, "the host", given, machine, folder, progress)
 
 
 def ordered_structures(
@@ -97,7 +94,6 @@ def _lowest(
     machine: Machine,
     folder: Path | None,
     progress: Progress,
-    executor: Executor | None = None,
 ) -> Structure:
     """Return the lowest ordered structure of a partially occupied one, and say which one it is."""
     held = held_atoms(structure) is not None
@@ -112,7 +108,7 @@ def _lowest(
         with results:
             found = ranked(results.candidates().values())
     else:
-        found = run_order(structure, options, machine, results, progress, executor)
+        found = run_order(structure, options, machine, results, progress)
     best = next((c for c in found if c.status == "ok"), None)
     if best is None or best.structure is None:
         raise InputError(f"{name} cannot be ordered: {_failures(found)}; order it by itself with `chggen order`")

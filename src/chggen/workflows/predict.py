@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
-
 from chggen.campaign import Campaign, PredictOptions, framework_jobs, guests_by_formula
 from chggen.execution import Machine, Progress, silent
 from chggen.results import Candidate, Results
@@ -14,7 +12,6 @@ def run_predict(
     machine: Machine,
     results: Results,
     progress: Progress = silent,
-    executor: Executor | None = None,
 ) -> list[Candidate]:
     """Predict crystals of a formula or a system (paper, Fig. 3).
 
@@ -26,7 +23,6 @@ def run_predict(
         machine: Where to compute.
         results: Where candidates go; opened once the options have been checked.
         progress: Told how far each stage is.
-        executor: What computes batches; None stands for processes of this machine.
 
     Returns:
         The candidates, best first, failed ones last.
@@ -34,7 +30,7 @@ def run_predict(
     Raises:
         InputError: For formulas that cannot be made, and guests that are none of their species.
     """
-    campaign = Campaign(options, machine, results, progress, executor)
+    campaign = Campaign(options, machine, results, progress)
     budget = campaign.budget(options)
     guests = guests_by_formula(budget.species, options)
     with campaign:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chggen.crystals import plain_formula
+from chggen.errors import InputError
 from chggen.execution import TIME_LIMIT, Machine, NotedProgress
 from chggen.generation import SamplerOptions
 from chggen.io import ORDER_FIRST_OR_HERE, fingerprint, kept_notes, named_structures
@@ -32,6 +34,8 @@ def relax_files(
     time_limit: float = TIME_LIMIT,
     order: bool = False,
     hold: Sequence[str] = (),
+    executor: Executor | str | None = None,
+    shard: str | None = None,
 ) -> list[Candidate]:
     """Relax the structures of files into a results folder.
 
@@ -50,6 +54,8 @@ def relax_files(
         time_limit: Time that a structure may take, s; one that takes longer fails.
         order: Whether partially occupied structures are ordered first.
         hold: Atoms that are held in each structure, beside those that it marks itself, see `regions.holding`.
+        executor: What computes instead of local processes, see `Machine`.
+        shard: Which part of the structures is relaxed, such as `3/16`; None stands for all.
 
     Returns:
         The candidates in the order of the files, failed ones included.
@@ -57,20 +63,25 @@ def relax_files(
     Raises:
         InputError: A file or an option cannot be read, the potential is unknown, or the folder holds other results.
     """
-    from chggen.campaign import Resources, check_potential, digests_of, write_down
+    from chggen.campaign import Resources, Shard, check_potential, digests_of, write_down
+    from chggen.execution import on_executor
 
     settings = RelaxOptions.of(**options)
-    machine = Machine(device=device, workers=workers, time_limit=time_limit)
+    try:
+        part = Shard.of(shard or "1/1")
+    except ValueError as error:
+        raise InputError(f"shard: {error}, got '{shard}'") from None
+    machine = Machine(device=device, workers=workers, time_limit=time_limit, executor=executor)
     with kept_notes() as notes:
         asked = named_structures(paths, heed_held=True, disordered=None if order else ORDER_FIRST_OR_HERE)
         check_potential(settings)
         given = sorted(f"{name} {fingerprint(s)}" for name, s in asked.items())
         ordered = True if any(not s.is_ordered for s in asked.values()) else None
         table = {"command": "relax", **settings.model_dump(), "order": ordered, "structures": given}
-        table["hold"] = list(hold) or None
+        table |= {"hold": list(hold) or None, "shard": shard and str(part)}
         Store(out, table).check()  # before anything is computed
         structures = ordered_structures(asked, settings.model_dump(), machine, out, progress)
-        structures = {name: holding(hold, structure) for name, structure in structures.items()}
+        structures = {name: holding(hold, structures[name]) for name in part.own(list(structures))}
     folder = out / "trajectories" if trajectory else None
     resources = Resources(sampler=SamplerOptions(), relax=settings, device=device, trajectories=folder)
     raw = [
@@ -83,7 +94,8 @@ def relax_files(
         if folder is not None:
             folder.mkdir(exist_ok=True)
         told = NotedProgress(progress, store.folder)
-        _relax_missing(raw, resources, machine, store, told)
+        with on_executor(machine, store.folder) as opened:
+            _relax_missing(raw, resources, opened, store, told)
         told.close()
         made = store.candidates()
         final = [made[name] for name in structures]

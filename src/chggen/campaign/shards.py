@@ -1,0 +1,64 @@
+"""Shards: a run in parts that know nothing of each other, such as the tasks of a job array."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import AfterValidator, Field
+
+_TEXT: Final = re.compile(r"(\d{1,6})/(\d{1,6})")
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several parts of a run. Each takes every so many-th job of the first stage, and what comes of these.
+
+    Attributes:
+        index: Which part it is, from 1.
+        count: Number of parts.
+    """
+
+    index: int
+    count: int
+
+    @classmethod
+    def of(cls, text: str) -> Shard:
+        """Read a part such as `3/16`.
+
+        Args:
+            text: The part.
+
+        Raises:
+            ValueError: It is none.
+        """
+        found = _TEXT.fullmatch(text.strip())
+        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+            raise ValueError("expected which part of how many, such as 3/16")
+        return cls(int(found[1]), int(found[2]))
+
+    def own(self, jobs: Sequence[_Item]) -> list[_Item]:
+        """Return the jobs of this part.
+
+        Args:
+            jobs: The jobs of all parts.
+        """
+        return list(jobs[self.index - 1 :: self.count])
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+def _read(given: Any) -> Any:
+    return None if given is None else str(Shard.of(given))
+
+
+ShardOption = Annotated[str | None, AfterValidator(_read)]
+SHARD: Final = Field(
+    default=None,
+    description="Make one part of the run, such as 3/16 (or 1/1: all of it); `chggen merge` joins the folders. Such "
+    "a run is made in one round, so that parts need not know of each other.",
+)
