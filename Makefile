@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test test-browser test-extras test-reliability test-slurm lint docs
+.PHONY: install demo test test-browser test-extras test-postgres test-reliability test-slurm lint docs
 
 install: $(INSTALLED)
 
@@ -34,6 +34,12 @@ test-slurm: install
 	bash tests/execution/slurm.sh start
 	CHGGEN_SLURM=1 $(BIN)/python -m pytest tests/execution/test_slurm.py; status=$$?; \
 	bash tests/execution/slurm.sh stop; exit $$status
+
+# a database that many runs share on a real PostgreSQL, which is installed if it is missing; as root, on Debian
+test-postgres: install
+	bash tests/results/postgres.sh
+	CHGGEN_POSTGRES=postgresql://chggen:chggen@localhost:5432/chggen \
+	$(BIN)/python -m pytest tests/results/test_shared_database.py
 
 # faults put in by hand, in full: 500 kills, 10,000 odd inputs and more; about two hours. TRIALS: parts, --share 0.1 …
 test-reliability: install

@@ -71,12 +71,13 @@ def install_entry_points(block: str, folder: Path) -> None:
 
 
 def forget_entry_points() -> None:
+    from chggen.execution.executors import executors
     from chggen.generation.sources import cell_sources, guest_sources
     from chggen.potential.registry import potentials
     from chggen.sampling import known_recipes
 
     importlib.invalidate_caches()
-    for cache in (potentials, cell_sources, guest_sources, known_recipes):
+    for cache in (potentials, cell_sources, executors, guest_sources, known_recipes):
         cache.cache_clear()
 
 

@@ -81,7 +81,7 @@ def test_what_is_declared_is_imported() -> None:
 def test_what_an_installation_for_developers_needs_is_pinned() -> None:
     pinned = _names((_ROOT / "constraints.txt").read_text().splitlines())
     extras = _PROJECT["optional-dependencies"]
-    of_extras = [_names(extras.get(name, [])) for name in (*_OF_DEVELOPERS, "dask", "slurm")]
+    of_extras = [_names(extras.get(name, [])) for name in (*_OF_DEVELOPERS, "dask", "database", "slurm")]
     needed = _names(_PROJECT["dependencies"]).union(*of_extras) - {"chggen"}
     assert not sorted(needed - pinned)
 

@@ -29,6 +29,8 @@ _OF_A_CALL: Final = {
     "executor": "What computes instead of local processes: any executor with the interface of "
     "`concurrent.futures.Executor`, or one by name, `slurm:FILE.toml` or `dask:ADDRESS`.",
     "out": "Results folder, resumed if it is there; or an object of the protocol `Results`. None: nothing is written.",
+    "database": "Address of a database that many runs share, for the candidates beside `out`: "
+    "`postgresql://USER:PASSWORD@HOST/NAME`.",
     "progress": "True: a progress bar in a terminal or a notebook, and nothing elsewhere. None or False: none. Or a "
     "function that is called with stage, candidates done, candidates in all, and how many of them failed.",
     "potential": "Name of a registered potential such as chgnet or chgnet-r2scan, `ase:module:factory` or "

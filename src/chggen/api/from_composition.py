@@ -31,7 +31,8 @@ def predict(
     fix_symmetry: float | None = None, optimizer: Optimizer = "fire-lbfgs",
     references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
     batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | str | None = None,
-    shard: str | None = None, out: Files | Results | None = None, progress: ShownProgress = True,
+    shard: str | None = None, out: Files | Results | None = None,
+    database: str | None = None, progress: ShownProgress = True,
 ) -> Candidates:
     """Predict crystals of a formula, or of all compositions of a system, by the whole workflow.
 
@@ -57,8 +58,9 @@ def predict(
     if options.between and not system:
         raise InputError(f"between {' and '.join(options.between)} expects a system that they are of, got none; add it")
     machine = machine_of(given)
+    results = results_of(out, options, machine=machine, database=database)
     with shown_progress(progress) as told:
-        return Candidates(run_predict(options, machine, results_of(out, options, machine=machine), told))
+        return Candidates(run_predict(options, machine, results, told))
 
 
 @with_arguments(GenerateOptions)
@@ -71,7 +73,7 @@ def generate(
     optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
     device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,
     executor: Executor | str | None = None, shard: str | None = None, out: Files | Results | None = None,
-    progress: ShownProgress = True,
+    database: str | None = None, progress: ShownProgress = True,
 ) -> Candidates:
     """Generate crystals of a formula from nothing but the composition.
 
@@ -97,6 +99,7 @@ def generate(
         del given["max_atoms"]
     options = GenerateOptions.of_keywords(given, without=() if relax else ("relax",))
     machine = machine_of(given)
+    results = results_of(out, options, machine=machine, database=database)
     with shown_progress(progress) as told:
-        return Candidates(run_generate(options, machine, results_of(out, options, machine=machine), told))
+        return Candidates(run_generate(options, machine, results, told))
 # fmt: on

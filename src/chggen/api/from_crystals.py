@@ -34,7 +34,8 @@ def interface(
     fmax: float = 0.1, max_steps: int = 500, optimizer: Optimizer = "fire-lbfgs",
     references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
     batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | str | None = None,
-    out: Files | Results | None = None, progress: ShownProgress = True,
+    out: Files | Results | None = None,
+    database: str | None = None, progress: ShownProgress = True,
 ) -> Candidates:
     """Put two crystals face to face, shift one along the other, and fill the gap between them.
 
@@ -62,7 +63,7 @@ def interface(
     given |= {"guests": guests or {}, "mu": mu or {}}
     options = InterfaceOptions.of_keywords(given)
     machine = machine_of(given)
-    results = results_of(out, options, crystals, notes, machine)
+    results = results_of(out, options, crystals, notes, machine, database)
     with shown_progress(progress) as told:
         return Candidates(run_interface(crystals["a"], crystals["b"], options, machine, results, told))
 # fmt: on

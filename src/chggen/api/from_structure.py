@@ -51,7 +51,7 @@ def inpaint(
     references: Sequence[Files] | Files | None = ("shipped",),
     device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,
     executor: Executor | str | None = None, shard: str | None = None, out: Files | Results | None = None,
-    progress: ShownProgress = True,
+    database: str | None = None, progress: ShownProgress = True,
 ) -> Candidates:
     """Put guest atoms into a given host.
 
@@ -95,7 +95,8 @@ def electrode(
     fmax: float = 0.03, max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
     optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),
     device: str = "cpu", workers: int = 0, batch_size: int = 8, time_limit: float = TIME_LIMIT,
-    executor: Executor | str | None = None, out: Files | Results | None = None, progress: ShownProgress = True,
+    executor: Executor | str | None = None, out: Files | Results | None = None,
+    database: str | None = None, progress: ShownProgress = True,
 ) -> Electrode:
     """Find how many ions an insertion electrode takes, where they go, and at what voltage.
 
@@ -134,7 +135,8 @@ def order(
     optimizer: Optimizer = "fire-lbfgs",
     references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
     batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | str | None = None,
-    out: Files | Results | None = None, progress: ShownProgress = True,
+    out: Files | Results | None = None,
+    database: str | None = None, progress: ShownProgress = True,
 ) -> Candidates:
     """Find the lowest ordered structures of a partially occupied one.
 
@@ -160,7 +162,7 @@ def order(
     given["structure"] = fingerprint(disordered)
     options = OrderOptions.of_keywords(given)
     machine = machine_of(given)
-    results = results_of(out, options, {"structure": disordered}, notes, machine)
+    results = results_of(out, options, {"structure": disordered}, notes, machine, database)
     with shown_progress(progress) as told:
         return Candidates(run_order(disordered, options, machine, results, told))
 
@@ -202,4 +204,4 @@ def _with_host(
             check_place(results_of(out, options))  # before anything is computed
             host = ordered_host(host, given, machine, out, given["progress"])
         options = with_cell_of_slab(options, host)
-    return host, options, machine, results_of(out, options, {"host": host}, notes, machine)
+    return host, options, machine, results_of(out, options, {"host": host}, notes, machine, given["database"])

@@ -16,9 +16,9 @@ from chggen.cli.options import (
     References,
     floats,
 )
-from chggen.cli.output import for_people, print_lines, print_rows, printing, say
+from chggen.cli.output import for_people, print_lines, print_rows, printing
 from chggen.cli.references import references_app
-from chggen.cli.run_commands import RUN_COMMANDS, print_candidates, show_results
+from chggen.cli.run_commands import RUN_COMMANDS, show_results
 
 app = typer.Typer(
     name="chggen",
@@ -132,7 +132,7 @@ def export(
 @app.command()
 @printing
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="None with --database.")] = None,
     diagram: Annotated[
         Path | None,
         typer.Option(help="Draw its phase diagram, or voltage curve, too: .html interactive, .png, .svg or .pdf."),
@@ -141,27 +141,16 @@ def report(
     figures: Annotated[
         Path | None, typer.Option(help="Folder for each figure as SVG and PDF for print, with its data as CSV.")
     ] = None,
+    database: Annotated[
+        str | None, typer.Option(help="Address of a database that many runs share: of its candidates, with --system.")
+    ] = None,
+    system: Annotated[str | None, typer.Option(help="Elements whose candidates are taken, such as Li-Si.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for report.html, instead of DIR.")] = None,
 ) -> None:
-    """Write the page of a results folder anew."""
-    from chggen import api
-    from chggen.errors import InputError
-    from chggen.io import writable_folder
-    from chggen.report import draw_candidates, save_figures, write_report
+    """Write the page of a results folder anew, or of a system in a database that many runs share."""
+    from chggen.cli.report import report_of
 
-    if level is not None and diagram is None:
-        raise InputError("--level is that of a phase diagram, which is not asked for; add --diagram or leave it out")
-    if out is not None:
-        writable_folder(out)
-    if diagram is not None:  # first, since it may be refused
-        draw_candidates(folder, level, diagram)
-        say(f"diagram in {diagram}")
-    if figures is not None:
-        say(f"{len(save_figures(folder, figures))} files of figures in {figures}")
-    page = write_report(folder, out)
-    say(f"report in {page}")
-    if not for_people():
-        print_candidates(api.open(folder), folder)
+    report_of(folder, diagram, level, figures, database, system, out)
 
 
 @app.command()

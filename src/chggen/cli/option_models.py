@@ -80,7 +80,7 @@ def numbers(texts: Iterable[str], option: str) -> dict[str, float]:
 
 def _is_last(name: str) -> bool:
     """Return whether a parameter stands at the end of every command's help."""
-    return name in ("device", "workers", "time_limit", "executor", "out")
+    return name in ("device", "workers", "time_limit", "executor", "database", "out")
 
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:

@@ -21,6 +21,12 @@ TimeLimit = Annotated[
 Executor = Annotated[
     str, typer.Option(help="What computes: local (processes of this machine), slurm:FILE.toml or dask:ADDRESS.")
 ]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        help="Address of a database that many runs share, beside --out: postgresql://USER:PASSWORD@HOST/NAME."
+    ),
+]
 References = Annotated[
     list[str] | None,
     typer.Option(

@@ -13,6 +13,7 @@ from chggen import campaign, relaxation
 from chggen.cli.late_commands import with_options
 from chggen.cli.options import (
     TIME_LIMIT,
+    Database,
     Device,
     Executor,
     Hold,
@@ -35,6 +36,7 @@ def predict(
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
     executor: Executor = "local",
+    database: Database = None,
     out: Annotated[Path | None, results_folder("runs/FORMULA, or runs/SYSTEM")] = None,
     **values: Any,
 ) -> None:
@@ -51,6 +53,7 @@ def predict(
             workers=workers,
             time_limit=time_limit,
             executor=executor,
+            database=database,
             out=folder,
             progress=progress,
         )
@@ -69,6 +72,7 @@ def generate(
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
     executor: Executor = "local",
+    database: Database = None,
     out: Annotated[Path | None, results_folder("runs/FORMULA")] = None,
     **values: Any,
 ) -> None:
@@ -81,7 +85,7 @@ def generate(
     with _watched(folder) as progress:
         found = api.generate(
             formula, **values, formula_units=units, max_atoms=max_atoms, relax=not no_relax, device=device,
-            workers=workers, time_limit=time_limit, executor=executor, out=folder, progress=progress,
+            workers=workers, time_limit=time_limit, executor=executor, database=database, out=folder, progress=progress,
         )  # fmt: skip
     show_results(found, folder)
 
@@ -94,6 +98,7 @@ def inpaint(
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
     executor: Executor = "local",
+    database: Database = None,
     out: Annotated[Path | None, results_folder("runs/ and the name of the host's file")] = None,
     **values: Any,
 ) -> None:
@@ -110,6 +115,7 @@ def inpaint(
             workers=workers,
             time_limit=time_limit,
             executor=executor,
+            database=database,
             out=folder,
             progress=progress,
         )
@@ -123,6 +129,7 @@ def electrode(
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
     executor: Executor = "local",
+    database: Database = None,
     out: Annotated[Path | None, results_folder("runs/ and the name of the host's file")] = None,
     **values: Any,
 ) -> None:
@@ -139,6 +146,7 @@ def electrode(
             workers=workers,
             time_limit=time_limit,
             executor=executor,
+            database=database,
             out=folder,
             progress=progress,
         )
@@ -153,6 +161,7 @@ def order(
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
     executor: Executor = "local",
+    database: Database = None,
     out: Annotated[Path | None, results_folder("runs/ and the name of the structure's file")] = None,
     **values: Any,
 ) -> None:
@@ -170,6 +179,7 @@ def order(
             workers=workers,
             time_limit=time_limit,
             executor=executor,
+            database=database,
             out=folder,
             progress=progress,
         )
@@ -185,6 +195,7 @@ def interface(
     workers: Workers = 0,
     time_limit: TimeLimit = TIME_LIMIT,
     executor: Executor = "local",
+    database: Database = None,
     out: Annotated[Path | None, results_folder("runs/A-B, by the names of the files")] = None,
     **values: Any,
 ) -> None:
@@ -202,6 +213,7 @@ def interface(
             workers=workers,
             time_limit=time_limit,
             executor=executor,
+            database=database,
             out=folder,
             progress=progress,
         )

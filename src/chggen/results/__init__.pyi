@@ -9,6 +9,7 @@ from .folder import INPUTS, Store, has_tables, read_options, summary_order, writ
 from .picture import structure_svg
 from .protocol import MemoryResults, Results
 from .ranking import ENERGY_ERROR, answer, answers, likelier, rank, ranked
+from .shared_database import SharedDatabase, check_address, is_address, read_shared, shown_address
 from .summary import csv_text, further_levels, summary_row, summary_rows, summary_text
 from .view import in_notebook, view_structure
 
@@ -22,9 +23,11 @@ __all__ = [
     "Column",
     "MemoryResults",
     "Results",
+    "SharedDatabase",
     "Store",
     "answer",
     "answers",
+    "check_address",
     "columns_of",
     "csv_text",
     "export_survivors",
@@ -32,13 +35,16 @@ __all__ = [
     "further_levels",
     "has_tables",
     "in_notebook",
+    "is_address",
     "likelier",
     "marked",
     "rank",
     "ranked",
     "read_candidates",
     "read_options",
+    "read_shared",
     "reasons_of_failure",
+    "shown_address",
     "space_group_text",
     "structure_svg",
     "subscripts",

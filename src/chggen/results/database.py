@@ -90,7 +90,7 @@ class CandidateDatabase:
             for candidate in candidates:
                 rows[candidate.id] = self._database.write(
                     row_of(candidate),
-                    key_value_pairs=_searched(candidate),
+                    key_value_pairs=searched(candidate),
                     data={"record": to_record(candidate)},
                     id=self._rows.get(candidate.id),
                 )
@@ -143,8 +143,12 @@ def row_label(name: str) -> str:
     return f"id {name}" if reads_otherwise or name.startswith("id ") else name
 
 
-def _searched(candidate: Candidate) -> dict[str, Any]:
-    """Return the key-value pairs of a candidate's row."""
+def searched(candidate: Candidate) -> dict[str, Any]:
+    """Return the key-value pairs of a candidate's row, by which rows are found.
+
+    Args:
+        candidate: The candidate.
+    """
     keys: dict[str, Any] = {"candidate": candidate.id}
     keys |= {name: getattr(candidate, name) for name in (*_NAMES, *_SEARCHED)}
     for level in candidate.energies:

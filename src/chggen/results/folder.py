@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import logging
 import os
@@ -31,6 +32,7 @@ from chggen.results.candidate import Candidate
 from chggen.results.cif_files import write_cifs
 from chggen.results.database import FILE, FORMAT, CandidateDatabase
 from chggen.results.options_differences import differences, shortened
+from chggen.results.shared_database import SharedDatabase
 from chggen.results.summary import plain_cell, summary_text
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class Store:
         structures: Input structures by name, kept in the folder `inputs` when the run begins.
         notes: What was said when they were read, for log.txt.
         machine: Where the files of structures/ are made; None: by one process for each core.
+        database: Address of a database that candidates are put into as well, see `SharedDatabase`.
 
     Raises:
         InputError: When it is opened: the folder cannot be written, is in use, was made with other options or by a
@@ -77,8 +80,11 @@ class Store:
         structures: Mapping[str, Structure] | None = None,
         notes: Sequence[str] = (),
         machine: Machine | None = None,
+        database: str | None = None,
     ) -> None:
         self.folder = folder
+        self._address = database
+        self._shared: SharedDatabase | None = None
         self._given = options
         self._machine = machine
         self._levels = tuple(levels)
@@ -91,6 +97,9 @@ class Store:
             self._check_places()
             command = self._keep_options().get("command", "a run")
             self._database = CandidateDatabase(self.folder)
+            if self._address is not None:
+                self._shared = SharedDatabase(self._address, self._name())
+                self._shared.put(c for c in self.candidates().values() if not self._shared.has(c))
             opened.enter_context(_logged(self.folder / _LOG))
             self._begun, self._ended = time.monotonic(), "nothing exported"
             log.info("begins: %s, chggen %s", command, __version__)
@@ -166,7 +175,16 @@ class Store:
         Args:
             candidates: The candidates. One with an id that is there already replaces the earlier one.
         """
-        self._database.put(candidates)
+        written = list(candidates)
+        self._database.put(written)
+        if self._shared is not None:
+            self._shared.put(written)
+
+    def _name(self) -> str:
+        """Name of the run in a database that many share: that of the folder, and a digest of its options."""
+        kept = {k: v for k, v in read_options(self.folder).items() if k not in (*_GROWING, _VERSION)}
+        told = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+        return f"{self.folder.resolve().name}-{told[:12]}"
 
     def candidates(self) -> dict[str, Candidate]:
         """Return all candidates by id, in the order of their ids."""
@@ -179,6 +197,8 @@ class Store:
             candidates: All candidates, in the order of the table's rows.
         """
         write_tables(self.folder, candidates, self._levels, self._machine)
+        if self._shared is not None and self._shared.missing:
+            self._shared.put(())
         counts = Counter(c.status for c in candidates)
         self._ended = f"{counts['ok']} ok, {counts['failed']} failed"
 

@@ -2,7 +2,7 @@ from .electrode import run_electrode
 from .generate import run_generate
 from .inpaint import run_inpaint
 from .interface import run_interface
-from .merge import merge_folders
+from .merge import collect, merge_folders
 from .order import run_order
 from .ordered_input import ordered_host, ordered_structures
 from .predict import run_predict
@@ -12,6 +12,7 @@ from .results import check_place, results_of
 
 __all__ = [
     "check_place",
+    "collect",
     "merge_folders",
     "ordered_host",
     "ordered_structures",

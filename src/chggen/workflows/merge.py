@@ -14,7 +14,16 @@ from chggen.campaign import Shard, StructureComparison, survivors, with_duplicat
 from chggen.errors import InputError
 from chggen.io import digest, distinct_names
 from chggen.potential import refining_levels
-from chggen.results import INPUTS, Candidate, Store, ranked, read_candidates, read_options
+from chggen.results import (
+    INPUTS,
+    Candidate,
+    Store,
+    ranked,
+    read_candidates,
+    read_options,
+    read_shared,
+    shown_address,
+)
 
 log = logging.getLogger(__name__)
 _OWN: Final = ("shard", "chggen_version", "chggen_format")  # keys of config.toml in which the parts of a run may differ
@@ -67,10 +76,39 @@ def merge_folders(folders: Sequence[Path], out: Path) -> list[Candidate]:
             if inputs.is_dir():
                 shutil.copytree(inputs, store.folder / INPUTS, dirs_exist_ok=True)
         write_down(store.folder, given, digests={str(path): digest(path / "candidates.db") for path in paths})
-        before = store.candidates()
-        final = with_duplicates(ranked(candidates), StructureComparison())
-        store.put(c for c in final if c != before.get(c.id))
-        store.export(final)
+        return _stored(candidates, store)
+
+
+def collect(address: str, system: str, out: Path) -> list[Candidate]:
+    """Collect the candidates of a system, and of all systems within it, from a database that many runs share.
+
+    Duplicates are looked for among all of them. Collecting once more brings the folder up to date.
+
+    Args:
+        address: Address of the database.
+        system: Element symbols such as Li-Si.
+        out: Results folder for them.
+
+    Returns:
+        The candidates, best first, failed ones last.
+
+    Raises:
+        InputError: The database cannot be used, it holds none of the system, their energies are at different levels of
+            theory, or `out` holds other results.
+    """
+    found = {Path(run): own for run, own in read_shared(address, system).items()}
+    _check_levels({path.name: own for path, own in found.items()})
+    given = {"command": "report", "database": shown_address(address), "system": system}
+    with Store(out, given, levels=refining_levels()) as store:
+        return _stored(list(_joined(found).values()), store)
+
+
+def _stored(candidates: Sequence[Candidate], store: Store) -> list[Candidate]:
+    """Write candidates of several runs, duplicates looked for among all of them, and return them, best first."""
+    before = store.candidates()
+    final = with_duplicates(ranked(candidates), StructureComparison())
+    store.put(c for c in final if c != before.get(c.id))
+    store.export(final)
     return final
 
 

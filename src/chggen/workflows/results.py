@@ -14,7 +14,7 @@ from chggen.execution import Machine
 from chggen.generation import FILE
 from chggen.io import digest_of_folder
 from chggen.potential import refining_levels
-from chggen.results import MemoryResults, Results, Store
+from chggen.results import MemoryResults, Results, Store, check_address, is_address, shown_address
 from chggen.score import digest_of_model
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def results_of(
     structures: Mapping[str, Structure] | None = None,
     notes: Sequence[str] = (),
     machine: Machine | None = None,
+    database: str | None = None,
 ) -> Results:
     """Return where the results of a run go, not opened yet.
 
@@ -36,16 +37,24 @@ def results_of(
         structures: Name to structure that the run was given, which are saved in the folder.
         notes: What was said when they were read, which is logged in the folder.
         machine: Where files are made when the run ends; None: by one process for each core.
+        database: Address of a database that many runs share, for the candidates beside the folder.
 
     Raises:
         InputError: When `out` is none of these, or a file that the options name cannot be read.
     """
+    if database is not None:
+        check_address(database)
+        if not isinstance(out, (str, os.PathLike)):
+            raise InputError("database goes with a results folder, which a run is resumed from; give out, too")
     if out is None:
         return MemoryResults()
     if not isinstance(out, (str, os.PathLike)):
         if isinstance(out, Results):
             return out
         raise InputError(f"out must be the path of a folder, or None to write nothing; got {out!r}")
+    if is_address(str(out)):
+        shown = shown_address(str(out))
+        raise InputError(f"out: expected a folder, got the address '{shown}'; give it as database, beside a folder")
     return Store(
         Path(out),
         partial(_saved, options),
@@ -53,6 +62,7 @@ def results_of(
         structures=structures or {},
         notes=notes,
         machine=machine,
+        database=database,
     )
 
 
