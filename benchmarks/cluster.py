@@ -23,8 +23,10 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
+from cluster_work import lost, millisecond
+
 import chggen
-from chggen.execution import Failure, spread
+from chggen.execution import spread
 
 _RECORDED = ("ZnP2S6", "Li3PS4", "MgTiO3", "NaCl")
 _N = 16
@@ -128,7 +130,7 @@ def workers(out: Path, count: int, batches: int, dying: float, faster: float) ->
     executor = Replayed(count, seconds, dying, faster)
     began, cpu = time.monotonic(), time.process_time()
     spread._LOOK, spread._SOON = spread._LOOK / faster, spread._SOON / faster  # the same clock
-    run = spread.Spread(executor, _same, None, _lost).run([[k] for k in range(batches)])
+    run = spread.Spread(executor, _same, None, lost).run([[k] for k in range(batches)])
     came = Counter(item for rows in run for item in rows)
     took = (time.monotonic() - began) * faster
     there = sum(executor.lived) + (count - len(executor.lived)) * took
@@ -144,15 +146,6 @@ def _same(batch: Sequence[int], resources: Any) -> list[int]:
     return list(batch)
 
 
-def _lost(item: int, failure: Failure) -> list[int]:
-    return [-1 - item]
-
-
-def _millisecond(batch: Sequence[int], resources: Any) -> list[int]:
-    time.sleep(0.001)
-    return list(batch)
-
-
 def dask(batches: int) -> None:
     """Print what a batch costs on a Dask cluster of this machine."""
     from distributed import Client, LocalCluster
@@ -162,9 +155,9 @@ def dask(batches: int) -> None:
         Client(cluster) as client,
     ):
         executor = client.get_executor(pure=False)
-        list(spread.Spread(executor, _millisecond, None, _lost).run([[k] for k in range(100)]))
+        list(spread.Spread(executor, millisecond, None, lost).run([[k] for k in range(100)]))
         began = time.monotonic()
-        run = spread.Spread(executor, _millisecond, None, _lost).run([[k] for k in range(batches)])
+        run = spread.Spread(executor, millisecond, None, lost).run([[k] for k in range(batches)])
         came = sum(map(len, run))
         took = time.monotonic() - began
     print(f"{came} of {batches} batches in {took:.1f} s: {1e3 * took / batches:.2f} ms a batch")
@@ -194,7 +187,7 @@ def main() -> None:
     parser.add_argument("what", choices=("record", "workers", "dask", "cores"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=1000)
-    parser.add_argument("--batches", type=int, help="default: 20 a worker; 10,000 for dask; 64 candidates for cores")
+    parser.add_argument("--batches", type=int, help="default: 50 a worker; 10,000 for dask; 64 candidates for cores")
     parser.add_argument("--dying", type=float, default=0.05, help="share of workers that die")
     parser.add_argument("--faster", type=float, default=4.0, help="how fast the clock of replayed workers runs")
     given = parser.parse_args()
@@ -203,7 +196,7 @@ def main() -> None:
     if given.what == "record":
         record(given.out)
     elif given.what == "workers":
-        workers(given.out, given.workers, given.batches or 20 * given.workers, given.dying, given.faster)
+        workers(given.out, given.workers, given.batches or 50 * given.workers, given.dying, given.faster)
     elif given.what == "dask":
         dask(given.batches or 10_000)
     else:

@@ -139,6 +139,38 @@ def test_a_row_a_link_a_duplicate_and_the_keyboard_choose(opened: Any) -> None:
     opened.wait_for_function("document.getElementById('chosen-name').textContent === 'rutile'")
 
 
+def test_choosing_a_row_leaves_the_page_where_it_is_and_the_keyboard_goes_on(opened: Any) -> None:
+    before = opened.evaluate("scrollY")
+    opened.click("#high td:nth-child(2)")
+    opened.wait_for_function("document.getElementById('chosen-name').textContent === 'high'")
+    assert opened.evaluate("scrollY") == before
+    opened.focus("#rutile a")
+    for name in ("salt", "high"):  # the focus stays in the table
+        opened.keyboard.press("ArrowDown")
+        opened.wait_for_function(f"document.getElementById('chosen-name').textContent === '{name}'")
+    assert opened.evaluate("document.activeElement.closest('tr').id") == "high"
+
+
+def test_a_row_chosen_on_a_phone_brings_the_view_into_sight(opened: Any) -> None:
+    opened.set_viewport_size({"width": 400, "height": 800})
+    opened.click("#salt td:nth-child(1)", position={"x": 5, "y": 5})
+    opened.wait_for_function("document.getElementById('chosen-name').textContent === 'salt'")
+    place = "document.getElementById('canvas').getBoundingClientRect().top"
+    assert 0 <= opened.evaluate(place) < 800
+
+
+def test_the_search_finds_groups_as_they_are_typed_and_the_menu_says_what_is_shown(opened: Any) -> None:
+    for typed in ("P4_2/mnm", "p42/mnm", "P4₂/mnm"):
+        opened.fill('input[name="search"]', typed)
+        assert _ids(opened) == ["rutile", "high"], typed
+    opened.click("details.columns summary")
+    for name in ("density", "group"):
+        shown = opened.is_visible(f'#candidates th[data-column="{name}"]')
+        assert opened.is_checked(f'input[name="column"][value="{name}"]') == shown
+    opened.keyboard.press("Escape")
+    assert not opened.is_visible('input[name="column"][value="density"]')
+
+
 def test_what_is_told_of_a_candidate_is_right(opened: Any) -> None:
     facts = opened.inner_text("#facts")
     assert "4.600, 4.600, 2.960 Å" in facts

@@ -71,6 +71,7 @@ def test_candidates_wait_for_a_server_that_does_not_answer(
     address: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = SharedDatabase(address, "run")
+
     def fails(*arguments: Any, **values: Any) -> int:
         raise OSError("the line is down")
 

@@ -11,6 +11,7 @@ from typing import Final
 from chggen import __version__
 from chggen.crystals import parse_formula
 from chggen.errors import InputError
+from chggen.execution import read_note
 from chggen.io import write_text
 from chggen.potential import DEFAULT_LEVEL, level_named, refining_levels
 from chggen.report.drawing import save
@@ -182,6 +183,7 @@ def _page(folder: Path, candidates: Sequence[Candidate]) -> str:
         answers=said,
         advice=advice(distinct),
         asked=asked(folder, read_options(folder)),
+        unfinished=read_note(folder),
         left_symmetry=left_symmetry(distinct),
         columns=columns,
         rows=rows,

@@ -50,19 +50,27 @@ def advice(shown: Sequence[Candidate]) -> list[str]:
     near = [c for c in shown if c.deciding_e_d is not None and c.deciding_e_d <= _WORTH_DFT and c.known_as is None]
     if near:
         names = ", ".join(c.id for c in near[:_MOST]) + (", …" if len(near) > _MOST else "")
+        them = "It is no known phase and lies" if len(near) == 1 else "They are no known phases and lie"
         return [
-            f"Worth a DFT calculation: {names}, none of them a known phase, up to {_WORTH_DFT:g} eV/atom above the "
-            "hull, which is within the error of the potential. `chggen export` writes inputs."
+            f"Worth a DFT calculation: {names}. {them} at most {_WORTH_DFT:g} eV/atom above the hull, where the error "
+            "of the potential leaves it open. The command chggen export writes inputs.",
+            *_doubts(near),
         ]
     energies = [c.deciding_e_d for c in shown if c.deciding_e_d is not None]
     if not energies:
-        return []
+        return _doubts(shown)
     if min(energies) <= _WORTH_DFT:
         return ["Nothing new lies near the hull: what does is a known phase."]
     return [
         f"Nothing lies within {_WORTH_DFT:g} eV/atom of the hull. More candidates, other cell sizes or other guests "
         "may find something lower."
     ]
+
+
+def _doubts(candidates: Sequence[Candidate]) -> list[str]:
+    """Return why energies are doubtful, each reason once."""
+    reasons = dict.fromkeys(c.hull_warning for c in candidates if c.hull_warning is not None)
+    return [f"Doubtful: {reason}." if not reason.endswith(".") else f"Doubtful: {reason}" for reason in reasons][:3]
 
 
 def asked(folder: Path, options: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -91,7 +99,7 @@ def _said(candidate: Candidate) -> str:
     c, parts = candidate, []
     e_d, level = c.deciding_e_d, c.deciding_level
     if e_d is not None and level is not None:
-        parts.append(f"{_stability(e_d, c)} ({1000 * e_d:+.0f} meV/atom, {level_named(level).label})")
+        parts.append(f"{_stability(e_d, c)} ({_rounded(1000 * e_d)} meV/atom, {level_named(level).label})")
     elif c.e_insertion is not None:
         parts.append(f"inserted at {c.e_insertion:.3f} eV")
     if c.known_as is not None:
@@ -99,6 +107,11 @@ def _said(candidate: Candidate) -> str:
     if c.n_found is not None:
         parts.append(f"found {counted(c.n_found, 'time')}, confidence {c.confidence}")
     return "; ".join(parts)
+
+
+def _rounded(number: float) -> str:
+    """Return a number with its sign, none where it is 0."""
+    return f"{number:+.0f}" if round(number) else "0"
 
 
 def _stability(e_d: float, candidate: Candidate) -> str:

@@ -32,7 +32,7 @@ def page_data(
     Returns:
         `elements` with symbol, number, colour, radius (Å), whether it is a metal, electronegativity and X-ray
         scattering parameters;
-        `crystals` by id, each with `relaxed`, `raw`, `sites` (Wyckoff letter, first atom, multiplicity) and `cif`;
+        `crystals` by id, each with `relaxed`, `raw`, `conventional` and `sites` (see `_conventional`) and `cif`;
         `stands_for`: id of a duplicate to the id that stands for it; `first`: id of the one that is shown at first.
     """
     symbols = sorted({site.specie.symbol for c in shown for s in (c.structure, c.raw) if s is not None for site in s})
@@ -50,7 +50,7 @@ def _crystal(folder: Path, candidate: Candidate, symbols: Sequence[str]) -> dict
     relaxed = candidate.structure if candidate.structure is not candidate.raw else None
     entry: dict[str, Any] = {"raw": _plain(candidate.raw, symbols)}
     if relaxed is not None and candidate.energies:
-        entry |= {"relaxed": _plain(relaxed, symbols), "sites": _sites(relaxed)}
+        entry |= {"relaxed": _plain(relaxed, symbols), **_conventional(relaxed)}
         file = folder / "structures" / f"{candidate.id}.cif"
         if file.is_file():
             entry["cif"] = file.read_text(encoding="utf-8", errors="replace")
@@ -72,23 +72,33 @@ def _plain(structure: Structure | None, symbols: Sequence[str]) -> dict[str, Any
     }
 
 
-def _sites(structure: Structure) -> list[tuple[str, int, int]] | None:
-    """Return letter with multiplicity, number of the first atom, and multiplicity of the symmetry-distinct sites.
+def _conventional(structure: Structure) -> dict[str, Any]:
+    """Return the conventional cell of a structure, and its symmetry-distinct sites in that.
 
-    None where no group is found, or the cell is large.
+    `conventional` are lengths (Å), angles (°) and volume (Å³). Each of `sites` is the letter with its multiplicity, the
+    number of the first atom, the number of atoms in the cell of the structure, and fractional coordinates in the
+    setting that the letters are of. Nothing where no group is found, or the cell is large.
     """
+    from pymatgen.core import Lattice
+
     if len(structure) > _MOST_ATOMS:
-        return None
+        return {}
     found = symmetry_dataset(spglib_cell(structure), _SYMPREC, -1.0)
     if found is None:
-        return None
+        return {}
     # multiplicities are those of the conventional cell, as letters are
     of_cell = len(found.std_types) / len(structure)
+    places = (structure.frac_coords @ found.transformation_matrix.T + found.origin_shift) % 1.0
+    places = np.round(places, 5) % 1.0
     firsts, counts = np.unique(found.equivalent_atoms, return_counts=True)
-    return [
-        (f"{round(int(count) * of_cell)}{found.wyckoffs[int(first)]}", int(first), int(count))
-        for first, count in zip(firsts, counts, strict=True)
-    ]
+    cell = Lattice(found.std_lattice)
+    return {
+        "conventional": [round(float(x), 5) for x in (*cell.abc, *cell.angles, cell.volume)],
+        "sites": [
+            (f"{round(int(n) * of_cell)}{found.wyckoffs[int(k)]}", int(k), int(n), places[k].tolist())
+            for k, n in zip(firsts, counts, strict=True)
+        ],
+    }
 
 
 def _element(symbol: str) -> dict[str, Any]:

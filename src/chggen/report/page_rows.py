@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from chggen.results import Candidate, marked, space_group_text
+
+_SURE: Final = {"low": 0.0, "medium": 1.0, "high": 2.0}  # by which confidence is sorted
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ def columns_of(candidates: Sequence[Candidate], further: Sequence[str]) -> tuple
         PageColumn("group", "space group", "", 1, _group),
         _text("known", "known as", 2, lambda c: c.known_as),
         PageColumn("found", "found", "n", 2, lambda c: _number(c.n_found, 0)),
-        _text("confidence", "confidence", 2, lambda c: c.confidence),
+        PageColumn(
+            "confidence", "confidence", "", 2, lambda c: PageCell(c.confidence or "", _SURE.get(c.confidence or ""))
+        ),
         PageColumn("atoms", "atoms", "n", 3, lambda c: _number(c.n_atoms, 0)),
         PageColumn("volume", "volume, Å³/atom", "n", 3, lambda c: _number(c.volume_per_atom, 2)),
         PageColumn("density", "density, g/cm³", "n", 4, lambda c: _number(_density(c), 2)),

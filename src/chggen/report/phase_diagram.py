@@ -18,6 +18,7 @@ from chggen.stability import References, lowest_of_each, phase_label
 ON_HULL: Final = 1e-6  # eV/atom
 _NEAR: Final = 0.2  # eV/atom; known phases farther above the hull are left out
 _MOST: Final = 4  # elements of a diagram
+_NAMED: Final = 10  # candidates with a label; the others say what they are when they are pointed at
 Place = tuple[float, float, float]
 Tie = tuple[Place, Place]
 
@@ -218,12 +219,15 @@ def _candidate_marks(candidates: Iterable[Candidate], level: str, axes: _Axes) -
 
 
 def _best_of_each_name(marks: Iterable[Mark]) -> list[Mark]:
-    """Return the lowest mark of each formula, the first of equal ones. Only a binary tells them apart."""
+    """Return the lowest mark of each formula, the first of equal ones, of the lowest few formulas.
+
+    Only a binary tells them apart; more labels than that lie over each other.
+    """
     best: dict[str, Mark] = {}
     for mark in marks:
         if mark.name not in best or mark.e_hull < best[mark.name].e_hull:
             best[mark.name] = mark
-    return list(best.values())
+    return sorted(best.values(), key=lambda mark: mark.e_hull)[:_NAMED]
 
 
 def _tie_lines(diagram: Any, stable: Sequence[Mark], axes: _Axes) -> list[Tie]:

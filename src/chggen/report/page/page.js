@@ -5,6 +5,7 @@
   const { CandidateTable, Viewer, bonds, cell, cif, drawPattern, pattern, shortest } = window.chggen;
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
+  const OF_RELAXED = /^(group|volume|density|e_|energy)/; // columns about the relaxed structure
   const state = { id: null, viewer: null, raw: false, awaited: false, begun: null };
   const begun = new Promise((resolve) => (state.begun = resolve)); // the 3-D view, for which figures wait
 
@@ -60,11 +61,16 @@
     if (row)
       [...row.cells].forEach((box, k) => {
         const text = box.textContent.trim();
-        if (text && k > 0 && box.dataset.column !== "cell") facts.append(made("dt", heads[k].textContent.trim()), made("dd", text));
+        if (!text || k === 0 || box.dataset.column === "cell" || (state.raw && entry.relaxed && OF_RELAXED.test(box.dataset.column))) return;
+        facts.append(made("dt", heads[k].textContent.trim()), made("dd", text));
       });
+    if (state.raw && entry.relaxed) facts.append(made("dt", "shown"), made("dd", "the structure before relaxation, in its own cell"));
     const { lengths, angles, volume } = cell(crystal);
     const figures = (numbers, digits) => numbers.map((x) => x.toFixed(digits)).join(", ");
-    facts.append(made("dt", "cell"), made("dd", `${figures(lengths, 3)} Å; ${figures(angles, 1)}°; ${volume.toFixed(1)} Å³`));
+    const told = (six, v) => `${figures(six.slice(0, 3), 3)} Å; ${figures(six.slice(3), 1)}°; ${v.toFixed(1)} Å³`;
+    const { conventional } = entry;
+    if (conventional && !state.raw) facts.append(made("dt", "conventional cell"), made("dd", told(conventional, conventional[6])));
+    facts.append(made("dt", "cell drawn"), made("dd", told([...lengths, ...angles], volume)));
     const near = shortest(crystal, data.elements).slice(0, 6);
     facts.append(made("dt", "shortest distances"), made("dd", near.map(([name, d]) => `${name} ${d.toFixed(2)} Å`).join(", ")));
     sites(crystal, entry);
@@ -84,10 +90,11 @@
     const body = byId("sites").tBodies[0];
     body.replaceChildren();
     const guests = new Set(crystal.guest);
-    for (const [wyckoff, k] of listed.slice(0, 200)) {
+    byId("of-cell").textContent = state.raw || !entry.sites ? "cell drawn" : "conventional cell";
+    for (const [wyckoff, k, , place] of listed.slice(0, 200)) {
       const line = body.insertRow();
       const symbol = data.elements[crystal.kinds[k]].symbol + (guests.has(k) ? " (guest)" : "");
-      const at = crystal.frac.slice(3 * k, 3 * k + 3).map((x) => x.toFixed(4));
+      const at = (place ?? crystal.frac.slice(3 * k, 3 * k + 3)).map((x) => x.toFixed(4));
       for (const text of [symbol, wyckoff, ...at, String(joined[k].length)]) line.append(made("td", text));
     }
   };
@@ -105,6 +112,22 @@
       list.append(made("li", "orange net: guest", "net"));
   };
 
+  /** Chooses a candidate and puts it into the address, so that a link leads here; the page stays where it is. */
+  const go = (id) => {
+    try {
+      history.replaceState(null, "", `#${encodeURIComponent(id)}`);
+    } catch {
+      // an address that cannot be changed, as in a frame: the candidate is shown all the same
+    }
+    choose(id);
+  };
+
+  /** Brings the 3-D view into sight where it is not, as on a phone. */
+  const reveal = () => {
+    const { top, bottom } = byId("canvas").getBoundingClientRect();
+    if (bottom < 80 || top > innerHeight - 80) byId("chosen-name").scrollIntoView({ block: "start" });
+  };
+
   /** Chooses a candidate: the one of this id, or the one that stands for its group. */
   const choose = (asked) => {
     const id = data.crystals[asked] ? asked : data.stands_for[asked];
@@ -117,6 +140,10 @@
     choice.disabled = !(raw && relaxed);
     state.raw = !relaxed;
     choice.value = state.raw ? "raw" : "relaxed";
+    const { guest, kinds } = relaxed ?? raw;
+    const atoms = byId("filled");
+    atoms.disabled = guest.length === 0 || guest.length === kinds.length;
+    if (atoms.disabled) atoms.value = "all";
     tell(id);
     draw();
   };
@@ -148,12 +175,28 @@
     byId("closer").addEventListener("click", () => state.viewer?.zoom(1.25));
     byId("farther").addEventListener("click", () => state.viewer?.zoom(0.8));
     byId("reset").addEventListener("click", () => state.viewer?.reset());
+    byId("canvas").addEventListener("keydown", (event) => {
+      const turn = { ArrowLeft: [-10, "y"], ArrowRight: [10, "y"], ArrowUp: [-10, "x"], ArrowDown: [10, "x"] }[event.key];
+      if (!turn) return;
+      event.preventDefault();
+      state.viewer?.turn(...turn);
+    });
     byId("copy").addEventListener("click", async (event) => {
       const button = event.currentTarget;
-      await navigator.clipboard?.writeText(byId("cif").textContent);
-      button.textContent = "Copied";
+      button.textContent = (await copied(byId("cif"))) ? "Copied" : "Select and copy below";
       setTimeout(() => (button.textContent = "Copy"), 1500);
     });
+  };
+
+  /** Copies the text of an element, or selects it where the browser does not let pages copy. */
+  const copied = async (element) => {
+    try {
+      await navigator.clipboard.writeText(element.textContent);
+      return true;
+    } catch {
+      getSelection().selectAllChildren(element);
+      return false;
+    }
   };
 
   const rows = () => {
@@ -165,7 +208,10 @@
     });
     table.tBodies[0].addEventListener("click", (event) => {
       const row = event.target.closest("tr");
-      if (row && !event.target.closest("a")) location.hash = row.id;
+      if (!row || event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      go(row.id);
+      reveal();
     });
     table.addEventListener("keydown", (event) => {
       const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -173,8 +219,8 @@
       if (!by || !row) return;
       event.preventDefault();
       const next = list.step(row, by);
+      go(next.id);
       next.querySelector("a").focus();
-      location.hash = next.id;
     });
   };
 
@@ -193,11 +239,13 @@
   /** Draws a figure, whose points lead to the rows of candidates. */
   const plotted = async (box) => {
     const { data: traces, layout } = JSON.parse(box.querySelector("script").textContent);
-    await window.Plotly.newPlot(box, traces, layout, { responsive: true, displaylogo: false });
+    await window.Plotly.newPlot(box, traces, layout, { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["sendChartToCloud"] });
     await dressed(box);
     box.on("plotly_click", (event) => {
       const id = event.points[0].customdata;
-      if (id) location.hash = data.stands_for[id] ?? id;
+      if (!id) return;
+      go(data.stands_for[id] ?? id);
+      reveal();
     });
   };
 
@@ -215,6 +263,27 @@
       }
     }
     document.documentElement.dataset.drawn = "true";
+  };
+
+  /** Figures of a printed page are as wide as the page, and light. */
+  const printing = () => {
+    let before = null;
+    const drawn = () => document.querySelectorAll(".plot.js-plotly-plot");
+    addEventListener("beforeprint", () => {
+      before = document.documentElement.dataset.theme;
+      document.documentElement.dataset.theme = "light";
+      for (const figure of drawn()) {
+        dressed(figure);
+        window.Plotly.relayout(figure, { width: 640 });
+      }
+    });
+    addEventListener("afterprint", () => {
+      document.documentElement.dataset.theme = before ?? "light";
+      for (const figure of drawn()) {
+        dressed(figure);
+        window.Plotly.relayout(figure, { width: null, autosize: true });
+      }
+    });
   };
 
   const theme = () => {
@@ -240,6 +309,7 @@
     window.addEventListener("hashchange", () => choose(chosen()));
   } else state.begun();
   theme();
+  printing();
   document.documentElement.dataset.ready = "true";
   figures();
 }

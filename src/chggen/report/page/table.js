@@ -6,8 +6,14 @@
   const key = (row, column) => {
     const cell = row.querySelector(`[data-column="${column}"]`);
     const value = cell.dataset.value ?? cell.textContent;
-    return value === "" ? null : cell.classList.contains("n") ? Number(value) : value.toLowerCase();
+    const number = "value" in cell.dataset || cell.classList.contains("n");
+    return value === "" ? null : number ? Number(value) : value.toLowerCase();
   };
+
+  const ORDER = new Intl.Collator("en", { numeric: true }); // mp-862 before mp-1120767
+
+  /** A text as it is searched for: subscripts as digits, so that P6_3/mmc and P63/mmc find P6₃/mmc. */
+  const plain = (text) => text.normalize("NFKD").replaceAll("_", "").toLowerCase();
 
   class CandidateTable {
     constructor(table, controls, onCount) {
@@ -30,6 +36,7 @@
       );
       controls.addEventListener("submit", (event) => event.preventDefault());
       this.chosen = document.head.appendChild(document.createElement("style"));
+      this.menu(controls.querySelector("details.columns"));
       this.filter();
     }
 
@@ -42,7 +49,7 @@
       const keyed = this.rows.map((row, number) => ({ row, number, value: key(row, column) }));
       keyed.sort((x, y) => {
         if (x.value === null || y.value === null) return (x.value === null) - (y.value === null) || x.number - y.number;
-        const order = x.value < y.value ? -1 : x.value > y.value ? 1 : 0;
+        const order = typeof x.value === "string" ? ORDER.compare(x.value, y.value) : x.value - y.value;
         return (up ? order : -order) || x.number - y.number;
       });
       this.body.append(...keyed.map(({ row }) => row));
@@ -51,11 +58,11 @@
     /** Shows the rows that all filters let through. */
     filter() {
       const asked = new FormData(this.controls);
-      const words = String(asked.get("search") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+      const words = plain(String(asked.get("search") ?? "")).split(/\s+/).filter(Boolean);
       const below = asked.get("below") === "" || asked.get("below") === null ? null : Number(asked.get("below"));
       let shown = 0;
       for (const row of this.rows) {
-        const text = row.textContent.toLowerCase();
+        const text = plain(row.textContent);
         const energy = row.dataset.energy === "" ? null : Number(row.dataset.energy);
         const fits =
           words.every((word) => text.includes(word)) &&
@@ -65,6 +72,25 @@
         shown += fits;
       }
       this.onCount(shown, this.rows.length);
+    }
+
+    /** The menu of columns: it ticks those that are shown, and closes by Escape or a click elsewhere. */
+    menu(menu) {
+      menu.addEventListener("toggle", () => {
+        if (!menu.open || this.chosen.textContent) return;
+        for (const box of menu.querySelectorAll('input[name="column"]')) {
+          const head = this.table.querySelector(`th[data-column="${box.value}"]`);
+          box.checked = box.defaultChecked = getComputedStyle(head).display !== "none";
+        }
+      });
+      menu.addEventListener("keydown", (event) => {
+        if (event.key !== "Escape") return;
+        menu.open = false;
+        menu.querySelector("summary").focus();
+      });
+      document.addEventListener("click", (event) => {
+        if (!menu.contains(event.target)) menu.open = false;
+      });
     }
 
     /** Shows the columns that are ticked; as long as nobody has ticked any, the width decides. */

@@ -99,9 +99,10 @@
           });
       this.outline(crystal, options.times);
       if (options.polyhedra) this.polyhedra(crystal, atoms, joined);
-      const first = this.shown === null || this.shown !== crystal;
-      this.shown = crystal;
-      if (first) view.zoomTo();
+      const before = this.shown;
+      this.shown = { crystal, times: options.times[0] };
+      if (before?.crystal !== crystal || before.times !== options.times[0]) this.fit();
+      this.upright ??= view.getView();
       view.render();
       this.element.dataset.atoms = String(atoms.length);
     }
@@ -153,8 +154,20 @@
       this.view.zoom(by, 150);
     }
 
-    reset() {
+    /** Fits what is drawn into the view, spheres and all. */
+    fit() {
       this.view.zoomTo();
+      this.view.zoom(0.9);
+    }
+
+    turn(angle, axis) {
+      this.view.rotate(angle, axis);
+      this.view.render();
+    }
+
+    reset() {
+      this.view.setView(this.upright);
+      this.fit();
       this.view.render();
     }
 
