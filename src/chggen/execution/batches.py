@@ -77,7 +77,7 @@ def most_workers(machine: Machine) -> int:
     Args:
         machine: Device and number of processes asked for.
     """
-    if machine.device != "cpu":
+    if machine.device != "cpu" and machine.executor is None:
         return 1
     return machine.workers or _cores()
 

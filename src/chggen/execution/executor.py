@@ -9,7 +9,6 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -19,6 +18,7 @@ from chggen.execution.guard import Lost, More, Work, guarded, no_more
 from chggen.execution.kept_processes import are_kept, run_apart
 from chggen.execution.machine import Machine
 from chggen.execution.spread import Spread
+from chggen.execution.threads import one_thread
 from chggen.execution.under_way import UnderWay
 
 log = logging.getLogger(__name__)
@@ -69,8 +69,7 @@ class Workers:
 
         Whatever happens to a batch, what has come of it is kept, and the other items are tried again in parts, so that
         one bad item costs no other. An item whose worker dies is tried once more, alone; then it is lost. One that
-        takes longer than the time limit is lost. In an executor of the user's, the time limit holds where calls run in
-        the main thread of a process, as in a ProcessPoolExecutor, and stops Python code alone.
+        takes longer than the time limit is lost. In an executor, see `Spread`, the limit stops Python code alone.
 
         Args:
             work: A function of a module, called with a batch and the resources. It returns a list of all that it makes
@@ -124,7 +123,7 @@ class Workers:
     def _run_here(
         self, work: Work, batch: Sequence[Any], resources: Any, lost: Lost, name: Callable[[Any], str]
     ) -> Iterator[list[Any]]:
-        with self._under_way.noted(map(name, batch)), _one_thread(self.machine):
+        with self._under_way.noted(map(name, batch)), one_thread(self.machine.device == "cpu"):
             for _, made in guarded(work, batch, resources, lost, self.machine.time_limit):
                 yield made
 
@@ -137,19 +136,3 @@ class Workers:
 
     def _count(self) -> int:
         return most_workers(self.machine)
-
-
-@contextmanager
-def _one_thread(machine: Machine) -> Iterator[None]:
-    """Use one thread on a CPU, as workers do.
-
-    Beside other programs, threads that wait for each other can take forever.
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if machine.device == "cpu" else before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

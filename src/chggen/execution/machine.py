@@ -66,7 +66,7 @@ class Machine:
     @property
     def here(self) -> Machine:
         """This machine without the executor."""
-        return replace(self, executor=None, device="cpu") if self.executor is not None else self
+        return replace(self, executor=None, device="cpu", workers=0) if self.executor is not None else self
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is written down of it: an executor by its name or its class."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import threading
 import time
 from collections import deque
@@ -17,14 +16,13 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
-import torch
-
 from chggen.errors import InputError, one_line
 from chggen.execution.batches import batches_of
 from chggen.execution.failure import Failure
 from chggen.execution.guard import Lost, More, Work, guarded, no_more
 from chggen.execution.kept_processes import run_apart
 from chggen.execution.machine import Machine
+from chggen.execution.threads import one_thread
 from chggen.execution.worker import kept_resources
 
 log = logging.getLogger(__name__)
@@ -41,6 +39,8 @@ class _Call:
 
     batch: Sequence[Any]
     sent: int  # how often its items were sent, this time included
+    alone: bool = False  # while nothing else is computed
+    tries: int = 0  # how often it was submitted: once more where it is late
     since: float = field(default_factory=time.monotonic)
     futures: list[Future[list[Any]]] = field(default_factory=list)
     over: bool = False
@@ -55,8 +55,8 @@ class Spread:
       again one item at a time.
     - Once everything is on its way, a call that takes three times as long as any other did, and more than a minute, is
       sent to another worker as well; what comes first counts. Both make the same, as batches do.
-    - A call of which nothing has come, while nothing else has either, in the time that all of its items may take counts
-      as failed.
+    - A call of which nothing has come, while nothing else has either, in the time that all of its items may take is
+      sent again; the third time the executor counts as gone.
 
     Args:
         executor: The executor.
@@ -126,14 +126,14 @@ class Spread:
         if self._suspects:
             if not self._calls:
                 item, sent, _ = self._suspects.popleft()
-                self._submit([item], sent + 1)
+                self._submit([item], sent + 1, alone=True)
             return
         while self._waiting and self._refused is None and len(self._calls) < self._most:
             batch, sent = self._waiting.popleft()
             self._submit(batch, sent + 1)
 
-    def _submit(self, batch: Sequence[Any], sent: int) -> None:
-        call = _Call(batch, sent)
+    def _submit(self, batch: Sequence[Any], sent: int, alone: bool = False) -> None:
+        call = _Call(batch, sent, alone)
         if self._sent(call):
             self._calls[id(call)] = call
 
@@ -142,24 +142,28 @@ class Spread:
         future: Future[list[Any]]
         try:
             future = self._executor.submit(
-                _in_worker, self._work, call.batch, self._resources, self._lost, self._limit, self._cores, os.getpid(),
-                (call.sent, len(call.futures)),
+                _in_worker, self._work, call.batch, self._resources, self._lost, self._limit, self._cores,
+                (call.sent, call.tries),
             )  # fmt: skip
         except RuntimeError as error:  # broken, as by a worker that died, or shut down
-            reason = one_line(f"{type(error).__name__}: {error}", 100)
-            self._refused = InputError(
-                f"the executor takes no more work ({reason}); what has come is kept; "
-                "repeat the command with a new executor, or without one"
-            )
-            self._waiting.clear()
-            self._suspects.clear()
+            self._refuse(one_line(f"{type(error).__name__}: {error}", 100))
             return False
         except Exception as error:  # it packs what it sends at once, and cannot
             future = Future()
             future.set_exception(error)
+        call.tries += 1
         call.futures.append(future)
         future.add_done_callback(lambda done: self._finished.put((call, done)))
         return True
+
+    def _refuse(self, reason: str) -> None:
+        """Send nothing any more; once what is on its way has come, say so."""
+        self._refused = InputError(
+            f"the executor takes no more work ({reason}); what has come is kept; "
+            "repeat the command with a new executor, or without one"
+        )
+        self._waiting.clear()
+        self._suspects.clear()
 
     def _come(self) -> Iterator[list[Any]]:
         """Wait for a call, and yield what comes of it; look for late ones where none comes."""
@@ -193,7 +197,7 @@ class Spread:
         failure = Failure.of(error)
         log.warning("a batch of %d did not come back: %s", len(call.batch), failure.reason)
         shared = isinstance(error, BrokenExecutor)  # by a worker that died of another batch, perhaps
-        if shared and len(call.batch) > 1:
+        if shared and not call.alone:
             self._suspects.extend((item, 0, failure) for item in call.batch)
         elif call.sent >= _SENT or (shared and call.sent > 1):
             for item in call.batch:
@@ -209,9 +213,13 @@ class Spread:
         for call in list(self._calls.values()):
             silent = now - max(call.since, self._heard)  # minus infinity until something has come: it may be queueing
             if silent > self._limit * len(call.batch) + _SOON:
-                yield from self._failed(call, TimeoutError(f"no answer in {silent:.0f} s"))
+                if call.sent >= _SENT:  # of a queue that stands still, perhaps: no candidate has failed
+                    self._refuse(f"no answer in {silent:.0f} s")
+                    self._close(call)
+                else:
+                    yield from self._failed(call, TimeoutError(f"no answer in {silent:.0f} s"))
             elif (
-                len(call.futures) == 1
+                call.tries == 1
                 and self._longest > 0
                 and now - call.since > max(_SOON, _LATE * self._longest)
                 and not (self._waiting or self._suspects or self._refused)
@@ -232,18 +240,15 @@ def _in_worker(
     lost: Lost,
     limit: float,
     cores: int,
-    driver: int,
     nth: tuple[int, int],
 ) -> list[Any]:
     """Return what comes of a batch, computed with the resources that this process has loaded already.
 
-    driver: number of the process that sent it. nth: how often it was sent; executors that keep results by what they
-    were asked for would return the same failure again.
+    nth: how often it was sent. Executors that keep results by what they were asked for would return the same failure
+    again; nothing else that is sent differs when a run is repeated, so that they return what they have.
     """
     if cores > 1:
         parts = batches_of(batch, Machine(workers=cores, batch_size=max(1, math.ceil(len(batch) / cores))))
         return [row for rows in run_apart(cores, work, parts, resources, lost, limit) for row in rows]
-    with _turn:
-        if os.getpid() != driver:
-            torch.set_num_threads(1)
+    with _turn, one_thread():
         return [row for _, rows in guarded(work, batch, kept_resources(resources), lost, limit) for row in rows]

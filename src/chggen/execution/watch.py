@@ -92,17 +92,15 @@ def _limited_thread(seconds: float) -> Iterator[None]:
     turn, over = threading.Lock(), threading.Event()
 
     def stop() -> None:
-        with turn:
-            if not over.is_set():
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(raised))
+        while not over.wait(seconds):  # more than once, should something swallow it
+            with turn:
+                if not over.is_set():
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(raised))
 
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=stop, daemon=True).start()
     try:
         yield
     finally:
         with turn:
             over.set()
             ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)  # one that has not come yet
-        timer.cancel()

@@ -99,7 +99,7 @@ class Store:
             self._database = CandidateDatabase(self.folder)
             if self._address is not None:
                 self._shared = SharedDatabase(self._address, self._name())
-                self._shared.put(c for c in self.candidates().values() if not self._shared.has(c))
+                self._shared.put(self.candidates().values())  # those of before, as they are now
             opened.enter_context(_logged(self.folder / _LOG))
             self._begun, self._ended = time.monotonic(), "nothing exported"
             log.info("begins: %s, chggen %s", command, __version__)

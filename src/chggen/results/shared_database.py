@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import combinations
 from typing import Any, Final
+from urllib.parse import unquote
 
 from chggen.errors import InputError, one_line
 from chggen.results.ase_atoms import row_of
@@ -73,14 +74,6 @@ class SharedDatabase:
         """Number of candidates that could not be sent so far."""
         return len(self._unsent)
 
-    def has(self, candidate: Candidate) -> bool:
-        """Return whether there is a row of a candidate.
-
-        Args:
-            candidate: The candidate.
-        """
-        return row_label(candidate.id) in self._rows
-
     def put(self, candidates: Iterable[Candidate]) -> None:
         """Send candidates. Those of a server that does not answer are kept, and sent with the next ones.
 
@@ -88,13 +81,14 @@ class SharedDatabase:
             candidates: The candidates.
         """
         self._unsent |= {candidate.id: candidate for candidate in candidates}
+        rows: dict[str, int] = {}
         try:
             if self._database is None:
                 self._database = _connected(self._address)
             with _told(self._address), self._database:
                 for candidate in self._unsent.values():
                     label = row_label(candidate.id)
-                    self._rows[label] = self._database.write(
+                    rows[label] = self._database.write(
                         row_of(candidate),
                         key_value_pairs=searched(candidate) | {_RUN: row_label(self._run), _SYSTEM: _system(candidate)},
                         data={"record": to_record(candidate)},
@@ -104,6 +98,7 @@ class SharedDatabase:
             self._database = None  # a connection that failed once is of no use
             log.warning("%d candidates are not in the shared database yet: %s", len(self._unsent), error)
         else:
+            self._rows |= rows
             self._unsent.clear()
 
 
@@ -161,10 +156,11 @@ def _told(address: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # of ASE and of two libraries, which may not be there to be named
-        password = re.search(r"//[^:/@]*:([^@/]*)@", address)
-        text = one_line(str(error), 120)
-        if password and password[1]:
-            text = text.replace(password[1], "…")
+        password = re.search(r"//[^:/@]*:(.*)@", address)
+        text = str(error)
+        for secret in {password[1], unquote(password[1])} - {""} if password else ():
+            text = text.replace(secret, "…")
+        text = one_line(text, 120)
         raise InputError(
             f"the database at {shown_address(address)} cannot be used ({text}); results in the folder are kept; "
             "repeat the command when it can"
@@ -177,4 +173,4 @@ def shown_address(address: str) -> str:
     Args:
         address: Address of a server.
     """
-    return re.sub(r"(:/+[^:/@]*):[^@/]*@", r"\1@", address)
+    return re.sub(r"(:/+[^:/@]*):.*@", r"\1@", address)  # to the last @: a password may hold others

@@ -1,7 +1,7 @@
 from .building import build_references
 from .content_row import ContentRow
 from .decomposition import HullPosition, hull, lowest_of_each
-from .doubts import joined_doubts
+from .doubts import joined_doubts, without_levels
 from .electrode import ELECTRODE_FILE, Electrode
 from .energies_above_hull import above_hull
 from .framework import element_energies, framework_displacement
@@ -41,4 +41,5 @@ __all__ = [
     "phase_label",
     "reaction_of_crystals",
     "references_of",
+    "without_levels",
 ]

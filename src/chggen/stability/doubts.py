@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from chggen.crystals import parse_formula, reduced
@@ -79,6 +79,19 @@ def joined_doubts(first: str | None, further: str | None, level: str) -> str | N
     if not new:
         return first
     return _BETWEEN.join([*said, f"at level {level}: {new[0]}", *new[1:]])
+
+
+def without_levels(doubts: str | None, levels: Iterable[str]) -> str | None:
+    """Return doubts without those that `joined_doubts` has added for some levels.
+
+    Args:
+        doubts: The doubts; None for none.
+        levels: Names of the levels.
+    """
+    for level in levels:
+        if doubts is not None:
+            doubts = doubts.partition(f"at level {level}: ")[0].removesuffix(_BETWEEN) or None
+    return doubts
 
 
 def _told(products: Sequence[Product], what: str, holds: Callable[[Product], bool]) -> list[str]:

@@ -24,6 +24,7 @@ from chggen.results import (
     read_shared,
     shown_address,
 )
+from chggen.stability import without_levels
 
 log = logging.getLogger(__name__)
 _OWN: Final = ("shard", "chggen_version", "chggen_format")  # keys of config.toml in which the parts of a run may differ
@@ -72,9 +73,9 @@ def merge_folders(folders: Sequence[Path], out: Path) -> list[Candidate]:
         candidates = _at_second_level(candidates, given.get("second_level_below"))
     with Store(out, given, levels=refining_levels()) as store:
         if whole is not None:
-            inputs = next(iter(paths)) / INPUTS
-            if inputs.is_dir():
-                shutil.copytree(inputs, store.folder / INPUTS, dirs_exist_ok=True)
+            for inputs in (path / INPUTS for path in paths):
+                if inputs.is_dir():
+                    shutil.copytree(inputs, store.folder / INPUTS, dirs_exist_ok=True)
         write_down(store.folder, given, digests={str(path): digest(path / "candidates.db") for path in paths})
         return _stored(candidates, store)
 
@@ -142,7 +143,13 @@ def _at_second_level(candidates: Sequence[Candidate], below: float | None) -> li
     if below is None:
         return list(candidates)
     left = {c.id for c in survivors(candidates, below)}
-    return [c if c.id in left else c.at_level_of_run() for c in candidates]
+    return [c if c.id in left else _at_level_of_run(c) for c in candidates]
+
+
+def _at_level_of_run(candidate: Candidate) -> Candidate:
+    """Return a candidate without its further levels, and without what they made doubtful."""
+    further = [level for level in candidate.energies if level != candidate.level]
+    return replace(candidate.at_level_of_run(), hull_warning=without_levels(candidate.hull_warning, further))
 
 
 def _check_levels(found: Mapping[str, Sequence[Candidate]]) -> None:

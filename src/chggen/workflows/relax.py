@@ -80,9 +80,10 @@ def relax_files(
         table = {"command": "relax", **settings.model_dump(), "order": ordered, "structures": given}
         table |= {"hold": list(hold) or None, "shard": shard and str(part)}
         Store(out, table).check()  # before anything is computed
-        structures = ordered_structures(asked, settings.model_dump(), machine, out, progress)
-        structures = {name: holding(hold, structures[name]) for name in part.own(list(structures))}
-    folder = out / "trajectories" if trajectory else None
+        mine = {name: asked[name] for name in part.own(list(asked))}
+        structures = ordered_structures(mine, settings.model_dump(), machine, out, progress)
+        structures = {name: holding(hold, structure) for name, structure in structures.items()}
+    folder = (out / "trajectories").absolute() if trajectory else None  # workers may be elsewhere
     resources = Resources(sampler=SamplerOptions(), relax=settings, device=device, trajectories=folder)
     raw = [
         Candidate(id=name, stage="relax", formula=plain_formula(s.composition), seed=0, structure=s, raw=s)

@@ -5,6 +5,7 @@
   const { CandidateTable, Viewer, bonds, cell, cif, drawPattern, pattern, shortest } = window.chggen;
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
+  const NARROW = 560; // px, of a figure, below which panels do not stand beside each other
   const OF_RELAXED = /^(group|volume|density|e_|energy)/; // columns about the relaxed structure
   const state = { id: null, viewer: null, raw: false, awaited: false, begun: null };
   const begun = new Promise((resolve) => (state.begun = resolve)); // the 3-D view, for which figures wait
@@ -130,8 +131,11 @@
 
   /** Chooses a candidate: the one of this id, or the one that stands for its group. */
   const choose = (asked) => {
+    if (!data.first) return;
     const id = data.crystals[asked] ? asked : data.stands_for[asked];
-    if (!id || !data.crystals[id]) return;
+    byId("unknown").hidden = Boolean(data.crystals[id]);
+    byId("unknown").textContent = `${asked} has no structure on this page: it failed, or is of another run.`;
+    if (!data.crystals[id]) return;
     state.id = id;
     for (const row of document.querySelectorAll("#candidates tr[aria-current]")) row.removeAttribute("aria-current");
     document.getElementById(id)?.setAttribute("aria-current", "true");
@@ -236,9 +240,20 @@
   const dressed = (figure) =>
     window.Plotly.relayout(figure, colours(Object.keys(figure.layout).filter((name) => /^[xy]axis\d*$/.test(name))));
 
+  /** Puts two panels that stand beside each other below each other. */
+  const stacked = (layout) => {
+    const [left, right] = [layout.xaxis?.domain, layout.xaxis2?.domain];
+    if (!left || !right || left[1] > right[0]) return;
+    layout.xaxis.domain = layout.xaxis2.domain = [0, 1];
+    layout.yaxis.domain = [0.58, 1];
+    layout.yaxis2.domain = [0, 0.4];
+    layout.height = 1.6 * (layout.height ?? 400);
+  };
+
   /** Draws a figure, whose points lead to the rows of candidates. */
   const plotted = async (box) => {
     const { data: traces, layout } = JSON.parse(box.querySelector("script").textContent);
+    if (box.clientWidth < NARROW) stacked(layout);
     await window.Plotly.newPlot(box, traces, layout, { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["sendChartToCloud"] });
     await dressed(box);
     box.on("plotly_click", (event) => {
@@ -300,13 +315,21 @@
     show(dark.matches ? "dark" : "light");
   };
 
-  const chosen = () => decodeURIComponent(location.hash.slice(1));
+  const chosen = () => {
+    const text = location.hash.slice(1);
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text; // a name with a % that nobody has encoded
+    }
+  };
   rows();
   if (data.first) {
     start3d();
     controls();
-    choose(data.crystals[chosen()] || data.stands_for[chosen()] ? chosen() : data.first);
-    window.addEventListener("hashchange", () => choose(chosen()));
+    choose(data.first);
+    if (chosen()) choose(chosen());
+    window.addEventListener("hashchange", () => choose(chosen() || data.first));
   } else state.begun();
   theme();
   printing();
