@@ -219,7 +219,7 @@ def test_public_names_stay_functions_whatever_is_imported() -> None:
     ],
 )
 def test_keywords_and_defaults_are_those_of_the_option_models(call: Any, options: Any, own: set[str]) -> None:
-    machine = {"device", "workers", "batch_size", "time_limit", "executor", "out", "progress"}
+    machine = {"device", "workers", "batch_size", "time_limit", "executor", "database", "out", "progress"}
     parameters = inspect.signature(call).parameters
     assert set(parameters) == set(options.keywords()) | own | machine
     for name, field in options.keywords().items():
