@@ -79,7 +79,7 @@ class RunOptions(Options):
     @property
     def part(self) -> Shard:
         """The part of the run that is made: all of it unless asked otherwise."""
-        return Shard.of(self.shard or "1/1")
+        return Shard.of(self.shard)
 
     @property
     def held_elements(self) -> tuple[str, ...]:

@@ -26,15 +26,17 @@ class Shard:
     count: int
 
     @classmethod
-    def of(cls, text: str) -> Shard:
+    def of(cls, text: str | None) -> Shard:
         """Read a part such as `3/16`.
 
         Args:
-            text: The part.
+            text: The part; None for all of the run.
 
         Raises:
             ValueError: It is none.
         """
+        if text is None:
+            return cls(1, 1)
         found = _TEXT.fullmatch(text.strip())
         if found is None or not 1 <= int(found[1]) <= int(found[2]):
             raise ValueError("expected which part of how many, such as 3/16")

@@ -9,7 +9,18 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from chggen.cli.options import flags, floats, integers, words
+from chggen.cli.options import (
+    TIME_LIMIT,
+    Database,
+    Device,
+    Executor,
+    TimeLimit,
+    Workers,
+    flags,
+    floats,
+    integers,
+    words,
+)
 from chggen.errors import InputError
 from chggen.settings import Options
 
@@ -30,6 +41,8 @@ def merged(command: Callable[..., None], options: type[Options], leave_out: Iter
         command(**{k: _value(k, fields[k], v) if k in fields else v for k, v in values.items()})
 
     own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.kind != p.VAR_KEYWORD]
+    if "device" not in {p.name for p in own}:  # it hands on where a run computes and writes as it is
+        own[-1:-1] = inspect.signature(_of_a_run, eval_str=True).parameters.values()
     first = [p for p in own if p.default is p.empty or not _is_last(p.name)]
     last = [p for p in own if p not in first]
     made = [_parameter(name, field) for name, field in fields.items() if name not in {p.name for p in own}]
@@ -38,6 +51,17 @@ def merged(command: Callable[..., None], options: type[Options], leave_out: Iter
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     return run
+
+
+def _of_a_run(
+    *,
+    device: Device = "cpu",
+    workers: Workers = 0,
+    time_limit: TimeLimit = TIME_LIMIT,
+    executor: Executor = "local",
+    database: Database = None,
+) -> None:
+    """Hold the options of all runs about where they compute, and where else they write."""
 
 
 def guest_counts(texts: Iterable[str]) -> dict[str, int]:

@@ -13,7 +13,6 @@ from chggen import campaign, relaxation
 from chggen.cli.late_commands import with_options
 from chggen.cli.options import (
     TIME_LIMIT,
-    Database,
     Device,
     Executor,
     Hold,
@@ -32,11 +31,6 @@ if TYPE_CHECKING:
 @with_options(lambda: campaign.PredictOptions)
 def predict(
     formula: Annotated[str, typer.Argument(help="Such as ZnP2S6; none with --system.")] = "",
-    device: Device = "cpu",
-    workers: Workers = 0,
-    time_limit: TimeLimit = TIME_LIMIT,
-    executor: Executor = "local",
-    database: Database = None,
     out: Annotated[Path | None, results_folder("runs/FORMULA, or runs/SYSTEM")] = None,
     **values: Any,
 ) -> None:
@@ -49,11 +43,6 @@ def predict(
         found = api.predict(
             formula,
             **values,
-            device=device,
-            workers=workers,
-            time_limit=time_limit,
-            executor=executor,
-            database=database,
             out=folder,
             progress=progress,
         )
@@ -68,11 +57,6 @@ def generate(
     ] = None,
     max_atoms: Annotated[int | None, typer.Option(help="Cells of all formula units with so many atoms.")] = None,
     no_relax: Annotated[bool, typer.Option("--no-relax", help="Keep the structures as generated.")] = False,
-    device: Device = "cpu",
-    workers: Workers = 0,
-    time_limit: TimeLimit = TIME_LIMIT,
-    executor: Executor = "local",
-    database: Database = None,
     out: Annotated[Path | None, results_folder("runs/FORMULA")] = None,
     **values: Any,
 ) -> None:
@@ -84,8 +68,8 @@ def generate(
     units = None if formula_units is None else integers(formula_units, "--formula-units")
     with _watched(folder) as progress:
         found = api.generate(
-            formula, **values, formula_units=units, max_atoms=max_atoms, relax=not no_relax, device=device,
-            workers=workers, time_limit=time_limit, executor=executor, database=database, out=folder, progress=progress,
+            formula, **values, formula_units=units, max_atoms=max_atoms, relax=not no_relax, out=folder,
+            progress=progress,
         )  # fmt: skip
     show_results(found, folder)
 
@@ -94,11 +78,6 @@ def generate(
 def inpaint(
     host: Path,
     no_relax: Annotated[bool, typer.Option("--no-relax", help="Keep the structures as generated.")] = False,
-    device: Device = "cpu",
-    workers: Workers = 0,
-    time_limit: TimeLimit = TIME_LIMIT,
-    executor: Executor = "local",
-    database: Database = None,
     out: Annotated[Path | None, results_folder("runs/ and the name of the host's file")] = None,
     **values: Any,
 ) -> None:
@@ -111,11 +90,6 @@ def inpaint(
             host,
             **values,
             relax=not no_relax,
-            device=device,
-            workers=workers,
-            time_limit=time_limit,
-            executor=executor,
-            database=database,
             out=folder,
             progress=progress,
         )
@@ -125,11 +99,6 @@ def inpaint(
 @with_options(lambda: campaign.ElectrodeOptions, "host")
 def electrode(
     host: Path,
-    device: Device = "cpu",
-    workers: Workers = 0,
-    time_limit: TimeLimit = TIME_LIMIT,
-    executor: Executor = "local",
-    database: Database = None,
     out: Annotated[Path | None, results_folder("runs/ and the name of the host's file")] = None,
     **values: Any,
 ) -> None:
@@ -142,11 +111,6 @@ def electrode(
         found = api.electrode(
             host,
             **values,
-            device=device,
-            workers=workers,
-            time_limit=time_limit,
-            executor=executor,
-            database=database,
             out=folder,
             progress=progress,
         )
@@ -157,11 +121,6 @@ def electrode(
 @with_options(lambda: campaign.OrderOptions, "structure")
 def order(
     structure: Path,
-    device: Device = "cpu",
-    workers: Workers = 0,
-    time_limit: TimeLimit = TIME_LIMIT,
-    executor: Executor = "local",
-    database: Database = None,
     out: Annotated[Path | None, results_folder("runs/ and the name of the structure's file")] = None,
     **values: Any,
 ) -> None:
@@ -175,11 +134,6 @@ def order(
         found = api.order(
             structure,
             **values,
-            device=device,
-            workers=workers,
-            time_limit=time_limit,
-            executor=executor,
-            database=database,
             out=folder,
             progress=progress,
         )
@@ -191,11 +145,6 @@ def order(
 def interface(
     a: Annotated[Path, typer.Argument(help="Crystal below.")],
     b: Annotated[Path, typer.Argument(help="Crystal above.")],
-    device: Device = "cpu",
-    workers: Workers = 0,
-    time_limit: TimeLimit = TIME_LIMIT,
-    executor: Executor = "local",
-    database: Database = None,
     out: Annotated[Path | None, results_folder("runs/A-B, by the names of the files")] = None,
     **values: Any,
 ) -> None:
@@ -209,11 +158,6 @@ def interface(
             a,
             b,
             **values,
-            device=device,
-            workers=workers,
-            time_limit=time_limit,
-            executor=executor,
-            database=database,
             out=folder,
             progress=progress,
         )

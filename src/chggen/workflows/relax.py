@@ -68,7 +68,7 @@ def relax_files(
 
     settings = RelaxOptions.of(**options)
     try:
-        part = Shard.of(shard or "1/1")
+        part = Shard.of(shard)
     except ValueError as error:
         raise InputError(f"shard: {error}, got '{shard}'") from None
     machine = Machine(device=device, workers=workers, time_limit=time_limit, executor=executor)
