@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from chggen.errors import InputError
 from chggen.execution import spread
 from chggen.execution.failure import Failure
 from chggen.execution.spread import Spread
+from chggen.execution.watch import TookTooLongError, watched
 
 
 def _work(batch: Sequence[Any], resources: Any) -> list[Any]:
@@ -152,6 +154,41 @@ def test_further_batches_are_asked_for_as_results_come() -> None:
     executor = Faulty(lambda batch, nth: None)
     made = [row for rows in Spread(executor, _work, None, _lost).run([[1]], lambda: next(asked, [])) for row in rows]
     assert [item for item, _ in made] == [1, 2, 3]
+
+
+def test_a_thread_that_is_traced_goes_on_after_a_time_limit() -> None:
+    """As by coverage or a debugger: Python 3.11 stands still there once a stop is taken back."""
+    done: list[int] = []
+
+    def computes() -> None:
+        sys.settrace(lambda *_: None)
+        with watched(60.0):
+            done.append(1)
+        done.extend([k for k in (2, 3)])  # noqa: C416  # a frame of its own
+
+    thread = threading.Thread(target=computes, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert done == [1, 2, 3]
+
+
+def test_one_that_is_late_stops_once_and_no_more() -> None:
+    came: list[str] = []
+
+    def computes() -> None:
+        for k in range(20):
+            try:
+                with watched(0.005):
+                    time.sleep(0.004 + 0.0001 * k)
+            except TookTooLongError as error:
+                came.append(str(error))
+        time.sleep(0.05)
+        came.append("done")
+
+    thread = threading.Thread(target=computes)
+    thread.start()
+    thread.join()
+    assert came[-1] == "done"
 
 
 def test_the_time_limit_holds_in_threads() -> None:

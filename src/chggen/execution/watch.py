@@ -101,6 +101,12 @@ def _limited_thread(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        with turn:
-            over.set()
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)  # one that has not come yet
+        while True:
+            try:
+                with turn:
+                    over.set()  # nothing is sent any more
+                for _ in range(2):  # one that is on its way comes here, and is of no meaning now
+                    pass
+                break
+            except TookTooLongError:
+                continue
