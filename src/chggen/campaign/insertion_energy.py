@@ -21,7 +21,7 @@ from chggen.campaign.inpaint_host import InpaintHost
 from chggen.campaign.resources import Resources
 from chggen.crystals import SYMBOLS, is_molecule, molecule_of
 from chggen.errors import InputError
-from chggen.io import write_text
+from chggen.io import own_text, write_text
 from chggen.results import Candidate
 from chggen.stability import References
 
@@ -143,7 +143,7 @@ def _of_molecule(name: str, resources: Resources) -> float | None:
 def _kept(folder: Path | None, level: str, *keys: str) -> float | None:
     """Return an energy that an earlier part of the run has written; None for none."""
     try:
-        kept: Any = json.loads((folder / FILE).read_text(encoding="utf-8")) if folder is not None else {}
+        kept: Any = json.loads(own_text(folder / FILE)) if folder is not None else {}
         return float(reduce(operator.getitem, keys, kept)) if kept["level"] == level else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

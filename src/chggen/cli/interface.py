@@ -17,11 +17,12 @@ def read_interface(folder: Path) -> dict[str, Any] | None:
         folder: Its results folder.
     """
     from chggen.campaign import INTERFACE_FILE
+    from chggen.io import own_text
 
     path = folder / INTERFACE_FILE
     if not path.exists():
         return None
-    said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    said: dict[str, Any] = json.loads(own_text(path))
     return said
 
 

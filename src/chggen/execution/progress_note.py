@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from chggen.execution.progress import Progress
-from chggen.io import write_text
+from chggen.io import own_text, write_text
 
 _FILE: Final = ".progress"
 _LEAST: Final = 0.5  # s between two notes of one stage
@@ -85,6 +85,6 @@ def read_note(folder: Path) -> StageNote | None:
         folder: A results folder.
     """
     try:
-        return StageNote(**json.loads((folder / _FILE).read_text(encoding="utf-8")))
+        return StageNote(**json.loads(own_text(folder / _FILE)))
     except (OSError, ValueError, TypeError):
         return None

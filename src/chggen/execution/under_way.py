@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from chggen.io import own_text
+
 
 class UnderWay:
     """The file that names the items of the batch that a process computes itself.
@@ -63,7 +65,7 @@ class UnderWay:
         if self._path is None:
             return []
         try:
-            found = json.loads(self._path.read_text())
+            found = json.loads(own_text(self._path))
             return [name for name in found if isinstance(name, str)]
         except (OSError, ValueError, TypeError):  # none is there, or one that means nothing
             return []

@@ -14,7 +14,7 @@ from .structure_archive import NamedStructures, read_arrays, write_archive
 from .structure_output import cif_text, write_extxyz
 from .structures import as_structure, named_structures, structure_files
 from .tensor_files import check_unpacked_size, read_tensors
-from .text_files import read_text
+from .text_files import own_text, read_text
 from .toml import from_table, read_toml, to_toml
 from .training_structures import read_training_structures
 from .unreadable import ORDER_FIRST, ORDER_FIRST_OR_HERE
@@ -57,6 +57,7 @@ __all__ = [
     "read_arrays",
     "read_foreign_json",
     "read_tensors",
+    "own_text",
     "read_text",
     "read_toml",
     "read_training_structures",

@@ -43,6 +43,21 @@ def read_text(path: Path, most: int = MAX_TEXT_BYTES) -> str:
     return decoded(_unpacked(path, most))
 
 
+def own_text(path: Path) -> str:
+    """Return the text of a file that chggen wrote itself.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: There is none, or what is there is no file: a pipe would be waited at for ever.
+        UnicodeDecodeError: It is no UTF-8.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is no file")
+    return path.read_text(encoding="utf-8")
+
+
 def decoded(data: bytes) -> str:
     """Return bytes as text, as `read_text` does.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chggen.errors import counted
+from chggen.io import own_text
 from chggen.potential import level_named
 from chggen.results import Candidate, answers, space_group_text
 
@@ -128,7 +129,7 @@ def _stability(e_d: float, candidate: Candidate) -> str:
 def _last_run(folder: Path) -> dict[str, Any]:
     """Return the line of the last run in a folder; an empty one where there is none that can be read."""
     try:
-        lines = (folder / "runs.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = own_text(folder / "runs.jsonl").splitlines()
         found = json.loads(lines[-1])
         return found if isinstance(found, dict) else {}
     except (OSError, ValueError, IndexError):

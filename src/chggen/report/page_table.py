@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chggen.errors import InputError
+from chggen.io import own_text
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ def read_said(path: Path, check: Callable[[Any], object]) -> Any:
     if not path.exists():
         return None
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = json.loads(own_text(path))
         check(said)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"{path} is damaged; repeat the command of this folder, which writes it anew") from None
     return said

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chggen.errors import InputError
 from chggen.execution import Failure, Machine, Workers, on_executor
-from chggen.io import NamedStructures, digest, locked, structure_files, write_text
+from chggen.io import NamedStructures, digest, locked, own_text, structure_files, write_text
 from chggen.potential import levels as registered_levels
 from chggen.potential import potential_of
 from chggen.relaxation import RelaxOptions
@@ -108,10 +108,10 @@ def _check_levels(levels: Sequence[str]) -> None:
 def _kept_sources(path: Path) -> dict[str, Any]:
     """Read what was written down. Raises InputError for a file that is damaged."""
     try:
-        kept: dict[str, Any] = json.loads(path.read_text())
+        kept: dict[str, Any] = json.loads(own_text(path))
         if isinstance(kept["fmax"], (int, float)) and isinstance(kept["files"], dict):
             return kept
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         pass
     raise InputError(f"{path} is damaged; expected what `references build` writes; restore it, or use another --out")
 

@@ -17,7 +17,7 @@ from chggen.campaign import (
     check_potential,
 )
 from chggen.execution import Machine, Progress, silent
-from chggen.io import write_text
+from chggen.io import own_text, write_text
 from chggen.results import Candidate, Results
 
 if TYPE_CHECKING:
@@ -90,6 +90,6 @@ def write_order(answer: OrderAnswer, n: int, folder: Path) -> None:
 def _is_done(folder: Path, n: int) -> bool:
     """Return whether a run that asked for as many has come to its end in a folder."""
     try:
-        return bool(json.loads((folder / ORDER_FILE).read_text(encoding="utf-8"))["n"] == n)
+        return bool(json.loads(own_text(folder / ORDER_FILE))["n"] == n)
     except (OSError, ValueError, KeyError, TypeError):
         return False
