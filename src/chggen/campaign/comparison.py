@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from chggen.results import PackedStructure, packed, unpacked
+
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
 
@@ -65,7 +67,8 @@ class StructureComparison:
             What comparisons need of it.
         """
         coordinates = structure.frac_coords
-        content = (structure.lattice.matrix.tobytes(), coordinates.tobytes(), tuple(s.species for s in structure))
+        occupied = tuple(site.specie if site.is_ordered else site.species for site in structure)  # small ones mostly
+        content = (structure.lattice.matrix.tobytes(), coordinates.tobytes(), occupied)
         if content not in self._reduced:
             self._reduced[content] = self._reduce(structure)
         return self._reduced[content]
@@ -110,7 +113,7 @@ class StructureComparison:
         lattice = found.lattice
         return Reduced(
             number=len(self._reduced),
-            structure=found,
+            kept=packed(found),
             contents=tuple(counts.tolist()),
             matrix=lattice.matrix / lattice.volume ** (1 / 3),
             lengths=np.array(lattice.abc) / lattice.volume ** (1 / 3),
@@ -135,7 +138,7 @@ class Reduced:
 
     Attributes:
         number: Which of the structures of a comparison it is.
-        structure: The reduced structure, not scaled.
+        kept: The reduced structure, not scaled, packed where it can be.
         contents: Number of sites of each kind. Only structures with equal contents can match.
         matrix: Lattice vectors as rows, [3 3], for a cell of volume 1.
         lengths: Lengths of the lattice vectors, [3], for a cell of volume 1.
@@ -146,7 +149,7 @@ class Reduced:
     """
 
     number: int
-    structure: Structure
+    kept: Structure | PackedStructure
     contents: tuple[int, ...]
     matrix: np.ndarray
     lengths: np.ndarray
@@ -154,6 +157,11 @@ class Reduced:
     frac_coords: np.ndarray
     kinds: np.ndarray
     pivot: int
+
+    @property
+    def structure(self) -> Structure:
+        """The reduced structure, not scaled."""
+        return unpacked(self.kept)
 
 
 class _Layer:

@@ -6,7 +6,6 @@ import logging
 import math
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
@@ -27,7 +26,7 @@ _VOLUME_WINDOW: Final = 0.05  # relative difference of the volumes above which t
 
 
 def duplicate_groups(
-    structures: Sequence[Structure], energies: Sequence[float], comparison: StructureComparison | None = None
+    structures: Iterable[Structure], energies: Sequence[float], comparison: StructureComparison | None = None
 ) -> list[int]:
     """Group structures that are the same crystal. Of each group the first in sequence stands for the others.
 
@@ -36,7 +35,7 @@ def duplicate_groups(
     at the others.
 
     Args:
-        structures: The structures, in the order that decides who is first.
+        structures: The structures, in the order that decides who is first. Each is held only while it is reduced.
         energies: Their energies, eV/atom. One that is not finite is near no other.
         comparison: What compares structures; one that has compared some of these before saves doing it again.
 
@@ -44,8 +43,11 @@ def duplicate_groups(
         For each structure the index of the first of its group: its own for those that stand for a group.
     """
     comparison = comparison or StructureComparison()
-    reduced = [_or_none(partial(comparison.reduced, structure)) for structure in structures]
-    volumes = [structure.volume / len(structure) for structure in structures]
+    reduced: list[Reduced | None] = []
+    volumes: list[float] = []
+    for structure in structures:
+        reduced.append(_or_none(partial(comparison.reduced, structure)))
+        volumes.append(structure.volume / len(structure))
     groups: dict[tuple[int, ...], list[tuple[float, int]]] = {}  # contents of the cell → energy and index of the first
     first: list[int] = []
     for i, (own, energy) in enumerate(zip(reduced, energies, strict=True)):
@@ -143,7 +145,7 @@ def with_duplicates(ranked: Sequence[Candidate], comparison: StructureComparison
     comparison = comparison or StructureComparison()
     relaxed = [c for c in ranked if c.status == "ok" and c.energy_per_atom is not None]
     first = duplicate_groups(
-        [cast("Structure", c.structure) for c in relaxed], [c.energy_per_atom or 0 for c in relaxed], comparison
+        (cast("Structure", c.structure) for c in relaxed), [c.energy_per_atom or 0 for c in relaxed], comparison
     )
     groups: dict[int, list[Candidate]] = {}
     for candidate, f in zip(relaxed, first, strict=True):
@@ -159,10 +161,9 @@ def with_duplicates(ranked: Sequence[Candidate], comparison: StructureComparison
         found = [c for c in same if c.seed_source != PUSHED] or same  # what is pushed back was found before
         sources = sorted({c.seed_source for c in found if c.seed_source})
         final |= {
-            c.id: replace(c, duplicate_of=kept.id, n_found=None, found_by=None, prototype_log_odds=None) for c in same
+            c.id: c.changed(duplicate_of=kept.id, n_found=None, found_by=None, prototype_log_odds=None) for c in same
         }
-        final[kept.id] = replace(
-            kept,
+        final[kept.id] = kept.changed(
             duplicate_of=None,
             n_found=len(found),
             found_by=", ".join(sources) or None,

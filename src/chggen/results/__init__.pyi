@@ -6,6 +6,7 @@ from .database import read_candidates
 from .export import export_survivors
 from .failures import reasons_of_failure
 from .folder import INPUTS, Store, has_tables, read_options, summary_order, write_tables
+from .packing import PackedStructure, packed, unpacked
 from .picture import structure_svg
 from .protocol import MemoryResults, Results
 from .ranking import ENERGY_ERROR, answer, answers, likelier, rank, ranked
@@ -22,6 +23,7 @@ __all__ = [
     "Candidates",
     "Column",
     "MemoryResults",
+    "PackedStructure",
     "Results",
     "SharedDatabase",
     "Store",
@@ -38,6 +40,7 @@ __all__ = [
     "is_address",
     "likelier",
     "marked",
+    "packed",
     "rank",
     "ranked",
     "read_candidates",
@@ -52,6 +55,7 @@ __all__ = [
     "summary_row",
     "summary_rows",
     "summary_text",
+    "unpacked",
     "view_structure",
     "write_cif",
     "write_tables",

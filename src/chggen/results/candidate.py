@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from copy import copy
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from chggen.errors import InputError
+from chggen.results.packing import PackedStructure, Unpacking, packed
 from chggen.symmetry import symbol_of
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+_STRUCTURE: Final[Any] = Unpacking()
+_RAW: Final[Any] = Unpacking()
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -18,6 +23,7 @@ class Candidate:
     """One candidate of a run with its lineage: what was made, how, and what became of it.
 
     Energies are in eV/atom and lengths in Å. None means that something was not computed; `reason` or the log says why.
+    Structures may be kept packed, and are built when they are asked for: change a copy of one, not what is here.
 
     Attributes:
         id: Name of the candidate, unique in its run.
@@ -80,8 +86,8 @@ class Candidate:
     reason: str | None = None
     seed_source: str | None = None
     seed_log_odds: float | None = None
-    structure: Structure | None = None
-    raw: Structure | None = None
+    structure: Structure | None = _STRUCTURE
+    raw: Structure | None = _RAW
     space_group: int | None = None
     space_group_loose: int | None = None
     framework_symprec: float | None = None
@@ -109,6 +115,12 @@ class Candidate:
     n_found: int | None = None
     found_by: str | None = None
     prototype_log_odds: float | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        theirs = other.__dict__
+        return all(own is theirs[name] or own == theirs[name] for name, own in self.__dict__.items())
 
     def __repr__(self) -> str:
         said = [f"failed at {self.failed_at}: {self.reason}" if self.status == "failed" else self.status]
@@ -144,6 +156,12 @@ class Candidate:
         return view_structure(shown, viewer)
 
     @property
+    def _shown(self) -> Structure | PackedStructure | None:
+        """The latest structure, packed if it is."""
+        structure: Structure | PackedStructure | None = self.__dict__["structure"]
+        return structure if structure is not None else self.__dict__["raw"]
+
+    @property
     def energy_per_atom(self) -> float | None:
         """Energy at the level of the run, eV/atom."""
         return None if self.level is None else self.energies.get(self.level)
@@ -173,26 +191,22 @@ class Candidate:
     @property
     def n_atoms(self) -> int | None:
         """Number of atoms in the cell."""
-        shown = self.structure if self.structure is not None else self.raw
-        return None if shown is None else len(shown)
+        return None if (shown := self._shown) is None else len(shown)
 
     @property
     def volume_per_atom(self) -> float | None:
         """Volume of the cell, Å³/atom."""
-        shown = self.structure if self.structure is not None else self.raw
-        return None if shown is None else float(shown.volume / len(shown))
+        return None if (shown := self._shown) is None else float(shown.volume / len(shown))
 
     @property
     def volume(self) -> float | None:
         """Volume of the cell, Å³."""
-        shown = self.structure if self.structure is not None else self.raw
-        return None if shown is None else float(shown.volume)
+        return None if (shown := self._shown) is None else float(shown.volume)
 
     @property
     def density(self) -> float | None:
         """Mass density, g/cm³."""
-        shown = self.structure if self.structure is not None else self.raw
-        return None if shown is None else float(shown.density)
+        return None if (shown := self._shown) is None else float(shown.density)
 
     @property
     def space_group_symbol(self) -> str | None:
@@ -210,6 +224,29 @@ class Candidate:
         sources = (self.found_by or "").count(",") + 1
         return "low" if self.n_found == 1 else "high" if self.n_found >= 3 and sources > 1 else "medium"
 
+    def changed(self, **values: Any) -> Candidate:
+        """Return the candidate with other values of some fields, as `dataclasses.replace` does, which would unpack it.
+
+        Args:
+            **values: Name of a field to its value. Structures may be packed (`PackedStructure`).
+
+        Raises:
+            TypeError: There is no such field.
+        """
+        if unknown := values.keys() - self.__dict__.keys():
+            raise TypeError(f"a candidate has no {', '.join(sorted(unknown))}")
+        made = copy(self)
+        made.__dict__.update(values)
+        return made
+
+    def packed(self) -> Candidate:
+        """Return the candidate with its structures packed, where they can be."""
+        kept = {name: self.__dict__[name] for name in _STRUCTURES}
+        small = {name: packed(structure) for name, structure in kept.items()}
+        if kept["raw"] is kept["structure"]:
+            small["raw"] = small["structure"]
+        return self.changed(**small)
+
     def with_energy(self, level: str, energy_per_atom: float, e_decomposition: float | None = None) -> Candidate:
         """Return the candidate with its energy at a level, which becomes the last level it has reached.
 
@@ -220,12 +257,11 @@ class Candidate:
         """
         others = {name: value for name, value in self.decomposition_energies.items() if name != level}
         placed = others if e_decomposition is None else {**others, level: e_decomposition}
-        return replace(self, energies={**self.energies, level: energy_per_atom}, decomposition_energies=placed)
+        return self.changed(energies={**self.energies, level: energy_per_atom}, decomposition_energies=placed)
 
     def at_level_of_run(self) -> Candidate:
         """Return the candidate with what is known at the level of the run alone, as before survivors were chosen."""
-        return replace(
-            self,
+        return self.changed(
             energies={k: v for k, v in self.energies.items() if k == self.level},
             decomposition_energies={k: v for k, v in self.decomposition_energies.items() if k == self.level},
             unplaced_at=None,
@@ -240,8 +276,9 @@ def failed(candidate: Candidate, stage: str, reason: str) -> Candidate:
         stage: The stage that failed: `draw`, `sample`, `screen`, `relax`, `refine` or `hull`.
         reason: Why, in one sentence.
     """
-    return replace(candidate, status="failed", failed_at=stage, reason=reason)
+    return candidate.changed(status="failed", failed_at=stage, reason=reason)
 
 
-SCALAR_FIELDS: Final = tuple(f.name for f in fields(Candidate) if f.name not in ("structure", "raw"))
+_STRUCTURES: Final = ("structure", "raw")
+SCALAR_FIELDS: Final = tuple(f.name for f in fields(Candidate) if f.name not in _STRUCTURES)
 """The fields that hold no structure."""

@@ -43,10 +43,11 @@ class _Files:
     properties: dict[str, Any]
 
     @classmethod
-    def of(cls, candidate: Candidate) -> _Files:
-        """Return the files of a candidate with a structure."""
+    def of(cls, candidate: Candidate) -> _Files | None:
+        """Return the files of a candidate; None where it has no structure."""
         structure = candidate.structure
-        assert structure is not None
+        if structure is None:
+            return None
         note = f"chggen candidate {candidate.id}\n"
         if candidate.refined_symprec is not None:
             note += (
@@ -141,11 +142,12 @@ def write_cifs(candidates: Iterable[Candidate], folder: Path, machine: Machine |
         InputError: The id of a candidate is no name of a file.
         OSError: A file cannot be written.
     """
-    files = [_Files.of(c) for c in candidates if c.structure is not None]
+    files = [own for c in candidates if (own := _Files.of(c)) is not None]
     missing = sum(not (folder / cif_names(one.name)[1]).exists() for one in files)
     batches = [files[k : k + _BATCH] for k in range(0, len(files), _BATCH)]
     workers = Workers((machine or Machine()).here)
-    written = workers.run(_write_batch, batches, _Folder(folder), _not_written, _SECONDS_EACH * missing)
+    seconds = _SECONDS_EACH * missing
+    written = workers.run(_write_batch, batches, _Folder(folder), _not_written, seconds, name=lambda own: own.name)
     for reason in (reason for reasons in written for reason in reasons):
         raise OSError(reason)
 

@@ -80,7 +80,7 @@ class CandidateDatabase:
             if not self._path.exists():
                 raise InputError(f"{self._path} was removed while a run went on; repeat the command to make it anew")
             rows = _patiently(self._path, "write", lambda: self._write(written.values()))
-        self._candidates |= written
+        self._candidates |= {name: candidate.packed() for name, candidate in written.items()}
         self._rows |= rows
 
     def _write(self, candidates: Iterable[Candidate]) -> dict[str, int]:
@@ -166,6 +166,7 @@ def _connected(path: Path) -> Any:
     # ASE's own lock file would outlive a killed run and block the next one for ever
     database: Any = connect(path, use_lock_file=False)
     database._connect = lambda: sqlite3.connect(database.filename, timeout=_A_TRY)  # ASE: 20 s, deaf to interrupts
+    database._get_external_table_names = lambda *_: []  # there are none, and ASE would look for them for each row
     return database
 
 

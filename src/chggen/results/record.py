@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from chggen.io import check_name, is_json, without_foreign_classes
+from chggen.io import check_name, without_foreign_classes
 from chggen.results.candidate import SCALAR_FIELDS, Candidate
+from chggen.results.packing import PackedStructure, packed
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _STRUCTURES: Final = ("structure", "raw")
 _ARRAYS: Final = ("forces", "stress", "magnetic_moments")
-_FURTHER: Final = ("site_properties", "labels", "properties")  # of a structure as short lists, where it has any
 
 
 class UnknownFieldsError(ValueError):
@@ -43,7 +43,7 @@ def to_record(candidate: Candidate) -> str:
     """
     record = {name: _finite(getattr(candidate, name)) for name in SCALAR_FIELDS}
     for name in _STRUCTURES:
-        value = getattr(candidate, name)
+        value = candidate.__dict__[name]  # packed, if it is
         record[name] = None if value is None else _structure_table(value)
     return json.dumps(record, default=_plain)
 
@@ -81,8 +81,7 @@ def from_record(text: str) -> Candidate:
         got = "" if first["type"] == "missing" else f", got {first.get('input')!r:.40}"
         raise ValueError(f"{where} of a candidate: {first['msg']}{got}") from None
     check_name(record.get("id"))
-    fields: dict[str, Any] = {name: getattr(known, name) for name in SCALAR_FIELDS} | structures
-    return Candidate(**fields)
+    return _BLANK.changed(**known.__dict__, **structures)
 
 
 @cache
@@ -103,64 +102,23 @@ def _model() -> type[BaseModel]:
 _BLANK: Final = Candidate(id="blank", stage="", formula="", seed=0)
 
 
-def _structure(table: Any) -> Structure | None:
+def _structure(table: Any) -> Structure | PackedStructure | None:
     """Return the structure of a table of `_structure_table`."""
-    from pymatgen.core import Structure
-
     if table is None:
         return None
     if "@class" in table:
+        from pymatgen.core import Structure
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pymatgen's, of what a structure is given on purpose
             return Structure.from_dict(without_foreign_classes(table))  # the file may come from a stranger
-    further = {name: table.get(name) for name in _FURTHER}
-    return Structure(table["lattice"], table["species"], table["frac_coords"], **further)
+    return PackedStructure.of_table(table)
 
 
-def _structure_table(structure: Structure) -> dict[str, Any]:
-    """Return a structure as short lists if elements on sites are all there is to it, else as pymatgen's dictionary.
-
-    Properties and labels may stand beside, where all values are plain.
-    """
-    from pymatgen.core import Structure
-
-    symbols = _symbols(structure)
-    properties = structure.site_properties
-    simple = (
-        symbols is not None
-        and type(structure) is Structure
-        and is_json(structure.properties, tables=True)
-        and all(structure.lattice.pbc)
-        and not structure._charge  # the property adds up oxidation states, of which there are none
-        and is_json(properties, tables=True)
-    )
-    if not simple:
-        return dict(structure.as_dict())
-    table: dict[str, Any] = {
-        "lattice": structure.lattice.matrix.tolist(),
-        "species": symbols,
-        "frac_coords": structure.frac_coords.tolist(),
-    }
-    if properties:
-        table["site_properties"] = properties
-    if structure.properties:
-        table["properties"] = structure.properties
-    if (labels := structure.labels) != symbols:
-        table["labels"] = labels
-    return table
-
-
-def _symbols(structure: Structure) -> list[str] | None:
-    """Return the symbols of the atoms, None where some are not simply elements."""
-    from pymatgen.core import Element
-
-    found = []
-    for site in structure:
-        present = list(site.species.items())
-        if len(present) != 1 or type(present[0][0]) is not Element or present[0][1] != 1:
-            return None
-        found.append(present[0][0].symbol)
-    return found
+def _structure_table(structure: Structure | PackedStructure) -> dict[str, Any]:
+    """Return a structure as short lists if elements on sites are all there is to it, else as pymatgen's dictionary."""
+    small = packed(structure)
+    return small.table() if isinstance(small, PackedStructure) else dict(small.as_dict())
 
 
 def _tuples(value: Any) -> Any:

@@ -193,6 +193,12 @@ def _cached_system(
     return _system(table, elements, level, without)
 
 
+@lru_cache(maxsize=1024)
+def _cached_lowest(system: _System, counts: tuple[tuple[str, int], ...]) -> tuple[np.ndarray, float]:
+    """Return the same as `_System.lowest`. Candidates of one run ask for one composition again and again."""
+    return system.lowest(dict(counts))
+
+
 def _system(
     table: References, elements: tuple[str, ...], level: str, without: frozenset[str]
 ) -> tuple[_System | None, str | None]:
@@ -242,7 +248,7 @@ def _keep_lower(found: dict[_Key, ReferenceEntry], key: _Key, entry: ReferenceEn
 
 def _placed(blank: HullPosition, system: _System, species: dict[str, int], known: bool) -> HullPosition:
     """Return the position with decomposition energy, products and doubts filled in."""
-    amounts, energy = system.lowest(species)
+    amounts, energy = _cached_lowest(system, tuple(sorted(species.items())))
     products = [
         Product(phase=system.phases[k], counts=system.formulas[k], atom_fraction=float(amounts[k] / amounts.sum()))
         for k in np.flatnonzero(amounts)

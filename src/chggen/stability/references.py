@@ -183,8 +183,10 @@ class References:
         Raises:
             InputError: The level is unknown or the formula cannot be read.
         """
-        wanted = reduced(parse_formula(formula))
-        column = self.column(level)
+        return list(_of_formula(self, tuple(sorted(reduced(parse_formula(formula)).items())), self.column(level)))
+
+    def _rows_of(self, wanted: dict[str, int], column: int) -> list[ReferenceEntry]:
+        """Return the entries of a reduced formula, see `same_formula`."""
         exact = (self.masks == np.array(element_mask(wanted), np.uint64)).all(axis=1)
         rows = np.flatnonzero(exact & np.isfinite(self.energies[:, column]))
         found = [self._entry(int(i), column) for i in rows if reduced(parse_formula(str(self.formulas[i]))) == wanted]
@@ -244,6 +246,12 @@ class References:
             n_atoms=int(self.n_atoms[row]),
             fingerprint=f"{number:016x}" if (number := int(self.fingerprints[row])) else "",
         )
+
+
+@lru_cache(maxsize=1024)
+def _of_formula(table: References, counts: tuple[tuple[str, int], ...], column: int) -> tuple[ReferenceEntry, ...]:
+    """Return the entries of a formula. Candidates of one run ask for one formula again and again."""
+    return tuple(table._rows_of(dict(counts), column))
 
 
 def write_references(

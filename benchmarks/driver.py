@@ -1,0 +1,91 @@
+"""What a run of very many candidates costs the process that leads it: memory, and seconds until it goes on.
+
+Candidates are made up by an executor: what sends, stores, places, groups and exports them is the real program.
+
+python benchmarks/driver.py run --out FOLDER       # 50,000 candidates of SrTiO3, 10 atoms each
+python benchmarks/driver.py resume --out FOLDER    # eight more: seconds until the first of them is sent
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from concurrent.futures import Executor, Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pymatgen.core import Lattice, Structure
+
+import chggen
+from chggen.results import Candidate
+
+_ATOMS = ["Sr", "Ti", "O", "O", "O"] * 2
+_IDEAL = Structure(
+    Lattice.cubic(3.9), ["Sr", "Ti", "O", "O", "O"],
+    [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]],
+)  # fmt: skip
+
+
+class MadeUp(Executor):
+    """Answers each batch at once with candidates of random cells, of which one in ten is a perovskite."""
+
+    def __init__(self) -> None:
+        self.first_at: float | None = None
+
+    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self.first_at is None:
+            self.first_at = time.monotonic()
+        future: Future[Any] = Future()
+        future.set_result([_made(job.candidate) for job in args[1]])
+        return future
+
+
+def _made(candidate: Candidate) -> Candidate:
+    rng = np.random.default_rng(candidate.seed)
+    if rng.random() < 0.1:
+        structure = Structure.from_sites(list(_IDEAL * (2, 1, 1)))
+        energy, group = -7.9 + abs(rng.normal(0, 0.003)), 221
+    else:
+        cell = Lattice.from_parameters(*rng.uniform(0.7, 1.4, 3), *rng.uniform(65, 115, 3)).scale(rng.uniform(110, 140))
+        structure, energy, group = Structure(cell, _ATOMS, rng.random((10, 3))), -7.9 + rng.uniform(0.1, 1), 1
+    raw = Structure(structure.lattice, structure.species, structure.frac_coords + rng.normal(0, 0.01, (10, 3)))
+    return replace(
+        candidate, structure=structure, raw=raw, level="pbe", energies={"pbe": float(energy)}, space_group=group,
+        space_group_loose=group, converged=True, relax_steps=50, seed_source="bravais", relax_rmsd=0.1,
+        forces=tuple(map(tuple, rng.normal(0, 0.03, (10, 3)).tolist())), stress=(0.0,) * 6,
+    )  # fmt: skip
+
+
+def _lead(out: Path, n: int) -> None:
+    executor = MadeUp()
+    stages: list[tuple[float, str]] = []
+
+    def progress(stage: str, done: int, total: int, bad: int) -> None:
+        if not stages or stages[-1][1] != stage:
+            stages.append((time.monotonic(), stage))
+
+    began, cpu = time.monotonic(), time.process_time()
+    found = chggen.generate("SrTiO3", n=n, out=out / "run", executor=executor, batch_size=8, progress=progress, seed=0)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    first = (executor.first_at or began) - began
+    print(
+        f"{len(found)} candidates; first batch sent after {first:.1f} s, all done after "
+        f"{time.monotonic() - began:.0f} s ({time.process_time() - cpu:.0f} s of CPU); {peak:.2f} GiB at most"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("run", "resume"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--n", type=int, default=50_000)
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    _lead(given.out, given.n + 8 * (given.what == "resume"))
+
+
+if __name__ == "__main__":
+    main()
