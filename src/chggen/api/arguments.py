@@ -22,7 +22,7 @@ Judge = Literal["auto", "score", "energy"]
 Optimizer = Literal["fire-lbfgs", "lbfgs", "fire"]
 _OF_A_CALL: Final = {
     "device": "`cpu` or `cuda`.",
-    "workers": "Number of local processes; 0: one for each core. Candidates do not depend on it.",
+    "workers": "Number of local processes; 0: one for each core, or for each GPU. Candidates do not depend on it.",
     "batch_size": "Most candidates that a process makes at once.",
     "time_limit": "Most seconds for a candidate; one that takes longer is a failed row. In one process (`workers=1`) "
     "only Python code can be stopped.",

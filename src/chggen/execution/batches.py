@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from chggen.execution.device import gpus_of
 from chggen.execution.machine import Machine
 
 _SECONDS_OF_A_BATCH: Final = 120.0  # expected on one core; smaller batches of what takes long save hardly any time
@@ -72,13 +73,14 @@ def _evened(items: Sequence[Any], count: int, size: int, seconds: Callable[[Any]
 
 
 def most_workers(machine: Machine) -> int:
-    """Return the number of local processes: one a core unless told, one for a GPU.
+    """Return the number of local processes: one a core unless told, at most one for each GPU.
 
     Args:
         machine: Device and number of processes asked for.
     """
     if machine.device != "cpu" and machine.executor is None:
-        return 1
+        gpus = max(1, len(gpus_of(machine.device)))
+        return min(machine.workers or gpus, gpus)
     return machine.workers or _cores()
 
 

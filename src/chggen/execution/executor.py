@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
 from chggen.execution.batches import most_workers
+from chggen.execution.device import gpus_of
 from chggen.execution.executors import cores_of, most_of
 from chggen.execution.guard import Lost, More, Work, guarded, no_more
 from chggen.execution.kept_processes import are_kept, run_apart
@@ -53,6 +54,7 @@ class Workers:
 
     def __init__(self, machine: Machine, note: Path | None = None) -> None:
         self.machine = machine
+        self._gpus = gpus_of(machine.device) if machine.executor is None else ()
         self._under_way = UnderWay(note)
 
     def run(
@@ -100,7 +102,7 @@ class Workers:
         suspects = self._under_way.suspects()
         common = (resources.unloaded(), lost, self.machine.time_limit)
         if not self._here(len(batches), seconds):
-            yield from run_apart(self._count(), work, batches, *common, more)
+            yield from run_apart(self._count(), work, batches, *common, more, self._gpus)
             if suspects:
                 self._under_way.settled(name(item) for batch in batches for item in batch)
             return
@@ -111,7 +113,7 @@ class Workers:
         waiting = deque(sorted(batches, key=suspected, reverse=True))
         while batch := waiting.popleft() if waiting else more():
             if suspected(batch):
-                yield from run_apart(self._count(), work, [batch], *common)
+                yield from run_apart(self._count(), work, [batch], *common, gpus=self._gpus)
                 self._under_way.settled(map(name, batch))
             else:
                 yield from self._run_here(work, batch, resources, lost, name)
@@ -132,7 +134,7 @@ class Workers:
             return False
         if self._count() == 1 or n_batches == 1:
             return True
-        return seconds < (_WORTH_SENDING if are_kept(self._count()) else _WORTH_STARTING)
+        return seconds < (_WORTH_SENDING if are_kept(self._count(), self._gpus) else _WORTH_STARTING)
 
     def _count(self) -> int:
         return most_workers(self.machine)

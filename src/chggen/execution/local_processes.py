@@ -11,7 +11,7 @@ import math
 import os
 import pickle
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
@@ -56,9 +56,11 @@ class LocalProcesses:
 
     Args:
         count: Most processes at a time.
+        gpus: Names of the GPUs that they share (see `gpus_of`): each process sees one alone.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, gpus: Sequence[str] = ()) -> None:
+        self._gpus = tuple(gpus)
         self._count = self._most = count
         self._workers: list[WorkerProcess] = []
         self._busy: dict[WorkerProcess, _Busy] = {}
@@ -135,7 +137,7 @@ class LocalProcesses:
         wanted = min(self._most, len(self._busy) + (1 if tasks is last else len(tasks)))
         while len(self._workers) < wanted:
             try:
-                self._workers.append(WorkerProcess())
+                self._workers.append(WorkerProcess(self._idle_gpu()))
             except OSError as error:  # such as no memory, or as many processes as the user may have
                 if not self._workers:
                     raise _no_start(one_line(str(error))) from error
@@ -155,6 +157,11 @@ class LocalProcesses:
             except OSError:  # it has died since
                 tasks.appendleft(task)
                 self._dismiss(worker)
+
+    def _idle_gpu(self) -> str | None:
+        """Return the GPU that fewest processes use; None where none are told apart."""
+        used = Counter(worker.gpu for worker in self._workers)
+        return min(self._gpus, key=used.__getitem__, default=None)
 
     def _heard(self) -> list[WorkerProcess]:
         """Return the processes that have said something or have ended, after waiting for them."""

@@ -24,7 +24,7 @@ class Machine:
 
     Attributes:
         device: `cpu`, or `cuda` where there is a GPU.
-        workers: Number of processes; 0 stands for one for each core.
+        workers: Number of processes; 0 stands for one for each core, or for each GPU.
         batch_size: Largest number of candidates that a process makes at once.
         time_limit: Time in which something has to come of a batch, s. After that it is taken apart, and a candidate
             that alone takes longer fails. In this process, Python code alone can be stopped.

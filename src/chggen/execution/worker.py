@@ -9,7 +9,7 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -17,7 +17,11 @@ from typing import Any, Final
 from chggen.execution.failure import Failure, tell_stages
 from chggen.execution.guard import Lost, Part, guarded
 
-_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+# of NumPy and SciPy: processes would fight over the cores
+_ONE_THREAD: Final = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+_GPU: Final = "CUDA_VISIBLE_DEVICES"
 # What a worker says: (kind, content).
 READY, STAGE, PART, LOGGED, DONE, UNREADABLE = "ready", "stage", "part", "logged", "done", "unreadable"
 
@@ -27,23 +31,28 @@ class WorkerProcess:
 
     It leads a process group of its own, so that programs that calculators start end with it.
 
+    Args:
+        gpu: The one GPU that it sees, by its name in CUDA_VISIBLE_DEVICES; None: all that this process sees.
+
     Raises:
         OSError: It cannot be started.
 
     Attributes:
+        gpu: As given.
         connection: What it says comes here.
         ready: Whether it has begun to listen.
         stage: The stage in which it is, as it said last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: str | None = None) -> None:
+        self.gpu = gpu
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
         self._process = context.Process(target=_serve, args=(other,), name="chggen worker")
         self.ready = False
         self.stage: str | None = None
         try:
-            with _hidden_main(), _one_thread_for_matrices(), _no_interrupt():
+            with _hidden_main(), _environment(_ONE_THREAD | ({} if gpu is None else {_GPU: gpu})), _no_interrupt():
                 self._process.start()
         except BaseException:
             self.connection.close()
@@ -117,10 +126,10 @@ def _hidden_main() -> Iterator[None]:
 
 
 @contextmanager
-def _one_thread_for_matrices() -> Iterator[None]:
-    """Let a worker that starts use one thread in NumPy and SciPy: processes would fight over the cores."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Let a worker that starts find these variables in its environment."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:

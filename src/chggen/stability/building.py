@@ -59,7 +59,7 @@ def build_references(
         levels: Names of levels of theory.
         fmax: Largest force at which a structure counts as relaxed, in eV/Å.
         device: `cpu` or `cuda`.
-        workers: Number of processes; 0 stands for one for each core.
+        workers: Number of processes; 0 stands for one for each core, or for each GPU.
         out: Folder to write into.
         progress: Told how far each stage is.
         wanted: Which phases are relaxed; None stands for all.

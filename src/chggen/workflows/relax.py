@@ -46,7 +46,7 @@ def relax_files(
         paths: Structure files and folders.
         options: Fields of `RelaxOptions`, flat.
         device: `cpu` or `cuda`.
-        workers: Number of processes; 0 stands for one for each core.
+        workers: Number of processes; 0 stands for one for each core, or for each GPU.
         out: The results folder.
         progress: Told how far the relaxation is.
         trajectory: Whether every step is written as well, to trajectories/NAME.extxyz in the folder. Structures that
