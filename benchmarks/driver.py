@@ -22,6 +22,7 @@ from pymatgen.core import Lattice, Structure
 import chggen
 from chggen.results import Candidate
 
+_MINIMA = 500  # that the candidates which are no perovskites fall into
 _ATOMS = ["Sr", "Ti", "O", "O", "O"] * 2
 _IDEAL = Structure(
     Lattice.cubic(3.9), ["Sr", "Ti", "O", "O", "O"],
@@ -30,7 +31,7 @@ _IDEAL = Structure(
 
 
 class MadeUp(Executor):
-    """Answers each batch at once with candidates of random cells, of which one in ten is a perovskite."""
+    """Answers each batch at once: with one in ten a perovskite, the others one of 500 random crystals, rattled."""
 
     def __init__(self) -> None:
         self.first_at: float | None = None
@@ -49,8 +50,11 @@ def _made(candidate: Candidate) -> Candidate:
         structure = Structure.from_sites(list(_IDEAL * (2, 1, 1)))
         energy, group = -7.9 + abs(rng.normal(0, 0.003)), 221
     else:
-        cell = Lattice.from_parameters(*rng.uniform(0.7, 1.4, 3), *rng.uniform(65, 115, 3)).scale(rng.uniform(110, 140))
-        structure, energy, group = Structure(cell, _ATOMS, rng.random((10, 3))), -7.9 + rng.uniform(0.1, 1), 1
+        which = np.random.default_rng(int(rng.integers(_MINIMA)))
+        lengths, angles = which.uniform(0.7, 1.4, 3), which.uniform(65, 115, 3)
+        cell = Lattice.from_parameters(*lengths, *angles).scale(which.uniform(110, 140))
+        places = which.random((10, 3)) + rng.normal(0, 0.001, (10, 3))
+        structure, energy, group = Structure(cell, _ATOMS, places), -7.9 + which.uniform(0.1, 1), 1
     raw = Structure(structure.lattice, structure.species, structure.frac_coords + rng.normal(0, 0.01, (10, 3)))
     return replace(
         candidate, structure=structure, raw=raw, level="pbe", energies={"pbe": float(energy)}, space_group=group,

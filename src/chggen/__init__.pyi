@@ -1,4 +1,17 @@
-from .api import electrode, generate, inpaint, interface, match, open, order, order_answer, predict, relax, view
+from .api import (
+    electrode,
+    generate,
+    import_dft,
+    inpaint,
+    interface,
+    match,
+    open,
+    order,
+    order_answer,
+    predict,
+    relax,
+    view,
+)
 from .campaign import OrderAnswer
 from .errors import InputError
 from .results import Candidate, Candidates, answer
@@ -18,6 +31,7 @@ __all__ = [
     "electrode",
     "generate",
     "hull",
+    "import_dft",
     "inpaint",
     "interface",
     "load_score_model",

@@ -39,6 +39,19 @@ def test_two_steps_with_their_functionals(zns, tmp_path):
     assert abs(second["EDIFFG"]) < abs(first["EDIFFG"])
 
 
+def test_the_newer_set_is_what_pymatgen_makes_of_it(zns, tmp_path):
+    folder = write_vasp(zns, tmp_path / "zns", inputs="mp24")
+    first, second = (Incar.from_file(folder / step / "INCAR") for step in ("1-pbesol", "2-r2scan"))
+    assert first["GGA"].upper() == "PS"
+    assert "METAGGA" not in first
+    assert second["METAGGA"].upper() == "R2SCAN"
+    assert second["KSPACING"] == 0.22
+    assert "Inputs of mp24, as pymatgen's MP24RelaxSet makes them." in (folder / "README").read_text()
+    with pytest.raises(InputError, match="unknown input set 'mp25'; expected one of mp-scan, mp24"):
+        write_vasp(zns, tmp_path / "other", inputs="mp25")
+    assert not (tmp_path / "other").exists()
+
+
 def test_structure_and_pseudopotentials_agree(zns, tmp_path):
     shuffled = Structure.from_sites([zns[i] for i in (0, 4, 1, 5, 2, 6, 3, 7)])
     folder = write_vasp(shuffled, tmp_path / "zns")
@@ -98,19 +111,21 @@ def test_does_not_import_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_flow_has_the_settings_of_the_files(zns, tmp_path):
+@pytest.mark.parametrize("inputs", ["mp-scan", "mp24"])
+def test_the_flow_has_the_settings_of_the_files(zns, tmp_path, inputs):
     pytest.importorskip("atomate2", reason="needs chggen[dft]")
     from jobflow import Flow
 
-    folder = write_vasp(zns, tmp_path / "zns")
-    path = dft.write_flow(zns, tmp_path / "flow.json")
+    folder = write_vasp(zns, tmp_path / "zns", inputs=inputs)
+    path = dft.write_flow(zns, tmp_path / "flow.json", inputs=inputs)
     flow = Flow.from_dict(json.loads(path.read_text()))
     assert flow.name == "flow"
     assert len(flow.jobs) == 2
     given = flow.jobs[0].function_args[0]
     assert given.matches(zns.copy().remove_oxidation_states())
     assert flow.jobs[1].function_args[0].uuid == flow.jobs[0].uuid  # the second starts from what the first gives
-    for job, step in zip(flow.jobs, dft.STEPS, strict=True):
+    assert [job.metadata for job in flow.jobs] == [{"candidate": "flow"}] * 2
+    for job, step in zip(flow.jobs, (dft.FIRST, dft.SECOND), strict=True):
         inputs = job.maker.input_set_generator.get_input_set(given, potcar_spec=True)
         assert dict(inputs.incar) == dict(Incar.from_file(folder / step / "INCAR"))
 

@@ -21,7 +21,7 @@ from chggen.errors import InputError
 from chggen.io.structure_archive import NamedStructures
 from chggen.stability.decomposition import hull
 from chggen.stability.importing import entries_table
-from chggen.stability.materials_project import fetch_structures
+from chggen.stability.materials_project import fetch_entries, fetch_structures
 from chggen.stability.references import References
 from chggen.symmetry import structure_fingerprint
 
@@ -181,6 +181,24 @@ def test_structures_are_fetched_once_and_kept(tmp_path: Path) -> None:
     assert found.structure("mp-1").matches(SALT)
     assert fetch_structures("Cl-Na", tmp_path, server) == path
     assert len(server.asked) == 1
+
+
+def test_entries_of_a_functional_are_fetched_and_become_a_table(tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    def get(elements: list[str], **query: Any) -> list[ComputedEntry]:
+        asked.append((elements, query))
+        return [ComputedEntry("Na", -1.3), ComputedStructureEntry(SALT, -8 * 3.4), ComputedEntry("Cl2", -3.6)]
+
+    path = fetch_entries("Na-Cl", "R2SCAN", tmp_path, SimpleNamespace(get_entries_in_chemsys=get))
+    assert asked == [(["Cl", "Na"], {"additional_criteria": {"thermo_types": ["R2SCAN"]}})]
+    assert path == tmp_path / "Cl-Na-r2scan.json"
+    table = References.load(entries_table(path, "r2scan-dft", tmp_path))
+    assert hull("NaCl", -3.3, level="r2scan-dft", references=table).e_decomposition == pytest.approx(0.1, abs=1e-6)
+    with pytest.raises(InputError, match="holds no R2SCAN entries of Na-Cl"):
+        fetch_entries("Na-Cl", "R2SCAN", tmp_path, SimpleNamespace(get_entries_in_chemsys=lambda *_, **__: []))
+    with pytest.raises(InputError, match="gave no answer"):
+        fetch_entries("Na-Cl", "R2SCAN", tmp_path, SimpleNamespace())
 
 
 def test_a_corrupt_cache_is_fetched_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,12 +3,13 @@ from .from_crystals import interface
 from .from_structure import electrode, inpaint, order, order_answer
 from .matching import match
 from .progress_bar import shown_progress, terminal_bars
-from .reading import open, view
+from .reading import import_dft, open, view
 from .relaxing import relax
 
 __all__ = [
     "electrode",
     "generate",
+    "import_dft",
     "inpaint",
     "interface",
     "match",

@@ -119,14 +119,37 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
     to: Annotated[str, typer.Option(help="vasp, atomate2 (needs chggen[dft]), cif or extxyz.")] = "vasp",
     max_e_d: Annotated[float | None, typer.Option(help="Largest decomposition energy, eV/atom.")] = None,
+    input_set: Annotated[
+        str | None, typer.Option(help="Of vasp and atomate2: mp-scan or mp24.  [default: mp-scan]")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder, instead of DIR/export.")] = None,
 ) -> None:
     """Write the survivors of a results folder for other programs."""
     from chggen.errors import counted
     from chggen.results import export_survivors
 
-    count, target = export_survivors(folder, to, max_e_d, out)
+    count, target = export_survivors(folder, to, max_e_d, out, input_set)
     typer.echo(f"{counted(count, 'structure')} in {target}")
+
+
+@app.command("import-dft")
+@printing
+def import_dft(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    calculations: Annotated[
+        Path | None,
+        typer.Argument(help="Folders of VASP runs named by candidates, or JSON of atomate2; default: DIR/export/vasp."),
+    ] = None,
+    level: Annotated[
+        str | None, typer.Option(help="Name of their level; default: the functional, as in r2scan-dft.")
+    ] = None,
+    references: References = None,
+) -> None:
+    """Read finished DFT calculations of candidates back into their table, as a level of its own."""
+    from chggen.stability import references_of
+    from chggen.workflows import import_dft
+
+    show_results(import_dft(folder, calculations, level, references_of([*references] if references else [])), folder)
 
 
 @app.command()

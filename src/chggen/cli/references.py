@@ -69,11 +69,18 @@ def references_import(
 @references_app.command("fetch")
 def references_fetch(
     system: str,
+    entries: Annotated[
+        str | None,
+        typer.Option(help="Computed entries of this functional, such as R2SCAN, for references import."),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the structures.")] = Path("references"),
 ) -> None:
     """Fetch the structures of a system from the Materials Project, for references build."""
-    from chggen.stability import fetch_structures
+    from chggen.stability import fetch_entries, fetch_structures
 
+    if entries is not None:
+        typer.echo(f"entries in {fetch_entries(system, entries, out)}")
+        return
     typer.echo(f"structures in {fetch_structures(system, out)}")
 
 

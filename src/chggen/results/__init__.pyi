@@ -1,3 +1,4 @@
+from .calculations import Calculation, read_calculations
 from .candidate import Candidate, failed
 from .candidates import Candidates
 from .cif_files import write_cif
@@ -19,6 +20,7 @@ __all__ = [
     "DOUBTFUL",
     "ENERGY_ERROR",
     "INPUTS",
+    "Calculation",
     "Candidate",
     "Candidates",
     "Column",
@@ -43,6 +45,7 @@ __all__ = [
     "packed",
     "rank",
     "ranked",
+    "read_calculations",
     "read_candidates",
     "read_options",
     "read_shared",

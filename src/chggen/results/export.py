@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 
-def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | None) -> tuple[int, Path]:
+def export_survivors(
+    folder: Path, to: str, max_e_d: float | None, out: Path | None, inputs: str | None = None
+) -> tuple[int, Path]:
     """Write the distinct good candidates of a results folder as files for another program.
 
     Files of candidates that an earlier export chose and this one does not are deleted. Inputs of VASP stay: a
@@ -31,6 +33,7 @@ def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | N
         max_e_d: The highest decomposition energy to take, eV/atom, at the level that candidates are judged by. None
             takes all, those without one too.
         out: The folder to write a folder of the target's name into. None stands for DIR/export.
+        inputs: Set of inputs of the targets `vasp` and `atomate2`, see `write_vasp`. None stands for `mp-scan`.
 
     Returns:
         How many candidates were written, and the folder that holds them.
@@ -40,6 +43,8 @@ def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | N
     """
     if to not in _WRITERS:
         raise InputError(f"unknown target '{to}'; expected one of {', '.join(_WRITERS)}")
+    if inputs is not None and to not in _CHECKED:
+        raise InputError(f"an input set is of use for {' and '.join(_CHECKED)} only, not for {to}; leave it out")
     everyone = ranked(read_candidates(folder))
     chosen = [
         c
@@ -61,16 +66,20 @@ def export_survivors(folder: Path, to: str, max_e_d: float | None, out: Path | N
     if to in _CHECKED:  # before there is a folder
         from chggen.results.vasp import check_inputs
 
-        check_inputs(map(_structure, chosen), flows=to == "atomate2")
+        check_inputs(map(_structure, chosen), flows=to == "atomate2", inputs=inputs)
     target = writable_folder((out or folder / "export") / to)
-    _WRITERS[to](chosen, target)
+    _WRITERS[to](chosen, target, inputs)
     for name in {c.id for c in everyone} - {c.id for c in chosen}:
         for file in (*cif_names(name), f"{name}.json"):
             (target / file).unlink(missing_ok=True)
     return len(chosen), target
 
 
-def _write_extxyz(chosen: Sequence[Candidate], target: Path) -> None:
+def _write_cifs(chosen: Sequence[Candidate], target: Path, inputs: str | None) -> None:
+    write_cifs(chosen, target)
+
+
+def _write_extxyz(chosen: Sequence[Candidate], target: Path, inputs: str | None) -> None:
     """Write one extxyz file of all, with what the potential says of them and their rows of summary.csv."""
     from ase.io import write
 
@@ -85,20 +94,21 @@ def _write_extxyz(chosen: Sequence[Candidate], target: Path) -> None:
         write(temporary, frames, format="extxyz")
 
 
-def _write_flows(chosen: Sequence[Candidate], target: Path) -> None:
-    from chggen.results.vasp import write_flow
+def _write_flows(chosen: Sequence[Candidate], target: Path, inputs: str | None) -> None:
+    from chggen.results.vasp import DEFAULT_SET, write_flow
 
     for candidate in chosen:
-        write_flow(_structure(candidate), inside(target, candidate.id, ".json"), candidate.magnetic_moments)
+        path = inside(target, candidate.id, ".json")
+        write_flow(_structure(candidate), path, candidate.magnetic_moments, inputs or DEFAULT_SET)
 
 
-def _write_vasp(chosen: Sequence[Candidate], target: Path) -> None:
-    from chggen.results.vasp import write_vasp
+def _write_vasp(chosen: Sequence[Candidate], target: Path, inputs: str | None) -> None:
+    from chggen.results.vasp import DEFAULT_SET, write_vasp
 
     for candidate in chosen:
         folder = inside(target, candidate.id)
         if not (folder / "README").exists():  # a calculation may have run in it
-            write_vasp(_structure(candidate), folder, candidate.magnetic_moments)
+            write_vasp(_structure(candidate), folder, candidate.magnetic_moments, inputs or DEFAULT_SET)
 
 
 def _structure(candidate: Candidate) -> Structure:
@@ -106,10 +116,10 @@ def _structure(candidate: Candidate) -> Structure:
     return candidate.structure
 
 
-_WRITERS: Final[dict[str, Callable[[Sequence[Candidate], Path], None]]] = {
+_WRITERS: Final[dict[str, Callable[[Sequence[Candidate], Path, str | None], None]]] = {
     "vasp": _write_vasp,
     "atomate2": _write_flows,
-    "cif": write_cifs,
+    "cif": _write_cifs,
     "extxyz": _write_extxyz,
 }
 _CHECKED: Final = ("vasp", "atomate2")

@@ -7,7 +7,8 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,22 +16,74 @@ import numpy as np
 from jaxtyping import Float
 from pymatgen.core import SETTINGS, Element
 from pymatgen.core.structure import Structure
-from pymatgen.io.vasp.sets import BadInputSetWarning, MPScanRelaxSet
+from pymatgen.io.vasp.sets import BadInputSetWarning, MP24RelaxSet, MPScanRelaxSet, VaspInputSet
 
 from chggen.errors import InputError
 from chggen.io import HELD, MOMENTS, write_text
 
-STEPS: Final[dict[str, dict[str, Any]]] = {
-    # PBEsol geometries are close to r²SCAN ones at a fraction of the cost; WAVECAR starts the second step
-    "1-pbesol": {"METAGGA": None, "GGA": "PS", "EDIFFG": -0.05, "LWAVE": True, "LCHARG": True},
-    "2-r2scan": {"METAGGA": "R2SCAN", "EDIFFG": -0.02},
-}
-"""INCAR settings of the steps on top of pymatgen's MPScanRelaxSet, by folder name; EDIFFG in eV/Å."""
+FIRST, SECOND = "1-pbesol", "2-r2scan"
+"""Folders of the steps. PBEsol geometries are close to r²SCAN ones at a fraction of the cost."""
+
+
+@dataclass(frozen=True)
+class InputSet:
+    """Inputs as the Materials Project makes them.
+
+    Attributes:
+        name: What `--input-set` calls it.
+        generator: pymatgen's class of that set.
+        steps: Folder of a step to the arguments of the generator; EDIFFG in eV/Å. WAVECAR starts the second step.
+    """
+
+    name: str
+    generator: type[VaspInputSet]
+    steps: Mapping[str, Mapping[str, Any]]
+
+    def inputs(self, step: str, structure: Structure | None = None) -> VaspInputSet:
+        """Return the inputs of a step.
+
+        Args:
+            step: Its folder.
+            structure: The structure; None for a set that gets one later.
+        """
+        given: Any = {} if structure is None else {"structure": structure}
+        return self.generator(**given, **self.steps[step])
+
+
+SETS: Final = {
+    one.name: one
+    for one in (
+        InputSet(
+            "mp-scan",
+            MPScanRelaxSet,
+            {
+                FIRST: {
+                    "user_incar_settings": {
+                        "METAGGA": None, "GGA": "PS", "EDIFFG": -0.05, "LWAVE": True, "LCHARG": True,
+                    }
+                },
+                SECOND: {"user_incar_settings": {"METAGGA": "R2SCAN", "EDIFFG": -0.02}},
+            },
+        ),
+        InputSet(
+            "mp24",
+            MP24RelaxSet,
+            {
+                FIRST: {"xc_functional": "PBEsol", "user_incar_settings": {"LWAVE": True, "LCHARG": True}},
+                SECOND: {"xc_functional": "r2SCAN"},
+            },
+        ),
+    )
+}  # fmt: skip
+"""Sets of inputs by name: `mp-scan`, whose energies belong to the r²SCAN hull of the Materials Project, comes first."""
+DEFAULT_SET: Final = "mp-scan"
 _README: Final = """\
+Inputs of {set}, as pymatgen's {generator} makes them.
 1. Run VASP in 1-pbesol (PBEsol pre-relaxation).
 2. Copy 1-pbesol/CONTCAR to 2-r2scan/POSCAR and 1-pbesol/WAVECAR to 2-r2scan, run VASP there (r2SCAN relaxation).
 POTCAR.spec names the pseudopotentials in the order of POSCAR (functional {functional}).
-{moments}k-points and smearing are those of a metal; for a known band gap see KSPACING in pymatgen's MPScanRelaxSet.
+{moments}k-points and smearing are those of a metal; for a known band gap see KSPACING in pymatgen's {generator}.
+`chggen import-dft` reads the results back.
 """
 _MOMENTS: Final = """\
 MAGMOM holds the sizes of the potential's magnetic moments, all parallel; turn some to try an antiferromagnetic order.
@@ -40,7 +93,23 @@ MAGMOM holds the sizes of the magnetic moments with the signs that the structure
 """
 
 
-def write_vasp(structure: Structure, folder: Path | str, moments: Sequence[float] | None = None) -> Path:
+def input_set(name: str) -> InputSet:
+    """Return a set of inputs by its name.
+
+    Args:
+        name: `mp-scan` or `mp24`.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    if name not in SETS:
+        raise InputError(f"unknown input set '{name}'; expected one of {', '.join(SETS)}")
+    return SETS[name]
+
+
+def write_vasp(
+    structure: Structure, folder: Path | str, moments: Sequence[float] | None = None, inputs: str = DEFAULT_SET
+) -> Path:
     """Write the VASP inputs of both steps. The folder appears whole or not at all.
 
     POTCAR files are written where pymatgen finds pseudopotentials (PMG_VASP_PSP_DIR), POTCAR.spec otherwise. Each
@@ -53,6 +122,7 @@ def write_vasp(structure: Structure, folder: Path | str, moments: Sequence[float
         folder: The folder to make, one that is empty or does not exist.
         moments: Sizes of the magnetic moments of the sites, μ_B, which become MAGMOM, rounded to 0.1 μ_B and in the
             order of POSCAR. None stands for the sizes that the structure has; without those, pymatgen chooses.
+        inputs: Name of the set of inputs: `mp-scan` (pymatgen's MPScanRelaxSet) or `mp24` (MP24RelaxSet).
 
     Returns:
         The path of the folder.
@@ -61,7 +131,7 @@ def write_vasp(structure: Structure, folder: Path | str, moments: Sequence[float
         InputError: The structure is empty or has partially occupied sites, an element has no pseudopotential, or the
             folder holds files already (calculations may have run in it).
     """
-    target = Path(folder)
+    target, chosen = Path(folder), input_set(inputs)
     _check(structure)
     plain = _plain(structure, moments)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -69,11 +139,11 @@ def write_vasp(structure: Structure, folder: Path | str, moments: Sequence[float
     target.parent.mkdir(parents=True, exist_ok=True)
     workplace = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
     try:
-        for name, settings in STEPS.items():
-            _write_step(plain, workplace / name, settings)
-        functional = MPScanRelaxSet.CONFIG["POTCAR_FUNCTIONAL"]
+        for step in chosen.steps:
+            _write_step(plain, workplace / step, chosen)
+        functional = vars(chosen.generator)["CONFIG"]["POTCAR_FUNCTIONAL"]
         about = "" if MOMENTS not in plain.site_properties else _MOMENTS if _given(structure) is None else _SIGNED
-        readme = _README.format(functional=functional, moments=about)
+        readme = _README.format(set=inputs, generator=chosen.generator.__name__, functional=functional, moments=about)
         (workplace / "README").write_text(readme, encoding="utf-8")
         workplace.chmod(0o755)  # mkdtemp makes it private
         os.replace(workplace, target)
@@ -83,13 +153,18 @@ def write_vasp(structure: Structure, folder: Path | str, moments: Sequence[float
     return target
 
 
-def relaxation_flow(structure: Structure, name: str, moments: Sequence[float] | None = None) -> Any:
+def relaxation_flow(
+    structure: Structure, name: str, moments: Sequence[float] | None = None, inputs: str = DEFAULT_SET
+) -> Any:
     """Return both steps as a flow of atomate2 jobs, with the INCAR settings of `write_vasp`.
+
+    The name stands in the metadata of its jobs as `candidate`, by which `chggen import-dft` knows the results.
 
     Args:
         structure: An ordered structure.
         name: Name of the flow.
         moments: As for `write_vasp`.
+        inputs: As for `write_vasp`.
 
     Returns:
         A jobflow Flow. It needs the extra chggen[dft].
@@ -99,26 +174,33 @@ def relaxation_flow(structure: Structure, name: str, moments: Sequence[float] | 
     """
     check_inputs([structure], flows=True)
     from atomate2.vasp.flows.core import DoubleRelaxMaker
-    from atomate2.vasp.jobs.mp import MPMetaGGARelaxMaker, MPPreRelaxMaker
+    from atomate2.vasp.jobs.mp import MP24PreRelaxMaker, MP24RelaxMaker, MPMetaGGARelaxMaker, MPPreRelaxMaker
 
-    first, second = (MPScanRelaxSet(user_incar_settings=settings) for settings in STEPS.values())
+    chosen = input_set(inputs)
+    newer = chosen.generator is MP24RelaxSet
+    first, second = (MP24PreRelaxMaker, MP24RelaxMaker) if newer else (MPPreRelaxMaker, MPMetaGGARelaxMaker)
     steps = DoubleRelaxMaker(
         name=name,
-        relax_maker1=MPPreRelaxMaker(input_set_generator=first),
-        relax_maker2=MPMetaGGARelaxMaker(
-            input_set_generator=second, copy_vasp_kwargs={"additional_vasp_files": ("WAVECAR",)}
+        relax_maker1=first(input_set_generator=chosen.inputs(FIRST)),
+        relax_maker2=second(
+            input_set_generator=chosen.inputs(SECOND), copy_vasp_kwargs={"additional_vasp_files": ("WAVECAR",)}
         ),
     )
-    return steps.make(_plain(structure, moments))
+    flow = steps.make(_plain(structure, moments))
+    flow.update_metadata({"candidate": name})
+    return flow
 
 
-def write_flow(structure: Structure, path: Path, moments: Sequence[float] | None = None) -> Path:
+def write_flow(
+    structure: Structure, path: Path, moments: Sequence[float] | None = None, inputs: str = DEFAULT_SET
+) -> Path:
     """Write the flow of a structure as JSON, which `jobflow.Flow.from_dict` reads.
 
     Args:
         structure: An ordered structure.
         path: The file to write. Its name without the ending is the name of the flow.
         moments: As for `write_vasp`.
+        inputs: As for `write_vasp`.
 
     Returns:
         The same path.
@@ -128,21 +210,24 @@ def write_flow(structure: Structure, path: Path, moments: Sequence[float] | None
     """
     from monty.json import jsanitize
 
-    flow = relaxation_flow(structure, path.name.removesuffix(".json"), moments)
+    flow = relaxation_flow(structure, path.name.removesuffix(".json"), moments, inputs)
     write_text(path, json.dumps(jsanitize(flow.as_dict(), strict=True)))
     return path
 
 
-def check_inputs(structures: Iterable[Structure], flows: bool = False) -> None:
+def check_inputs(structures: Iterable[Structure], flows: bool = False, inputs: str | None = None) -> None:
     """Check that inputs of structures can be written, before anything is.
 
     Args:
         structures: The structures.
         flows: Whether flows of atomate2 are to be written.
+        inputs: As for `write_vasp`.
 
     Raises:
-        InputError: The extra chggen[dft] is not installed, which flows need, or `write_vasp` refuses a structure.
+        InputError: The extra chggen[dft] is not installed, which flows need, the set of inputs is unknown, or
+            `write_vasp` refuses a structure.
     """
+    input_set(inputs or DEFAULT_SET)
     if flows:
         try:
             import atomate2.vasp.flows.core
@@ -211,12 +296,12 @@ def _vector(moment: Any) -> list[float]:
     return [*[0.0] * (3 - len(parts)), *parts]
 
 
-def _write_step(structure: Structure, folder: Path, settings: dict[str, Any]) -> None:
+def _write_step(structure: Structure, folder: Path, chosen: InputSet) -> None:
     """Write the inputs of one step into a folder of its own."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", BadInputSetWarning)  # of smearing and k-points: the README says so
-            inputs = MPScanRelaxSet(structure, user_incar_settings=settings)
+            inputs = chosen.inputs(folder.name, structure)
             inputs.write_input(str(folder), potcar_spec=not SETTINGS.get("PMG_VASP_PSP_DIR"))
     except (OSError, ValueError, RuntimeError) as error:  # a POTCAR that is not there
         reason = str(error).split("\n")[0]

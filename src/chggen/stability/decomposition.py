@@ -100,7 +100,7 @@ def hull(
         >>> position.e_decomposition, position.products
     """
     species = parse_formula(formula)
-    table = references if isinstance(references, References) else _table(references)
+    table = table_of(references)
     table.column(level)
     left_out = frozenset([without] if isinstance(without, str) else without)
     unknown = table.unknown_ids(sorted(left_out))
@@ -119,11 +119,20 @@ def hull(
     return replace(placed, static_excess=excess if placed.static_products and math.isfinite(excess) else None)
 
 
-def _table(names: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None) -> References:
-    """Return the table of these files, or the shipped one for None."""
-    if names is None:
+def table_of(references: References | str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None) -> References:
+    """Return a table of reference entries that is given in any way.
+
+    Args:
+        references: As for `hull`.
+
+    Raises:
+        InputError: A file is not a table of references.
+    """
+    if isinstance(references, References):
+        return references
+    if references is None:
         return References.load()
-    several = [names] if isinstance(names, (str, os.PathLike)) else names
+    several = [references] if isinstance(references, (str, os.PathLike)) else references
     return references_of([os.fspath(name) for name in several])
 
 

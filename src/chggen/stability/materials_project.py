@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import re
 from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chggen.crystals import system_elements
 from chggen.errors import InputError
-from chggen.io import NamedStructures, without_foreign_classes, writable_folder, write_archive
+from chggen.io import NamedStructures, without_foreign_classes, writable_folder, write_archive, write_text
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -63,6 +65,42 @@ def fetch_structures(system: str, out: Path, client: Any = None) -> Path:
     if not structures:
         raise InputError(f"the Materials Project holds no structures of {system}; check the elements")
     write_archive(structures, target)
+    return target
+
+
+def fetch_entries(system: str, functional: str, out: Path, client: Any = None) -> Path:
+    """Fetch the computed entries of a chemical system from the Materials Project: DFT energies of one functional.
+
+    `chggen references import` makes a table of the file, at a level such as `r2scan-dft`.
+
+    Args:
+        system: Elements of the system, such as `Li-Si`.
+        functional: The hull that they belong to, as the Materials Project calls it: `R2SCAN`, `GGA_GGA+U` and others.
+        out: Folder of the file. It is made if it does not exist.
+        client: An `MPRester` of mp-api, as for `fetch_structures`.
+
+    Returns:
+        Path of the file, such as `OUT/Li-Si-r2scan.json`.
+
+    Raises:
+        InputError: As for `fetch_structures`.
+    """
+    from monty.json import MontyEncoder
+
+    elements = sorted(system_elements(system))
+    try:
+        client = client or _client()
+        found = client.get_entries_in_chemsys(elements, additional_criteria={"thermo_types": [functional]})
+    except InputError:
+        raise
+    except Exception as error:  # mp-api raises anything from a timeout to a refused key
+        reason = str(error).split("\n")[0]
+        raise InputError(f"the Materials Project gave no answer ({reason}); check the network and {_KEY}") from None
+    if not found:
+        raise InputError(f"the Materials Project holds no {functional} entries of {system}; check both")
+    name = re.sub(r"[^a-z0-9]+", "-", functional.lower())
+    target = writable_folder(out) / f"{'-'.join(elements)}-{name}.json"
+    write_text(target, json.dumps(list(found), cls=MontyEncoder))
     return target
 
 

@@ -1,3 +1,4 @@
+from .dft import import_dft
 from .electrode import run_electrode
 from .generate import run_generate
 from .inpaint import run_inpaint
@@ -13,6 +14,7 @@ from .results import check_place, results_of
 __all__ = [
     "check_place",
     "collect",
+    "import_dft",
     "merge_folders",
     "ordered_host",
     "ordered_structures",
