@@ -4,13 +4,17 @@ Candidates are made up by an executor: what sends, stores, places, groups and ex
 
 python benchmarks/driver.py run --out FOLDER       # 50,000 candidates of SrTiO3, 10 atoms each
 python benchmarks/driver.py resume --out FOLDER    # eight more: seconds until the first of them is sent
+python benchmarks/driver.py formulas --out FOLDER --n 10000    # 10,000 formulas with two candidates each
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import re
 import resource
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +24,7 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 import chggen
+from chggen.crystals import parse_formula
 from chggen.results import Candidate
 
 _MINIMA = 500  # that the candidates which are no perovskites fall into
@@ -33,14 +38,15 @@ _IDEAL = Structure(
 class MadeUp(Executor):
     """Answers each batch at once: with one in ten a perovskite, the others one of 500 random crystals, rattled."""
 
-    def __init__(self) -> None:
+    def __init__(self, made: Callable[[Candidate], Candidate]) -> None:
+        self._made = made
         self.first_at: float | None = None
 
     def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         if self.first_at is None:
             self.first_at = time.monotonic()
         future: Future[Any] = Future()
-        future.set_result([_made(job.candidate) for job in args[1]])
+        future.set_result([self._made(job.candidate) for job in args[1]])
         return future
 
 
@@ -63,8 +69,48 @@ def _made(candidate: Candidate) -> Candidate:
     )  # fmt: skip
 
 
+def _random(candidate: Candidate) -> Candidate:
+    """A random crystal of the formula of a candidate, with a toy energy that depends on the formula, too."""
+    rng = np.random.default_rng(candidate.seed)
+    units = int(candidate.id.split("-z")[1].split("-")[0])
+    kinds = [symbol for symbol, n in parse_formula(candidate.formula).items() for _ in range(units * n)]
+    cell = Lattice.cubic(float((12 * len(kinds)) ** (1 / 3)))
+    structure = Structure(cell, kinds, rng.random((len(kinds), 3)))
+    energy = -5 + 0.3 * np.random.default_rng(list(candidate.formula.encode())).random() + 0.1 * rng.random()
+    return replace(
+        candidate, structure=structure, raw=structure, level="pbe", energies={"pbe": float(energy)}, space_group=1,
+        space_group_loose=1, converged=True, relax_steps=50, seed_source="bravais", relax_rmsd=0.1,
+    )  # fmt: skip
+
+
+def _formulas(count: int) -> list[str]:
+    """So many ternary and quaternary oxides."""
+    cations = re.findall("[A-Z][a-z]?", "LiNaKMgCaSrBaAlGaInTiZrVCrMnFeCoNiZnYLaCeSiGeSn")
+    numbers = itertools.product((1, 2, 3), (1, 2, 3), (3, 4, 5, 6, 7))
+    pairs = list(itertools.permutations(cations, 2))
+    every = (f"{a}{m}{b}{n}O{o}" for m, n, o in numbers for a, b in pairs)
+    found = list(dict.fromkeys(every))
+    assert len(found) >= count
+    return found[:count]
+
+
+def _lead_formulas(out: Path, count: int) -> None:
+    began, cpu = time.monotonic(), time.process_time()
+    executor = MadeUp(_random)
+    found = chggen.predict(
+        formulas=_formulas(count), n=2, out=out / f"formulas-{count}", executor=executor, batch_size=8, progress=None,
+        per_framework=1, second_level_below=None,
+    )  # fmt: skip
+    used = time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(
+        f"{count} formulas, {len(found)} candidates in {time.monotonic() - began:.0f} s: {used:.0f} s of CPU, "
+        f"{1000 * used / len(found):.1f} ms a candidate; {peak:.2f} GiB at most"
+    )
+
+
 def _lead(out: Path, n: int) -> None:
-    executor = MadeUp()
+    executor = MadeUp(_made)
     stages: list[tuple[float, str]] = []
 
     def progress(stage: str, done: int, total: int, bad: int) -> None:
@@ -83,11 +129,14 @@ def _lead(out: Path, n: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("run", "resume"))
+    parser.add_argument("what", choices=("run", "resume", "formulas"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--n", type=int, default=50_000)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
+    if given.what == "formulas":
+        _lead_formulas(given.out, given.n)
+        return
     _lead(given.out, given.n + 8 * (given.what == "resume"))
 
 

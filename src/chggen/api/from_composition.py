@@ -21,7 +21,7 @@ from chggen.workflows import results_of, run_generate, run_predict
 @with_arguments(PredictOptions)
 def predict(
     formula: str = "", guests: Sequence[str] | str | None = (), *, system: str = "",
-    between: Sequence[str] | str | None = (), n: int = 8, seed: int = 0,
+    formulas: Sequence[str] | Files | None = (), between: Sequence[str] | str | None = (), n: int = 8, seed: int = 0,
     formula_units: Sequence[int] | int | None = (), max_atoms: int = 20, volume: float | None = None,
     cells_from: Sequence[str] | str = ("auto",), space_group: int | str = "none", per_framework: int = 2,
     symmetry: Literal["mixed", "host", "none"] = "mixed", second_level_below: float | None = 0.1,
@@ -34,13 +34,14 @@ def predict(
     shard: str | None = None, out: Files | Results | None = None,
     database: str | None = None, progress: ShownProgress = True,
 ) -> Candidates:
-    """Predict crystals of a formula, or of all compositions of a system, by the whole workflow.
+    """Predict crystals of a formula, of several, or of all compositions of a system, by the whole workflow.
 
     De novo crystals are relaxed, their guests taken out, the framework that is left symmetrised, and guests put in
     again. Candidates are placed on the hull of the known phases; survivors are relaxed once more at a second level.
 
     Args:
-        formula: Formula such as `ZnP2S6`; empty with `system`.
+        formula: Formula such as `ZnP2S6`; empty with `system` and `formulas`.
+        formulas: Formulas, or the path of a file of them, that share the budget of `n` candidates each.
 
     Returns:
         The candidates, best first, failed ones last.
@@ -52,8 +53,9 @@ def predict(
         >>> found = chggen.predict("ZnP2S6", guests=["Zn"], n=8, out="runs/znps")  # doctest: +SKIP
     """
     given = {**locals(), "potential": name_of_potential(potential)}
-    if formula and system:
-        raise InputError(f"expected a formula or a system, got both {formula} and {system}; leave one out")
+    several = {"a formula": formula, "formulas": formulas, "a system": system}
+    if len(asked := [name for name, text in several.items() if text]) > 1:
+        raise InputError(f"expected a formula, formulas or a system, got {' and '.join(asked)}; leave one out")
     options = PredictOptions.of_keywords(given)
     if options.between and not system:
         raise InputError(f"between {' and '.join(options.between)} expects a system that they are of, got none; add it")

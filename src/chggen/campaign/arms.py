@@ -40,11 +40,13 @@ def formulas_of(options: GenerateOptions) -> tuple[str, ...]:
         options: Options of the run.
 
     Returns:
-        The formula asked for, or all compositions of the system asked for, smallest first.
+        The formula or the formulas asked for, or all compositions of the system asked for, smallest first.
 
     Raises:
         InputError: The system has no composition small enough.
     """
+    if isinstance(options, PredictOptions) and options.formulas:
+        return options.formulas
     if not isinstance(options, PredictOptions) or not options.system:
         return (options.formula,)
     elements = system_elements(options.system)

@@ -66,7 +66,8 @@ def guests_of(species: Mapping[str, int], asked: Sequence[str]) -> tuple[str, ..
 def guests_by_formula(formulas: Mapping[str, Mapping[str, int]], options: PredictOptions) -> dict[str, tuple[str, ...]]:
     """Return the guest species of every formula of a run.
 
-    In a run over a whole system, a formula has no guests where it lacks one of those asked for or would keep no host.
+    In a run over several formulas, or over a system, a formula has no guests where it lacks one of those asked for or
+    would keep no host.
 
     Args:
         formulas: Formula to its content, element symbol to number of atoms.
@@ -79,14 +80,15 @@ def guests_by_formula(formulas: Mapping[str, Mapping[str, int]], options: Predic
         InputError: A guest is in no formula of the run. In a run of one formula, also for what `guests_of` refuses.
     """
     found = {}
+    several = bool(options.system or options.formulas)
     for symbol in options.guests:
-        if options.system and not any(symbol in species for species in formulas.values()):
+        if several and not any(symbol in species for species in formulas.values()):
             raise InputError(f"guest '{symbol}' is in no formula of the run; expected one that is")
     for formula, species in formulas.items():
         try:
             found[formula] = guests_of(species, options.guests)
         except InputError:
-            if not options.system:
+            if not several:
                 raise
             found[formula] = ()
     return found

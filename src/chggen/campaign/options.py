@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from chggen.campaign.formulas import read_formulas
 from chggen.campaign.shards import SHARD, Shard, ShardOption
 from chggen.crystals import plain_text
 from chggen.generation import AUTO, FILE, SamplerOptions, cell_sources
@@ -44,7 +45,7 @@ def _reference_files(given: Any) -> Any:
         raise ValueError(f"expected files of known phases, or `{SHIPPED}`") from None
 
 
-_LATER: Final = ("order", "region", "remove", "hold", "mu", "host_sigma", "shard")
+_LATER: Final = ("order", "region", "remove", "hold", "mu", "host_sigma", "shard", "formulas")
 """Options that older folders do not know: not given is what stands for nothing."""
 _NUMBER: Final = (
     "De novo candidates of each composition, all cell sizes together; with --space-group, or --cells-from other than "
@@ -153,13 +154,17 @@ class GenerateOptions(RunOptions):
 
 
 class PredictOptions(GenerateOptions):
-    """Options of the whole workflow, for a formula or for all compositions of a system."""
+    """Options of the whole workflow, for a formula, for several, or for all compositions of a system."""
 
     unused: ClassVar[frozenset[str]] = frozenset({"pressure", "free_axis"})
     cells_from: Several[Annotated[str, BeforeValidator(_cell_source)]] = Field(
         default=(AUTO,), min_length=1, description=GenerateOptions.model_fields["cells_from"].description
     )
     system: str = Field(default="", description="All compositions of a system such as Li-Si share the budget.")
+    formulas: Annotated[tuple[str, ...], BeforeValidator(read_formulas)] = Field(
+        default=(),
+        description="File of formulas that share the budget: one a line, or a table with a column called formula.",
+    )
     between: Several[str] = Field(
         default=(), description="Of a system only mixtures of two compositions, such as Li2S,P2S5."
     )

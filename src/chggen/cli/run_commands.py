@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
 @with_options(lambda: campaign.PredictOptions)
 def predict(
-    formula: Annotated[str, typer.Argument(help="Such as ZnP2S6; none with --system.")] = "",
-    out: Annotated[Path | None, results_folder("runs/FORMULA, or runs/SYSTEM")] = None,
+    formula: Annotated[str, typer.Argument(help="Such as ZnP2S6; none with --system or --formulas.")] = "",
+    out: Annotated[Path | None, results_folder("runs/FORMULA, runs/SYSTEM or runs/FILE")] = None,
     **values: Any,
 ) -> None:
-    """Predict crystals of a formula or a system: de novo, host, guests, relaxation, hull."""
+    """Predict crystals of a formula, of several or of a system: de novo, host, guests, relaxation, hull."""
     from chggen import api
     from chggen.crystals import plain_text
 
-    folder = out or Path("runs") / plain_text(formula or values["system"])
+    folder = out or Path("runs") / plain_text(formula or values["system"] or Path(",".join(values["formulas"])).stem)
     with _watched(folder) as progress:
         found = api.predict(
             formula,
