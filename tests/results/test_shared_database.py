@@ -57,6 +57,16 @@ def test_what_runs_put_is_read_by_system(address: str) -> None:
         read_shared(address, "Na")
 
 
+def test_runs_on_different_hulls_are_not_compared(address: str) -> None:
+    SharedDatabase(address, "one", "1e5").put([_candidate("a")])
+    SharedDatabase(address, "two", "1e5").put([_candidate("a", energy=-2.0)])
+    SharedDatabase(address, "older").put([_candidate("b")])
+    assert set(read_shared(address, "Li-F")) == {"one", "two", "older"}
+    SharedDatabase(address, "three", "abc").put([_candidate("a")])
+    with pytest.raises(chggen.InputError, match=r"(one|two) and three were placed on different known phases"):
+        read_shared(address, "Li-F")
+
+
 def test_what_is_put_again_replaces_its_row(address: str) -> None:
     SharedDatabase(address, "run").put([_candidate("a"), _candidate("b")])
     later = SharedDatabase(address, "run")

@@ -98,7 +98,7 @@ class Store:
             command = self._keep_options().get("command", "a run")
             self._database = CandidateDatabase(self.folder)
             if self._address is not None:
-                self._shared = SharedDatabase(self._address, self._name())
+                self._shared = SharedDatabase(self._address, self._name(), self._phases())
                 self._shared.put(self.candidates().values())  # those of before, as they are now
             opened.enter_context(_logged(self.folder / _LOG))
             self._begun, self._ended = time.monotonic(), "nothing exported"
@@ -185,6 +185,12 @@ class Store:
         kept = {k: v for k, v in read_options(self.folder).items() if k not in (*_GROWING, _VERSION)}
         told = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
         return f"{self.folder.resolve().name}-{told[:12]}"
+
+    def _phases(self) -> str:
+        """Digest of the known phases that candidates are placed on; empty where that is not known."""
+        kept = read_options(self.folder)
+        told = [value for key in ("references", "references_content") if (value := kept.get(key))]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12] if told else ""
 
     def candidates(self) -> dict[str, Candidate]:
         """Return all candidates by id, in the order of their ids."""

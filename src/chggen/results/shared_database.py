@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 _ADDRESS: Final = re.compile(r"(postgresql|mysql|mariadb)://.+")
 _RUN: Final = "run"
 _SYSTEM: Final = "system"
+_PHASES: Final = "known_phases"
 
 
 def is_address(text: str) -> bool:
@@ -56,13 +57,15 @@ class SharedDatabase:
     Args:
         address: Address of the server, see `check_address`.
         run: Name of the run, which other runs do not have.
+        phases: What tells the known phases that its candidates are placed on from those of other runs.
 
     Raises:
         InputError: The server does not answer, or refuses the user.
     """
 
-    def __init__(self, address: str, run: str) -> None:
-        self._address, self._run = address, run
+    def __init__(self, address: str, run: str, phases: str = "") -> None:
+        self._address = address
+        self._further = {_RUN: row_label(run), **({_PHASES: row_label(phases)} if phases else {})}
         self._database = _connected(address)
         with _told(address):
             rows = self._database.select(run=row_label(run), columns=["id", "key_value_pairs"])
@@ -90,7 +93,7 @@ class SharedDatabase:
                     label = row_label(candidate.id)
                     rows[label] = self._database.write(
                         row_of(candidate),
-                        key_value_pairs=searched(candidate) | {_RUN: row_label(self._run), _SYSTEM: _system(candidate)},
+                        key_value_pairs=searched(candidate) | self._further | {_SYSTEM: _system(candidate)},
                         data={"record": to_record(candidate)},
                         id=self._rows.get(label),
                     )
@@ -113,20 +116,31 @@ def read_shared(address: str, system: str) -> dict[str, list[Candidate]]:
         Name of a run to its candidates, in the order of their ids.
 
     Raises:
-        InputError: The server does not answer, or has no candidate of the system.
+        InputError: The server does not answer, has no candidate of the system, or the runs were placed on different
+            known phases.
     """
     from chggen.crystals import system_elements
 
     elements = sorted(system_elements(system))
     within = ["-".join(part) for n in range(1, len(elements) + 1) for part in combinations(elements, n)]
     found: dict[str, list[Candidate]] = {}
+    hulls: dict[str, str] = {}
     with _told(address):
         database = _connected(address)
         for one in within:
             for row in database.select(**{_SYSTEM: row_label(one)}):
-                found.setdefault(str(row.key_value_pairs[_RUN]), []).append(from_record(row.data["record"]))
+                keys = row.key_value_pairs
+                found.setdefault(str(keys[_RUN]), []).append(from_record(row.data["record"]))
+                if _PHASES in keys:
+                    hulls.setdefault(str(keys[_PHASES]), str(keys[_RUN]))
     if not found:
         raise InputError(f"no candidates of {'-'.join(elements)} in {shown_address(address)}; name another system")
+    if len(hulls) > 1:
+        one, other = list(hulls.values())[:2]
+        raise InputError(
+            f"{one} and {other} were placed on different known phases, so that their E_d cannot be compared; give runs "
+            "of one database the same --references"
+        )
     return {run: sorted(own, key=lambda c: c.id) for run, own in sorted(found.items())}
 
 
