@@ -8,6 +8,7 @@ out once a structure. That sorts out pairs that cannot match. The others are han
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,7 +69,8 @@ class StructureComparison:
         """
         coordinates = structure.frac_coords
         occupied = tuple(site.specie if site.is_ordered else site.species for site in structure)  # small ones mostly
-        content = (structure.lattice.matrix.tobytes(), coordinates.tobytes(), occupied)
+        places = hashlib.sha256(structure.lattice.matrix.tobytes() + coordinates.tobytes()).digest()
+        content = (places, occupied)
         if content not in self._reduced:
             self._reduced[content] = self._reduce(structure)
         return self._reduced[content]
@@ -132,7 +134,7 @@ class StructureComparison:
         return len(self._kinds) - 1
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class Reduced:
     """A structure in its reduced primitive cell, scaled to unit volume.
 

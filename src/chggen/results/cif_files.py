@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +26,7 @@ _SYMPREC: Final = 0.1  # Å
 _TIGHTER: Final = (0.001, 0.01, 0.03)  # Å; tolerances that are preferred where they find the same group
 _EVERY_ATOM: Final = "P1, every atom"
 _LIKE_A_TWIN: Final = re.compile(r"-P1_*$")
+_AT_ONCE: Final = 5_000  # candidates whose files are held in memory
 _BATCH: Final = 50  # candidates that a process writes at once
 _SECONDS_EACH: Final = 0.005  # that the files of a candidate take, roughly
 
@@ -142,14 +144,15 @@ def write_cifs(candidates: Iterable[Candidate], folder: Path, machine: Machine |
         InputError: The id of a candidate is no name of a file.
         OSError: A file cannot be written.
     """
-    files = [own for c in candidates if (own := _Files.of(c)) is not None]
-    missing = sum(not (folder / cif_names(one.name)[1]).exists() for one in files)
-    batches = [files[k : k + _BATCH] for k in range(0, len(files), _BATCH)]
-    workers = Workers((machine or Machine()).here)
-    seconds = _SECONDS_EACH * missing
-    written = workers.run(_write_batch, batches, _Folder(folder), _not_written, seconds, name=lambda own: own.name)
-    for reason in (reason for reasons in written for reason in reasons):
-        raise OSError(reason)
+    workers, left = Workers((machine or Machine()).here), iter(candidates)
+    while files := [_Files.of(candidate) for candidate in islice(left, _AT_ONCE)]:
+        present = [own for own in files if own is not None]
+        missing = sum(not (folder / cif_names(own.name)[1]).exists() for own in present)
+        batches = [present[k : k + _BATCH] for k in range(0, len(present), _BATCH)]
+        seconds = _SECONDS_EACH * missing
+        written = workers.run(_write_batch, batches, _Folder(folder), _not_written, seconds, name=lambda own: own.name)
+        for reason in (reason for reasons in written for reason in reasons):
+            raise OSError(reason)
 
 
 def _write_batch(files: Sequence[_Files], folder: _Folder) -> list[str]:
