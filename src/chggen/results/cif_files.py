@@ -28,7 +28,7 @@ _EVERY_ATOM: Final = "P1, every atom"
 _LIKE_A_TWIN: Final = re.compile(r"-P1_*$")
 _AT_ONCE: Final = 5_000  # candidates whose files are held in memory
 _BATCH: Final = 50  # candidates that a process writes at once
-_SECONDS_EACH: Final = 0.005  # that the files of a candidate take, roughly
+_SECONDS_EACH: Final = 0.005  # that the files of a candidate take, roughly, also where they turn out to be up to date
 
 
 @dataclass(frozen=True)
@@ -147,9 +147,8 @@ def write_cifs(candidates: Iterable[Candidate], folder: Path, machine: Machine |
     workers, left = Workers((machine or Machine()).here), iter(candidates)
     while files := [_Files.of(candidate) for candidate in islice(left, _AT_ONCE)]:
         present = [own for own in files if own is not None]
-        missing = sum(not (folder / cif_names(own.name)[1]).exists() for own in present)
         batches = [present[k : k + _BATCH] for k in range(0, len(present), _BATCH)]
-        seconds = _SECONDS_EACH * missing
+        seconds = _SECONDS_EACH * len(present)
         written = workers.run(_write_batch, batches, _Folder(folder), _not_written, seconds, name=lambda own: own.name)
         for reason in (reason for reasons in written for reason in reasons):
             raise OSError(reason)
