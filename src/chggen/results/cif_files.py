@@ -50,6 +50,7 @@ class _Files:
         structure = candidate.structure
         if structure is None:
             return None
+        check_name(candidate.id)
         note = f"chggen candidate {candidate.id}\n"
         if candidate.refined_symprec is not None:
             note += (
