@@ -64,6 +64,7 @@ class CandidateDatabase:
             found = _patiently(path, "read", lambda: _stored(self._database))
             _patiently(path, "read", lambda: _prepared(self._database))
         self._candidates = {candidate.id: candidate for _, candidate in found}
+        self._in_order = False
         self._rows = {candidate.id: row for row, candidate in found}
 
     def put(self, candidates: Iterable[Candidate]) -> None:
@@ -80,6 +81,7 @@ class CandidateDatabase:
             if not self._path.exists():
                 raise InputError(f"{self._path} was removed while a run went on; repeat the command to make it anew")
             rows = _patiently(self._path, "write", lambda: self._write(written.values()))
+        self._in_order = self._in_order and written.keys() <= self._candidates.keys()
         self._candidates |= {name: candidate.packed() for name, candidate in written.items()}
         self._rows |= rows
 
@@ -98,7 +100,10 @@ class CandidateDatabase:
 
     def candidates(self) -> dict[str, Candidate]:
         """Return all candidates by id, in the order of their ids."""
-        return dict(sorted(self._candidates.items()))
+        if not self._in_order:
+            self._candidates = dict(sorted(self._candidates.items()))
+            self._in_order = True
+        return dict(self._candidates)
 
 
 def read_candidates(folder: Path, or_none: bool = False) -> list[Candidate]:
