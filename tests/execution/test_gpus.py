@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,22 +18,27 @@ from chggen.execution.failure import Failure
 from chggen.execution.local_processes import LocalProcesses
 
 
-def _seen(batch: Sequence[Any], resources: Any) -> list[Any]:
+def _seen(batch: Sequence[Any], folder: Path) -> list[Any]:
+    """Say which GPU is seen, once two are: no process does all."""
     if "dies" in batch:
         os._exit(1)
-    time.sleep(0.3)  # so that no process does all
-    return [(item, os.environ.get("CUDA_VISIBLE_DEVICES"), os.getpid()) for item in batch]
+    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    (folder / gpu).touch()
+    began = time.monotonic()
+    while len(list(folder.iterdir())) < 2 and time.monotonic() - began < 120:
+        time.sleep(0.05)
+    return [(item, gpu, os.getpid()) for item in batch]
 
 
 def _lost(item: Any, failure: Failure) -> list[Any]:
     return [(item, None, None)]
 
 
-def test_each_process_sees_a_gpu_of_its_own_also_one_that_takes_the_place_of_another() -> None:
+def test_each_process_sees_a_gpu_of_its_own_also_one_that_takes_the_place_of_another(tmp_path: Path) -> None:
     processes = LocalProcesses(2, ("3", "GPU-5"))
     try:
         batches: list[list[Any]] = [[k] for k in range(12)]
-        found = [row for rows in processes.run(_seen, [["dies"], *batches], None, _lost) for row in rows]
+        found = [row for rows in processes.run(_seen, [["dies"], *batches], tmp_path, _lost) for row in rows]
     finally:
         processes.stop()
     of_each = {pid: gpu for item, gpu, pid in found if item != "dies"}

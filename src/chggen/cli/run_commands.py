@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @with_options(lambda: campaign.PredictOptions)
 def predict(
     formula: Annotated[str, typer.Argument(help="Such as ZnP2S6; none with --system or --formulas.")] = "",
-    out: Annotated[Path | None, results_folder("runs/FORMULA, runs/SYSTEM or runs/FILE")] = None,
+    out: Annotated[Path | None, results_folder("runs/FORMULA, or runs/SYSTEM or runs/FILE")] = None,
     **values: Any,
 ) -> None:
     """Predict crystals of a formula, of several or of a system: de novo, host, guests, relaxation, hull."""
