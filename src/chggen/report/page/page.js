@@ -68,7 +68,7 @@
     if (state.raw && entry.relaxed) facts.append(made("dt", "shown"), made("dd", "the structure before relaxation, in its own cell"));
     const { lengths, angles, volume } = cell(crystal);
     const figures = (numbers, digits) => numbers.map((x) => x.toFixed(digits)).join(", ");
-    const told = (cell, v) => `${figures(cell.slice(0, 3), 3)} Å; ${figures(cell.slice(3, 6), 1)}°; ${v.toFixed(1)} Å³`;
+    const told = (edges, v) => `${figures(edges.slice(0, 3), 3)} Å; ${figures(edges.slice(3, 6), 1)}°; ${v.toFixed(1)} Å³`;
     const { conventional } = entry;
     if (conventional && !state.raw) facts.append(made("dt", "conventional cell"), made("dd", told(conventional, conventional[6])));
     facts.append(made("dt", "cell drawn"), made("dd", told([...lengths, ...angles], volume)));
