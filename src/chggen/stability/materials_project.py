@@ -6,7 +6,8 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -52,15 +53,10 @@ def fetch_structures(system: str, out: Path, client: Any = None) -> Path:
         except InputError as error:
             log.warning("%s; fetched anew", error)
     wanted = ["-".join(part) for n in range(1, len(elements) + 1) for part in combinations(sorted(elements), n)]
-    try:
+    with _answering():
         client = client or _client()
         writable_folder(out)
         found = client.materials.summary.search(chemsys=wanted, deprecated=False, fields=["material_id", "structure"])
-    except InputError:
-        raise
-    except Exception as error:  # mp-api raises anything from a timeout to a refused key
-        reason = str(error).split("\n")[0]
-        raise InputError(f"the Materials Project gave no answer ({reason}); check the network and {_KEY}") from None
     structures = dict(_named(found))
     if not structures:
         raise InputError(f"the Materials Project holds no structures of {system}; check the elements")
@@ -88,20 +84,27 @@ def fetch_entries(system: str, functional: str, out: Path, client: Any = None) -
     from monty.json import MontyEncoder
 
     elements = sorted(system_elements(system))
-    try:
+    with _answering():
         client = client or _client()
         found = client.get_entries_in_chemsys(elements, additional_criteria={"thermo_types": [functional]})
-    except InputError:
-        raise
-    except Exception as error:  # mp-api raises anything from a timeout to a refused key
-        reason = str(error).split("\n")[0]
-        raise InputError(f"the Materials Project gave no answer ({reason}); check the network and {_KEY}") from None
     if not found:
         raise InputError(f"the Materials Project holds no {functional} entries of {system}; check both")
     name = re.sub(r"[^a-z0-9]+", "-", functional.lower())
     target = writable_folder(out) / f"{'-'.join(elements)}-{name}.json"
     write_text(target, json.dumps(list(found), cls=MontyEncoder))
     return target
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Turn what the server or the way to it leads to into an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # mp-api raises anything from a timeout to a refused key
+        reason = str(error).split("\n")[0]
+        raise InputError(f"the Materials Project gave no answer ({reason}); check the network and {_KEY}") from None
 
 
 def _named(found: Iterable[Any]) -> Iterable[tuple[str, Structure]]:

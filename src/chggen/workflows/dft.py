@@ -53,9 +53,9 @@ def import_dft(folder: Path, calculations: Path | None, level: str | None, refer
         InputError: The folder holds no results, there is no calculation of a candidate, none of them has a result, or
             the level is that of a potential.
     """
-    before = {candidate.id: candidate for candidate in read_candidates(folder)}
-    found = read_calculations(calculations or folder / "export" / "vasp", before)
-    found = [_of_compound(one, before[one.candidate]) for one in found]
+    formulas = {candidate.id: candidate.formula for candidate in read_candidates(folder)}
+    found = read_calculations(calculations or folder / "export" / "vasp", formulas)
+    found = [_of_compound(one, formulas[one.candidate]) for one in found]
     of_each = Counter(one.functional for one in found if one.reason is None)
     if not of_each:
         first = found[0]
@@ -67,20 +67,28 @@ def import_dft(folder: Path, calculations: Path | None, level: str | None, refer
     options = {key: value for key, value in read_options(folder).items() if key != "chggen_version"}
     with Store(folder, options, levels=(*refining_levels(), name)) as store:
         write_down(folder, {**options, "dft_level": name, "dft": [one.place for one in found]})
-        made = [_placed(before[one.candidate], one, functional, name, references) for one in found]
+        before, comparison = store.candidates(), StructureComparison()  # as they are while no run goes on
+        made = [_placed(before[one.candidate], one, functional, name, references, comparison) for one in found]
         store.put(c for c in made if c != before[c.id])
         for one, candidate in zip(found, made, strict=True):
             if name in candidate.energies and one.structure is not None:
                 place = writable_folder(folder / FOLDER)
                 write_cif(one.structure, place, one.candidate, _SYMPREC, f"relaxed by DFT ({name})\n{one.place}\n")
         known = store.candidates()
-        final = with_duplicates(ranked(known.values()), StructureComparison())
+        final = with_duplicates(ranked(known.values()), comparison)
         store.put(c for c in final if c != known[c.id])
         store.export(final)
     return final
 
 
-def _placed(candidate: Candidate, one: Calculation, functional: str, level: str, references: References) -> Candidate:
+def _placed(
+    candidate: Candidate,
+    one: Calculation,
+    functional: str,
+    level: str,
+    references: References,
+    comparison: StructureComparison,
+) -> Candidate:
     """Return a candidate with what a calculation says of it; marked, where that is of no use."""
     reason = one.reason
     if reason is None and one.functional != functional:
@@ -96,17 +104,17 @@ def _placed(candidate: Candidate, one: Calculation, functional: str, level: str,
         e_d, warning = position.e_decomposition, joined_doubts(warning, position.warning, level)
         if position.reason:
             log.warning("%s: no E_d at level %s: %s", candidate.id, level, position.reason)
-    if candidate.structure is not None and not StructureComparison().same(candidate.structure, one.structure):
+    if candidate.structure is not None and not comparison.same(candidate.structure, one.structure):
         warning = joined_doubts(warning, f"relaxed to another structure ({FOLDER}/{candidate.id}.cif)", level)
     return candidate.changed(hull_warning=warning, unplaced_at=None).with_energy(level, energy, e_d)
 
 
-def _of_compound(one: Calculation, candidate: Candidate) -> Calculation:
-    """Return a calculation; without a result, where it is one of another compound than the candidate."""
+def _of_compound(one: Calculation, formula: str) -> Calculation:
+    """Return a calculation; without a result, where it is one of another compound than that of a formula."""
     if one.structure is None:
         return one
     composition = one.structure.composition
     counts = {str(symbol): round(n) for symbol, n in composition.get_el_amt_dict().items()}
-    if reduced(counts) == reduced(parse_formula(candidate.formula)):
+    if reduced(counts) == reduced(parse_formula(formula)):
         return one
     return replace(one, reason=f"it is one of {composition.reduced_formula}")
