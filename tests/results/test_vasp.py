@@ -12,6 +12,7 @@ from pymatgen.io.vasp import Incar, Poscar
 
 from chggen.errors import InputError
 from chggen.results import vasp as dft
+from chggen.results.input_sets import FIRST, SECOND
 from chggen.results.vasp import write_vasp
 
 
@@ -125,7 +126,7 @@ def test_the_flow_has_the_settings_of_the_files(zns, tmp_path, inputs):
     assert given.matches(zns.copy().remove_oxidation_states())
     assert flow.jobs[1].function_args[0].uuid == flow.jobs[0].uuid  # the second starts from what the first gives
     assert [job.metadata for job in flow.jobs] == [{"candidate": "flow"}] * 2
-    for job, step in zip(flow.jobs, (dft.FIRST, dft.SECOND), strict=True):
+    for job, step in zip(flow.jobs, (FIRST, SECOND), strict=True):
         inputs = job.maker.input_set_generator.get_input_set(given, potcar_spec=True)
         assert dict(inputs.incar) == dict(Incar.from_file(folder / step / "INCAR"))
 

@@ -95,7 +95,8 @@ def _write_extxyz(chosen: Sequence[Candidate], target: Path, inputs: str | None)
 
 
 def _write_flows(chosen: Sequence[Candidate], target: Path, inputs: str | None) -> None:
-    from chggen.results.vasp import DEFAULT_SET, write_flow
+    from chggen.results.input_sets import DEFAULT_SET
+    from chggen.results.vasp import write_flow
 
     for candidate in chosen:
         path = inside(target, candidate.id, ".json")
@@ -103,7 +104,8 @@ def _write_flows(chosen: Sequence[Candidate], target: Path, inputs: str | None) 
 
 
 def _write_vasp(chosen: Sequence[Candidate], target: Path, inputs: str | None) -> None:
-    from chggen.results.vasp import DEFAULT_SET, write_vasp
+    from chggen.results.input_sets import DEFAULT_SET
+    from chggen.results.vasp import write_vasp
 
     for candidate in chosen:
         folder = inside(target, candidate.id)
