@@ -163,18 +163,18 @@ def dask(batches: int) -> None:
     print(f"{came} of {batches} batches in {took:.1f} s: {1e3 * took / batches:.2f} ms a batch")
 
 
-def cores(out: Path, n: int) -> None:
+def cores(out: Path, n: int, formula: str, space_group: str) -> None:
     """Print how much faster two processes are than one, models loaded before."""
     took = {}
     for count in (1, 2):
-        run = {"workers": count, "progress": None, "seed": 0}
-        chggen.generate("MgTiO3", n=2 * count, space_group="auto", **run)  # processes start and load their models
+        run = {"workers": count, "space_group": space_group, "progress": None, "seed": 0}
+        chggen.generate(formula, n=16, **run)  # processes start and load their models
         began, used = time.monotonic(), _used()
-        chggen.generate("MgTiO3", n=n, space_group="auto", out=out / f"cores-{count}", **run)
+        chggen.generate(formula, n=n, out=out / f"cores-{formula}-{count}", **run)
         took[count] = time.monotonic() - began
         print(f"{count} processes: {n} candidates in {took[count]:.1f} s, {_used() - used:.1f} s of CPU", flush=True)
     print(f"efficiency {100 * took[1] / took[2] / 2:.0f} %")
-    same = {(out / f"cores-{count}" / "summary.csv").read_bytes() for count in took}
+    same = {(out / f"cores-{formula}-{count}" / "summary.csv").read_bytes() for count in took}
     print("the same summary.csv" if len(same) == 1 else "DIFFERENT summaries")
 
 
@@ -189,6 +189,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--batches", type=int, help="default: 50 a worker; 10,000 for dask; 64 candidates for cores")
     parser.add_argument("--dying", type=float, default=0.05, help="share of workers that die")
+    parser.add_argument("--formula", default="MgTiO3", help="of which candidates are made for cores")
+    parser.add_argument("--space-group", default="auto", help="of these candidates, none for prototypes and all others")
     parser.add_argument("--faster", type=float, default=4.0, help="how fast the clock of replayed workers runs")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -200,7 +202,7 @@ def main() -> None:
     elif given.what == "dask":
         dask(given.batches or 10_000)
     else:
-        cores(given.out, given.batches or 64)
+        cores(given.out, given.batches or 64, given.formula, given.space_group)
 
 
 if __name__ == "__main__":

@@ -86,6 +86,8 @@ class Budget:
         _check_total(self.total)
         self._stride = self.total if len(self.species) == 1 else options.n  # ranks between a candidate and its redraw
         self._asked: list[Arm] = []
+        self._indices: Counter[tuple[str, int]] = Counter()  # how many of them are of a formula and cell size
+        self._ranks: Counter[Arm] = Counter()  # and of an arm
         self._found = Found()
         self._shares = Shares(self._prior, self._found)
 
@@ -132,12 +134,10 @@ class Budget:
             size = self.total - begun
         arms = list(self._shares.picked(size)) if self.adaptive else self._turns[begun : begun + size]
         jobs = []
-        indices = Counter((arm.formula, arm.units) for arm in self._asked)
-        ranks = Counter(self._asked)
         for arm in arms:
-            jobs.append(self._job(arm, indices[arm.formula, arm.units], ranks[arm]))
-            indices[arm.formula, arm.units] += 1
-            ranks[arm] += 1
+            jobs.append(self._job(arm, self._indices[arm.formula, arm.units], self._ranks[arm]))
+            self._indices[arm.formula, arm.units] += 1
+            self._ranks[arm] += 1
         self._asked += arms
         return jobs
 
