@@ -303,12 +303,16 @@ class Campaign:
         Returns:
             All candidates, best first, failed ones last.
         """
-        before = self.results.candidates()
-        final = with_duplicates(ranked(before.values()), self._comparison)
-        self.results.put(c for c in final if c != before[c.id])
+        final = with_duplicates(ranked(self.results.candidates().values()), self._comparison)
+        self.results.put(_changed(final, self.results.candidates()))
         self.results.export(final)
         self.workers.finish()
         return final
+
+
+def _changed(candidates: Sequence[Candidate], before: Mapping[str, Candidate]) -> list[Candidate]:
+    """Return those candidates that are not what they were before."""
+    return [c for c in candidates if c != before[c.id]]
 
 
 def _unscored(candidate: Candidate, failure: Failure, level: str) -> list[Candidate]:

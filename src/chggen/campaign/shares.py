@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -16,11 +16,25 @@ _SCALE: Final = 0.05  # eV/atom; an arm whose best candidate lies this far above
 _NEAR: Final = 0.1  # eV/atom; the volume of a formula is learnt from candidates this near to its lowest
 
 
+class Outcome(NamedTuple):
+    """What is learnt of a good candidate.
+
+    Attributes:
+        energy: Its energy, eV/atom.
+        e_decomposition: Its decomposition energy, eV/atom, where it has one.
+        volume: Volume of its cell, Å³/atom.
+    """
+
+    energy: float
+    e_decomposition: float | None
+    volume: float | None
+
+
 class Found:
     """What has come of the arms so far."""
 
     def __init__(self) -> None:
-        self._by_formula: dict[str, dict[Arm, list[Candidate]]] = {}
+        self._by_formula: dict[str, dict[Arm, list[Outcome]]] = {}
 
     def add(self, arm: Arm, outcome: Candidate | None) -> None:
         """Take in what came of an arm.
@@ -31,8 +45,8 @@ class Found:
         """
         if outcome is None:
             self._of_arm(arm)
-        elif outcome.energy_per_atom is not None:
-            self._of_arm(arm).append(outcome)
+        elif (energy := outcome.energy_per_atom) is not None:
+            self._of_arm(arm).append(Outcome(energy, outcome.e_decomposition, outcome.volume_per_atom))
 
     def lowest_of(self, arm: Arm) -> float | None:
         """Return the lowest energy of an arm, eV/atom; inf where all failed, None where it was never tried.
@@ -41,7 +55,7 @@ class Found:
             arm: The arm.
         """
         found = self._by_formula.get(arm.formula, {}).get(arm)
-        return None if found is None else min(map(_energy, found), default=math.inf)
+        return None if found is None else min((one.energy for one in found), default=math.inf)
 
     def lowest(self, formula: str) -> float:
         """Return the lowest energy of a formula, eV/atom; inf where it has none.
@@ -49,7 +63,7 @@ class Found:
         Args:
             formula: The formula.
         """
-        return min(map(_energy, self._of(formula)), default=math.inf)
+        return min((one.energy for one in self._of(formula)), default=math.inf)
 
     def above_hull(self, formula: str) -> float:
         """Return the least decomposition energy of a formula, eV/atom; 0 where it has none.
@@ -57,7 +71,7 @@ class Found:
         Args:
             formula: The formula.
         """
-        return min((c.e_decomposition for c in self._of(formula) if c.e_decomposition is not None), default=0.0)
+        return min((e_d for one in self._of(formula) if (e_d := one.e_decomposition) is not None), default=0.0)
 
     def volumes_near_best(self, formula: str) -> list[float]:
         """Return the volumes of the candidates of a formula that lie near its lowest one, Å³/atom.
@@ -66,13 +80,13 @@ class Found:
             formula: The formula.
         """
         limit = self.lowest(formula) + _NEAR
-        return [c.volume_per_atom for c in self._of(formula) if _energy(c) <= limit and c.volume_per_atom is not None]
+        return [one.volume for one in self._of(formula) if one.energy <= limit and one.volume is not None]
 
-    def _of_arm(self, arm: Arm) -> list[Candidate]:
+    def _of_arm(self, arm: Arm) -> list[Outcome]:
         return self._by_formula.setdefault(arm.formula, {}).setdefault(arm, [])
 
-    def _of(self, formula: str) -> Iterator[Candidate]:
-        return (c for found in self._by_formula.get(formula, {}).values() for c in found)
+    def _of(self, formula: str) -> Iterator[Outcome]:
+        return (one for found in self._by_formula.get(formula, {}).values() for one in found)
 
 
 class Shares:
@@ -132,7 +146,3 @@ class Shares:
         own = self._found.lowest_of(arm)
         height = 0.0 if own is None else own - min(lowest, 1e9)
         return math.exp(-(height + max(above, 0.0)) / _SCALE)
-
-
-def _energy(candidate: Candidate) -> float:
-    return math.inf if candidate.energy_per_atom is None else candidate.energy_per_atom

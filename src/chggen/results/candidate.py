@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from chggen.errors import InputError
-from chggen.results.packing import PackedStructure, Unpacking, packed
+from chggen.results.packing import PackedStructure, Unpacking, UnpackingTable, packed
 from chggen.symmetry import symbol_of
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 _STRUCTURE: Final[Any] = Unpacking()
 _RAW: Final[Any] = Unpacking()
+_FORCES: Final[Any] = UnpackingTable()
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -95,7 +98,7 @@ class Candidate:
     refined_symprec: float | None = None
     refined_rms: float | None = None
     refined_max: float | None = None
-    forces: tuple[tuple[float, ...], ...] | None = None
+    forces: tuple[tuple[float, ...], ...] | None = _FORCES
     stress: tuple[float, ...] | None = None
     magnetic_moments: tuple[float, ...] | None = None
     level: str | None = None
@@ -119,7 +122,8 @@ class Candidate:
         if type(other) is not type(self):
             return NotImplemented
         theirs = other.__dict__
-        return all(own is theirs[name] or own == theirs[name] for name, own in self.__dict__.items())
+        same = (own is theirs[name] or own == theirs[name] for name, own in self.__dict__.items() if name != "forces")
+        return all(same) and (self.__dict__["forces"] is theirs["forces"] or self.forces == other.forces)
 
     def __repr__(self) -> str:
         said = [f"failed at {self.failed_at}: {self.reason}" if self.status == "failed" else self.status]
@@ -239,9 +243,10 @@ class Candidate:
         return made
 
     def packed(self) -> Candidate:
-        """Return the candidate with its structures packed, where they can be."""
-        kept = {name: self.__dict__[name] for name in _STRUCTURES}
-        small = {name: packed(structure) for name, structure in kept.items()}
+        """Return the candidate with its structures and forces packed, where they can be."""
+        kept = {name: self.__dict__[name] for name in (*_STRUCTURES, "forces")}
+        small: dict[str, Any] = {name: packed(kept[name]) for name in _STRUCTURES}
+        small["forces"] = np.array(kept["forces"], dtype=float) if isinstance(kept["forces"], tuple) else kept["forces"]
         if all(small[name] is structure for name, structure in kept.items()):
             return self
         if kept["raw"] is kept["structure"]:

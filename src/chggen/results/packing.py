@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
@@ -162,6 +162,20 @@ def unpacked(structure: Structure | PackedStructure) -> Structure:
     return structure.structure() if isinstance(structure, PackedStructure) else structure
 
 
+class UnpackingTable:
+    """Field of a data class that takes rows of numbers, or an array of them, and gives rows. It is None by default."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object | None, owner: type) -> tuple[tuple[float, ...], ...] | None:
+        kept = None if instance is None else instance.__dict__[self._name]
+        return tuple(map(tuple, kept.tolist())) if isinstance(kept, np.ndarray) else kept
+
+    def __set__(self, instance: object, value: Any) -> None:
+        instance.__dict__[self._name] = value
+
+
 class Unpacking:
     """Field of a data class that takes a structure as it is or packed, and gives it unpacked. It is None by default."""
 
@@ -197,11 +211,17 @@ def _symbols(structure: Structure) -> list[str] | None:
 
 def _elements(species: Iterable[Any]) -> tuple[str, ...]:
     """Return the symbols of elements, one object for each. Raises ValueError for what is none."""
-    known = _symbols_known()
     try:
-        return tuple([known[symbol] for symbol in species])
+        return _known(tuple(species))
     except (KeyError, TypeError) as error:
         raise ValueError(f"{error!s:.40} is no element") from None
+
+
+@lru_cache(maxsize=1024)  # candidates of a run hold the same atoms
+def _known(species: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the symbols themselves. Raises KeyError for what is none."""
+    known = _symbols_known()
+    return tuple([known[symbol] for symbol in species])
 
 
 @cache

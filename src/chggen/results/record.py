@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
+import orjson
+
 from chggen.io import check_name, without_foreign_classes
 from chggen.results.candidate import SCALAR_FIELDS, Candidate
 from chggen.results.packing import PackedStructure, packed
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 _STRUCTURES: Final = ("structure", "raw")
-_ARRAYS: Final = ("forces", "stress", "magnetic_moments")
+_ROWS: Final = ("stress", "magnetic_moments")
 
 
 class UnknownFieldsError(ValueError):
@@ -41,9 +44,9 @@ def to_record(candidate: Candidate) -> str:
     Returns:
         JSON from which `from_record` makes an equal candidate. A number that is not finite is left out.
     """
-    record = {name: _finite(getattr(candidate, name)) for name in SCALAR_FIELDS}
+    record = {name: _finite(candidate.__dict__[name]) for name in SCALAR_FIELDS}  # forces packed, if they are
     for name in _STRUCTURES:
-        value = candidate.__dict__[name]  # packed, if it is
+        value = candidate.__dict__[name]
         record[name] = None if value is None else _structure_table(value)
     return json.dumps(record, default=_plain)
 
@@ -65,14 +68,19 @@ def from_record(text: str) -> Candidate:
     """
     from pydantic import ValidationError
 
-    record = json.loads(text)
+    try:
+        record = orjson.loads(text)
+    except orjson.JSONDecodeError:  # NaN, as in properties of a structure, is no JSON to it
+        record = json.loads(text)
     if not isinstance(record, dict):
         raise TypeError("a record is a table of fields")
     if unknown := sorted(set(record) - {*SCALAR_FIELDS, *_STRUCTURES}):
         raise UnknownFieldsError(unknown)
     structures = {name: _structure(record.pop(name, None)) for name in _STRUCTURES}
-    for name in _ARRAYS:
-        record[name] = _tuples(record.get(name))
+    forces = _table(record.pop("forces", None))
+    for name in _ROWS:
+        if isinstance(record.get(name), list):
+            record[name] = tuple(record[name])
     try:
         known = _model().model_validate(record)
     except ValidationError as error:
@@ -81,7 +89,7 @@ def from_record(text: str) -> Candidate:
         got = "" if first["type"] == "missing" else f", got {first.get('input')!r:.40}"
         raise ValueError(f"{where} of a candidate: {first['msg']}{got}") from None
     check_name(record.get("id"))
-    return _BLANK.changed(**known.__dict__, **structures)
+    return _BLANK.changed(**{**known.__dict__, **structures, "forces": forces})
 
 
 @cache
@@ -121,8 +129,17 @@ def _structure_table(structure: Structure | PackedStructure) -> dict[str, Any]:
     return small.table() if isinstance(small, PackedStructure) else dict(small.as_dict())
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def _table(rows: Any) -> np.ndarray | None:
+    """Return the forces of a record as an array, [atoms 3]."""
+    if rows is None:
+        return None
+    try:
+        found = np.array(rows)
+        if found.ndim == 2 and found.shape[1] == 3 and found.dtype.kind in "fi":
+            return found.astype(float)
+    except ValueError:  # rows of different lengths
+        pass
+    raise ValueError(f"forces of a candidate: expected three numbers for each atom, got {rows!r:.40}")
 
 
 def _finite(value: Any) -> Any:
