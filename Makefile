@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test test-browser test-extras test-postgres test-reliability test-slurm lint docs
+.PHONY: install coverage demo test test-browser test-extras test-postgres test-reliability test-slurm lint docs
 
 install: $(INSTALLED)
 
@@ -14,9 +14,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: install
 	$(BIN)/chggen predict ZnP2S6 --guest Zn -n 8 --seed 0 -o runs/demo
 
-# CHECKS: more for pytest, as --full for all 230 space groups, --cov for the share of lines that ran, or paths
+# CHECKS: more for pytest, as --full for all 230 space groups, or paths
 test: install
 	$(BIN)/python -m pytest -n 2 $(CHECKS)
+
+# the share of lines that ran, in all tests but those of faults
+coverage: install
+	$(BIN)/python -m pytest -n 2 -m "not reliability" --full --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 # what needs the optional extras mp and dft, which are too large for every installation
 test-extras: install

@@ -132,7 +132,7 @@ def test_dtype_follows_the_crystals_and_nothing_is_printed(capfd: pytest.Capture
 
 def test_what_needs_more_memory_than_there_is_fails_alone(chgnet: Potential, monkeypatch: pytest.MonkeyPatch) -> None:
     large = crystals()[0] * (5, 5, 5)
-    monkeypatch.setattr("chggen.potential.chgnet.free_memory", lambda device: 2**20)
+    monkeypatch.setattr("chggen.potential.batch_limits.free_memory", lambda device: 2**20)
     found = chgnet(from_structures([large, crystals()[1]]))
     assert found.energy.isnan().tolist() == [True, False]
     assert "GiB of memory, 0.0 GiB are free" in found.failures[0]
@@ -149,7 +149,7 @@ def test_little_memory_makes_small_batches(chgnet: Potential, monkeypatch: pytes
         return evaluate(self, part, bonds)
 
     monkeypatch.setattr(type(chgnet), "_evaluate", counted)
-    monkeypatch.setattr("chggen.potential.chgnet.free_memory", lambda device: 2**20)
+    monkeypatch.setattr("chggen.potential.batch_limits.free_memory", lambda device: 2**20)
     found = chgnet(crystals_here)
     assert sizes == [1, 1, 1, 1]
     assert torch.equal(found.energy, together.energy)

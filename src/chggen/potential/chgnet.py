@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 import torch
 
-from chggen.crystals import Crystals, collate, edges_within, inverse_spacings, volume
-from chggen.execution import free_memory
+from chggen.crystals import Crystals, collate, edges_within, volume
 from chggen.potential.asymmetric_graph import asymmetric_graph
+from chggen.potential.batch_limits import BatchLimits, nothing
 from chggen.potential.bond_graph import BondGraph, bond_graph
 from chggen.potential.chgnet_network import ChgnetNetwork
 from chggen.potential.protocol import Energies, EnergyForcesStress, Potential
 from chggen.symmetry import SymmetryConstraint
 
-_OVERLAP: Final = 0.3  # Å; closer than any two nuclei, where the network's answer means nothing
-_FLATTEST: Final = 0.3  # Å between lattice planes; below it the images within the cutoff grow without bound
-_SMALLEST: Final = 1.0  # Å³/atom; no crystal is denser
 _HEAVIEST: Final = 94  # Pu, the last element CHGNet embeds
 _BYTES_OF_EDGE: Final = 50_000  # measured: 17 to 45 kB, most where many atoms are within the angle cutoff
 _EDGES_AT_ONCE: Final = {"cpu": 8_000, "cuda": 400_000}  # more is no faster on a CPU
@@ -46,6 +42,14 @@ class ChgnetPotential(Potential):
         self.name = name
         self.level = level
         self.device = device
+        self._limits = BatchLimits(
+            name="CHGNet",
+            cutoff=self.network.atom_cutoff,
+            heaviest=_HEAVIEST,
+            bytes_of_edge=_BYTES_OF_EDGE,
+            edges_at_once=_EDGES_AT_ONCE,
+            device=device,
+        )
 
     @classmethod
     def load(cls, weights: str, *, name: str, level: str, device: str = "cpu") -> ChgnetPotential:
@@ -82,7 +86,7 @@ class ChgnetPotential(Potential):
         """
         each, failures = self._each(crystals, self._evaluate, symmetries)
         sizes = crystals.n_atoms.tolist()
-        found = [_nothing(n, self.device) if one is None else one for n, one in zip(sizes, each, strict=True)]
+        found = [nothing(n, self.device) if one is None else one for n, one in zip(sizes, each, strict=True)]
         energy, forces, stress, moments = (
             torch.cat(column).to(crystals.frac_coords) for column in zip(*found, strict=True)
         )
@@ -123,11 +127,12 @@ class ChgnetPotential(Potential):
         """
         parts = crystals.to(self.device, torch.float64).split()
         found: list[_Found | None] = [None] * len(parts)
-        failures = {k: reason for k, part in enumerate(parts) if (reason := self._unfit(part)) is not None}
+        failures = {k: reason for k, part in enumerate(parts) if (reason := self._limits.unfit(part)) is not None}
         known = {k: s.to(self.device) for k, s in enumerate(symmetries) if s is not None and k not in failures}
         usable = {k: s for k, s in known.items() if _fits(s, parts[k])}
         plain = [k for k in range(len(parts)) if k not in failures and k not in usable]
-        for numbers in [*self._in_batches(plain, parts, {}), *self._in_batches(list(usable), parts, usable)]:
+        shares = {k: s.share for k, s in usable.items()}
+        for numbers in [*self._limits.batches(plain, parts, {}), *self._limits.batches(list(usable), parts, shares)]:
             whole = collate([parts[k] for k in numbers])
             bonds = self._bonds(whole, [usable[k] for k in numbers if k in usable])
             if bonds.faults:  # the others without those at fault
@@ -151,13 +156,10 @@ class ChgnetPotential(Potential):
             graph = asymmetric_graph(crystals, edges, self.network.angle_cutoff, symmetries)
         else:
             graph = bond_graph(crystals, edges, self.network.angle_cutoff)
-        owner = crystals.crystal_index
+        owner = crystals.crystal_index[graph.receiver]
         frac = crystals.frac_coords[graph.receiver] - crystals.frac_coords[graph.sender] - graph.image
-        vectors = torch.einsum("bi,bij->bj", frac, crystals.lattice[owner[graph.receiver]])
-        alone = owner[torch.bincount(edges.receiver, minlength=len(owner)) == 0]
-        overlapping = owner[graph.receiver[vectors.norm(dim=-1) < _OVERLAP]]
-        faults = dict.fromkeys(overlapping.tolist(), f"two atoms are closer than {_OVERLAP} Å")
-        faults |= dict.fromkeys(alone.tolist(), f"an atom has no neighbour within {self.network.atom_cutoff:g} Å")
+        vectors = torch.einsum("bi,bij->bj", frac, crystals.lattice[owner])
+        faults = self._limits.faults(crystals, edges, vectors.norm(dim=-1), owner)
         return _Bonds(vectors, graph, tuple(symmetries), faults)
 
     def _energies(self, crystals: Crystals, bonds: _Bonds) -> list[torch.Tensor]:
@@ -184,51 +186,6 @@ class ChgnetPotential(Potential):
         columns = (made.energy.split(1), each_force, each_stress, made.magnetic_moments.split(counts))
         return list(zip(*columns, strict=True))
 
-    def _in_batches(
-        self, chosen: Sequence[int], parts: Sequence[Crystals], symmetries: Mapping[int, SymmetryConstraint]
-    ) -> Iterator[list[int]]:
-        """Yield the chosen crystals in order, cut to batches whose edges are not too many and fit the memory."""
-        free = free_memory(self.device)
-        limit: float = _EDGES_AT_ONCE[torch.device(self.device).type]
-        limit = limit if free is None else min(limit, free / _BYTES_OF_EDGE)
-        found: list[int] = []
-        edges = 0.0
-        for k in chosen:
-            more = self._edges(parts[k])
-            if k in symmetries:
-                more *= symmetries[k].share
-            if found and edges + more > limit:
-                yield found
-                found, edges = [], 0.0
-            found.append(k)
-            edges += more
-        if found:
-            yield found
-
-    def _edges(self, crystal: Crystals) -> float:
-        """Return an estimate of a crystal's number of edges, from its density."""
-        ball = 4 / 3 * math.pi * self.network.atom_cutoff**3
-        return len(crystal.frac_coords) ** 2 * ball / float(volume(crystal.lattice))
-
-    def _unfit(self, crystal: Crystals) -> str | None:
-        """Return why CHGNet cannot compute a crystal; None where it can."""
-        lattice, numbers = crystal.lattice, crystal.atomic_numbers
-        if len(numbers) == 0:
-            return "there are no atoms"
-        if not (crystal.frac_coords.isfinite().all() and lattice.isfinite().all()):
-            return "coordinates or lattice are not finite"
-        if float(volume(lattice)) < _SMALLEST * len(numbers):
-            return f"the cell has less than {_SMALLEST} Å³/atom"
-        if bool((inverse_spacings(lattice) > 1 / _FLATTEST).any()):
-            return f"lattice planes are closer than {_FLATTEST} Å"
-        if int(numbers.min()) < 1 or int(numbers.max()) > _HEAVIEST:
-            return f"CHGNet knows elements up to Z = {_HEAVIEST} only"
-        needed = _BYTES_OF_EDGE * self._edges(crystal)
-        free = free_memory(self.device) if needed > _BYTES_OF_EDGE * _EDGES_AT_ONCE["cpu"] else None
-        if free is not None and needed > free:
-            return f"it needs about {needed / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free"
-        return None
-
 
 class _Bonds(NamedTuple):
     """The bonds of a batch.
@@ -249,9 +206,3 @@ class _Bonds(NamedTuple):
 def _fits(symmetry: SymmetryConstraint, crystal: Crystals) -> bool:
     """Return whether a crystal has an asymmetric unit to stand for it, and keeps its symmetry well enough."""
     return symmetry.share < 1 and symmetry.deviation(crystal.frac_coords, crystal.lattice[0]) < _EXACT
-
-
-def _nothing(n_atoms: int, device: str) -> tuple[torch.Tensor, ...]:
-    """Return the energy, forces, stress and magnetic moments of a crystal that cannot be computed: all NaN."""
-    none = torch.full((n_atoms, 3), torch.nan, dtype=torch.float64, device=device)
-    return none.new_full((1,), torch.nan), none, none.new_full((1, 3, 3), torch.nan), none[:, 0]
