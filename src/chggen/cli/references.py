@@ -17,8 +17,9 @@ references_app = typer.Typer(help="Reference energies that hulls are made of.", 
 @references_app.command("build")
 def references_build(
     structures: list[Path],
-    levels: Annotated[
-        str | None, typer.Option(help="Levels to compute, such as pbe,r2scan; default: all that are registered.")
+    levels: Annotated[str | None, typer.Option(help="Levels to compute; default: pbe,r2scan, those of CHGNet.")] = None,
+    potential: Annotated[
+        str | None, typer.Option(help="Potentials whose levels to compute, such as sevennet-l3i5, instead of --levels.")
     ] = None,
     within: Annotated[
         float,
@@ -34,15 +35,20 @@ def references_build(
 ) -> None:
     """Evaluate known phases, relax those wanted, and write their energies as a reference file."""
     from chggen.api import terminal_bars
-    from chggen.potential import levels as known_levels
+    from chggen.errors import InputError
+    from chggen.potential import default_levels, level_of
     from chggen.stability import Wanted, build_references
 
-    registered = list(known_levels())
+    if levels is not None and potential is not None:
+        raise InputError("--levels and --potential both say what to compute; give one of them")
+    asked = list(default_levels()) if levels is None else words(levels)
+    if potential is not None:
+        asked = [level_of(name).name for name in words(potential)]
     wanted = Wanted(within=within, first=first or (), sample=sample)
     with terminal_bars() as progress:
         path = build_references(
             structures,
-            registered if levels is None else words(levels),
+            asked,
             fmax,
             device,
             workers,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +24,7 @@ class BatchLimits:
     Attributes:
         name: What reasons call the network.
         cutoff: Distance within which atoms are neighbours, in Å.
-        heaviest: Atomic number of the last element that it knows.
+        known: Atomic numbers of the elements that it knows.
         bytes_of_edge: Memory that an edge takes, at most.
         edges_at_once: Kind of device (`cpu`, `cuda`) to the number of edges from which more of them are no faster.
         device: Where it runs.
@@ -32,7 +32,7 @@ class BatchLimits:
 
     name: str
     cutoff: float
-    heaviest: int
+    known: Collection[int]
     bytes_of_edge: int
     edges_at_once: Mapping[str, int]
     device: str
@@ -52,8 +52,10 @@ class BatchLimits:
             return f"the cell has less than {_SMALLEST} Å³/atom"
         if bool((inverse_spacings(lattice) > 1 / _FLATTEST).any()):
             return f"lattice planes are closer than {_FLATTEST} Å"
-        if int(numbers.min()) < 1 or int(numbers.max()) > self.heaviest:
-            return f"{self.name} knows elements up to Z = {self.heaviest} only"
+        if unknown := sorted(set(numbers.tolist()) - set(self.known)):
+            if unknown[-1] > (heaviest := max(self.known)):
+                return f"{self.name} knows elements up to Z = {heaviest} only"
+            return f"{self.name} does not know the element Z = {unknown[0]}"
         needed = self.bytes_of_edge * self._edges(crystal)
         free = free_memory(self.device) if needed > self.bytes_of_edge * self.edges_at_once["cpu"] else None
         if free is not None and needed > free:

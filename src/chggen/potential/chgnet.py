@@ -18,7 +18,7 @@ from chggen.potential.chgnet_network import ChgnetNetwork
 from chggen.potential.protocol import Energies, EnergyForcesStress, Potential
 from chggen.symmetry import SymmetryConstraint
 
-_HEAVIEST: Final = 94  # Pu, the last element CHGNet embeds
+_KNOWN: Final = range(1, 95)  # up to Pu, the last element CHGNet embeds
 _BYTES_OF_EDGE: Final = 50_000  # measured: 17 to 45 kB, most where many atoms are within the angle cutoff
 _EDGES_AT_ONCE: Final = {"cpu": 8_000, "cuda": 400_000}  # more is no faster on a CPU
 _EXACT: Final = 1e-5  # Å; times the pull of a bond, a few eV/Å, this is the error of the energy
@@ -45,7 +45,7 @@ class ChgnetPotential(Potential):
         self._limits = BatchLimits(
             name="CHGNet",
             cutoff=self.network.atom_cutoff,
-            heaviest=_HEAVIEST,
+            known=_KNOWN,
             bytes_of_edge=_BYTES_OF_EDGE,
             edges_at_once=_EDGES_AT_ONCE,
             device=device,

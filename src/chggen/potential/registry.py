@@ -63,12 +63,33 @@ def _chgnet(name: str, weights: str, level: Level, refined_by: str | None = None
     return RegisteredPotential(name=name, level=level, load=load, refined_by=refined_by, weights=files)
 
 
+def _sevennet(name: str, weights: str, folder: str, label: str, modality: str | None = None) -> RegisteredPotential:
+    """Return SevenNet with weights from its package, which lie in this folder of it; a level of its own."""
+
+    @functools.cache
+    def load(device: str) -> Potential:
+        from chggen.potential.sevennet import SevenNetPotential
+
+        return SevenNetPotential.load(weights, name=name, level=name, modality=modality, device=device)
+
+    def files() -> list[Path]:
+        found = find_spec("sevenn")
+        places = [] if found is None else found.submodule_search_locations or []
+        return sorted(file for place in places for file in Path(place, "pretrained_potentials", folder).glob("*.pth"))
+
+    return RegisteredPotential(name=name, level=Level(name=name, label=label), load=load, weights=files)
+
+
 _PBE: Final = Level(name="pbe", label="PBE (CHGNet)", error=0.03, caveat=_CAVEAT)
 _R2SCAN: Final = Level(name="r2scan", label="r²SCAN (CHGNet)", error=0.03, caveat=_CAVEAT)
 DEFAULT_LEVEL: Final = _PBE.name
 _BUILT_IN: Final = (
     _chgnet(DEFAULT, "0.3.0", _PBE, refined_by="chgnet-r2scan"),
     _chgnet("chgnet-r2scan", "r2scan", _R2SCAN),
+    _sevennet("sevennet-0", "7net-0", "SevenNet_0__11Jul2024", "PBE (SevenNet-0)"),
+    _sevennet("sevennet-l3i5", "7net-l3i5", "SevenNet_l3i5", "PBE (SevenNet-l3i5)"),
+    _sevennet("sevennet-mf-0-pbe", "7net-mf-0", "SevenNet_MF_0", "PBE (SevenNet-MF-0)", "PBE"),
+    _sevennet("sevennet-mf-0-r2scan", "7net-mf-0", "SevenNet_MF_0", "r²SCAN (SevenNet-MF-0)", "R2SCAN"),
 )
 
 
@@ -102,6 +123,12 @@ def potentials() -> dict[str, RegisteredPotential]:
 def levels() -> dict[str, Level]:
     """Return the levels of theory of all registered potentials by name, in the order of registration."""
     return {one.level.name: one.level for one in potentials().values()}
+
+
+def default_levels() -> tuple[str, ...]:
+    """Return the names of the levels of the default potential and of the one that refines it, those of the program."""
+    finer = refining_potential(DEFAULT)
+    return tuple(level_of(name).name for name in (DEFAULT, finer) if name is not None)
 
 
 def digest_of_potential(name: str) -> str | None:
