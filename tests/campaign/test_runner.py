@@ -17,6 +17,7 @@ import pytest
 from ase.calculators.emt import EMT
 
 import chggen
+from chggen.campaign import further_levels
 from chggen.campaign import resources as resources
 from chggen.campaign import runner as pipeline
 from chggen.potential.ase import AsePotential
@@ -273,7 +274,7 @@ def test_survivors_are_ranked_at_the_second_level(
     def refuse(*_: Any) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(pipeline, "rescore_in_parts", refuse)
+    monkeypatch.setattr(further_levels, "rescore_in_parts", refuse)
     _same(predict_alloy(potential="chgnet", second_level_below=limit, out=tmp_path), found)
 
 

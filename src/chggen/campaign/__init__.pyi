@@ -2,6 +2,7 @@ from .budget import Budget
 from .comparison import StructureComparison
 from .duplicates import outcome, survivors, with_duplicates
 from .electrode_scan import ElectrodeScan
+from .further_levels import FurtherLevels
 from .help_texts import ORDER_HELP
 from .host_jobs import framework_jobs, guests_by_formula, inpaint_jobs
 from .inpaint_host import InpaintHost, with_cell_of_slab
@@ -34,6 +35,7 @@ __all__ = [
     "Campaign",
     "ElectrodeOptions",
     "ElectrodeScan",
+    "FurtherLevels",
     "GenerateOptions",
     "InpaintHost",
     "InpaintOptions",

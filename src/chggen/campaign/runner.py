@@ -6,30 +6,26 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, cast
 
 from chggen.campaign.budget import Budget
 from chggen.campaign.comparison import StructureComparison
-from chggen.campaign.duplicates import outcome, survivors, with_duplicates
+from chggen.campaign.duplicates import outcome, with_duplicates
 from chggen.campaign.inpaint_host import InpaintHost
 from chggen.campaign.insertion_energy import insertion_of
 from chggen.campaign.options import GenerateOptions, RunOptions
-from chggen.campaign.parts import rescore_in_parts
 from chggen.campaign.production import expected_seconds, lost_job, make_candidates
 from chggen.campaign.provenance import digests_of, write_down
-from chggen.campaign.relax_and_refine import unplaced
 from chggen.campaign.resources import Resources, check_potential
 from chggen.campaign.tries import Tries
 from chggen.execution import Failure, Machine, NotedProgress, Progress, Workers, batches_of, on_executor, silent
 from chggen.generation import Job
-from chggen.potential import level_of, refining_potential
 from chggen.regions import no_bulk
 from chggen.relaxation import RelaxOptions
 from chggen.results import Candidate, Results, failed, ranked
-from chggen.stability import hull, joined_doubts, references_of
+from chggen.stability import hull, references_of
 
 log = logging.getLogger(__name__)
 NOTE: Final = ".under-way"
@@ -71,7 +67,7 @@ class Campaign:
         self._folder: Path | None = getattr(results, "folder", None)
         self.results = results
         self.progress = NotedProgress(progress, self._folder)
-        self._comparison = StructureComparison()
+        self.comparison = StructureComparison()
         self._said: set[str] = set()
 
     def __enter__(self) -> Campaign:
@@ -164,7 +160,7 @@ class Campaign:
         for candidates in self.workers.run(
             make_candidates,
             batches,
-            self._sent(self.resources),
+            self.sent(self.resources),
             lost_job,
             now * (1 + later / len(jobs)),
             name=lambda job: str(job.candidate.id),
@@ -179,8 +175,12 @@ class Campaign:
         made = self.results.candidates()
         return [outcome(ids, made) for ids in tries.ids]
 
-    def _sent(self, resources: Resources) -> Resources:
-        """Return resources as workers use them, whose device this machine need not have."""
+    def sent(self, resources: Resources) -> Resources:
+        """Return resources as workers use them, whose device this machine need not have.
+
+        Args:
+            resources: The resources.
+        """
         if self.machine.device == resources.device:
             return resources
         return replace(resources, device=self.machine.device, loaded={})
@@ -198,14 +198,14 @@ class Campaign:
         if candidate.status != "ok" or candidate.energy_per_atom is None or candidate.level is None:
             return candidate
         if candidate.structure is not None and (slab := no_bulk(candidate.structure)) is not None:
-            self._say(slab)
+            self.say(slab)
             return replace(candidate, hull_warning=slab)
         if candidate.level not in self.references.levels:
-            self._say(f"no reference energies at the level of {cast(RelaxOptions, self.resources.relax).potential}")
+            self.say(f"no reference energies at the level of {cast(RelaxOptions, self.resources.relax).potential}")
             return candidate
         position = hull(candidate.formula, candidate.energy_per_atom, level=candidate.level, references=self.references)
         if position.e_decomposition is None and position.reason:
-            self._say(position.reason)
+            self.say(position.reason)
         known = self.references.known_as(
             candidate.formula,
             candidate.energy_per_atom,
@@ -221,62 +221,6 @@ class Campaign:
             known_as=known,
         )
 
-    def rescore(self, below: float) -> None:
-        """Relax the survivors once more with the potential that refines the run's, and place them at its level.
-
-        Args:
-            below: Decomposition energy at the level of the run, eV/atom, below which a distinct candidate survives.
-        """
-        self.rescore_those(survivors(self.results.candidates().values(), below, self._comparison))
-
-    def rescore_those(self, chosen: Sequence[Candidate]) -> None:
-        """Relax candidates once more with the potential that refines the run's, and place them at its level.
-
-        Args:
-            chosen: Good candidates of the run.
-        """
-        relax = self.resources.relax
-        finer = None if relax is None else refining_potential(relax.potential)
-        if relax is None or finer is None or not chosen:
-            return
-        level = level_of(finer).name
-        resources = replace(self.resources, relax=relax.model_copy(update={"potential": finer}), loaded={})
-
-        def tried(candidate: Candidate) -> bool:
-            return level in candidate.energies or candidate.unplaced_at == level
-
-        done = sum(map(tried, chosen))
-        self.progress(level, done, len(chosen), 0)
-        bad = 0
-        batches = batches_of(chosen, self.machine, made=tried)
-        seconds = _SECONDS_A_RESCORING * sum(map(len, batches))
-        lost = partial(_unscored, level=level)
-        for candidates in self.workers.run(
-            rescore_in_parts, batches, self._sent(resources), lost, seconds, name=lambda c: f"{c.id} at {level}"
-        ):
-            self.results.put([self._placed_or_not(c, level) for c in candidates])
-            done, bad = done + len(candidates), bad + sum(level not in c.energies for c in candidates)
-            self.progress(level, done, len(chosen), bad)
-
-    def _placed_or_not(self, candidate: Candidate, level: str) -> Candidate:
-        """Return a survivor placed at a further level; one that cannot be placed there stays what it is, marked."""
-        try:
-            return self._placed_at(candidate, level)
-        except Exception as error:  # of any kind: it is sound and placed at the level of the run
-            log.warning("%s cannot be placed at level %s", candidate.id, level, exc_info=True)
-            return unplaced(candidate, level, Failure.of(error).reason)
-
-    def _placed_at(self, candidate: Candidate, level: str) -> Candidate:
-        """Return the candidate with its decomposition energy at a further level, where it has an energy there."""
-        energy = candidate.energies.get(level)
-        if energy is None:
-            return candidate
-        position = hull(candidate.formula, energy, level=level, references=self.references)
-        if position.e_decomposition is None and position.reason:
-            self._say(position.reason)
-        doubted = replace(candidate, hull_warning=joined_doubts(candidate.hull_warning, position.warning, level))
-        return doubted.with_energy(level, energy, position.e_decomposition)
-
     def compare_with(self, asked: InpaintHost, mu: Mapping[str, float]) -> None:
         """Give candidates their insertion energies, against the structure that was given.
 
@@ -291,8 +235,12 @@ class Campaign:
         before = self.results.candidates().values()
         self.results.put([placed for c in before if (placed := found.placed(c)) != c])
 
-    def _say(self, reason: str) -> None:
-        """Log, once a run, why decomposition energies are missing."""
+    def say(self, reason: str) -> None:
+        """Log, once a run, why decomposition energies are missing.
+
+        Args:
+            reason: Why.
+        """
         if reason not in self._said:
             self._said.add(reason)
             log.warning("no decomposition energy: %s", reason)
@@ -303,7 +251,7 @@ class Campaign:
         Returns:
             All candidates, best first, failed ones last.
         """
-        final = with_duplicates(ranked(self.results.candidates().values()), self._comparison)
+        final = with_duplicates(ranked(self.results.candidates().values()), self.comparison)
         self.results.put(_changed(final, self.results.candidates()))
         self.results.export(final)
         self.workers.finish()
@@ -313,8 +261,3 @@ class Campaign:
 def _changed(candidates: Sequence[Candidate], before: Mapping[str, Candidate]) -> list[Candidate]:
     """Return those candidates that are not what they were before."""
     return [c for c in candidates if c != before[c.id]]
-
-
-def _unscored(candidate: Candidate, failure: Failure, level: str) -> list[Candidate]:
-    """Return what stands for a candidate that cannot be relaxed at a further level: itself, marked."""
-    return [unplaced(candidate, level, failure.reason)]

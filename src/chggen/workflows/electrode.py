@@ -6,7 +6,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chggen.campaign import Campaign, ElectrodeOptions, ElectrodeScan, check_held_elements, check_potential
+from chggen.campaign import (
+    Campaign,
+    ElectrodeOptions,
+    ElectrodeScan,
+    FurtherLevels,
+    check_held_elements,
+    check_potential,
+)
 from chggen.errors import InputError
 from chggen.execution import Machine, Progress, silent
 from chggen.io import write_text
@@ -58,7 +65,7 @@ def run_electrode(
             rounds += 1
             campaign.make(f"electrode, round {rounds}", jobs)
         made = campaign.results.candidates()
-        campaign.rescore_those([c for content in scan.contents for c in scan.lowest(content, made)])
+        FurtherLevels(campaign).of([c for content in scan.contents for c in scan.lowest(content, made)])
         final = campaign.finish()
         electrode = _electrode(scan, final, level, elements)
         folder = getattr(campaign.results, "folder", None)

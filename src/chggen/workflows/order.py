@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from chggen.campaign import (
     ORDER_FILE,
     Campaign,
+    FurtherLevels,
     OrderAnswer,
     Orderings,
     OrderOptions,
@@ -69,7 +70,7 @@ def run_order(
                 log.warning("%d of %d: there are no more distinct orderings in these cells", len(jobs), options.n)
             campaign.make("order", jobs)
         if options.second_level_below is not None:
-            campaign.rescore(options.second_level_below)
+            FurtherLevels(campaign).of_survivors(options.second_level_below)
         final = campaign.finish()
         if folder is not None:
             write_order(OrderAnswer.of(structure, final, options.temperature), options.n, folder)

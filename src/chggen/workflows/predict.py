@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chggen.campaign import Campaign, PredictOptions, framework_jobs, guests_by_formula
+from chggen.campaign import Campaign, FurtherLevels, PredictOptions, framework_jobs, guests_by_formula
 from chggen.execution import Machine, Progress, silent
 from chggen.results import Candidate, Results
 
@@ -40,5 +40,5 @@ def run_predict(
         campaign.results.put(c for c in found if isinstance(c, Candidate) and c.id not in made)
         campaign.make("inpaint", [job for jobs in found if isinstance(jobs, list) for job in jobs])
         if options.second_level_below is not None:
-            campaign.rescore(options.second_level_below)
+            FurtherLevels(campaign).of_survivors(options.second_level_below)
         return campaign.finish()
