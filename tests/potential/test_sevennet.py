@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from tests.potential.test_potential import crystals, isolated, overlapping, parts
 
+from chggen.campaign.resources import check_potential
 from chggen.crystals.batch import from_structures
 from chggen.errors import InputError
+from chggen.potential import registry
 from chggen.potential.protocol import Potential
 from chggen.potential.registry import digest_of_potential, level_of, load_potential, potentials
 from chggen.relaxation.relaxer import relax
@@ -95,13 +93,8 @@ def test_weights_are_written_down() -> None:
 
 
 def test_without_the_package_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    real: Callable[..., Any] = builtins.__import__
-
-    def without(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name.partition(".")[0] == "sevenn":
-            raise ModuleNotFoundError("No module named 'sevenn'", name="sevenn")
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setattr(registry, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r'run `pip install "chggen\[sevennet\]"`'):
-        load_potential("sevennet-0", "cpu:0")  # a device that is not kept in the cache
+        load_potential("sevennet-0")
+    with pytest.raises(InputError, match="needs the package sevenn, which is not installed"):
+        check_potential("sevennet-l3i5")

@@ -57,6 +57,15 @@ def test_the_parts_of_a_run_make_the_whole(folders: Path, tmp_path: Path) -> Non
     assert len(again) > 4
 
 
+def test_parts_that_were_judged_make_the_whole_that_was_judged(tmp_path: Path) -> None:
+    judged = {**_RUN, "judge_by": "ase:tests.workflows.test_judges:half", "judge_within": 0.01}
+    for part, name in (("1/1", "whole"), ("1/2", "part-1"), ("2/2", "part-2")):
+        chggen.predict(**judged, shard=part, out=tmp_path / name)
+    merge_folders([tmp_path / "part-1", tmp_path / "part-2"], tmp_path / "merged")
+    assert _summary(tmp_path / "merged") == _summary(tmp_path / "whole")
+    assert "energy_per_atom_ase:tests.workflows.test_judges:half" in _summary(tmp_path / "whole")
+
+
 def test_missing_parts_are_named_and_made_by_the_command(
     folders: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -25,6 +25,7 @@ def predict(
     formula_units: Sequence[int] | int | None = (), max_atoms: int = 20, volume: float | None = None,
     cells_from: Sequence[str] | str = ("auto",), space_group: int | str = "none", per_framework: int = 2,
     symmetry: Literal["mixed", "host", "none"] = "mixed", second_level_below: float | None = 0.1,
+    judge_by: Sequence[str] | str = (), judge_within: float = 0.1,
     model: Files | None = None, anchor: str = "clamp", quality: Quality = "best", levels: int | None = None,
     n_resample: int | None = None, jump_length: int | None = None, best_of: int | None = None, judge: Judge = "auto",
     potential: PotentialLike = DEFAULT, fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False,
@@ -69,7 +70,8 @@ def predict(
 def generate(
     formula: str, *, n: int = 8, seed: int = 0, formula_units: Sequence[int] | int | None = None,
     max_atoms: int | None = None, volume: float | None = None, cells_from: Sequence[str] | str = ("bravais",),
-    space_group: int | str = "none", relax: bool = True, model: Files | None = None, quality: Quality = "best",
+    space_group: int | str = "none", relax: bool = True, judge_by: Sequence[str] | str = (),
+    judge_within: float = 0.1, model: Files | None = None, quality: Quality = "best",
     levels: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: PotentialLike = DEFAULT,
     fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
     optimizer: Optimizer = "fire-lbfgs", references: Sequence[Files] | Files | None = ("shipped",),

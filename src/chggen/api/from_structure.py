@@ -43,6 +43,7 @@ def inpaint(
     mu: Mapping[str, float] | None = None, move_within: float | None = None, host_sigma: float = 0.0,
     anchor: str = "clamp", symmetry: Literal["none", "host"] = "none",
     guests_from: str = "auto", supercell: Supercell = (1, 1, 1), order: bool = False, relax: bool = True,
+    judge_by: Sequence[str] | str = (), judge_within: float = 0.1,
     model: Files | None = None, quality: Quality = "best", levels: int | None = None, n_resample: int | None = None,
     jump_length: int | None = None, best_of: int | None = None, judge: Judge = "auto",
     potential: PotentialLike = DEFAULT, fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False,
@@ -128,6 +129,7 @@ def electrode(
 def order(
     structure: Host | Sequence[Host], *, n: int = 8, seed: int = 0, max_atoms: int = 120, tolerance: float = 0.1,
     composition: str | None = None, orderings_from: str = "auto", second_level_below: float | None = None,
+    judge_by: Sequence[str] | str = (), judge_within: float = 0.1,
     temperature: float = 300.0, hold: Sequence[str] | str = (), model: Files | None = None, quality: Quality = "best",
     levels: int | None = None,
     best_of: int | None = None, judge: Judge = "auto", potential: PotentialLike = DEFAULT, fmax: float = 0.1,

@@ -1,6 +1,6 @@
 from .budget import Budget
 from .comparison import StructureComparison
-from .duplicates import outcome, survivors, with_duplicates
+from .duplicates import outcome, promising, survivors, with_duplicates
 from .electrode_scan import ElectrodeScan
 from .further_levels import FurtherLevels
 from .help_texts import ORDER_HELP
@@ -63,6 +63,7 @@ __all__ = [
     "inpaint_jobs",
     "left_symmetry",
     "outcome",
+    "promising",
     "relax_candidates",
     "relax_in_parts",
     "sample_jobs",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 from chggen.campaign.comparison import Reduced, StructureComparison
 from chggen.campaign.evaluation import SYMMETRY_COST
 from chggen.campaign.relax_and_refine import PUSHED, lower_id
-from chggen.results import Candidate, rank
+from chggen.results import Candidate, contenders, rank
 from chggen.symmetry import above_trivial, point_group_order
 
 if TYPE_CHECKING:
@@ -125,6 +125,25 @@ def survivors(
     return [
         c for c in distinct if c.duplicate_of is None and c.e_decomposition is not None and c.e_decomposition < below
     ]
+
+
+def promising(
+    candidates: Iterable[Candidate], within: float, comparison: StructureComparison | None = None
+) -> list[Candidate]:
+    """Return the distinct good candidates that may be the crystal of their formula, by what the level of the run says.
+
+    They are ranked and grouped as those that survive, see `survivors`, and chosen by `results.contenders`.
+
+    Args:
+        candidates: All candidates of the run.
+        within: The limit of `contenders`, eV/atom.
+        comparison: What compares structures, see `duplicate_groups`.
+
+    Returns:
+        These candidates, best first.
+    """
+    distinct = with_duplicates(sorted(candidates, key=lambda c: rank(c.at_level_of_run())), comparison)
+    return contenders([c for c in distinct if c.status == "ok" and c.duplicate_of is None], within)
 
 
 def with_duplicates(ranked: Sequence[Candidate], comparison: StructureComparison | None = None) -> list[Candidate]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from chggen.campaign.duplicates import survivors
+from chggen.campaign.duplicates import promising, survivors
 from chggen.campaign.parts import rescore_in_parts
 from chggen.campaign.relax_and_refine import unplaced
 from chggen.execution import Failure, batches_of
@@ -32,6 +32,27 @@ class FurtherLevels:
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
+
+    def of_run(self, below: float | None) -> None:
+        """Have the promising candidates judged by the potentials asked for (`judge_by`), one after the other.
+
+        Where none is asked for, survivors are relaxed once more with the potential that refines the run's.
+
+        Args:
+            below: Decomposition energy at the level of the run, eV/atom, below which a distinct candidate survives;
+                None where survivors are relaxed no further.
+        """
+        options = self._campaign.options
+        if options.judge_by:
+            chosen = promising(
+                self._campaign.results.candidates().values(), options.judge_within, self._campaign.comparison
+            )
+            for potential in options.judge_by:
+                self._by(potential, chosen)
+                now = self._campaign.results.candidates()
+                chosen = [now[c.id] for c in chosen]
+        elif below is not None:
+            self.of_survivors(below)
 
     def of_survivors(self, below: float) -> None:
         """Relax the survivors once more with the potential that refines the run's, and place them at its level.
@@ -90,6 +111,9 @@ class FurtherLevels:
         """Return the candidate with its decomposition energy at a further level, where it has an energy there."""
         energy = candidate.energies.get(level)
         if energy is None:
+            return candidate
+        if level not in self._campaign.references.levels:
+            self._campaign.say(f"no reference energies at the level {level}; there, candidates rank by their energies")
             return candidate
         position = hull(candidate.formula, energy, level=level, references=self._campaign.references)
         if position.e_decomposition is None and position.reason:

@@ -33,8 +33,11 @@ class InterfaceOptions(RunOptions):
     """Options of an interface of two crystals, which are named by the digests of their contents."""
 
     unused: ClassVar[frozenset[str]] = frozenset(
-        {"pressure", "anchor", "n_resample", "jump_length", "fix_cell", "free_axis", "fix_symmetry", "shard"}
-    )
+        {
+            "pressure", "anchor", "n_resample", "jump_length", "fix_cell", "free_axis", "fix_symmetry", "shard",
+            "judge_by", "judge_within",
+        }
+    )  # fmt: skip
     n: int = Field(default=8, ge=1, description="Number of candidates: lateral shifts, and fillings of the gap.")
     relax: RelaxOptions | None = RelaxOptions(fix_cell=True)
     host: str

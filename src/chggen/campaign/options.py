@@ -32,6 +32,14 @@ def _listed(given: Any) -> Any:
     return tuple(given) if isinstance(given, Iterable) and not isinstance(given, (str, Mapping)) else (given,)
 
 
+def _words(given: Any) -> Any:
+    """Return names of which several may stand in one text, between commas."""
+    names = _listed(given)
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("expected names of potentials")
+    return tuple(dict.fromkeys(word for name in names for part in name.split(",") if (word := part.strip())))
+
+
 Several = Annotated[tuple[_Item, ...], BeforeValidator(_listed)]
 """Several of a kind, of which one may be given alone."""
 
@@ -45,7 +53,7 @@ def _reference_files(given: Any) -> Any:
         raise ValueError(f"expected files of known phases, or `{SHIPPED}`") from None
 
 
-_LATER: Final = ("order", "region", "remove", "hold", "mu", "host_sigma", "shard", "formulas")
+_LATER: Final = ("order", "region", "remove", "hold", "mu", "host_sigma", "shard", "formulas", "judge_by")
 """Options that older folders do not know: not given is what stands for nothing."""
 _NUMBER: Final = (
     "De novo candidates of each composition, all cell sizes together; with --space-group, or --cells-from other than "
@@ -67,6 +75,18 @@ class RunOptions(Options):
         "built-in ones, the default.",
     )
 
+    judge_by: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
+        default=(),
+        description="Potentials that relax the promising distinct candidates once more, such as sevennet-l3i5, several "
+        "by commas; the last one ranks them. They stand in the place of the second level.",
+    )
+    judge_within: float = Field(
+        default=0.1,
+        gt=0,
+        le=2,
+        description="Promising is what lies at most this far, eV/atom, above the lowest of its formula, or has a "
+        "prototype so likely that it may be the crystal all the same.",
+    )
     shard: ShardOption = SHARD
 
     def resolved(self) -> dict[str, Any]:
@@ -75,6 +95,8 @@ class RunOptions(Options):
         for name in _LATER:
             if not table.get(name, True):
                 table[name] = None
+        if not self.judge_by:
+            table["judge_within"] = None
         return table
 
     @property

@@ -68,7 +68,10 @@ def write_down(
 
 
 def digests_of(
-    sampler: SamplerOptions | None, relax: RelaxOptions | None, references: Sequence[str] = ()
+    sampler: SamplerOptions | None,
+    relax: RelaxOptions | None,
+    references: Sequence[str] = (),
+    judges: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return digests of what a run loads: score model, potentials and known phases.
 
@@ -76,6 +79,7 @@ def digests_of(
         sampler: How it samples; None where it does not.
         relax: How it relaxes; None where it does not.
         references: Files of known phases; `shipped` stands for the table of chggen, which is digested anyway.
+        judges: Potentials that judge its candidates; none for the one that refines that of the run.
 
     Returns:
         What it is to a digest; None where there is no file to digest.
@@ -85,7 +89,8 @@ def digests_of(
         shipped = _PACKAGE / "score" / SHIPPED_MODEL
         found["score_model"] = digest(shipped) if sampler.model is None else digest_of_model(sampler.model)
     if relax is not None:
-        names = [relax.potential, refining_potential(relax.potential)]
+        further: Sequence[str | None] = judges or (refining_potential(relax.potential),)
+        names = [relax.potential, *further]
         found["potentials"] = {name: digest_of_potential(name) for name in names if name is not None}
     files = [name for name in references if name != SHIPPED]
     return found | ({"references": {name: digest_of_folder(Path(name)) for name in files}} if files else {})

@@ -115,14 +115,16 @@ class Resources:
         return recipe_of(kind, self.sampler, self.relax, self.potential)
 
 
-def check_potential(options: RelaxOptions) -> None:
+def check_potential(name: str) -> None:
     """Check that a potential is known or can be made.
 
     Args:
-        options: How to relax.
+        name: Its name.
 
     Raises:
-        InputError: For a potential that is not known or cannot be made.
+        InputError: For a potential that is not known, cannot be made, or whose package is not installed.
     """
-    if options.potential not in potentials():
-        load_potential(options.potential)
+    if name in potentials():
+        potentials()[name].check()
+    else:
+        load_potential(name)

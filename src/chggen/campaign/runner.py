@@ -20,6 +20,7 @@ from chggen.campaign.production import expected_seconds, lost_job, make_candidat
 from chggen.campaign.provenance import digests_of, write_down
 from chggen.campaign.resources import Resources, check_potential
 from chggen.campaign.tries import Tries
+from chggen.errors import InputError
 from chggen.execution import Failure, Machine, NotedProgress, Progress, Workers, batches_of, on_executor, silent
 from chggen.generation import Job
 from chggen.regions import no_bulk
@@ -57,13 +58,20 @@ class Campaign:
     ) -> None:
         self.references = references_of(options.references)
         if options.relax is not None:
-            check_potential(options.relax)
+            check_potential(options.relax.potential)
+            for judge in options.judge_by:
+                check_potential(judge)
+        elif options.judge_by:
+            raise InputError(
+                f"judge_by {', '.join(options.judge_by)} expects relaxed candidates, and those of this run are not; "
+                "leave it out, or relax"
+            )
         self.resources = Resources(
             sampler=options.sampler, relax=options.relax, held=options.held_elements, device=machine.here.device
         )
         self.resources.check()
         self.machine = machine
-        self._options = options
+        self.options = options
         self._folder: Path | None = getattr(results, "folder", None)
         self.results = results
         self.progress = NotedProgress(progress, self._folder)
@@ -74,8 +82,8 @@ class Campaign:
         with ExitStack() as opened:
             opened.enter_context(self.results)
             if self._folder is not None:
-                given = self._options
-                digests = digests_of(given.sampler, given.relax, given.references)
+                given = self.options
+                digests = digests_of(given.sampler, given.relax, given.references, given.judge_by)
                 write_down(self._folder, given.resolved(), self.machine, digests)
             self.machine = opened.enter_context(on_executor(self.machine, self._folder))
             self.workers = Workers(self.machine, None if self._folder is None else self._folder / NOTE)
@@ -132,7 +140,7 @@ class Campaign:
         Args:
             jobs: The jobs of the first stage.
         """
-        return self._options.part.own(jobs)
+        return self.options.part.own(jobs)
 
     def make(self, stage: str, jobs: Sequence[Job], later: int = 0) -> list[Candidate | None]:
         """Make the candidates of jobs.

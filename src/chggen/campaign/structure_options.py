@@ -124,7 +124,7 @@ class ElectrodeOptions(RunOptions):
     """
 
     unused: ClassVar[frozenset[str]] = frozenset(
-        {"pressure", "free_axis", "anchor", "n_resample", "jump_length", "shard"}
+        {"pressure", "free_axis", "anchor", "n_resample", "jump_length", "shard", "judge_by", "judge_within"}
     )
     n: int = Field(
         default=4,

@@ -37,6 +37,8 @@ class RegisteredPotential:
         refined_by: Name of the potential at whose level the survivors of a run are relaxed once more and ranked;
             None where there is none.
         weights: Returns the files of its weights, whose digest is written down with each run.
+        package: Module that it needs and that may be missing; None where chggen depends on it anyway.
+        extra: Name of the extra of chggen that installs it.
     """
 
     name: str
@@ -44,6 +46,20 @@ class RegisteredPotential:
     load: Callable[[str], Potential]
     refined_by: str | None = None
     weights: Callable[[], Sequence[Path]] = field(default_factory=lambda: tuple)
+    package: str | None = None
+    extra: str | None = None
+
+    def check(self) -> None:
+        """Check that the package that the potential needs is there, without loading it.
+
+        Raises:
+            InputError: It is not.
+        """
+        if self.package is not None and find_spec(self.package) is None:
+            raise InputError(
+                f"potential '{self.name}' needs the package {self.package}, which is not installed; run "
+                f'`pip install "chggen[{self.extra}]"`, or name another potential'
+            )
 
 
 def _chgnet(name: str, weights: str, level: Level, refined_by: str | None = None) -> RegisteredPotential:
@@ -77,7 +93,8 @@ def _sevennet(name: str, weights: str, folder: str, label: str, modality: str | 
         places = [] if found is None else found.submodule_search_locations or []
         return sorted(file for place in places for file in Path(place, "pretrained_potentials", folder).glob("*.pth"))
 
-    return RegisteredPotential(name=name, level=Level(name=name, label=label), load=load, weights=files)
+    level = Level(name=name, label=label)
+    return RegisteredPotential(name=name, level=level, load=load, weights=files, package="sevenn", extra="sevennet")
 
 
 _PBE: Final = Level(name="pbe", label="PBE (CHGNet)", error=0.03, caveat=_CAVEAT)
@@ -213,6 +230,7 @@ def load_potential(name: str = DEFAULT, device: str | torch.device = "cpu") -> P
         InputError: For an unknown name, and for a factory that cannot be imported or called.
     """
     if name in potentials():
+        potentials()[name].check()
         return potentials()[name].load(str(device))
     if (given := given_potential(name)) is not None:
         return given

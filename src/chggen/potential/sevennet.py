@@ -8,7 +8,6 @@ from typing import Any, Final
 import torch
 
 from chggen.crystals import Crystals, collate, edges_within, volume
-from chggen.errors import InputError
 from chggen.potential.batch_limits import BatchLimits, nothing
 from chggen.potential.protocol import EnergyForcesStress, Potential
 
@@ -63,21 +62,12 @@ class SevenNetPotential(Potential):
             level: Level of theory of its energies.
             modality: Which of its heads gives the energies; None where it has one only.
             device: `cpu` or `cuda`.
-
-        Raises:
-            InputError: The sevenn package is not installed.
         """
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                from sevenn.util import load_checkpoint
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from sevenn.util import load_checkpoint
 
-                model = load_checkpoint(weights).build_model()
-        except ModuleNotFoundError as error:
-            raise InputError(
-                f"potential '{name}' needs the sevenn package (no {error.name} here); run `pip install "
-                '"chggen[sevennet]"`, or pass another --potential'
-            ) from None
+            model = load_checkpoint(weights).build_model()
         return cls(model, name=name, level=level, modality=modality, device=device)
 
     def __call__(self, crystals: Crystals) -> EnergyForcesStress:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chggen.results import Candidate, marked, space_group_text
+from chggen.results import Candidate, marked, placed_at, space_group_text
 
 _SURE: Final = {"low": 0.0, "medium": 1.0, "high": 2.0}  # by which confidence is sorted
 
@@ -63,7 +63,7 @@ def columns_of(candidates: Sequence[Candidate], further: Sequence[str]) -> tuple
         _text("candidate", "candidate", 1, lambda c: c.id),
         _text("formula", "formula", 1, lambda c: c.formula),
         PageColumn("e_d", "E_d, eV/atom", "n", 1, lambda c: _energy(c.e_decomposition, c)),
-        *(PageColumn(f"e_d_{level}", f"E_d at {level}, eV/atom", "n", 1, _at(level)) for level in further),
+        *(_further(level, placed_at(candidates, level)) for level in further),
         PageColumn("inserted", "E inserted, eV", "n", 1, lambda c: _number(c.e_insertion, 4)),
         PageColumn("group", "space group", "", 1, _group),
         _text("known", "known as", 2, lambda c: c.known_as),
@@ -135,16 +135,17 @@ def _energy(value: float | None, candidate: Candidate) -> PageCell:
     return PageCell(marked(shown.text, candidate), shown.value)
 
 
-def _at(level: str) -> Callable[[Candidate], PageCell]:
-    """Return what shows the decomposition energy at a further level, or that the candidate did not converge there."""
+def _further(level: str, placed: bool) -> PageColumn:
+    """Return the column of a further level: E_d there, or energies alone; or that a candidate did not converge."""
 
     def cell(candidate: Candidate) -> PageCell:
-        energy = candidate.decomposition_energies.get(level)
-        if energy is None and candidate.unplaced_at == level:
+        if candidate.unplaced_at == level and level not in candidate.energies:
             return PageCell("not converged")
-        return _energy(energy, candidate)
+        if placed:
+            return _energy(candidate.decomposition_energies.get(level), candidate)
+        return _number(candidate.energies.get(level), 4)
 
-    return cell
+    return PageColumn(f"e_d_{level}", f"{'E_d' if placed else 'E'} at {level}, eV/atom", "n", 1, cell)
 
 
 def _group(candidate: Candidate) -> PageCell:

@@ -2,7 +2,7 @@ from .calculations import Calculation, read_calculations
 from .candidate import Candidate, failed
 from .candidates import Candidates
 from .cif_files import write_cif
-from .columns import ANSWER, DOUBTFUL, Column, columns_of, marked, space_group_text, subscripts
+from .columns import ANSWER, DOUBTFUL, Column, columns_of, marked, placed_at, space_group_text, subscripts
 from .database import read_candidates
 from .export import export_survivors
 from .failures import reasons_of_failure
@@ -10,7 +10,7 @@ from .folder import INPUTS, Store, has_tables, read_options, summary_order, writ
 from .packing import PackedStructure, packed, unpacked
 from .picture import structure_svg
 from .protocol import MemoryResults, Results
-from .ranking import ENERGY_ERROR, answer, answers, likelier, rank, ranked
+from .ranking import ENERGY_ERROR, answer, answers, contenders, likelier, rank, ranked
 from .shared_database import SharedDatabase, check_address, is_address, read_shared, shown_address
 from .summary import csv_text, further_levels, summary_row, summary_rows, summary_text
 from .view import in_notebook, view_structure
@@ -33,6 +33,7 @@ __all__ = [
     "answers",
     "check_address",
     "columns_of",
+    "contenders",
     "csv_text",
     "export_survivors",
     "failed",
@@ -43,6 +44,7 @@ __all__ = [
     "likelier",
     "marked",
     "packed",
+    "placed_at",
     "rank",
     "ranked",
     "read_calculations",

@@ -52,9 +52,7 @@ def columns_of(candidates: Sequence[Candidate]) -> tuple[Column, ...]:
     if candidates and all(c.stage == "relax" for c in candidates):
         return _RELAXED
     likeliest = {c.id for c in answers(candidates).values()}
-    further = [
-        Column(f"E_d {level}", partial(_e_d_at, level=level), number=True) for level in further_levels(candidates)
-    ]
+    further = [_further(level, placed_at(candidates, level)) for level in further_levels(candidates)]
     inserted = Column("E inserted, eV", lambda c: _number(c.e_insertion), number=True)
     return (
         Column("candidate", lambda c: f"{c.id} {ANSWER}" if c.id in likeliest else c.id),
@@ -102,6 +100,28 @@ def marked(energy: str, candidate: Candidate) -> str:
         candidate: The candidate that it is of.
     """
     return f"{energy} {DOUBTFUL}" if energy and candidate.hull_warning else energy
+
+
+def placed_at(candidates: Sequence[Candidate], level: str) -> bool:
+    """Return whether candidates have decomposition energies at a level, or energies alone, no hull being known there.
+
+    Args:
+        candidates: The candidates of a run.
+        level: A further level.
+    """
+    reached = [c for c in candidates if level in c.energies]
+    return not reached or any(level in c.decomposition_energies for c in reached)
+
+
+def _further(level: str, placed: bool) -> Column:
+    """Return the column of a further level."""
+    if placed:
+        return Column(f"E_d {level}", partial(_e_d_at, level=level), number=True)
+    return Column(f"E {level}", partial(_e_at, level=level), number=True)
+
+
+def _e_at(candidate: Candidate, level: str) -> str:
+    return _number(candidate.energies.get(level)) or ("not converged" if candidate.unplaced_at == level else "")
 
 
 def _e_d_at(candidate: Candidate, level: str) -> str:

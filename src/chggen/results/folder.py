@@ -43,6 +43,7 @@ _VERSION: Final = "chggen_version"  # keys of config.toml that are no options
 _FORMAT: Final = "chggen_format"
 CONFIG: Final = "config.toml"
 _GROWING: Final = ("n",)  # options that may be raised: what was made stays, and more is made
+_JUDGING: Final = ("judge_by", "judge_within")  # options that may change: what was made stays, and is judged once more
 _STRUCTURES: Final = "structures"  # folders
 INPUTS: Final = "inputs"
 """Folder of the structures that a run was given."""
@@ -152,7 +153,7 @@ class Store:
         return options
 
     def _compared(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Compare options with those that are kept; return those of which more is asked for now."""
+        """Compare options with those that are kept; return those of which more is asked for now, and new judges."""
         wanted = json.loads(json.dumps({k: v for k, v in options.items() if v is not None}))
         kept = read_options(self.folder)
         made_by = kept.pop(_VERSION, None)  # a run may go on with another version
@@ -162,12 +163,14 @@ class Store:
                 f"made by chggen {made_by}: use that version, or choose another --out"
             )
         grown = {key: wanted[key] for key in _GROWING if _is_raised(kept.get(key), wanted.get(key))}
+        judged = {key: wanted.pop(key, None) for key in _JUDGING}
+        before = {key: kept.pop(key, None) for key in _JUDGING}
         if told := differences(kept, {**wanted, **{key: kept[key] for key in grown}}):
             raise InputError(
                 f"{shortened(str(self.folder), 60)} was made with {told}; repeat the old options to resume, or choose "
                 "another --out"
             )
-        return grown
+        return grown | judged if judged["judge_by"] and judged != before else grown
 
     def put(self, candidates: Iterable[Candidate]) -> None:
         """Write candidates in one transaction: all of them, or none when one of them fails.
@@ -182,7 +185,7 @@ class Store:
 
     def _name(self) -> str:
         """Name of the run in a database that many share: that of the folder, and a digest of its options."""
-        kept = {k: v for k, v in read_options(self.folder).items() if k not in (*_GROWING, _VERSION)}
+        kept = {k: v for k, v in read_options(self.folder).items() if k not in (*_GROWING, *_JUDGING, _VERSION)}
         told = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
         return f"{self.folder.resolve().name}-{told[:12]}"
 

@@ -11,15 +11,15 @@ from chggen.results.candidate import Candidate
 # How a formula's crystal is told from its other minima, fitted on crystals of the `val` split (benchmarks/answers.py):
 ENERGY_ERROR: Final = 0.02  # eV/atom by which a potential's energies are off, so that likelihood falls e-fold
 _UNKNOWN: Final = 4.0  # log-odds of a structure that no prototype led to
-_ENERGY_ALONE, _NOTHING = 1, 2  # kinds of energy after those of the levels, which are 0 and below
+_ENERGY_ALONE, _NOTHING = 1, 2  # kinds of energy at the first level; -2 for each further one, E_d being 0
 
 
 def rank(candidate: Candidate) -> tuple[bool, int, float, str]:
     """Return the key that sorts candidates from best to worst.
 
     Candidates that failed come last. The others are compared by the best energy they have: decomposition energy at the
-    last level that a run reaches, else at an earlier level, else energy per atom. A candidate without the better kind
-    of energy comes after all that have it.
+    last level that a run reaches, else energy per atom there, where no hull is known at that level, else at an earlier
+    level. A candidate without the better kind of energy comes after all that have it.
 
     Args:
         candidate: A candidate of a finished run.
@@ -28,9 +28,11 @@ def rank(candidate: Candidate) -> tuple[bool, int, float, str]:
         `(failed, kind of energy, energy in eV/atom, id)`; the id breaks ties, so that the order is reproducible.
     """
     level, energy = candidate.deciding_level, candidate.energy_per_atom
-    if level is not None:
-        reached = -list(candidate.energies).index(level)
-        kind, value = reached, candidate.decomposition_energies[level]
+    judged = next(reversed(list(candidate.energies)), None)
+    if judged is not None and judged not in (level, candidate.level):
+        kind, value = _ENERGY_ALONE - 2 * list(candidate.energies).index(judged), candidate.energies[judged]
+    elif level is not None:
+        kind, value = -2 * list(candidate.energies).index(level), candidate.decomposition_energies[level]
     elif energy is not None:
         kind, value = _ENERGY_ALONE, energy
     else:
@@ -52,7 +54,7 @@ def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
     unplaced = [c for c in in_order if c.status == "ok" and c.unplaced_at is not None and c.e_decomposition is not None]
     names = {c.id for c in unplaced}
     final = [c for c in in_order if c.id not in names]
-    peers = [c for c in final if c.status == "ok" and c.deciding_level != c.level and c.e_decomposition is not None]
+    peers = [c for c in final if c.status == "ok" and rank(c)[1] < 0 and c.e_decomposition is not None]
     for candidate in reversed(unplaced):  # the better one is put before the worse one
         own = cast(float, candidate.e_decomposition)
         final.insert(sum(cast(float, c.e_decomposition) < own for c in peers), candidate)
@@ -102,8 +104,40 @@ def answer(candidates: Sequence[Candidate]) -> Candidate | None:
 
 def _log_odds(candidate: Candidate) -> float:
     """Return the log-odds that a candidate is the crystal, up to a constant of its formula."""
-    known = _UNKNOWN if candidate.prototype_log_odds is None else candidate.prototype_log_odds
-    return known - rank(candidate)[2] / ENERGY_ERROR
+    return _prototype_odds(candidate) - rank(candidate)[2] / ENERGY_ERROR
+
+
+def contenders(distinct: Sequence[Candidate], within: float) -> list[Candidate]:
+    """Return the candidates that may be the crystal of their formula, by their energies at the level of the run.
+
+    Such a one lies little above the lowest of its formula. Or it began as so likely a prototype that it may be the
+    crystal all the same: its log-odds, see `answers`, fall short of the greatest of its formula by no more than the
+    limit in units of the potential's error.
+
+    Args:
+        distinct: Distinct good candidates. Those without an energy are left out.
+        within: The limit, eV/atom.
+
+    Returns:
+        These candidates, in their order.
+    """
+    by_formula: dict[str, list[tuple[Candidate, float, float]]] = {}
+    for c in distinct:
+        if (energy := c.energy_per_atom) is not None:
+            odds = _prototype_odds(c) - energy / ENERGY_ERROR
+            by_formula.setdefault(c.formula, []).append((c, energy, odds))
+    chosen: set[str] = set()
+    for same in by_formula.values():
+        lowest, likeliest = min(energy for _, energy, _ in same), max(odds for *_, odds in same)
+        chosen |= {
+            c.id for c, energy, odds in same if energy <= lowest + within or odds >= likeliest - within / ENERGY_ERROR
+        }
+    return [c for c in distinct if c.id in chosen]
+
+
+def _prototype_odds(candidate: Candidate) -> float:
+    """Return the log-odds of the prototype of a distinct candidate, those of an unlikely one where none led to it."""
+    return _UNKNOWN if candidate.prototype_log_odds is None else candidate.prototype_log_odds
 
 
 def likelier(shown: Sequence[Candidate]) -> dict[str, str]:

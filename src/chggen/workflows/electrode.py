@@ -50,7 +50,7 @@ def run_electrode(
     check_held_elements(options.hold, host)
     scan = ElectrodeScan(host, options)
     assert options.relax is not None
-    check_potential(options.relax)
+    check_potential(options.relax.potential)
     level = level_of(options.relax.potential).name
     elements = element_energies(options.ion, references_of(options.references))
     if level not in elements:

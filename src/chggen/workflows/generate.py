@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chggen.campaign import Campaign, GenerateOptions
+from chggen.campaign import Campaign, FurtherLevels, GenerateOptions
 from chggen.execution import Machine, Progress, silent
 from chggen.results import Candidate, Results
 
@@ -31,4 +31,5 @@ def run_generate(
     budget = campaign.budget(options)
     with campaign:
         campaign.spend(budget)
+        FurtherLevels(campaign).of_run(None)
         return campaign.finish()

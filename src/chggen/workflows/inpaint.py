@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from chggen.campaign import Campaign, InpaintHost, InpaintOptions, check_mu, inpaint_jobs
+from chggen.campaign import Campaign, FurtherLevels, InpaintHost, InpaintOptions, check_mu, inpaint_jobs
 from chggen.execution import Machine, Progress, silent
 from chggen.regions import Region
 from chggen.results import Candidate, Results
@@ -46,4 +46,5 @@ def run_inpaint(
         campaign.make("inpaint", campaign.own(jobs))
         if asked.compared and options.relax is not None:
             campaign.compare_with(asked, options.mu)
+        FurtherLevels(campaign).of_run(None)
         return campaign.finish()

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from chggen.campaign import Shard, StructureComparison, survivors, with_duplicates, write_down
+from chggen.campaign import Shard, StructureComparison, promising, survivors, with_duplicates, write_down
 from chggen.errors import InputError
 from chggen.io import digest, distinct_names
 from chggen.potential import refining_levels
@@ -70,7 +70,7 @@ def merge_folders(folders: Sequence[Path], out: Path) -> list[Candidate]:
     }
     candidates = list(_joined(found).values())
     if whole is not None:
-        candidates = _at_second_level(candidates, given.get("second_level_below"))
+        candidates = _as_in_one_piece(candidates, given)
     with Store(out, given, levels=refining_levels()) as store:
         if whole is not None:
             for inputs in (path / INPUTS for path in paths):
@@ -138,11 +138,15 @@ def _whole(options: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any] | None:
     return {**alike[0], "shard": "1/1"}
 
 
-def _at_second_level(candidates: Sequence[Candidate], below: float | None) -> list[Candidate]:
+def _as_in_one_piece(candidates: Sequence[Candidate], options: Mapping[str, Any]) -> list[Candidate]:
     """Return candidates without the further energies that only the survivors of a part have, but not those of all."""
-    if below is None:
+    if options.get("judge_by"):
+        chosen = promising(candidates, options["judge_within"])
+    elif (below := options.get("second_level_below")) is not None:
+        chosen = survivors(candidates, below)
+    else:
         return list(candidates)
-    left = {c.id for c in survivors(candidates, below)}
+    left = {c.id for c in chosen}
     return [c if c.id in left else _at_level_of_run(c) for c in candidates]
 
 

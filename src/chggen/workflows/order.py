@@ -52,7 +52,7 @@ def run_order(
     check_held_elements(options.hold, structure)
     orderings = Orderings(structure, options)
     assert options.relax is not None
-    check_potential(options.relax)
+    check_potential(options.relax.potential)
     for note in orderings.notes:
         log.warning("%s", note)
     compared = 0
@@ -69,8 +69,7 @@ def run_order(
             if len(jobs) < options.n and not orderings.disorder.is_ordered:
                 log.warning("%d of %d: there are no more distinct orderings in these cells", len(jobs), options.n)
             campaign.make("order", jobs)
-        if options.second_level_below is not None:
-            FurtherLevels(campaign).of_survivors(options.second_level_below)
+        FurtherLevels(campaign).of_run(options.second_level_below)
         final = campaign.finish()
         if folder is not None:
             write_order(OrderAnswer.of(structure, final, options.temperature), options.n, folder)

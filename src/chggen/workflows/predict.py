@@ -39,6 +39,5 @@ def run_predict(
         found = [framework_jobs(p, guests[p.formula], options) for p in parents if guests[p.formula]]
         campaign.results.put(c for c in found if isinstance(c, Candidate) and c.id not in made)
         campaign.make("inpaint", [job for jobs in found if isinstance(jobs, list) for job in jobs])
-        if options.second_level_below is not None:
-            FurtherLevels(campaign).of_survivors(options.second_level_below)
+        FurtherLevels(campaign).of_run(options.second_level_below)
         return campaign.finish()

@@ -74,7 +74,7 @@ def relax_files(
     machine = Machine(device=device, workers=workers, time_limit=time_limit, executor=executor)
     with kept_notes() as notes:
         asked = named_structures(paths, heed_held=True, disordered=None if order else ORDER_FIRST_OR_HERE)
-        check_potential(settings)
+        check_potential(settings.potential)
         given = sorted(f"{name} {fingerprint(s)}" for name, s in asked.items())
         ordered = True if any(not s.is_ordered for s in asked.values()) else None
         table = {"command": "relax", **settings.model_dump(), "order": ordered, "structures": given}
