@@ -12,9 +12,10 @@ from chggen.campaign.resources import check_potential
 from chggen.crystals.batch import from_structures
 from chggen.errors import InputError
 from chggen.potential import registry
-from chggen.potential.protocol import Potential
+from chggen.potential.protocol import Potential, UsesSymmetry
 from chggen.potential.registry import digest_of_potential, level_of, load_potential, potentials
 from chggen.relaxation.relaxer import relax
+from chggen.symmetry.constraint import SymmetryConstraint
 
 NAMES = {
     "sevennet-0": ("7net-0", None),
@@ -55,6 +56,38 @@ def test_batch_is_single_to_the_last_bit(smallest: Potential) -> None:
         assert energy == alone
         assert np.array_equal(forces, pull)
         assert np.array_equal(stress, strain)
+
+
+@pytest.mark.parametrize("name", ["sevennet-0", "sevennet-mf-0-r2scan"])
+def test_asymmetric_units_give_what_whole_crystals_give(name: str) -> None:
+    pytest.importorskip("sevenn")
+    potential = load_potential(name)
+    assert isinstance(potential, UsesSymmetry)
+    structures = [
+        Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.5), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
+        Structure.from_spacegroup(
+            "P3_221", Lattice.hexagonal(4.9, 5.4), ["Si", "O"], [[0.47, 0, 2 / 3], [0.41, 0.27, 0.79]]
+        ),
+        Structure.from_spacegroup("P4_2/mnm", Lattice.tetragonal(4.6, 2.96), ["Ti", "O"], [[0, 0, 0], [0.31, 0.31, 0]]),
+        crystals()[0],  # without symmetry
+    ]
+    symmetries = [SymmetryConstraint.of(s) for s in structures]
+    batch = from_structures(structures)
+    plain, by_units = potential(batch), potential.of_symmetric(batch, symmetries)
+    counts = [len(s) for s in structures]
+    for symmetry, (energy, forces, stress), (other, pull, strain) in zip(
+        symmetries, parts(plain, counts), parts(by_units, counts), strict=True
+    ):
+        assert other == pytest.approx(energy, abs=1e-5)
+        np.testing.assert_allclose(pull, forces, atol=2e-5)
+        np.testing.assert_allclose(strain, stress, atol=1e-6)
+        assert symmetry is not None
+    assert potential.energies_of_symmetric(batch, symmetries).energy.tolist() == by_units.energy.tolist()
+    moved = [s.copy() for s in structures]
+    for s in moved:
+        s.translate_sites([0], [0.01, 0.02, 0.0])
+    off = from_structures(moved)  # a symmetry that they lack is not used
+    assert potential.of_symmetric(off, symmetries).energy.tolist() == potential(off).energy.tolist()
 
 
 def test_what_cannot_be_computed_fails_alone(smallest: Potential) -> None:
