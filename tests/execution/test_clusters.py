@@ -98,7 +98,8 @@ def test_executors_of_other_packages_have_names(monkeypatch: pytest.MonkeyPatch,
     ("asked", "told"),
     [
         ("slrum", "unknown executor 'slrum'; expected local, slurm, dask"),
-        ("dask", "dask expects the address of a scheduler; give one, as in dask:tcp://10.0.0.1:8786"),
+        ("dask", "dask expects the address of a scheduler with its port, got ''; give one, as in dask:tcp://"),
+        ("dask:nonsense", "dask expects the address of a scheduler with its port, got 'nonsense'"),
         ("slurm:missing.toml", "missing.toml"),
     ],
 )

@@ -131,6 +131,7 @@ def test_a_crystal_that_has_become_another_is_doubted(run: Path, tmp_path: Path)
         ("{", "is no JSON; expected documents of atomate2"),
         ("[1, 2]", "holds no calculation of a candidate; expected folders named by their ids"),
         (json.dumps({"calcs_reversed": []}), "none of 1 calculation has a result"),
+        (json.dumps(_task(_salt(2.82), float("nan"), "r2SCAN")), "its energy is nan"),
     ],
 )
 def test_what_holds_no_results_is_refused(run: Path, tmp_path: Path, text: str, told: str) -> None:
@@ -161,3 +162,25 @@ def test_the_command_shows_the_table(
         main()
     assert ended.value.code == 2
     assert "no calculations at nowhere" in capsys.readouterr().err
+
+
+def test_what_cannot_be_read_costs_its_own_candidate(
+    run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    documents = tmp_path / "documents"
+    (documents / "nobody").mkdir(parents=True)
+    (documents / "good.json").write_text(json.dumps(_task(_salt(2.82), -7.0, "r2SCAN")))
+    (documents / "other.json").write_text('{"calcs_rev')  # it is still being written
+    (documents / "stranger.json").write_text("{}")
+    found = {c.id: c for c in chggen.import_dft(run, documents)}
+    assert found["good"].energies["r2scan-dft"] == -3.5
+    assert found["other"].unplaced_at == "r2scan-dft"
+    told = [record.getMessage() for record in caplog.records]
+    assert any("nobody is left out: no candidate has this id" in text for text in told)
+    assert any("stranger.json is left out: it holds no document of a candidate" in text for text in told)
+
+
+def test_a_task_that_failed_has_no_energy(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "good.json").write_text(json.dumps({**_task(_salt(2.82), -7.0, "r2SCAN"), "state": "failed"}))
+    with pytest.raises(chggen.InputError, match="it has not converged"):
+        chggen.import_dft(run, tmp_path / "good.json")

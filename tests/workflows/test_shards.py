@@ -36,7 +36,7 @@ def test_parts_have_each_job_once() -> None:
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "3", "a/b", "1/0", "-1/4", ""])
 def test_what_is_no_part_is_refused(text: str) -> None:
-    with pytest.raises(chggen.InputError, match="shard: expected which part of how many, such as 3/16, got"):
+    with pytest.raises(chggen.InputError, match="shard: expected which part of how many, such as 3/16"):
         chggen.generate("Cu", n=1, shard=text)
 
 
@@ -64,6 +64,16 @@ def test_parts_that_were_judged_make_the_whole_that_was_judged(tmp_path: Path) -
     merge_folders([tmp_path / "part-1", tmp_path / "part-2"], tmp_path / "merged")
     assert _summary(tmp_path / "merged") == _summary(tmp_path / "whole")
     assert "energy_per_atom_ase:tests.workflows.test_judges:half" in _summary(tmp_path / "whole")
+
+
+def test_merging_again_keeps_what_the_merged_run_has_made_since(folders: Path, tmp_path: Path) -> None:
+    parts = [folders / f"part-{k}" for k in (1, 2, 3)]
+    merge_folders(parts, tmp_path / "merged")
+    chggen.predict(**{**_RUN, "n": 6}, shard="1/1", out=tmp_path / "merged")
+    gone_on = _summary(tmp_path / "merged")
+    assert gone_on != _summary(folders / "whole")
+    merge_folders(parts, tmp_path / "merged")
+    assert _summary(tmp_path / "merged") == gone_on
 
 
 def test_missing_parts_are_named_and_made_by_the_command(

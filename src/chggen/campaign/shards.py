@@ -38,8 +38,11 @@ class Shard:
         if text is None:
             return cls(1, 1)
         found = _TEXT.fullmatch(text.strip())
-        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        if found is None:
             raise ValueError("expected which part of how many, such as 3/16")
+        if not 1 <= int(found[1]) <= int(found[2]):
+            told = f"there is no part {found[1]} of {found[2]}"
+            raise ValueError(f"expected which part of how many, such as 3/16; {told}")
         return cls(int(found[1]), int(found[2]))
 
     def own(self, jobs: Sequence[_Item]) -> list[_Item]:

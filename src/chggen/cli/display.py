@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -59,6 +60,9 @@ def show(candidates: Sequence[Candidate], folder: Path, console: Console | None 
     unplaced = [c for c in energetic if c.stage != "relax" and not c.hull_warning]  # which says why
     for level in dict.fromkeys(c.level for c in unplaced):
         console.print(f"no decomposition energies: there are no reference energies of all elements at level {level}")
+    lacking = Counter(c.unplaced_at for c in candidates if c.unplaced_at is not None)
+    for level, count in lacking.items():
+        console.print(f"{counted(count, 'candidate')} got no energy at level {level}; log.txt says why", markup=False)
     bad = [c for c in candidates if c.status == "failed"]
     if bad and not distinct:
         reason, count = reasons_of_failure(bad)[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from concurrent.futures import Executor, Future
 from importlib import import_module
 from importlib.util import find_spec
@@ -10,6 +12,7 @@ from typing import Any, Final
 
 from chggen.errors import InputError, one_line
 
+log = logging.getLogger(__name__)
 _PATIENCE: Final = 30.0  # s in which a scheduler answers
 
 
@@ -22,8 +25,11 @@ def check(address: str) -> None:
     Raises:
         InputError: It is not.
     """
-    if not address:
-        raise InputError("dask expects the address of a scheduler; give one, as in dask:tcp://10.0.0.1:8786")
+    if not re.search(r"[^:/]:\d+/?$", address) and not address.startswith("inproc://"):
+        raise InputError(
+            f"dask expects the address of a scheduler with its port, got '{address:.60}'; give one, as in "
+            "dask:tcp://10.0.0.1:8786"
+        )
     if find_spec("distributed") is None:
         raise InputError("dask needs a package that is not installed; install chggen[dask] here and on the workers")
 
@@ -46,6 +52,8 @@ def opened(address: str, folder: Path) -> Executor:
             f"no Dask scheduler answers at {address} ({one_line(str(error), 80)}); start one by `dask scheduler`, or "
             "name another address"
         ) from None
+    if not client.nthreads():
+        log.warning("the Dask scheduler has no workers yet; waiting for them (`dask worker %s`)", address)
     return _DaskExecutor(client)
 
 

@@ -140,7 +140,7 @@ def _further(level: str, placed: bool) -> PageColumn:
 
     def cell(candidate: Candidate) -> PageCell:
         if candidate.unplaced_at == level and level not in candidate.energies:
-            return PageCell("not converged")
+            return PageCell("no energy")
         if placed:
             return _energy(candidate.decomposition_energies.get(level), candidate)
         return _number(candidate.energies.get(level), 4)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 import re
 import warnings
 from collections.abc import Collection, Iterator
@@ -16,6 +18,7 @@ from chggen.io import read_text, without_foreign_classes
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+log = logging.getLogger(__name__)
 _VASPRUN: Final = ("vasprun.xml", "vasprun.xml.gz", "vasprun.xml.bz2", "vasprun.xml.xz")
 _DOCUMENTS: Final = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 _PRERELAXED: Final = "pbesol"
@@ -87,8 +90,16 @@ def _all_of(place: Path, names: set[str]) -> Iterator[Calculation]:
     for path in sorted(place.iterdir()):
         if path.is_dir() and path.name in names:
             yield from _folder(path)
+        elif path.is_dir():
+            log.warning("%s is left out: no candidate has this id", path)
         elif path.is_file() and path.name.endswith(_DOCUMENTS):
-            yield from _documents(path, names)
+            try:
+                yield from _documents(path, names)
+            except InputError as error:  # of a file that is still being written; it keeps the others waiting no longer
+                if (candidate := _stem(path)) in names:
+                    yield Calculation(candidate=candidate, place=str(path), reason=one_line(str(error), 100))
+                else:
+                    log.warning("%s is left out: %s", path, error)
 
 
 def _folder(folder: Path) -> Iterator[Calculation]:
@@ -114,6 +125,7 @@ def _vasprun(candidate: str, file: Path) -> Calculation:
             run = Vasprun(file, parse_dos=False, parse_eigen=False, parse_potcar_file=False)
             converged, structure, energy = run.converged, run.final_structure, float(run.final_energy)
             functional = _plain(run.run_type)
+        _check_finite(energy)
     except Exception as error:  # of XML that was cut off, and whatever pymatgen misses in it
         reason = f"it has not ended, or cannot be read ({one_line(str(error), 60)})"
         return Calculation(candidate=candidate, place=str(file), reason=reason)
@@ -129,14 +141,22 @@ def _vasprun(candidate: str, file: Path) -> Calculation:
 
 def _documents(file: Path, names: set[str]) -> Iterator[Calculation]:
     """Yield the calculations of a file of documents that belong to candidates."""
-    stem = re.sub(r"\.jsonl?(\.gz)?$", "", file.name)
+    belonging = False
     for document in _parsed(file):
         given = document.get("metadata")
         name = given.get("candidate") if isinstance(given, dict) else None
-        candidate = name if name in names else stem
+        candidate = name if name in names else _stem(file)
         task = document["output"] if {"uuid", "index"} <= document.keys() else document
         if candidate in names and isinstance(task, dict) and "calcs_reversed" in task:
+            belonging = True
             yield _task(candidate, task, str(file))
+    if not belonging:
+        log.warning("%s is left out: it holds no document of a candidate", file)
+
+
+def _stem(file: Path) -> str:
+    """Return the name of a file of documents without its endings."""
+    return re.sub(r"\.jsonl?(\.gz)?$", "", file.name)
 
 
 def _parsed(file: Path) -> list[dict[str, Any]]:
@@ -163,6 +183,8 @@ def _task(candidate: str, task: dict[str, Any], place: str) -> Calculation:
         given = task.get("structure") or task["output"]["structure"]
         structure = Structure.from_dict(without_foreign_classes(given))
         ended = last.get("has_vasp_completed") in (True, "success", "successful")
+        ended = ended and task.get("state", "successful") == "successful"
+        _check_finite(energy)
     except Exception as error:  # of a document that lacks something, or a structure that is none
         reason = f"its document cannot be read ({one_line(str(error), 60)})"
         return Calculation(candidate=candidate, place=place, reason=reason)
@@ -175,6 +197,11 @@ def _task(candidate: str, task: dict[str, Any], place: str) -> Calculation:
         reason=None if ended else "it has not converged",
         when=when,
     )
+
+
+def _check_finite(energy: float) -> None:
+    if not math.isfinite(energy):
+        raise ValueError(f"its energy is {energy}")
 
 
 def _plain(run_type: str) -> str:

@@ -121,12 +121,12 @@ def _further(level: str, placed: bool) -> Column:
 
 
 def _e_at(candidate: Candidate, level: str) -> str:
-    return _number(candidate.energies.get(level)) or ("not converged" if candidate.unplaced_at == level else "")
+    return _number(candidate.energies.get(level)) or ("no energy" if candidate.unplaced_at == level else "")
 
 
 def _e_d_at(candidate: Candidate, level: str) -> str:
     energy = _number(candidate.decomposition_energies.get(level))
-    return marked(energy, candidate) or ("not converged" if candidate.unplaced_at == level else "")
+    return marked(energy, candidate) or ("no energy" if candidate.unplaced_at == level else "")
 
 
 def _atoms(candidate: Candidate) -> str:

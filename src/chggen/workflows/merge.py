@@ -69,10 +69,12 @@ def merge_folders(folders: Sequence[Path], out: Path) -> list[Candidate]:
         "references_content": _common("references_content", options),
     }
     candidates = list(_joined(found).values())
-    if whole is not None:
-        candidates = _as_in_one_piece(candidates, given)
+    there = read_options(out) if whole is not None and (out / "candidates.db").is_file() else {}
+    if isinstance(more := there.get("n"), int) and more > given.get("n", more):
+        given["n"] = more  # the merged run has gone on with more candidates than its parts
     with Store(out, given, levels=refining_levels()) as store:
         if whole is not None:
+            candidates = _as_in_one_piece(_gone_on(candidates, store.candidates()), given)
             for inputs in (path / INPUTS for path in paths):
                 if inputs.is_dir():
                     shutil.copytree(inputs, store.folder / INPUTS, dirs_exist_ok=True)
@@ -136,6 +138,16 @@ def _whole(options: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any] | None:
         told = ", ".join(missing)
         log.warning("missing parts of the run: %s; repeat its command with --shard 1/1 and this folder", told)
     return {**alike[0], "shard": "1/1"}
+
+
+def _gone_on(candidates: Sequence[Candidate], before: Mapping[str, Candidate]) -> list[Candidate]:
+    """Return the candidates of parts, and those that the merged run has made since, or taken to further levels."""
+    kept = {c.id: _ungrouped(c) for c in before.values()}
+    joined = {c.id: c for c in candidates}
+    for name, own in kept.items():
+        if name not in joined or len(own.energies) > len(joined[name].energies):
+            joined[name] = own
+    return list(joined.values())
 
 
 def _as_in_one_piece(candidates: Sequence[Candidate], options: Mapping[str, Any]) -> list[Candidate]:
