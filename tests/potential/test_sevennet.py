@@ -12,7 +12,7 @@ from chggen.campaign.resources import check_potential
 from chggen.crystals.batch import from_structures
 from chggen.errors import InputError
 from chggen.potential import registry
-from chggen.potential.protocol import Potential, UsesSymmetry
+from chggen.potential.protocol import CheapEnergies, Potential, UsesSymmetry
 from chggen.potential.registry import digest_of_potential, level_of, load_potential, potentials
 from chggen.relaxation.relaxer import relax
 from chggen.symmetry.constraint import SymmetryConstraint
@@ -83,6 +83,8 @@ def test_asymmetric_units_give_what_whole_crystals_give(name: str) -> None:
         np.testing.assert_allclose(strain, stress, atol=1e-6)
         assert symmetry is not None
     assert potential.energies_of_symmetric(batch, symmetries).energy.tolist() == by_units.energy.tolist()
+    assert isinstance(potential, CheapEnergies)
+    assert potential.energies(batch).energy.tolist() == plain.energy.tolist()
     moved = [s.copy() for s in structures]
     for s in moved:
         s.translate_sites([0], [0.01, 0.02, 0.0])

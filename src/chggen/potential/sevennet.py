@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 import torch
 
@@ -18,6 +18,7 @@ from chggen.symmetry import SymmetryConstraint
 _BYTES_OF_EDGE: Final = 1_000_000  # measured with l3i5: 0.5 to 0.9 MB, for gradients through five layers
 # On a CPU a crystal alone takes as long for each edge as one in a batch, and its last digits depend on nothing else.
 _EDGES_AT_ONCE: Final = {"cpu": 1, "cuda": 50_000}
+_Found = TypeVar("_Found")
 _EXACT: Final = 1e-5  # Å; a symmetry that a crystal lacks by more is not used
 
 
@@ -89,28 +90,62 @@ class SevenNetPotential(Potential):
             symmetries: Symmetry of each crystal; None where none is known. One that a crystal lacks by more than
                 1e-5 Å is not used, and none on a GPU, where crystals share batches.
         """
-        parts = crystals.to(self.device, torch.float64).split()
-        failures = {k: reason for k, part in enumerate(parts) if (reason := self._limits.unfit(part)) is not None}
-        found: list[tuple[torch.Tensor, ...]] = [nothing(n, self.device)[:3] for n in crystals.n_atoms.tolist()]
-        for numbers in self._limits.batches([k for k in range(len(parts)) if k not in failures], parts, {}):
-            unit = self._unit(parts[numbers[0]], symmetries[numbers[0]]) if len(numbers) == 1 else None
-            for k, one in zip(numbers, self._evaluate(collate([parts[k] for k in numbers]), unit), strict=True):
-                if isinstance(one, str):
-                    failures[k] = one
-                else:
-                    found[k] = one
+        each, failures = self._each(crystals, symmetries, self._evaluate)
+        sizes = crystals.n_atoms.tolist()
+        found = [nothing(n, self.device)[:3] if one is None else one for n, one in zip(sizes, each, strict=True)]
         energy, forces, stress = (torch.cat(column).to(crystals.frac_coords) for column in zip(*found, strict=True))
         return EnergyForcesStress(energy=energy, forces=forces, stress=stress, failures=failures)
 
+    def energies(self, crystals: Crystals) -> Energies:
+        """Return the energies alone: the same as those of a call, in a third of the time.
+
+        Args:
+            crystals: The batch.
+        """
+        return self.energies_of_symmetric(crystals, [None] * crystals.n_crystals)
+
     def energies_of_symmetric(self, crystals: Crystals, symmetries: Sequence[SymmetryConstraint | None]) -> Energies:
-        """Return the energies that `of_symmetric` gives.
+        """Return the energies alone: the same as those of `of_symmetric`, in a third of the time.
 
         Args:
             crystals: The batch.
             symmetries: Symmetry of each crystal; None where none is known.
         """
-        found = self.of_symmetric(crystals, symmetries)
-        return Energies(energy=found.energy, failures=found.failures)
+        each, failures = self._each(crystals, symmetries, self._energies)
+        nan = torch.full((1,), torch.nan, dtype=torch.float64, device=self.device)
+        energy = torch.cat([nan if one is None else one for one in each])
+        return Energies(energy=energy.to(crystals.frac_coords), failures=failures)
+
+    def _each(
+        self,
+        crystals: Crystals,
+        symmetries: Sequence[SymmetryConstraint | None],
+        evaluate: Callable[[Crystals, _Edges, Unit | None], Sequence[_Found]],
+    ) -> tuple[list[_Found | None], dict[int, str]]:
+        """Evaluate crystals in bounded batches.
+
+        Returns what `evaluate` found of each crystal, None where it failed, and the reasons of failure by place in the
+        batch.
+        """
+        parts = crystals.to(self.device, torch.float64).split()
+        failures = {k: reason for k, part in enumerate(parts) if (reason := self._limits.unfit(part)) is not None}
+        found: list[_Found | None] = [None] * len(parts)
+        for numbers in self._limits.batches([k for k in range(len(parts)) if k not in failures], parts, {}):
+            unit = self._unit(parts[numbers[0]], symmetries[numbers[0]]) if len(numbers) == 1 else None
+            whole = collate([parts[k] for k in numbers])
+            edges = edges_within(whole, self._limits.cutoff)
+            vectors, owner = edges.vectors(whole), whole.crystal_index[edges.receiver]
+            faults = self._limits.faults(whole, edges, vectors.norm(dim=-1), owner)
+            failures |= {numbers[k]: reason for k, reason in faults.items()}
+            if len(faults) == len(numbers):
+                continue
+            rows = _Edges(vectors, edges.receiver, edges.sender, owner)
+            if unit is not None:
+                own = unit.place[edges.receiver] >= 0
+                rows = _Edges(*(column[own] for column in rows))
+            for k, one in zip(numbers, evaluate(whole, rows, unit), strict=True):
+                found[k] = None if k in failures else one
+        return found, failures
 
     def _unit(self, crystal: Crystals, symmetry: SymmetryConstraint | None) -> Unit | None:
         """Return the asymmetric unit of a crystal; None where it has no symmetry to use."""
@@ -118,32 +153,61 @@ class SevenNetPotential(Potential):
             return None
         return self.network.unit(symmetry)
 
-    def _evaluate(self, crystals: Crystals, unit: Unit | None) -> list[tuple[torch.Tensor, ...] | str]:
-        """Return energy (eV), forces (eV/Å) and stress (eV/Å³) of each crystal; the reason where they mean nothing."""
-        edges = edges_within(crystals, self._limits.cutoff)
-        vectors, receiver, sender = edges.vectors(crystals), edges.receiver, edges.sender
-        owner = crystals.crystal_index[receiver]
-        faults = self._limits.faults(crystals, edges, vectors.norm(dim=-1), owner)
-        if faults and len(faults) == crystals.n_crystals:
-            return [faults[k] for k in range(crystals.n_crystals)]
-        weights = torch.ones_like(crystals.atomic_numbers)
-        if unit is not None:
-            own = unit.place[receiver] >= 0
-            vectors, receiver, sender, owner = vectors[own], receiver[own], sender[own], owner[own]
-            weights = torch.bincount(unit.orbit)
-        single = vectors.float().requires_grad_(True)
-        with torch.enable_grad(), warnings.catch_warnings():
+    def _of_atoms(self, crystals: Crystals, edges: _Edges, vectors: torch.Tensor, unit: Unit | None) -> torch.Tensor:
+        """Return the energies of atoms, eV; with a unit, those of its atoms times as many as they stand for."""
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            of_atoms = weights * self.network.energies(
-                crystals.atomic_numbers, crystals.crystal_index, crystals.n_crystals, single, receiver, sender, unit
+            found = self.network.energies(
+                crystals.atomic_numbers,
+                crystals.crystal_index,
+                crystals.n_crystals,
+                vectors,
+                edges.receiver,
+                edges.sender,
+                unit,
             )
+        return found if unit is None else found * torch.bincount(unit.orbit)
+
+    @torch.no_grad()
+    def _energies(self, crystals: Crystals, edges: _Edges, unit: Unit | None) -> tuple[torch.Tensor, ...]:
+        """Return the energy of each crystal, eV."""
+        return _summed(self._of_atoms(crystals, edges, edges.vectors.float(), unit), crystals, unit).split(1)
+
+    def _evaluate(self, crystals: Crystals, edges: _Edges, unit: Unit | None) -> list[tuple[torch.Tensor, ...]]:
+        """Return energy (eV), forces (eV/Å) and stress (eV/Å³) of each crystal."""
+        single = edges.vectors.float().requires_grad_(True)
+        with torch.enable_grad():
+            of_atoms = self._of_atoms(crystals, edges, single, unit)
             pull = torch.autograd.grad(of_atoms.sum(), single)[0].double()
-        summed = crystals.crystal_index if unit is None else crystals.crystal_index[unit.atoms]
-        energy = vectors.new_zeros(crystals.n_crystals).index_add(0, summed, of_atoms.detach().double())
-        forces = torch.zeros_like(crystals.frac_coords).index_add(0, receiver, pull).index_add(0, sender, -pull)
-        virial = torch.zeros_like(crystals.lattice).index_add(0, owner, vectors[:, :, None] * pull[:, None, :])
+        forces = torch.zeros_like(crystals.frac_coords)
+        forces = forces.index_add(0, edges.receiver, pull).index_add(0, edges.sender, -pull)
+        products = edges.vectors[:, :, None] * pull[:, None, :]
+        virial = torch.zeros_like(crystals.lattice).index_add(0, edges.owner, products)
         stress = virial / volume(crystals.lattice)[:, None, None]
         if unit is not None:  # what the vectors of the unit alone exert has the right average only
             forces, stress = unit.symmetry.vectors(forces), unit.symmetry.tensor(stress[0])[None]
-        columns = zip(energy.split(1), forces.split(crystals.n_atoms.tolist()), stress.split(1), strict=True)
-        return [faults.get(k, one) for k, one in enumerate(columns)]
+        energy = _summed(of_atoms.detach(), crystals, unit)
+        return list(zip(energy.split(1), forces.split(crystals.n_atoms.tolist()), stress.split(1), strict=True))
+
+
+class _Edges(NamedTuple):
+    """The edges of a batch, of those atoms alone whose energies are computed.
+
+    Attributes:
+        vectors: Vectors from receivers to senders, of shape (edges, 3), in Å.
+        receiver: Index of the atom that each starts from, of shape (edges,).
+        sender: Index of the atom that each points to, of shape (edges,).
+        owner: The crystal of each, of shape (edges,).
+    """
+
+    vectors: torch.Tensor
+    receiver: torch.Tensor
+    sender: torch.Tensor
+    owner: torch.Tensor
+
+
+def _summed(of_atoms: torch.Tensor, crystals: Crystals, unit: Unit | None) -> torch.Tensor:
+    """Return the energy of each crystal, eV, from those of its atoms, or of the atoms of its unit."""
+    owner = crystals.crystal_index if unit is None else crystals.crystal_index[unit.atoms]
+    zero = torch.zeros(crystals.n_crystals, dtype=torch.float64, device=owner.device)
+    return zero.index_add(0, owner, of_atoms.double())
