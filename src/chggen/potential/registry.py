@@ -86,7 +86,9 @@ def _sevennet(name: str, weights: str, folder: str, label: str, modality: str | 
     def load(device: str) -> Potential:
         from chggen.potential.sevennet import SevenNetPotential
 
-        return SevenNetPotential.load(weights, name=name, level=name, modality=modality, device=device)
+        return SevenNetPotential.load(
+            weights, name=name, level=name, modality=modality, device=device, corrected=modality != "R2SCAN"
+        )
 
     def files() -> list[Path]:
         found = find_spec("sevenn")

@@ -11,6 +11,7 @@ import torch
 
 from chggen.crystals import Crystals, collate, edges_within, volume
 from chggen.potential.batch_limits import BatchLimits, nothing
+from chggen.potential.mp2020 import mp2020_correction
 from chggen.potential.protocol import Energies, EnergyForcesStress, Potential
 from chggen.potential.sevennet_network import SevenNetNetwork, Unit
 from chggen.symmetry import SymmetryConstraint
@@ -23,7 +24,7 @@ _EXACT: Final = 1e-5  # Å; a symmetry that a crystal lacks by more is not used
 
 
 class SevenNetPotential(Potential):
-    """SevenNet as a potential. Its answers are those of the sevenn package's own calculator.
+    """SevenNet as a potential. Its answers are those of the sevenn package's own calculator, but for corrections.
 
     Neighbours are found and the network is evaluated without ASE. Source: Park, Kim, Hwang, Han, J. Chem. Theory
     Comput. 20, 4857, 2024.
@@ -34,13 +35,24 @@ class SevenNetPotential(Potential):
         level: Level of theory of its energies.
         modality: Which of its heads gives the energies, such as `R2SCAN`; None where it has one only.
         device: `cpu` or `cuda`.
+        corrected: Whether energies get the corrections of `mp2020`, so that those of different compositions compare.
     """
 
-    def __init__(self, model: Any, *, name: str, level: str, modality: str | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        model: Any,
+        *,
+        name: str,
+        level: str,
+        modality: str | None = None,
+        device: str = "cpu",
+        corrected: bool = False,
+    ) -> None:
         self.network = SevenNetNetwork(model, modality, device)
         self.name = name
         self.level = level
         self.device = device
+        self.corrected = corrected
         self.one_at_a_time = torch.device(device).type == "cpu"
         self._limits = BatchLimits(
             name="SevenNet",
@@ -53,7 +65,14 @@ class SevenNetPotential(Potential):
 
     @classmethod
     def load(
-        cls, weights: str, *, name: str, level: str, modality: str | None = None, device: str = "cpu"
+        cls,
+        weights: str,
+        *,
+        name: str,
+        level: str,
+        modality: str | None = None,
+        device: str = "cpu",
+        corrected: bool = False,
     ) -> SevenNetPotential:
         """Return SevenNet with weights from the sevenn package.
 
@@ -63,6 +82,7 @@ class SevenNetPotential(Potential):
             level: Level of theory of its energies.
             modality: Which of its heads gives the energies; None where it has one only.
             device: `cpu` or `cuda`.
+            corrected: Whether energies get the corrections of `mp2020`.
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -72,7 +92,7 @@ class SevenNetPotential(Potential):
             # torch shows a bar while it builds the network; a lock between processes would outlive a worker
             tqdm.set_lock(threading.RLock())
             model = load_checkpoint(weights).build_model()
-        return cls(model, name=name, level=level, modality=modality, device=device)
+        return cls(model, name=name, level=level, modality=modality, device=device, corrected=corrected)
 
     def __call__(self, crystals: Crystals) -> EnergyForcesStress:
         """Return energy, forces and stress of each crystal.
@@ -171,7 +191,7 @@ class SevenNetPotential(Potential):
     @torch.no_grad()
     def _energies(self, crystals: Crystals, edges: _Edges, unit: Unit | None) -> tuple[torch.Tensor, ...]:
         """Return the energy of each crystal, eV."""
-        return _summed(self._of_atoms(crystals, edges, edges.vectors.float(), unit), crystals, unit).split(1)
+        return self._summed(self._of_atoms(crystals, edges, edges.vectors.float(), unit), crystals, unit).split(1)
 
     def _evaluate(self, crystals: Crystals, edges: _Edges, unit: Unit | None) -> list[tuple[torch.Tensor, ...]]:
         """Return energy (eV), forces (eV/Å) and stress (eV/Å³) of each crystal."""
@@ -186,8 +206,17 @@ class SevenNetPotential(Potential):
         stress = virial / volume(crystals.lattice)[:, None, None]
         if unit is not None:  # what the vectors of the unit alone exert has the right average only
             forces, stress = unit.symmetry.vectors(forces), unit.symmetry.tensor(stress[0])[None]
-        energy = _summed(of_atoms.detach(), crystals, unit)
+        energy = self._summed(of_atoms.detach(), crystals, unit)
         return list(zip(energy.split(1), forces.split(crystals.n_atoms.tolist()), stress.split(1), strict=True))
+
+    def _summed(self, of_atoms: torch.Tensor, crystals: Crystals, unit: Unit | None) -> torch.Tensor:
+        """Return the energy of each crystal, eV, from those of its atoms, or of the atoms of its unit."""
+        owner = crystals.crystal_index if unit is None else crystals.crystal_index[unit.atoms]
+        energy = torch.zeros(crystals.n_crystals, dtype=torch.float64, device=owner.device)
+        energy = energy.index_add(0, owner, of_atoms.double())
+        if not self.corrected:
+            return energy
+        return energy + torch.tensor([mp2020_correction(part) for part in crystals.split()]).to(energy)
 
 
 class _Edges(NamedTuple):
@@ -204,10 +233,3 @@ class _Edges(NamedTuple):
     receiver: torch.Tensor
     sender: torch.Tensor
     owner: torch.Tensor
-
-
-def _summed(of_atoms: torch.Tensor, crystals: Crystals, unit: Unit | None) -> torch.Tensor:
-    """Return the energy of each crystal, eV, from those of its atoms, or of the atoms of its unit."""
-    owner = crystals.crystal_index if unit is None else crystals.crystal_index[unit.atoms]
-    zero = torch.zeros(crystals.n_crystals, dtype=torch.float64, device=owner.device)
-    return zero.index_add(0, owner, of_atoms.double())
