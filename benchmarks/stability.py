@@ -23,7 +23,7 @@ from chggen.campaign import Resources, relax_candidates
 from chggen.crystals import parse_formula
 from chggen.generation import SamplerOptions
 from chggen.io import NamedStructures
-from chggen.potential import levels, potential_of
+from chggen.potential import potential_of
 from chggen.relaxation import RelaxOptions, relax
 from chggen.results import Candidate
 from chggen.stability import References, above_hull, hull
@@ -113,7 +113,7 @@ def levels_of_theory(known: Known) -> None:
     rows = []
     formation = known.columns["eform_mp2019"]
     compounds = np.array([len(s) > 1 for s in known.species])
-    for level in levels():
+    for level in default_levels():
         own = known.formation(level)
         for name, mask in (
             ("all compounds", compounds),
@@ -215,7 +215,7 @@ def systems(known: Known, data: Path) -> None:
         elements = set(system.split("-"))
         inside = {k: _key(counts) for k, counts in enumerate(known.species) if set(counts) <= elements}
         stable: dict[tuple[tuple[str, float], ...], dict[str, str]] = {}
-        for level in levels():
+        for level in default_levels():
             for k, key in inside.items():
                 if len(key) > 1 and known.above[level][k] < 1e-5:
                     stable.setdefault(key, {})[level] = str(known.table.ids[k])
@@ -229,14 +229,14 @@ def systems(known: Known, data: Path) -> None:
             same = [k for k, other in inside.items() if other == key]
             cells = [
                 f"{1000 * np.nanmin([known.above[level][k] for k in same]):.0f}" if same else "no entry"
-                for level in levels()
+                for level in default_levels()
             ]
             given = [known.columns["ehull_mp2019"][k] for k in same]
             mp = f"{1000 * np.nanmin(given):.0f}" if np.isfinite(given).any() else "no entry"
             energies = [_lowest(values, same) for values in (own, raw, known.columns["eform_mp2019"])]
             rows.append((str(known.table.formulas[same[0]]) if same else dict(key), *cells, mp, *energies))
         print(f"\n### {system}")
-        head = ("formula, E_hull in meV/atom", *levels(), "MP 2019", "formation energy, eV/atom: pbe",
+        head = ("formula, E_hull in meV/atom", *default_levels(), "MP 2019", "formation energy, eV/atom: pbe",
                 "raw PBE, S corrected", "MP 2019")  # fmt: skip
         table_of(head, rows)
 
@@ -259,7 +259,7 @@ def li5si2(table: References) -> None:
     sites = ["Li", "Li", "Li", "Si"], [[0, 0, k / 7] for k in range(4)]
     start = Structure.from_spacegroup("R-3m", Lattice.hexagonal(4.40, 18.4), *sites).get_primitive_structure()
     rows = []
-    for level in levels():
+    for level in default_levels():
         relaxed = relax([start], potential=potential_of(level))[0]
         known = [entry.id for entry in table.same_formula("Li5Si2", level)]
         position = hull("Li5Si2", relaxed.energy_per_atom, level=level, without=known, references=table)
@@ -274,7 +274,7 @@ def agreement(known: Known, data: Path, n: int) -> None:
     there = np.isin(known.table.ids, structures.names)
     rng = np.random.default_rng(1)
     rows = []
-    for level in levels():
+    for level in default_levels():
         column = known.table.column(level)
         chosen = rng.choice(np.flatnonzero(known.table.relaxed[:, column] & there), n, replace=False)
         names = [str(known.table.ids[k]) for k in chosen]
@@ -299,7 +299,7 @@ def static_excess(known: Known, data: Path, n: int) -> None:
     there = np.isin(known.table.ids, structures.names)
     rng = np.random.default_rng(2)
     rows = []
-    for level in levels():
+    for level in default_levels():
         column = known.table.column(level)
         static = np.flatnonzero(~known.table.relaxed[:, column] & np.isfinite(known.table.energies[:, column]) & there)
         chosen = rng.choice(static, n, replace=False)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chggen.potential import levels
+from chggen.potential import default_levels
 from chggen.stability import References, hull
 from chggen.stability.reference_entry import ReferenceEntry
 
@@ -129,7 +129,7 @@ def misses(every: Mapping[str, Sequence[Placed]]) -> str:
 
 def all_placed(table: References) -> dict[str, list[Placed]]:
     """Level → where each compound of the list stands."""
-    return {level: placed(table, level) for level in levels()}
+    return {level: placed(table, level) for level in default_levels()}
 
 
 def text_of(every: Mapping[str, Sequence[Placed]]) -> str:

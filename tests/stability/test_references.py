@@ -10,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 
 from chggen.crystals.composition import SYMBOLS
 from chggen.errors import InputError
-from chggen.potential import levels
+from chggen.potential import default_levels
 from chggen.stability import references
 from chggen.stability.joined_references import joined, references_of
 from chggen.stability.references import (
@@ -70,7 +70,7 @@ def test_file_gives_back_what_was_written(tmp_path):
     path = tmp_path / "new" / "table"
     written = write_references(ENTRIES, path)
     read = References.load(path)
-    for level in levels():
+    for level in default_levels():
         found, expected = (references.system(["Zn", "S", "P", "U"], level) for references in (read, written))
         assert found
         assert _told(found) == _told(expected)
@@ -115,7 +115,7 @@ def test_without_a_shipped_table_it_is_empty_and_says_so(monkeypatch, tmp_path):
         assert len(table) == 0
         assert "references build" in (table.reason or "")
         assert table.system(["Zn"], "pbe") == []
-        assert table.levels == tuple(levels())
+        assert table.levels == tuple(default_levels())
         assert References.load() is table
     finally:
         references._shipped.cache_clear()
@@ -146,7 +146,7 @@ def test_a_hundred_thousand_entries_are_searched_fast():
     for column in pairs.T:
         words[np.arange(n), column // 64] |= np.uint64(1) << (column % 64).astype(np.uint64)
     table = References(
-        levels=tuple(levels()),
+        levels=tuple(default_levels()),
         ids=np.array([f"x-{i}" for i in range(n)]),
         formulas=np.array([SYMBOLS[a] + SYMBOLS[b] for a, b in pairs]),
         masks=words,

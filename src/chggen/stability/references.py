@@ -13,7 +13,7 @@ import numpy as np
 
 from chggen.crystals import parse_formula, reduced
 from chggen.errors import InputError
-from chggen.potential import levels as registered_levels
+from chggen.potential import default_levels
 from chggen.stability.disordered_phases import DisorderedPhase, parent_of, read, written
 from chggen.stability.identity import known_phase
 from chggen.stability.reference_entry import ReferenceEntry, check_entry, element_mask
@@ -86,14 +86,14 @@ class References:
             entries: The entries. Those of one id share a row.
 
         Returns:
-            The table. Its first columns are the registered levels, then come others in the order of the entries.
+            The table. Its first columns are the levels of CHGNet, then come others in the order of the entries.
 
         Raises:
             InputError: An entry has no level, no finite energy or an unreadable formula, or its id is repeated at one
                 level or has two formulas.
         """
         rows: dict[str, dict[str, ReferenceEntry]] = {}
-        column = {level: k for k, level in enumerate(registered_levels())}
+        column = {level: k for k, level in enumerate(default_levels())}
         for entry in entries:
             own = rows.setdefault(entry.id, {})
             check_entry(entry, own)
