@@ -1,7 +1,7 @@
 from .given import PotentialLike, as_potential, name_of_potential
 from .given_objects import OBJECT
 from .level import Level
-from .protocol import GPA, EnergyForcesStress, Potential, energies_of, evaluate
+from .protocol import GPA, EnergyForcesStress, Potential, UsesSymmetry, energies_of, evaluate
 from .registry import (
     DEFAULT,
     DEFAULT_LEVEL,
@@ -28,6 +28,7 @@ __all__ = [
     "Potential",
     "PotentialLike",
     "RegisteredPotential",
+    "UsesSymmetry",
     "as_potential",
     "default_levels",
     "digest_of_potential",

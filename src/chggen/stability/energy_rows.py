@@ -48,8 +48,8 @@ def static_rows(structures: NamedStructures, names: Sequence[str], relaxation: R
         energy in eV/atom, or the reason why there is none. Structures that cannot be read come first.
     """
     from chggen.crystals import from_structures
-    from chggen.potential import energies_of
-    from chggen.symmetry import space_group, structure_fingerprint
+    from chggen.potential import UsesSymmetry, energies_of
+    from chggen.symmetry import SymmetryConstraint, space_group, structure_fingerprint
 
     level = relaxation.potential().level
     rows: list[dict[str, Any]] = []
@@ -61,7 +61,11 @@ def static_rows(structures: NamedStructures, names: Sequence[str], relaxation: R
             rows.append({"id": name, "level": level, "failed": str(error)})
     if not given:
         return rows
-    found = energies_of(relaxation.potential(), from_structures(list(given.values())))
+    potential = relaxation.potential()
+    symmetries: list[SymmetryConstraint | None] = []
+    if isinstance(potential, UsesSymmetry) and getattr(potential, "one_at_a_time", False):  # slow: symmetry pays
+        symmetries = [SymmetryConstraint.sparing(structure) for structure in given.values()]
+    found = energies_of(potential, from_structures(list(given.values())), symmetries)
     for k, ((name, structure), energy) in enumerate(zip(given.items(), found.energy.tolist(), strict=True)):
         row = {
             "id": name,
