@@ -12,7 +12,7 @@ from chggen.campaign import left_symmetry
 from chggen.cli.candidates_table import candidates_table
 from chggen.errors import counted
 from chggen.potential import level_named
-from chggen.results import ANSWER, DOUBTFUL, Candidate, answers, likelier, reasons_of_failure
+from chggen.results import ANSWER, DOUBTFUL, Candidate, answers, disagreements, likelier, reasons_of_failure
 from chggen.stability import STATIC
 
 _MOST_ROWS = 20
@@ -60,6 +60,9 @@ def show(candidates: Sequence[Candidate], folder: Path, console: Console | None 
     unplaced = [c for c in energetic if c.stage != "relax" and not c.hull_warning]  # which says why
     for level in dict.fromkeys(c.level for c in unplaced):
         console.print(f"no decomposition energies: there are no reference energies of all elements at level {level}")
+    if apart := disagreements(distinct):
+        told = [f"{name} ({1000 * off:+.0f} meV/atom from {level})" for name, (level, off) in apart.items()]
+        console.print(f"potentials disagree by more than 50 meV/atom: {_named(told)}", markup=False, soft_wrap=True)
     lacking = Counter(c.unplaced_at for c in candidates if c.unplaced_at is not None)
     for level, count in lacking.items():
         console.print(f"{counted(count, 'candidate')} got no energy at level {level}; log.txt says why", markup=False)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chggen.results import Candidate, marked, placed_at, space_group_text
+from chggen.results import Candidate, disagreements, marked, placed_at, space_group_text
 
 _SURE: Final = {"low": 0.0, "medium": 1.0, "high": 2.0}  # by which confidence is sorted
 
@@ -59,6 +59,7 @@ def columns_of(candidates: Sequence[Candidate], further: Sequence[str]) -> tuple
         candidates: Its candidates; columns that would be empty in all rows are left out.
         further: Further levels of theory, at which some candidates have energies.
     """
+    apart = disagreements(candidates)
     found = [
         _text("candidate", "candidate", 1, lambda c: c.id),
         _text("formula", "formula", 1, lambda c: c.formula),
@@ -80,7 +81,7 @@ def columns_of(candidates: Sequence[Candidate], further: Sequence[str]) -> tuple
         _text("stage", "made by", 4, lambda c: c.stage),
         _text("by", "sources", 4, lambda c: c.found_by),
         _text("decomposition", "decomposition", 4, lambda c: c.decomposition_products),
-        _text("doubts", "doubts", 4, lambda c: c.hull_warning),
+        _text("doubts", "doubts", 4, lambda c: _doubts(c, apart.get(c.id))),
     ]
     always = ("candidate", "formula", "e_d", "group")
     return tuple(col for col in found if col.key in always or any(col.cell(c).text for c in candidates))
@@ -146,6 +147,15 @@ def _further(level: str, placed: bool) -> PageColumn:
         return _number(candidate.energies.get(level), 4)
 
     return PageColumn(f"e_d_{level}", f"{'E_d' if placed else 'E'} at {level}, eV/atom", "n", 1, cell)
+
+
+def _doubts(candidate: Candidate, apart: tuple[str, float] | None) -> str | None:
+    """Return what makes the energies of a candidate doubtful: its place on the hull, and potentials that disagree."""
+    said = [] if candidate.hull_warning is None else [candidate.hull_warning]
+    if apart is not None:
+        level, off = apart
+        said.append(f"at the level of the run {1000 * off:+.0f} meV/atom from {level}")
+    return "; ".join(said) or None
 
 
 def _group(candidate: Candidate) -> PageCell:

@@ -4,6 +4,7 @@ from .candidates import Candidates
 from .cif_files import write_cif
 from .columns import ANSWER, DOUBTFUL, Column, columns_of, marked, placed_at, space_group_text, subscripts
 from .database import read_candidates
+from .disagreement import disagreements
 from .export import export_survivors
 from .failures import reasons_of_failure
 from .folder import INPUTS, Store, has_tables, read_options, summary_order, write_tables
@@ -35,6 +36,7 @@ __all__ = [
     "columns_of",
     "contenders",
     "csv_text",
+    "disagreements",
     "export_survivors",
     "failed",
     "further_levels",
