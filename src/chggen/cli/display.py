@@ -61,8 +61,8 @@ def show(candidates: Sequence[Candidate], folder: Path, console: Console | None 
     for level in dict.fromkeys(c.level for c in unplaced):
         console.print(f"no decomposition energies: there are no reference energies of all elements at level {level}")
     if apart := disagreements(distinct):
-        told = [f"{name} ({1000 * off:+.0f} meV/atom from {level})" for name, (level, off) in apart.items()]
-        console.print(f"potentials disagree by more than 50 meV/atom: {_named(told)}", markup=False, soft_wrap=True)
+        each = [f"{name} ({1000 * off:+.0f} meV/atom from {level})" for name, (level, off) in apart.items()]
+        console.print(f"potentials disagree by more than 50 meV/atom: {_named(each)}", markup=False, soft_wrap=True)
     lacking = Counter(c.unplaced_at for c in candidates if c.unplaced_at is not None)
     for level, count in lacking.items():
         console.print(f"{counted(count, 'candidate')} got no energy at level {level}; log.txt says why", markup=False)
