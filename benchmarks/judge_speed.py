@@ -12,7 +12,6 @@ processes and the loading of models. Prints Markdown.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -25,8 +24,9 @@ from pymatgen.core import Lattice, Structure
 from chggen.execution import keep_memory
 from chggen.generation import KEPT
 from chggen.potential import load_potential
+from chggen.potential.mp2020 import correction_of
 from chggen.relaxation import relax
-from relaxation import Outcome
+from relaxation import Outcome, in_processes
 
 ARMS = {"ours-1": (1, 1), "ours-2": (2, 1), "ase-1": (1, 1), "ase-2": (1, 2), "ase-1x2": (2, 1)}  # processes, threads
 _MOST = 500  # steps
@@ -68,14 +68,14 @@ def by_ase(weights: str, fmax: float) -> Relaxer:
         atoms.calc = calculator
         optimizer = FIRE(FrechetCellFilter(atoms), logfile=None)
         converged = bool(optimizer.run(fmax=fmax, steps=_MOST))
-        energy = float(atoms.get_potential_energy()) / len(atoms)
         plain = Structure(atoms.cell[:], atoms.get_chemical_symbols(), atoms.get_scaled_positions())
-        return Outcome(plain, energy, optimizer.nsteps, converged)
+        energy = float(atoms.get_potential_energy()) + correction_of(plain)  # which chggen adds in its potential
+        return Outcome(plain, energy / len(atoms), optimizer.nsteps, converged)
 
     return lambda structures: [one(s) for s in structures]
 
 
-def _work(arm: str, share: int, structures: list[Structure], weights: str, fmax: float, barrier, queue) -> None:  # type: ignore[no-untyped-def]
+def _work(share: int, structures: list[Structure], arm: str, weights: str, fmax: float, barrier, queue) -> None:  # type: ignore[no-untyped-def]
     """Load, warm up, wait for the others, run; the queue gets the start, the end and the outcomes."""
     warnings.simplefilter("ignore")
     keep_memory()
@@ -86,27 +86,6 @@ def _work(arm: str, share: int, structures: list[Structure], weights: str, fmax:
     began = time.perf_counter()
     outcomes = run(structures)
     queue.put((share, began, time.perf_counter(), outcomes))
-
-
-def measure(arm: str, structures: list[Structure], weights: str, fmax: float) -> tuple[float, list[Outcome]]:
-    """Wall seconds and outcomes, in the order of the structures, of an arm."""
-    processes = ARMS[arm][0]
-    context = multiprocessing.get_context("spawn")
-    barrier, queue = context.Barrier(processes), context.Queue()
-    order = sorted(range(len(structures)), key=lambda k: -len(structures[k]))
-    shares = [order[k::processes] for k in range(processes)]
-    team = [
-        context.Process(target=_work, args=(arm, k, [structures[i] for i in share], weights, fmax, barrier, queue))
-        for k, share in enumerate(shares)
-    ]
-    for worker in team:
-        worker.start()
-    parts = [queue.get() for _ in team]
-    for worker in team:
-        worker.join()
-    seconds = max(end for _, _, end, _ in parts) - min(began for _, began, _, _ in parts)
-    found = {i: made for k, _, _, outcomes in parts for i, made in zip(shares[k], outcomes, strict=True)}
-    return seconds, [found[k] for k in range(len(structures))]
 
 
 def main() -> None:
@@ -124,7 +103,7 @@ def main() -> None:
     print("| arm | wall, s | steps in all | ms / step | converged |\n|---|---|---|---|---|", flush=True)
     outcomes = {}
     for arm in args.arms:
-        seconds, outcomes[arm] = measure(arm, structures, args.weights, args.fmax)
+        seconds, outcomes[arm] = in_processes(_work, ARMS[arm][0], structures, arm, args.weights, args.fmax)
         steps = sum(o.steps for o in outcomes[arm])
         converged = sum(o.converged for o in outcomes[arm])
         print(f"| {arm} | {seconds:.1f} | {steps} | {1000 * seconds / max(steps, 1):.0f} | {converged} |", flush=True)

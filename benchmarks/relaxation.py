@@ -89,7 +89,7 @@ def optimizer(structures: Sequence[Structure], fmax: float, max_steps: int) -> C
 
 
 def _work(
-    name: str, share: int, structures: list[Structure], threads: int, fmax: float, max_steps: int, barrier, queue
+    share: int, structures: list[Structure], name: str, threads: int, fmax: float, max_steps: int, barrier, queue
 ) -> None:  # type: ignore[no-untyped-def]
     """Load, wait for the others, run; the queue gets the start, the end and the outcomes."""
     warnings.simplefilter("ignore")
@@ -110,15 +110,24 @@ def measure(arm: str, structures: list[Structure], fmax: float, max_steps: int) 
     processes, threads = {"ours-1": (1, 1), "ours-2": (2, 1), "1": (1, 1), "2": (1, 2), "1x2": (2, 1)}[
         arm if name == "ours" else how
     ]
+    return in_processes(_work, processes, structures, name, threads, fmax, max_steps)
+
+
+def in_processes(
+    work: Callable[..., None], processes: int, structures: list[Structure], *given: object
+) -> tuple[float, list[Outcome]]:
+    """Wall seconds and outcomes, in the order of the structures, of so many processes that share them.
+
+    work: called with its number, its structures, what is given, a barrier to wait at before it begins, and a queue for
+    its number, start, end and outcomes.
+    """
     context = multiprocessing.get_context("spawn")
     barrier, queue = context.Barrier(processes), context.Queue()
     # Largest first and in turn, so that processes get about the same work.
     order = sorted(range(len(structures)), key=lambda k: -len(structures[k]))
     shares = [order[k::processes] for k in range(processes)]
     team = [
-        context.Process(
-            target=_work, args=(name, k, [structures[i] for i in share], threads, fmax, max_steps, barrier, queue)
-        )
+        context.Process(target=work, args=(k, [structures[i] for i in share], *given, barrier, queue))
         for k, share in enumerate(shares)
     ]
     for worker in team:

@@ -121,10 +121,8 @@ def survivors(
     Returns:
         The survivors, best first.
     """
-    distinct = with_duplicates(sorted(candidates, key=lambda c: rank(c.at_level_of_run())), comparison)
-    return [
-        c for c in distinct if c.duplicate_of is None and c.e_decomposition is not None and c.e_decomposition < below
-    ]
+    distinct = _distinct_at_level_of_run(candidates, comparison)
+    return [c for c in distinct if c.e_decomposition is not None and c.e_decomposition < below]
 
 
 def promising(
@@ -142,8 +140,16 @@ def promising(
     Returns:
         These candidates, best first.
     """
-    distinct = with_duplicates(sorted(candidates, key=lambda c: rank(c.at_level_of_run())), comparison)
-    return contenders([c for c in distinct if c.status == "ok" and c.duplicate_of is None], within)
+    distinct = _distinct_at_level_of_run(candidates, comparison)
+    return contenders([c for c in distinct if c.status == "ok"], within)
+
+
+def _distinct_at_level_of_run(
+    candidates: Iterable[Candidate], comparison: StructureComparison | None
+) -> list[Candidate]:
+    """Return candidates that are no duplicates, ranked and grouped as if they had energies at the run's level alone."""
+    grouped = with_duplicates(sorted(candidates, key=lambda c: rank(c.at_level_of_run())), comparison)
+    return [c for c in grouped if c.duplicate_of is None]
 
 
 def with_duplicates(ranked: Sequence[Candidate], comparison: StructureComparison | None = None) -> list[Candidate]:

@@ -42,26 +42,15 @@ class FurtherLevels:
             below: Decomposition energy at the level of the run, eV/atom, below which a distinct candidate survives;
                 None where survivors are relaxed no further.
         """
-        options = self._campaign.options
+        options, results, comparison = self._campaign.options, self._campaign.results, self._campaign.comparison
         if options.judge_by:
-            chosen = promising(
-                self._campaign.results.candidates().values(), options.judge_within, self._campaign.comparison
-            )
+            chosen = promising(results.candidates().values(), options.judge_within, comparison)
             for potential in options.judge_by:
                 self._by(potential, chosen)
-                now = self._campaign.results.candidates()
+                now = results.candidates()
                 chosen = [now[c.id] for c in chosen]
         elif below is not None:
-            self.of_survivors(below)
-
-    def of_survivors(self, below: float) -> None:
-        """Relax the survivors once more with the potential that refines the run's, and place them at its level.
-
-        Args:
-            below: Decomposition energy at the level of the run, eV/atom, below which a distinct candidate survives.
-        """
-        candidates = self._campaign.results.candidates().values()
-        self.of(survivors(candidates, below, self._campaign.comparison))
+            self.of(survivors(results.candidates().values(), below, comparison))
 
     def of(self, chosen: Sequence[Candidate]) -> None:
         """Relax candidates once more with the potential that refines the run's, and place them at its level.

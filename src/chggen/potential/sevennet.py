@@ -64,25 +64,12 @@ class SevenNetPotential(Potential):
         )
 
     @classmethod
-    def load(
-        cls,
-        weights: str,
-        *,
-        name: str,
-        level: str,
-        modality: str | None = None,
-        device: str = "cpu",
-        corrected: bool = False,
-    ) -> SevenNetPotential:
+    def load(cls, weights: str, **given: Any) -> SevenNetPotential:
         """Return SevenNet with weights from the sevenn package.
 
         Args:
             weights: Name of the weights: `7net-0`, `7net-l3i5` or `7net-mf-0`.
-            name: What the potential is called.
-            level: Level of theory of its energies.
-            modality: Which of its heads gives the energies; None where it has one only.
-            device: `cpu` or `cuda`.
-            corrected: Whether energies get the corrections of `mp2020`.
+            **given: The arguments of the class, but for the model.
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -92,7 +79,7 @@ class SevenNetPotential(Potential):
             # torch shows a bar while it builds the network; a lock between processes would outlive a worker
             tqdm.set_lock(threading.RLock())
             model = load_checkpoint(weights).build_model()
-        return cls(model, name=name, level=level, modality=modality, device=device, corrected=corrected)
+        return cls(model, **given)
 
     def __call__(self, crystals: Crystals) -> EnergyForcesStress:
         """Return energy, forces and stress of each crystal.
