@@ -1,11 +1,10 @@
+from .built_in import DEFAULT, DEFAULT_LEVEL
 from .given import PotentialLike, as_potential, name_of_potential
 from .given_objects import OBJECT
 from .level import Level
 from .protocol import GPA, EnergyForcesStress, Potential, UsesSymmetry, energies_of, evaluate
+from .registered import RegisteredPotential
 from .registry import (
-    DEFAULT,
-    DEFAULT_LEVEL,
-    RegisteredPotential,
     default_levels,
     digest_of_potential,
     level_named,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,8 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from chggen.errors import InputError
 from chggen.io import digest
+from chggen.potential.built_in import BUILT_IN, DEFAULT
 from chggen.potential.given_objects import OBJECT, given_potential
 from chggen.potential.level import Level, own_level
+from chggen.potential.registered import RegisteredPotential
 
 if TYPE_CHECKING:
     import torch
@@ -22,94 +22,6 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS: Final = "chggen.potentials"
 """Group of entry points by which other packages add potentials; each names a `RegisteredPotential`."""
-DEFAULT: Final = "chgnet"
-_CAVEAT: Final = "CHGNet errs by about 0.03 eV/atom, and by more, towards too low, where E_d is high"
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegisteredPotential:
-    """A potential that can be asked for by name.
-
-    Attributes:
-        name: Its name in options, such as `chgnet`.
-        level: The level of theory of its energies, which no other potential shares.
-        load: Called with a device (`cpu` or `cuda`), returns the potential. Heavy imports belong in here.
-        refined_by: Name of the potential at whose level the survivors of a run are relaxed once more and ranked;
-            None where there is none.
-        weights: Returns the files of its weights, whose digest is written down with each run.
-        package: Module that it needs and that may be missing; None where chggen depends on it anyway.
-        extra: Name of the extra of chggen that installs it.
-    """
-
-    name: str
-    level: Level
-    load: Callable[[str], Potential]
-    refined_by: str | None = None
-    weights: Callable[[], Sequence[Path]] = field(default_factory=lambda: tuple)
-    package: str | None = None
-    extra: str | None = None
-
-    def check(self) -> None:
-        """Check that the package that the potential needs is there, without loading it.
-
-        Raises:
-            InputError: It is not.
-        """
-        if self.package is not None and find_spec(self.package) is None:
-            raise InputError(
-                f"potential '{self.name}' needs the package {self.package}, which is not installed; run "
-                f'`pip install "chggen[{self.extra}]"`, or name another potential'
-            )
-
-
-def _chgnet(name: str, weights: str, level: Level, refined_by: str | None = None) -> RegisteredPotential:
-    """Return CHGNet with the weights that its package has under this name."""
-
-    @functools.cache  # weights are read once a process: many small relaxations share them
-    def load(device: str) -> Potential:
-        from chggen.potential.chgnet import ChgnetPotential
-
-        return ChgnetPotential.load(weights, name=name, level=level.name, device=device)
-
-    def files() -> list[Path]:
-        found = find_spec("chgnet")
-        places = [] if found is None else found.submodule_search_locations or []
-        return sorted(file for place in places for file in Path(place, "pretrained", weights).glob("*.tar"))
-
-    return RegisteredPotential(name=name, level=level, load=load, refined_by=refined_by, weights=files)
-
-
-def _sevennet(name: str, weights: str, folder: str, label: str, modality: str | None = None) -> RegisteredPotential:
-    """Return SevenNet with weights from its package, which lie in this folder of it; a level of its own."""
-
-    @functools.cache
-    def load(device: str) -> Potential:
-        from chggen.potential.sevennet import SevenNetPotential
-
-        return SevenNetPotential.load(
-            weights, name=name, level=name, modality=modality, device=device, corrected=modality != "R2SCAN"
-        )
-
-    def files() -> list[Path]:
-        found = find_spec("sevenn")
-        places = [] if found is None else found.submodule_search_locations or []
-        return sorted(file for place in places for file in Path(place, "pretrained_potentials", folder).glob("*.pth"))
-
-    level = Level(name=name, label=label)
-    return RegisteredPotential(name=name, level=level, load=load, weights=files, package="sevenn", extra="sevennet")
-
-
-_PBE: Final = Level(name="pbe", label="PBE (CHGNet)", error=0.03, caveat=_CAVEAT)
-_R2SCAN: Final = Level(name="r2scan", label="r²SCAN (CHGNet)", error=0.03, caveat=_CAVEAT)
-DEFAULT_LEVEL: Final = _PBE.name
-_BUILT_IN: Final = (
-    _chgnet(DEFAULT, "0.3.0", _PBE, refined_by="chgnet-r2scan"),
-    _chgnet("chgnet-r2scan", "r2scan", _R2SCAN),
-    _sevennet("sevennet-0", "7net-0", "SevenNet_0__11Jul2024", "PBE (SevenNet-0)"),
-    _sevennet("sevennet-l3i5", "7net-l3i5", "SevenNet_l3i5", "PBE (SevenNet-l3i5)"),
-    _sevennet("sevennet-mf-0-pbe", "7net-mf-0", "SevenNet_MF_0", "PBE (SevenNet-MF-0)", "PBE"),
-    _sevennet("sevennet-mf-0-r2scan", "7net-mf-0", "SevenNet_MF_0", "r²SCAN (SevenNet-MF-0)", "R2SCAN"),
-)
 
 
 @functools.cache
@@ -122,7 +34,7 @@ def potentials() -> dict[str, RegisteredPotential]:
     Raises:
         InputError: When another package registers something else, or takes a name or level that is taken.
     """
-    found = {one.name: one for one in _BUILT_IN}
+    found = {one.name: one for one in BUILT_IN}
     for point in entry_points(group=ENTRY_POINTS):
         added = point.load()
         if not isinstance(added, RegisteredPotential):
