@@ -11,7 +11,7 @@ from tests.potential.test_potential import crystals, isolated, overlapping, part
 from chggen.campaign.resources import check_potential
 from chggen.crystals.batch import from_structures
 from chggen.errors import InputError
-from chggen.potential import registry
+from chggen.potential import registered_potential
 from chggen.potential.mp2020 import correction_of
 from chggen.potential.protocol import CheapEnergies, Potential, UsesSymmetry
 from chggen.potential.registry import digest_of_potential, level_of, load_potential, potentials
@@ -130,7 +130,7 @@ def test_weights_are_written_down() -> None:
 
 
 def test_without_the_package_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "find_spec", lambda _: None)
+    monkeypatch.setattr(registered_potential, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r'run `pip install "chggen\[sevennet\]"`'):
         load_potential("sevennet-0")
     with pytest.raises(InputError, match="needs the package sevenn, which is not installed"):

@@ -31,6 +31,7 @@ def interface(
     strain_on: Literal["a", "b", "both"] = "b", termination: int = 0, move_within: float = 4.0,
     mu: Mapping[str, float] | None = None, model: Files | None = None, quality: Quality = "best",
     levels: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: PotentialLike = DEFAULT,
+    dispersion: Literal["d3"] | None = None,
     fmax: float = 0.1, max_steps: int = 500, optimizer: Optimizer = "fire-lbfgs",
     references: Sequence[Files] | Files | None = ("shipped",), device: str = "cpu", workers: int = 0,
     batch_size: int = 8, time_limit: float = TIME_LIMIT, executor: Executor | str | None = None,

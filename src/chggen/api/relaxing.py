@@ -10,7 +10,7 @@ from chggen.api.arguments import Files, Optimizer, with_arguments
 from chggen.errors import InputError
 from chggen.execution import Machine
 from chggen.io import ORDER_FIRST, as_structure, held_atoms
-from chggen.potential import DEFAULT, PotentialLike, as_potential
+from chggen.potential import DEFAULT, PotentialLike, as_potential, dispersed_name, name_of_potential
 from chggen.regions import holding
 from chggen.relaxation import Relaxed, RelaxOptions
 from chggen.relaxation import relax as relax_structures
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 # fmt: off
 @with_arguments(RelaxOptions)
 def relax(
-    structures: Sequence[Structure | Atoms | Files], *, potential: PotentialLike = DEFAULT, fix_cell: bool = False,
+    structures: Sequence[Structure | Atoms | Files], *, potential: PotentialLike = DEFAULT,
+    dispersion: Literal["d3"] | None = None, fix_cell: bool = False,
     free_axis: Literal["x", "y", "z"] | None = None, hold: Sequence[str] | str = (),
     fix_symmetry: float | None = None, fixed_atoms: Sequence[Sequence[bool] | None] | None = None, fmax: float = 0.1,
     pressure: float = 0.0, max_steps: int = 500, optimizer: Optimizer = "fire-lbfgs", device: str = "cpu",
@@ -57,6 +58,8 @@ def relax(
         got = type(structures).__name__ if single else repr(structures)
         raise InputError(f"expected a list of structures or files to relax, got {got}; put it in brackets")
     model = potential if isinstance(potential, str) else as_potential(potential)
+    if dispersion is not None:
+        model = dispersed_name(name_of_potential(model))
     given = [as_structure(s, heed_held=fixed_atoms is None) for s in structures]
     if order and not all(s.is_ordered for s in given):
         given = _ordered(given, locals())

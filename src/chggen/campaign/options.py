@@ -16,6 +16,7 @@ from chggen.campaign.formulas import read_formulas
 from chggen.campaign.shards import SHARD, Shard, ShardOption
 from chggen.crystals import plain_text
 from chggen.generation import AUTO, FILE, SamplerOptions, cell_sources
+from chggen.potential import dispersed_name
 from chggen.relaxation import RelaxOptions
 from chggen.settings import Options
 
@@ -88,6 +89,12 @@ class RunOptions(Options):
         "prototype so likely that it may be the crystal all the same.",
     )
     shard: ShardOption = SHARD
+
+    @field_validator("judge_by")
+    @classmethod
+    def _with_dispersion(cls, judges: tuple[str, ...], info: Any) -> tuple[str, ...]:
+        relax = info.data.get("relax")
+        return judges if relax is None or relax.dispersion is None else tuple(map(dispersed_name, judges))
 
     def resolved(self) -> dict[str, Any]:
         """Return the options as a table for config.toml, in the order of the fields; None is what is not given."""

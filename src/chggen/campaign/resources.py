@@ -13,7 +13,7 @@ from chggen.diffusion import ScoreModel
 from chggen.errors import InputError
 from chggen.execution import Machine
 from chggen.generation import Kind, SamplerOptions, by_energy, recipe_of
-from chggen.potential import Potential, load_potential, potentials
+from chggen.potential import Potential, load_potential, registered
 from chggen.relaxation import RelaxOptions
 from chggen.sampling import Recipe, ShapeSampler
 from chggen.score import kept_score_model
@@ -99,7 +99,7 @@ class Resources:
         """
         relax, model = self.relax, self.sampler.model
         made = model is not None and not Path(model).exists()
-        return made or (relax is not None and relax.potential not in potentials())
+        return made or (relax is not None and registered(relax.potential) is None)
 
     @property
     def by_energy(self) -> bool:
@@ -124,7 +124,7 @@ def check_potential(name: str) -> None:
     Raises:
         InputError: For a potential that is not known, cannot be made, or whose package is not installed.
     """
-    if name in potentials():
-        potentials()[name].check()
+    if (known := registered(name)) is not None:
+        known.check()
     else:
         load_potential(name)

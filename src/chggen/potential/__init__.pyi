@@ -1,9 +1,10 @@
 from .built_in import DEFAULT, DEFAULT_LEVEL
+from .dispersed import dispersed_name
 from .given import PotentialLike, as_potential, name_of_potential
 from .given_objects import OBJECT
 from .level import Level
 from .protocol import GPA, EnergyForcesStress, Potential, UsesSymmetry, energies_of, evaluate
-from .registered import RegisteredPotential
+from .registered_potential import RegisteredPotential
 from .registry import (
     default_levels,
     digest_of_potential,
@@ -15,6 +16,7 @@ from .registry import (
     potentials,
     refining_levels,
     refining_potential,
+    registered,
 )
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "as_potential",
     "default_levels",
     "digest_of_potential",
+    "dispersed_name",
     "energies_of",
     "evaluate",
     "level_named",
@@ -42,4 +45,5 @@ __all__ = [
     "potentials",
     "refining_levels",
     "refining_potential",
+    "registered",
 ]

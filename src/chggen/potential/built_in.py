@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chggen.potential.level import Level
-from chggen.potential.registered import RegisteredPotential
+from chggen.potential.registered_potential import RegisteredPotential
 
 if TYPE_CHECKING:
     from chggen.potential.protocol import Potential
@@ -31,7 +31,9 @@ def _chgnet(name: str, weights: str, level: Level, refined_by: str | None = None
         places = [] if found is None else found.submodule_search_locations or []
         return sorted(file for place in places for file in Path(place, "pretrained", weights).glob("*.tar"))
 
-    return RegisteredPotential(name=name, level=level, load=load, refined_by=refined_by, weights=files)
+    return RegisteredPotential(
+        name=name, level=level, load=load, refined_by=refined_by, weights=files, functional=level.name
+    )
 
 
 def _sevennet(name: str, weights: str, folder: str, label: str, modality: str | None = None) -> RegisteredPotential:
@@ -50,8 +52,10 @@ def _sevennet(name: str, weights: str, folder: str, label: str, modality: str | 
         places = [] if found is None else found.submodule_search_locations or []
         return sorted(file for place in places for file in Path(place, "pretrained_potentials", folder).glob("*.pth"))
 
-    level = Level(name=name, label=label)
-    return RegisteredPotential(name=name, level=level, load=load, weights=files, package="sevenn", extra="sevennet")
+    return RegisteredPotential(
+        name=name, level=Level(name=name, label=label), load=load, weights=files, needs={"sevenn": "sevennet"},
+        functional="r2scan" if modality == "R2SCAN" else "pbe",
+    )  # fmt: skip
 
 
 _PBE: Final = Level(name="pbe", label="PBE (CHGNet)", error=0.03, caveat=_CAVEAT)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 from chggen.errors import InputError
 from chggen.io import digest
 from chggen.potential.built_in import BUILT_IN, DEFAULT
+from chggen.potential.dispersed import SUFFIX, dispersed_level, with_dispersion
 from chggen.potential.given_objects import OBJECT, given_potential
 from chggen.potential.level import Level, own_level
-from chggen.potential.registered import RegisteredPotential
+from chggen.potential.registered_potential import RegisteredPotential
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +52,27 @@ def potentials() -> dict[str, RegisteredPotential]:
     return found
 
 
+def registered(name: str) -> RegisteredPotential | None:
+    """Return the registered potential of a name, `NAME+d3` being one with dispersion; None where it is none of these.
+
+    Args:
+        name: Name of a potential.
+
+    Raises:
+        InputError: Dispersion is asked for with a potential whose functional is not known.
+    """
+    if not name.endswith(SUFFIX):
+        return potentials().get(name)
+    base = potentials().get(name.removesuffix(SUFFIX))
+    if base is None or base.functional is None:
+        known = ", ".join(one.name for one in potentials().values() if one.functional is not None)
+        raise InputError(
+            f"potential '{name}' asks for dispersion, which needs a potential of a known functional; expected {known} "
+            f"with {SUFFIX}"
+        )
+    return with_dispersion(base)
+
+
 def levels() -> dict[str, Level]:
     """Return the levels of theory of all registered potentials by name, in the order of registration."""
     return {one.level.name: one.level for one in potentials().values()}
@@ -71,8 +93,8 @@ def digest_of_potential(name: str) -> str | None:
     Returns:
         A digest of the files of its weights, or of the module of its factory; None where there are no such files.
     """
-    if name in potentials():
-        files = list(potentials()[name].weights())
+    if (known := registered(name)) is not None:
+        files = list(known.weights())
     elif name.startswith(OBJECT):
         return None
     else:
@@ -91,7 +113,8 @@ def level_named(name: str) -> Level:
     Args:
         name: Name of the level.
     """
-    return levels().get(name) or own_level(name)
+    base = levels().get(name.removesuffix(SUFFIX))
+    return own_level(name) if base is None else dispersed_level(base) if name.endswith(SUFFIX) else base
 
 
 def level_of(potential: str) -> Level:
@@ -100,8 +123,8 @@ def level_of(potential: str) -> Level:
     Args:
         potential: Name of a registered potential, or `ase:module:factory` or `torch-sim:module:factory`.
     """
-    if potential in potentials():
-        return potentials()[potential].level
+    if (known := registered(potential)) is not None:
+        return known.level
     given = given_potential(potential)
     return own_level(potential) if given is None else level_named(given.level)
 
@@ -113,6 +136,8 @@ def potential_of(level: str) -> str | None:
         level: Name of a level. A potential that is not registered names its level like itself.
     """
     by_level = {one.level.name: one.name for one in potentials().values()}
+    if level.endswith(SUFFIX) and (base := by_level.get(level.removesuffix(SUFFIX))) is not None:
+        return f"{base}{SUFFIX}"
     return by_level.get(level, level if level.startswith(_SCHEMES) else None)
 
 
@@ -122,7 +147,7 @@ def refining_potential(name: str) -> str | None:
     Args:
         name: Name of the potential of the run.
     """
-    return potentials()[name].refined_by if name in potentials() else None
+    return None if (known := registered(name)) is None else known.refined_by
 
 
 def refining_levels() -> tuple[str, ...]:
@@ -135,17 +160,17 @@ def load_potential(name: str = DEFAULT, device: str | torch.device = "cpu") -> P
     """Return the potential of a name.
 
     Args:
-        name: A registered name, `ase:module:factory` for an ASE calculator, such as `ase:ase.calculators.emt:EMT`, or
-            `torch-sim:module:factory` for a torch-sim model. The factory is called without arguments. Or what
-            `name_of_potential` returned for an object.
+        name: A registered name, with `+d3` behind it where dispersion is wanted; `ase:module:factory` for an ASE
+            calculator, such as `ase:ase.calculators.emt:EMT`, or `torch-sim:module:factory` for a torch-sim model; the
+            factory is called without arguments. Or what `name_of_potential` returned for an object.
         device: Where it runs. What a factory makes runs where it runs, whatever the device.
 
     Raises:
         InputError: For an unknown name, and for a factory that cannot be imported or called.
     """
-    if name in potentials():
-        potentials()[name].check()
-        return potentials()[name].load(str(device))
+    if (known := registered(name)) is not None:
+        known.check()
+        return known.load(str(device))
     if (given := given_potential(name)) is not None:
         return given
     for scheme, load in _SCHEMES_LOADED.items():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from chggen.potential import DEFAULT
+from chggen.potential import DEFAULT, dispersed_name
 from chggen.settings import Options
 
 
@@ -17,6 +17,11 @@ class RelaxOptions(Options):
         default=DEFAULT,
         description="Potential: a registered name such as chgnet or chgnet-r2scan, ase:module:factory for an ASE "
         "calculator, or torch-sim:module:factory.",
+    )
+    dispersion: Literal["d3"] | None = Field(
+        default=None,
+        description="Add the attraction that PBE and r²SCAN lack, for layers and molecules: d3; default: none. It is "
+        "added to judges, too; NAME+d3 for a potential is the same.",
     )
     fmax: float = Field(default=0.1, gt=0, description="Largest force of a relaxed structure, eV/Å.")
     max_steps: int = Field(default=500, ge=1, description="Most steps that a structure may take.")
@@ -33,6 +38,17 @@ class RelaxOptions(Options):
         description="Of the cell, let only its height along this normal change, as for an interface: x, y or z; "
         "default: all of it.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name_of_dispersion(cls, given: Any) -> Any:
+        """Have a potential with dispersion named as one, and the option say so, whichever of the two was given."""
+        if isinstance(given, dict) and isinstance(name := given.get("potential", DEFAULT), str):
+            if given.get("dispersion") == "d3":
+                return given | {"potential": dispersed_name(name)}
+            if given.get("dispersion") is None and name == dispersed_name(name):
+                return given | {"dispersion": "d3"}
+        return given
 
     @field_validator("free_axis")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,8 +26,9 @@ class RegisteredPotential:
         refined_by: Name of the potential at whose level the survivors of a run are relaxed once more and ranked;
             None where there is none.
         weights: Returns the files of its weights, whose digest is written down with each run.
-        package: Module that it needs and that may be missing; None where chggen depends on it anyway.
-        extra: Name of the extra of chggen that installs it.
+        needs: Module that it needs and that may be missing to the name of the extra of chggen that installs it.
+        functional: Functional of its energies, `pbe` or `r2scan`, by which dispersion can be added to them; None where
+            it is another one, or they have dispersion already.
     """
 
     name: str
@@ -35,17 +36,18 @@ class RegisteredPotential:
     load: Callable[[str], Potential]
     refined_by: str | None = None
     weights: Callable[[], Sequence[Path]] = field(default_factory=lambda: tuple)
-    package: str | None = None
-    extra: str | None = None
+    needs: Mapping[str, str] = field(default_factory=dict)
+    functional: str | None = None
 
     def check(self) -> None:
-        """Check that the package that the potential needs is there, without loading it.
+        """Check that the packages that the potential needs are there, without loading them.
 
         Raises:
-            InputError: It is not.
+            InputError: One is not.
         """
-        if self.package is not None and find_spec(self.package) is None:
-            raise InputError(
-                f"potential '{self.name}' needs the package {self.package}, which is not installed; run "
-                f'`pip install "chggen[{self.extra}]"`, or name another potential'
-            )
+        for module, extra in self.needs.items():
+            if find_spec(module) is None:
+                raise InputError(
+                    f"potential '{self.name}' needs the package {module}, which is not installed; run "
+                    f'`pip install "chggen[{extra}]"`, or name another potential'
+                )
