@@ -10,7 +10,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from pymatgen.core import Lattice, Structure
 
 from chggen.campaign import volume_basins
-from chggen.campaign.relax_and_refine import relax_candidates
+from chggen.campaign.relax_and_refine import relax_candidates, rescored
 from chggen.campaign.resources import Resources
 from chggen.campaign.volume_basins import in_lower_basins
 from chggen.generation.options import SamplerOptions
@@ -72,6 +72,19 @@ def test_the_lower_of_two_volumes_is_kept_whichever_side_it_began(
     assert first.relax_steps is not None
     assert second.relax_steps > first.relax_steps
     assert second.relax_energy_change == pytest.approx((first.relax_energy_change or 0) - 0.02, abs=0.001)
+
+
+@pytest.mark.parametrize(("element", "falls"), [("Co", 0.02), ("Mg", 0.0)])
+def test_a_judge_takes_the_lower_of_two_states_where_the_element_may_have_them(element: str, falls: float) -> None:
+    resources = _resources((0.02, 0.0))
+    (first,) = relax_candidates([_cubic(18.0)], resources)  # in the higher state
+    assert first.structure is not None
+    given = replace(first, structure=first.structure.copy(), level="first", energies={"first": 0.0})
+    given.structure.replace_species({"Co": element})  # type: ignore[union-attr]
+    (judged,) = rescored([given], resources)
+    assert first.energy_per_atom is not None
+    assert judged.energies["other"] == pytest.approx(first.energy_per_atom - falls, abs=0.001)
+    assert judged.structure == given.structure
 
 
 def test_a_candidate_in_the_lower_volume_and_a_failed_one_stay_as_they_are() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from chggen.campaign.evaluation import holds_cell, moved_on, relaxed_as_asked, with_relaxation
 from chggen.campaign.resources import Resources
+from chggen.campaign.volume_basins import with_lower_basins
 from chggen.generation import KEPT
 from chggen.io import held_atoms, inside
 from chggen.relaxation import Relaxed, write_trajectory
@@ -62,8 +63,9 @@ def relax_candidates(
 def rescored(candidates: Sequence[Candidate], resources: Resources) -> list[Candidate]:
     """Relax candidates once more with another potential, for their energies at its level of theory.
 
-    They keep their symmetry on the way. Their structures stay those of the first level. One that does not relax gets no
-    energy at this level, and is marked (`Candidate.unplaced_at`).
+    They keep their symmetry on the way. Where a magnetic compound has a lower state at another volume, its energy is
+    taken. Structures stay those of the first level. One that does not relax gets no energy at this level, and is marked
+    (`Candidate.unplaced_at`).
 
     Args:
         candidates: Relaxed candidates.
@@ -75,7 +77,7 @@ def rescored(candidates: Sequence[Candidate], resources: Resources) -> list[Cand
     level = resources.potential().level
     ends = relaxed_as_asked([cast("Structure", c.structure) for c in candidates], [KEPT] * len(candidates), resources)
     found = []
-    for candidate, end in zip(candidates, ends, strict=True):
+    for candidate, end in zip(candidates, with_lower_basins(ends, resources), strict=True):
         if end.converged and end.energy_per_atom is not None:
             found.append(candidate.with_energy(level, end.energy_per_atom))
         else:

@@ -6,7 +6,7 @@ meV/atom above the one without, at a volume 10 % larger, and a cell that begins 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from chggen.campaign.evaluation import moved_on, relaxed_as_asked, single_points
@@ -23,6 +23,10 @@ _PROBES: Final = (-_FAR, -_FAR / 2, _FAR / 2, _FAR)
 # Near a minimum the energy at twice the strain is 4 times as high: 2.9 to 7 times in 178 crystals of the `val` split.
 # Where another minimum is near, it is below zero or hardly higher.
 _LEAST_RISE: Final = 2.5
+# d and f electrons that are paired in some compounds and not in others, or change their number with the volume
+_SEVERAL_STATES: Final = frozenset(
+    {"V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Ce", "Pr", "Sm", "Eu", "Yb", "U", "Np", "Pu"}
+)
 _LOWER: Final = 0.002  # eV/atom by which another minimum has to lie lower; relaxations end within about 0.001
 
 
@@ -43,33 +47,68 @@ def in_lower_basins(candidates: Sequence[Candidate], resources: Resources) -> li
     if resources.relax.holds_cell or resources.relax.pressure:
         return list(candidates)
     relaxed = [k for k, c in enumerate(candidates) if c.status == "ok" and c.energy_per_atom is not None]
-    probes = [_scaled(candidates[k], 1 + change) for k in relaxed for change in _PROBES]
-    ends = single_points(probes, resources)
-    starts = [
-        (k, probes[4 * i + side])
-        for i, k in enumerate(relaxed)
-        for side in _promising(candidates[k], ends[4 * i : 4 * i + 4])
-    ]
+    ends = [(cast("Structure", candidates[k].structure), cast(float, candidates[k].energy_per_atom)) for k in relaxed]
     found = list(candidates)
-    others = relaxed_as_asked([start for _, start in starts], [KEPT] * len(starts), resources)
-    for (k, _), other in zip(starts, others, strict=True):
-        energy = cast(float, found[k].energy_per_atom)
-        if other.converged and other.energy_or_inf < energy - _LOWER:
+    for i, other in _lower_minima(ends, resources):
+        k = relaxed[i]
+        if other.energy_or_inf < cast(float, found[k].energy_per_atom) - _LOWER:
             moved = moved_on(found[k], other, resources)
-            if cast(float, moved.energy_per_atom) < energy:  # symmetrising may cost more than was gained
-                found[k] = moved
+            if cast(float, moved.energy_per_atom) < cast(float, found[k].energy_per_atom):  # symmetrising may cost more
+                found[k] = moved  # than was gained
     return found
 
 
-def _scaled(candidate: Candidate, factor: float) -> Structure:
-    """Return the structure of a candidate with its volume multiplied by a factor."""
-    structure = cast("Structure", candidate.structure).copy()
-    structure.scale_lattice(structure.volume * factor)
-    return structure
+def with_lower_basins(ends: Sequence[Relaxed], resources: Resources) -> list[Relaxed]:
+    """Return relaxations, each by another that ends lower at another volume where there is one, see `in_lower_basins`.
+
+    Only crystals with elements whose compounds have several states (`_SEVERAL_STATES`) are looked at: where one
+    potential relaxes what another one has relaxed, the volume is hardly off otherwise, and energies may be dear.
+
+    Args:
+        ends: Relaxations. Those that have not converged are passed through as they are.
+        resources: How they were relaxed. Where the cell is held or under pressure, nothing is done.
+    """
+    assert resources.relax is not None
+    if resources.relax.holds_cell or resources.relax.pressure:
+        return list(ends)
+    asked = [
+        k
+        for k, end in enumerate(ends)
+        if end.converged
+        and end.energy_per_atom is not None
+        and not _SEVERAL_STATES.isdisjoint(end.structure.symbol_set)
+    ]
+    found = list(ends)
+    for i, other in _lower_minima([(ends[k].structure, ends[k].energy_or_inf) for k in asked], resources):
+        if other.energy_or_inf < found[asked[i]].energy_or_inf - _LOWER:
+            found[asked[i]] = other
+    return found
 
 
-def _promising(candidate: Candidate, probes: Sequence[Relaxed]) -> list[int]:
+def _lower_minima(ends: Sequence[tuple[Structure, float]], resources: Resources) -> Iterator[tuple[int, Relaxed]]:
+    """Yield converged relaxations from 6 % off where a lower minimum may be, each with the place of what it began at.
+
+    ends: relaxed structures and their energies, eV/atom.
+    """
+    probes = [_scaled(structure, 1 + change) for structure, _ in ends for change in _PROBES]
+    energies = [probe.energy_or_inf for probe in single_points(probes, resources)]
+    starts = [
+        (k, probes[4 * k + side])
+        for k, (_, energy) in enumerate(ends)
+        for side in _promising(energy, energies[4 * k : 4 * k + 4])
+    ]
+    others = relaxed_as_asked([start for _, start in starts], [KEPT] * len(starts), resources)
+    yield from ((k, other) for (k, _), other in zip(starts, others, strict=True) if other.converged)
+
+
+def _scaled(structure: Structure, factor: float) -> Structure:
+    """Return a structure with its volume multiplied by a factor."""
+    scaled = structure.copy()
+    scaled.scale_lattice(structure.volume * factor)
+    return scaled
+
+
+def _promising(energy: float, probes: Sequence[float]) -> list[int]:
     """Return which of the outer probes lie lower than near a lone minimum: of 0 (smaller) and 3 (larger)."""
-    energy = cast(float, candidate.energy_per_atom)
-    rises = [probe.energy_or_inf - energy for probe in probes]
+    rises = [probe - energy for probe in probes]
     return [outer for outer, inner in ((0, 1), (3, 2)) if rises[outer] < max(0.0, _LEAST_RISE * rises[inner])]
