@@ -9,7 +9,8 @@ from pymatgen.core import Lattice, Structure
 
 from chggen.campaign import resources as resources
 from chggen.results.candidate import Candidate
-from chggen.results.ranking import answers, likelier, ranked
+from chggen.results.likeliest import answers, likelier
+from chggen.results.ranking import ranked
 
 
 def _alloy(name: str, energy: float, order: int = 1, a: float = 3.75) -> Candidate:

@@ -14,7 +14,8 @@ from chggen.campaign import further_levels
 from chggen.errors import InputError
 from chggen.results.candidate import Candidate
 from chggen.results.columns import columns_of
-from chggen.results.ranking import answers, contenders, ranked
+from chggen.results.likeliest import answers, contenders
+from chggen.results.ranking import ranked
 
 Predict = Callable[..., list[Candidate]]
 FIRST = "ase:tests.workflows.test_judges:half"

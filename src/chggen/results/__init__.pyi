@@ -8,10 +8,11 @@ from .disagreement import disagreements
 from .export import export_survivors
 from .failures import reasons_of_failure
 from .folder import INPUTS, Store, has_tables, read_options, summary_order, write_tables
+from .likeliest import ENERGY_ERROR, answer, answers, contenders, likelier
 from .packing import PackedStructure, packed, unpacked
 from .picture import structure_svg
 from .protocol import MemoryResults, Results
-from .ranking import ENERGY_ERROR, answer, answers, contenders, likelier, rank, ranked
+from .ranking import rank, ranked
 from .shared_database import SharedDatabase, check_address, is_address, read_shared, shown_address
 from .summary import csv_text, further_levels, summary_row, summary_rows, summary_text
 from .view import in_notebook, view_structure

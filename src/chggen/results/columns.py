@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from chggen.results.candidate import Candidate
-from chggen.results.ranking import answers
+from chggen.results.likeliest import answers
 from chggen.results.summary import further_levels
 from chggen.symmetry import symbol_of
 

@@ -12,7 +12,8 @@ from chggen.results.ase_atoms import atoms_of
 from chggen.results.candidate import Candidate
 from chggen.results.cif_files import cif_names, write_cifs
 from chggen.results.database import read_candidates
-from chggen.results.ranking import answers, ranked
+from chggen.results.likeliest import answers
+from chggen.results.ranking import ranked
 from chggen.results.summary import further_levels, is_answer, summary_row
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Final
 from chggen.results.candidate import Candidate
 from chggen.results.columns import ANSWER, columns_of, marked, space_group_text
 from chggen.results.failures import reasons_of_failure
+from chggen.results.likeliest import answers
 from chggen.results.picture import structure_svg
-from chggen.results.ranking import answers
 
 _MOST_ROWS: Final = 20
 _MOST_REASONS: Final = 3

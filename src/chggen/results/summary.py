@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from chggen.results.candidate import Candidate
-from chggen.results.ranking import answers
+from chggen.results.likeliest import answers
 
 _BEFORE: Final = (
     "id", "parent", "stage", "status", "failed_at", "reason", "formula", "n_atoms", "seed", "seed_source",
