@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from chggen.stability import hull, joined_doubts
@@ -53,6 +55,29 @@ def test_the_edge_of_what_is_known():
     assert "product Li2S, SiS2: the only known compound of its elements" in (position.warning or "")
     static = hull("LiSi", -3.9, references=table(*KNOWN, relaxed=False))
     assert "product LiSi: not relaxed" in (static.warning or "")
+
+
+@pytest.mark.parametrize(("drop", "doubtful"), [(0.002, False), (0.02, True)])
+def test_phases_that_are_all_static_and_hardly_fall_are_no_doubt_about_one(drop, doubtful):
+    sampled = ReferenceEntry(id="s", formula="Ge", level="pbe", energy_per_atom=-4.0, relaxed=True, drop=drop)
+    static = [ReferenceEntry(id=f, formula=f, level="pbe", energy_per_atom=e, relaxed=False) for f, e in KNOWN]
+    many = [replace(static[0], id=f"Li-{k}", energy_per_atom=-1.9) for k in range(20)]
+    warning = hull("LiSi", -3.9, references=References.from_entries([sampled, *static, *many])).warning
+    assert ("product LiSi: not relaxed" in (warning or "")) == doubtful
+
+
+def test_a_phase_of_the_hull_that_has_no_energy_at_the_level_is_named():
+    entries = [
+        ReferenceEntry(id=formula, formula=formula, level=level, energy_per_atom=energy, relaxed=True)
+        for formula, energy in KNOWN
+        for level in ("pbe", "other")
+        if (formula, level) != ("LiSi", "other")
+    ]
+    known = References.from_entries(entries)
+    assert hull("LiSi", -3.9, level="pbe", references=known).warning is None
+    warning = hull("LiSi", -3.9, level="other", references=known).warning or ""
+    assert "LiSi on the hull at level pbe but without an energy at this one" in warning
+    assert hull("Li3Si", -3.05, level="other", references=known).warning is None
 
 
 def test_phases_left_out_are_known_all_the_same():

@@ -16,7 +16,7 @@ from chggen.errors import InputError
 from chggen.potential import DEFAULT_LEVEL
 from chggen.stability.doubts import doubts
 from chggen.stability.joined_references import references_of
-from chggen.stability.reaction import Product, reaction_text
+from chggen.stability.reaction import Product, phase_label, reaction_text
 from chggen.stability.reference_entry import ReferenceEntry
 from chggen.stability.references import References
 
@@ -114,9 +114,23 @@ def hull(
     if system is None:
         return replace(blank, reason=reason)
     known = system.holds(species) or bool(left_out and table.same_formula(formula, level))
-    placed = _placed(blank, system, species, known)
+    placed = _placed(blank, system, species, known, _without_energy(table, system, species, left_out), table)
     excess = float(table.drops[table.column(level)])
     return replace(placed, static_excess=excess if placed.static_products and math.isfinite(excess) else None)
+
+
+def _without_energy(
+    table: References, system: _System, species: Mapping[str, int], left_out: frozenset[str]
+) -> list[str]:
+    """Return the phases that a composition decomposes into at the default level and that a system has no energy of."""
+    if DEFAULT_LEVEL not in table.levels:
+        return []
+    whole, _ = _cached_system(table, system.elements, DEFAULT_LEVEL, left_out)
+    if whole is None:
+        return []
+    amounts, _ = _cached_lowest(whole, tuple(sorted(species.items())))
+    lacking = [whole.formulas[k] for k in np.flatnonzero(amounts) if not system.holds(whole.formulas[k])]
+    return [phase_label(counts) for counts in lacking]
 
 
 def table_of(references: References | str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None) -> References:
@@ -255,8 +269,15 @@ def _keep_lower(found: dict[_Key, ReferenceEntry], key: _Key, entry: ReferenceEn
         found[key] = entry
 
 
-def _placed(blank: HullPosition, system: _System, species: dict[str, int], known: bool) -> HullPosition:
-    """Return the position with decomposition energy, products and doubts filled in."""
+def _placed(
+    blank: HullPosition,
+    system: _System,
+    species: dict[str, int],
+    known: bool,
+    lacking: Sequence[str],
+    table: References,
+) -> HullPosition:
+    """Return the position with decomposition energy, products and doubts filled in, see `doubts`."""
     amounts, energy = _cached_lowest(system, tuple(sorted(species.items())))
     products = [
         Product(phase=system.phases[k], counts=system.formulas[k], atom_fraction=float(amounts[k] / amounts.sum()))
@@ -271,5 +292,14 @@ def _placed(blank: HullPosition, system: _System, species: dict[str, int], known
         product_ids=tuple(product.phase.id for product in products),
         product_fractions=tuple(product.atom_fraction for product in products),
         static_products=tuple(product.phase.id for product in products if not product.phase.relaxed),
-        warning=doubts(blank.formula, known, e_decomposition, products, system.compounds, blank.level),
+        warning=doubts(
+            blank.formula,
+            known,
+            e_decomposition,
+            products,
+            system.compounds,
+            blank.level,
+            lacking,
+            table.all_alike(blank.level),
+        ),
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from chggen.crystals import parse_formula, reduced
-from chggen.potential import potential_of
+from chggen.potential import DEFAULT_LEVEL, potential_of
 from chggen.stability.reaction import Product, reduced_label
 
 LOWEST_E_D: Final = -0.05
@@ -24,6 +24,8 @@ def doubts(
     products: Sequence[Product],
     compounds: Collection[frozenset[str]],
     level: str,
+    lacking: Sequence[str] = (),
+    all_alike: bool = False,
 ) -> str | None:
     """Return what is doubtful about a decomposition energy, with the remedy.
 
@@ -31,6 +33,7 @@ def doubts(
     - The energy lies far from the hull: a phase is missing, or the energy is of another kind.
     - A compound decomposes into an element, or into a phase at the edge of what is known: one that was not relaxed with
       the potential, or the only known compound of its elements. Phases between it and the composition may be missing.
+    - A phase that it decomposes into at the default level has no energy at this one.
 
     Args:
         formula: The composition that is placed.
@@ -39,6 +42,9 @@ def doubts(
         products: Phases that it decomposes into.
         compounds: The set of elements of each known composition in the chemical system.
         level: Level of theory of the energies.
+        lacking: Formulas that it decomposes into at the default level and that have no energy at this one.
+        all_alike: Whether known phases at this level were not relaxed, all alike, and would hardly fall, see
+            `References.all_alike`. Then it is no doubt about one of them.
 
     Returns:
         A sentence; None where nothing is doubtful.
@@ -52,7 +58,11 @@ def doubts(
     others = [product for product in products if product.counts != asked]
     if len(asked) > 1:
         found += _told(others, "an element", lambda product: len(product.counts) == 1)
-    found += _told(products, "not relaxed", lambda product: not product.phase.relaxed)
+    if not all_alike:
+        found += _told(products, "not relaxed", lambda product: not product.phase.relaxed)
+    if lacking:
+        names = ", ".join(lacking[:_MOST_NAMED])
+        found.append(f"{names} on the hull at level {DEFAULT_LEVEL} but without an energy at this one")
     sets = list(compounds)
     found += _told(
         others,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 BUILD: Final = "build.json"
 """File that says what the energies in a folder were built from."""
 SHIPPED: Final = Path(__file__).parents[1] / "data" / "references.npz"
+_FEW: Final = 0.05  # share of the phases at a level that were relaxed, to see how far they fall
+_HARDLY: Final = 0.005  # eV/atom that they fall
 _NO_ENTRIES: Final = "the reference table holds no entries"
 _NO_TABLE: Final = "no reference energies are shipped with this installation; make them with `chggen references build`"
 
@@ -151,6 +153,25 @@ class References:
                 "energies of different levels cannot be compared"
             )
         return self.levels.index(level)
+
+    def all_alike(self, level: str) -> bool:
+        """Return whether energies at a level are those of structures as they are, which hardly fall when relaxed.
+
+        Then it holds of all phases alike, and makes the place of no composition more doubtful than that of others.
+
+        Args:
+            level: Name of a level of theory.
+
+        Raises:
+            InputError: The table has no such level.
+        """
+        return self._alike[self.column(level)]
+
+    @cached_property
+    def _alike(self) -> list[bool]:
+        known = np.isfinite(self.energies)
+        few = (self.relaxed & known).sum(axis=0) <= _FEW * known.sum(axis=0)
+        return [bool(fits) for fits in few & (self.drops < _HARDLY)]  # a drop that is not known is NaN
 
     def system(self, elements: Iterable[str], level: str) -> list[ReferenceEntry]:
         """Return the entries of a chemical system and of all its subsystems.
