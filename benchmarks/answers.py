@@ -1,13 +1,14 @@
-"""How far to trust energies and prototypes: fits what `chggen.results.answers` goes by, on crystals of `val`.
+"""How far to trust energies and prototypes: fits what the probability of a crystal goes by, on crystals of `val`.
 
-    python benchmarks/csp.py DATA --sets val --arms chggen --out RUNS
-    python benchmarks/answers.py DATA RUNS [--set val]
+    python benchmarks/csp.py DATA --sets val --arms chggen --first 60 --out RUNS
+    python benchmarks/judges.py DATA --sets val --first 60 --out RUNS
+    python benchmarks/answers.py DATA RUNS [--sets val]
     python benchmarks/answers.py DATA --scale 300
 
-Of each target's distinct structures one is the crystal, by StructureMatcher(0.2, 0.3, 5). Log-odds of a structure: the
-likeness of the prototype that led to it (none: a constant), less its energy over an error, plus a weight times the
-logarithm of how often it was found. Prints the shares of targets whose lowest structure is the crystal and whose
-likeliest is, by the constants of the program and by those of maximum likelihood here. For tests, `--set cspbench`.
+Of each target's distinct structures some may be the crystal, by StructureMatcher(0.2, 0.3, 5). Its energies are those
+of the last judge, or, with --unjudged, of the potential of the run. Prints: the constants of maximum likelihood beside
+those of the program (`chggen.results.likeliest`), and how often stated probabilities come true, by fifths. Constants
+are fitted on `val` alone; for tests, `--sets cspbench uspex15`. What is read from the folders is kept in RUNS.
 --scale: instead, by which power of exp(likeness) a prototype is that of a crystal of `val`: all prototypes of its
 content are laid over its cell, and none of them may be right, too.
 """
@@ -22,53 +23,74 @@ from pathlib import Path
 import numpy as np
 from csp import SETS, counts_of, targets
 from hosts import structures
+from kept_rows import KeptRows
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from scipy.optimize import minimize
 
 from chggen.generation import analogues, count_prototypes, empty_host, prototype_of
-from chggen.results import candidate as ours
 from chggen.results import read_candidates
+from chggen.results.likeliest import Trust, shared_out, trust_in
 
 
 @dataclass(frozen=True)
-class Structures:
-    """The distinct structures of a target: energies above the lowest (eV/atom), likeness (NaN: none), times found."""
+class Found:
+    """The distinct structures of a target: energies (eV/atom), log-odds of prototypes (NaN: none), times found."""
 
     energy: np.ndarray
-    likeness: np.ndarray
+    odds: np.ndarray
     found: np.ndarray
     right: np.ndarray
 
-    def log_odds(self, error: float, unknown: float, weight: float) -> np.ndarray:
-        known = np.where(np.isnan(self.prototype_log_odds), unknown, self.prototype_log_odds)
-        return known - self.energy / error + weight * np.log(self.found)
+    @classmethod
+    def of(cls, row: dict, judged: bool) -> Found:
+        energies = np.array([e[-1 if judged else 0] for e in row["energies"]], dtype=float)
+        kept = np.array([len(e) for e in row["energies"]])
+        chosen = kept == kept.max() if judged else np.full(len(kept), True)
+        odds = np.array([np.nan if x is None else x for x in row["odds"]], dtype=float)
+        return cls(energies[chosen], odds[chosen], np.array(row["found"]), np.array(row["right"])[chosen])
+
+    def shares(self, trust: Trust) -> np.ndarray:
+        """The probability of each, by what the program goes by."""
+        odds = np.where(np.isnan(self.odds), trust.unknown, self.odds) - self.energy / trust.error
+        return np.array(shared_out(odds.tolist(), self.found.tolist(), trust))
 
 
-def structures_of(target, folder: Path) -> Structures | None:
-    distinct = [c for c in read_candidates(folder) if c.n_found is not None]
-    if not distinct:
-        return None
+def row_of(name: str, key: str, target: Structure, folder: Path) -> dict:
+    """What a run found of a target, for the fit."""
+    warnings.simplefilter("ignore")
+    distinct = [c for c in read_candidates(folder) if c.n_found is not None and c.energy_per_atom is not None]
     matcher = StructureMatcher(ltol=0.2, stol=0.3, angle_tol=5)
-    energy = np.array([c.energy_per_atom for c in distinct])
-    return Structures(
-        energy=energy - energy.min(),
-        prototype_log_odds=np.array(
-            [np.nan if c.prototype_log_odds is None else c.prototype_log_odds for c in distinct]
-        ),
-        found=np.array([c.n_found for c in distinct]),
-        right=np.array([bool(matcher.fit(target, c.structure)) for c in distinct]),
-    )
+    return {
+        "set": name, "target": key, "atoms": len(target), "elements": sorted(counts_of(target)),
+        "energies": [list(c.energies.values()) for c in distinct],
+        "odds": [c.prototype_log_odds for c in distinct],
+        "found": [c.n_found for c in distinct], "by": [c.found_by for c in distinct],
+        "right": [bool(matcher.fit(target, c.structure)) for c in distinct],
+    }  # fmt: skip
 
 
-def surprise(every: list[Structures], constants: np.ndarray) -> float:
-    """Mean −log of the probability that is given to the crystal, over the targets that have it among theirs."""
+def surprise(every: list[Found], trust: Trust) -> float:
+    """Mean −log of the probability that is given to what is the case: one of these is the crystal, or none."""
     lost = []
     for one in every:
-        z = one.log_odds(abs(constants[0]) + 1e-4, *constants[1:])
-        p = np.exp(z - z.max())
-        lost.append(-np.log(p[one.right].sum() / p.sum() + 1e-9))
+        p = one.shares(trust)
+        lost.append(-np.log((p[one.right].sum() if one.right.any() else 1 - p.sum()) + 1e-9))
     return float(np.mean(lost))
+
+
+def fitted(every: list[Found], start: Trust, free: tuple[str, ...]) -> Trust:
+    """The constants of maximum likelihood, some of them free."""
+
+    def made(x: np.ndarray) -> Trust:
+        return Trust(**{**vars(start), **dict(zip(free, map(float, x), strict=True))})
+
+    def loss(x: np.ndarray) -> float:
+        own = made(x)
+        return np.inf if own.error <= 1e-4 or own.weight <= 0.01 else surprise(every, own)
+
+    best = minimize(loss, [vars(start)[name] for name in free], method="Nelder-Mead", options={"maxiter": 4000})
+    return made(best.x)
 
 
 def scale(data: Path, n: int) -> None:
@@ -109,44 +131,91 @@ def scale(data: Path, n: int) -> None:
     print(f"p of a prototype goes as exp({power:.2f} likeness), that none of them is right as exp({none:.1f})")
 
 
+ANIONS = (("oxide", "O"), ("halide", "F Cl Br I"), ("chalcogenide", "S Se Te"), ("pnictide", "N P As Sb"))
+
+
+def chemistry(elements: list[str]) -> str:
+    """The class of a compound, by the first of its anions."""
+    return next((name for name, symbols in ANIONS if set(symbols.split()) & set(elements)), "intermetallic")
+
+
+def errors(rows: list[dict], judged: bool) -> None:
+    """How often, and how far, each potential puts another structure below the crystal, by chemistry."""
+    print("\n| chemistry | with the crystal | potential | crystal not the lowest | by, meV/atom: median, largest |")
+    print("|---|---|---|---|---|")
+    classes = ["all", *(name for name, _ in ANIONS), "intermetallic"]
+    for kind in classes:
+        own = [r for r in rows if any(r["right"]) and kind in ("all", chemistry(r["elements"]))]
+        for place, name in ((0, "CHGNet"), *([(-1, "the judge")] if judged else [])):
+            heights = []
+            for r in own:
+                most = max(len(e) for e in r["energies"]) if place else 1
+                known = [
+                    (e[place], right) for e, right in zip(r["energies"], r["right"], strict=True) if len(e) >= most
+                ]
+                crystal = min((e for e, right in known if right), default=np.inf)
+                heights.append(1000 * (crystal - min(e for e, _ in known)))
+            off = [h for h in heights if h > 0]
+            told = f"{np.median(off):.0f}, {max(off):.0f}" if off else "–"
+            print(f"| {kind} | {len(own)} | {name} | {len(off)} | {told} |")
+
+
+def reliability(every: list[Found], trust: Trust, answers: bool) -> None:
+    """How often what is stated comes true, by fifths of the probability; of answers alone, or of all structures."""
+    stated, true = [], []
+    for one in every:
+        p = one.shares(trust)
+        chosen = [int(p.argmax())] if answers else range(len(p))
+        stated += [float(p[k]) for k in chosen]
+        true += [bool(one.right[k]) for k in chosen]
+    p, hit = np.array(stated), np.array(true)
+    what = "answers" if answers else "structures"
+    print(f"\n| {what} stated at | number | stated, % | true, % | off, points |\n|---|---|---|---|---|")
+    for low in (0.0, 0.2, 0.4, 0.6, 0.8):
+        own = (p >= low) & ((p < low + 0.2) | (low == 0.8))
+        if own.any():
+            a, b = 100 * p[own].mean(), 100 * hit[own].mean()
+            print(f"| {100 * low:.0f}–{100 * low + 20:.0f} % | {own.sum()} | {a:.1f} | {b:.1f} | {b - a:+.1f} |")
+
+
 def main() -> None:
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("runs", type=Path, nargs="?", default=Path("runs/csp"))
     parser.add_argument("--scale", type=int, metavar="N", help="crystals that show the scale of likeness")
-    parser.add_argument("--set", default="val", choices=SETS)
+    parser.add_argument("--sets", nargs="+", default=["val"], choices=SETS)
+    parser.add_argument("--unjudged", action="store_true", help="by the energies of the potential of the run")
     args = parser.parse_args()
     if args.scale:
         scale(args.data, args.scale)
         return
-    made = [(t, args.runs / args.set / key) for key, t in targets(args.set, args.data)]
-    every = [s for target, folder in made if folder.exists() and (s := structures_of(target, folder)) is not None]
-    having = [s for s in every if s.right.any()]
-    print(f"{len(every)} targets, the crystal among the structures of {len(having)}\n")
-    print("| error, meV/atom | no prototype | weight of finds | likeliest right, % | −log p |\n|---|---|---|---|---|")
-
-    def line(name: str, constants) -> None:
-        best = np.mean([s.right[np.argmax(s.log_odds(*constants))] for s in every])
-        error, unknown, weight = constants
-        cells = f"{1000 * error:.1f} | {unknown:.1f} | {weight:.2f} | {100 * best:.1f}"
-        print(f"| {name}{cells} | {surprise(having, np.array(constants)):.3f} |")
-
-    line("lowest: ", (1e-6, 0.0, 0.0))
-    line("the program's: ", (ours.ENERGY_ERROR, ours._UNKNOWN, 0.0))
-    for error in (0.005, 0.01, 0.02, 0.04):
-        line("", (error, ours._UNKNOWN, 0.0))
-    start = np.array([ours.ENERGY_ERROR, ours._UNKNOWN, 0.0])
-    for name, free in (("error fitted: ", [0]), ("with none: ", [0, 1]), ("with finds: ", [0, 1, 2])):
-
-        def loss(x: np.ndarray, free: list[int] = free) -> float:
-            constants = start.copy()
-            constants[free] = x
-            return surprise(having, constants)
-
-        fitted = start.copy()
-        fitted[free] = minimize(loss, start[free], method="Nelder-Mead").x
-        line(name, (abs(fitted[0]), *fitted[1:]))
+    judged = not args.unjudged
+    kept = KeptRows(args.runs / ("told.jsonl" if judged else "told-unjudged.jsonl"))
+    done = {(r["set"], r["target"]) for r in kept.rows}
+    asked = [
+        (name, key, target, args.runs / name / key)
+        for name in args.sets
+        for key, target in targets(name, args.data)
+        if (args.runs / name / key).is_dir() and (name, key) not in done
+    ]
+    kept.compute(row_of, asked, 2)
+    every = [Found.of(r, judged) for r in kept.rows if r["set"] in args.sets and r["energies"]]
+    levels = trust_in("sevennet-l3i5" if judged else "pbe")
+    print(f"{len(every)} targets, the crystal among the structures of {sum(bool(s.right.any()) for s in every)}\n")
+    print("| constants | answer right, % | −log p | values |\n|---|---|---|---|")
+    lines = {"the program's": levels}
+    if args.sets == ["val"]:
+        names = ("error", "weight", "missed", "once", "unknown")
+        for free in (names[:k] for k in range(1, 6)):
+            lines[f"fitted: {', '.join(free)}"] = fitted(every, levels, free)
+    for name, trust in lines.items():
+        right = np.mean([bool(s.right[np.argmax(s.shares(trust))]) for s in every])
+        told = ", ".join(f"{k} {v:.4g}" for k, v in vars(trust).items())
+        print(f"| {name} | {100 * right:.1f} | {surprise(every, trust):.3f} | {told} |")
+    for answers in (True, False):
+        reliability(every, levels, answers)
+    errors([r for r in kept.rows if r["set"] in args.sets and r["energies"]], judged)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from chggen.campaign import Resources, relax_candidates
 from chggen.crystals import parse_formula
 from chggen.generation import SamplerOptions
 from chggen.io import NamedStructures
-from chggen.potential import potential_of
+from chggen.potential import default_levels, potential_of
 from chggen.relaxation import RelaxOptions, relax
 from chggen.results import Candidate
 from chggen.stability import References, above_hull, hull

@@ -33,7 +33,7 @@ def test_the_answer_weighs_how_well_its_prototype_is_known_against_its_energy() 
         return replace(_alloy(name, energy), n_found=1, prototype_log_odds=log_odds, formula=formula)
 
     given = [found("a", -1.0, None), found("b", -0.99, 9.0), found("c", -0.97, 9.5), found("d", -0.5, 20.0)]
-    given += [found("e", -0.5, None, "Cu"), found("f", -0.499, 4.0, "Cu"), found("g", -0.499, None, "Cu")]
+    given += [found("e", -0.5, None, "Cu"), found("f", -0.499, 2.0, "Cu"), found("g", -0.499, None, "Cu")]
     given += [replace(found("h", -1.0, 30.0), n_found=None)]  # a duplicate
     assert {formula: c.id for formula, c in answers(given).items()} == {"Cu3Au": "b", "Cu": "e"}
     told = likelier([given[0], given[4], given[1]])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 from chggen.campaign.comparison import Reduced, StructureComparison
 from chggen.campaign.evaluation import SYMMETRY_COST
 from chggen.campaign.relax_and_refine import PUSHED, lower_id
-from chggen.results import Candidate, contenders, rank
+from chggen.results import Candidate, contenders, probabilities, rank
 from chggen.symmetry import above_trivial, point_group_order
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def with_duplicates(ranked: Sequence[Candidate], comparison: StructureComparison
     One of each group is kept, and stands before the others: the most symmetric of those within 5 meV/atom of the
     group's lowest, which is what symmetry may cost, and of equals the one of the likeliest prototype. A prototype
     counts only where relaxation led to no other structure. The one kept gets `n_found`, `found_by` and
-    `prototype_log_odds` of its group, the others `duplicate_of`.
+    `prototype_log_odds` of its group and a `probability` (`results.probabilities`), the others `duplicate_of`.
 
     Args:
         ranked: Candidates, best first.
@@ -186,7 +186,10 @@ def with_duplicates(ranked: Sequence[Candidate], comparison: StructureComparison
         found = [c for c in same if c.seed_source != PUSHED] or same  # what is pushed back was found before
         sources = sorted({c.seed_source for c in found if c.seed_source})
         final |= {
-            c.id: c.changed(duplicate_of=kept.id, n_found=None, found_by=None, prototype_log_odds=None) for c in same
+            c.id: c.changed(
+                duplicate_of=kept.id, n_found=None, found_by=None, prototype_log_odds=None, probability=None
+            )
+            for c in same
         }
         final[kept.id] = kept.changed(
             duplicate_of=None,
@@ -195,6 +198,8 @@ def with_duplicates(ranked: Sequence[Candidate], comparison: StructureComparison
             prototype_log_odds=log_odds,
         )
         place[kept.id] = place[same[0].id] - 0.5
+    for name, probability in probabilities(list(final.values())).items():
+        final[name] = final[name].changed(probability=probability)
     return sorted(final.values(), key=lambda c: place[c.id])
 
 

@@ -12,7 +12,17 @@ from chggen.campaign import left_symmetry
 from chggen.cli.candidates_table import candidates_table
 from chggen.errors import counted
 from chggen.potential import level_named
-from chggen.results import ANSWER, DOUBTFUL, Candidate, answers, disagreements, likelier, reasons_of_failure
+from chggen.results import (
+    ANSWER,
+    DOUBTFUL,
+    Candidate,
+    answers,
+    disagreements,
+    likelier,
+    probability_text,
+    reasons,
+    reasons_of_failure,
+)
 from chggen.stability import STATIC
 
 _MOST_ROWS = 20
@@ -51,6 +61,8 @@ def show(candidates: Sequence[Candidate], folder: Path, console: Console | None 
         console.print(f"not in the symmetry that was drawn, which was a saddle: {_named(low)}", soft_wrap=True)
     for formula, told in likelier(distinct).items():
         console.print(f"likeliest of {formula}: {told}")
+    for name, told in list(reasons(distinct).items())[:_MOST_NAMED]:
+        console.print(f"{name} is the crystal with {_chance(distinct, name)}: {told}", markup=False, soft_wrap=True)
     if any(STATIC in (c.decomposition_products or "") for c in distinct):
         console.print("some stand on known phases that are not relaxed with the potential, (static) among the products")
     energetic = [c for c in distinct if c.energies and not c.decomposition_energies]
@@ -73,6 +85,11 @@ def show(candidates: Sequence[Candidate], folder: Path, console: Console | None 
     if bad:
         console.print(f"{len(bad)} failed; their stages and reasons stand in summary.csv")
     console.print(f"results in {folder} (report.html, summary.csv, structures/)")
+
+
+def _chance(shown: Sequence[Candidate], name: str) -> str:
+    """Return how probable it is that the candidate of this id is the crystal."""
+    return probability_text(next(c.probability or 0.0 for c in shown if c.id == name))
 
 
 def _doubts(shown: Sequence[Candidate]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from chggen.errors import counted
 from chggen.io import own_text
 from chggen.potential import level_named
-from chggen.results import Candidate, answers, space_group_text
+from chggen.results import Candidate, answers, probability_text, reasons, space_group_text
 
 _WORTH_DFT: Final = 0.03  # eV/atom above the hull, up to which the errors of potentials leave it open
 _MOST: Final = 6  # answers, and candidates for DFT, that are named
@@ -39,7 +39,8 @@ def page_answers(shown: Sequence[Candidate]) -> list[Answer]:
     """
     found = list(answers(shown).values()) or list(shown[:1])
     order = {c.id: k for k, c in enumerate(shown)}
-    return [Answer(c.id, _named(c), _said(c)) for c in sorted(found, key=lambda c: order[c.id])[:_MOST]]
+    why = reasons(shown)
+    return [Answer(c.id, _named(c), _said(c, why.get(c.id))) for c in sorted(found, key=lambda c: order[c.id])[:_MOST]]
 
 
 def advice(shown: Sequence[Candidate]) -> list[str]:
@@ -95,8 +96,8 @@ def _named(candidate: Candidate) -> str:
     return f"{candidate.formula}, {group}" if group else candidate.formula
 
 
-def _said(candidate: Candidate) -> str:
-    """Return what is said of a candidate: where it lies, what it is, how sure one may be."""
+def _said(candidate: Candidate, why: str | None) -> str:
+    """Return what is said of a candidate: where it lies, what it is, how sure one may be and why."""
     c, parts = candidate, []
     e_d, level = c.deciding_e_d, c.deciding_level
     if e_d is not None and level is not None:
@@ -105,7 +106,9 @@ def _said(candidate: Candidate) -> str:
         parts.append(f"inserted at {c.e_insertion:.3f} eV")
     if c.known_as is not None:
         parts.append(f"known as {c.known_as}")
-    if c.n_found is not None:
+    if c.probability is not None and why is not None:
+        parts.append(f"the crystal with a probability of {probability_text(c.probability)} ({why})")
+    elif c.n_found is not None:
         parts.append(f"found {counted(c.n_found, 'time')}, confidence {c.confidence}")
     return "; ".join(parts)
 

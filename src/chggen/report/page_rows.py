@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chggen.results import Candidate, disagreements, marked, placed_at, space_group_text
+from chggen.results import Candidate, disagreements, marked, placed_at, space_group_text, sure
 
-_SURE: Final = {"low": 0.0, "medium": 1.0, "high": 2.0}  # by which confidence is sorted
+_SURE: Final = {"low": 0.0, "medium": 0.5, "high": 1.0}  # by which confidence is sorted, where there is no probability
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,7 @@ def columns_of(candidates: Sequence[Candidate], further: Sequence[str]) -> tuple
         PageColumn("group", "space group", "", 1, _group),
         _text("known", "known as", 2, lambda c: c.known_as),
         PageColumn("found", "found", "n", 2, lambda c: _number(c.n_found, 0)),
-        PageColumn(
-            "confidence", "confidence", "", 2, lambda c: PageCell(c.confidence or "", _SURE.get(c.confidence or ""))
-        ),
+        PageColumn("sure", "sure", "", 2, lambda c: PageCell(sure(c), _sureness(c))),
         PageColumn("atoms", "atoms", "n", 3, lambda c: _number(c.n_atoms, 0)),
         PageColumn("volume", "volume, Å³/atom", "n", 3, lambda c: _number(c.volume_per_atom, 2)),
         PageColumn("density", "density, g/cm³", "n", 4, lambda c: _number(_density(c), 2)),
@@ -128,6 +126,11 @@ def _text(key: str, title: str, priority: int, value: Callable[[Candidate], str 
 
 def _number(value: float | int | None, digits: int) -> PageCell:
     return PageCell("") if value is None else PageCell(f"{round(value, digits) + 0.0:.{digits}f}", float(value))
+
+
+def _sureness(candidate: Candidate) -> float | None:
+    """Return the number that `sure` is sorted by."""
+    return _SURE.get(candidate.confidence or "") if candidate.probability is None else candidate.probability
 
 
 def _energy(value: float | None, candidate: Candidate) -> PageCell:

@@ -2,13 +2,22 @@ from .calculations import Calculation, read_calculations
 from .candidate import Candidate, failed
 from .candidates import Candidates
 from .cif_files import write_cif
-from .columns import ANSWER, DOUBTFUL, Column, columns_of, marked, placed_at, space_group_text, subscripts
+from .columns import ANSWER, DOUBTFUL, Column, columns_of, marked, placed_at, space_group_text, subscripts, sure
 from .database import read_candidates
 from .disagreement import disagreements
 from .export import export_survivors
 from .failures import reasons_of_failure
 from .folder import INPUTS, Store, has_tables, read_options, summary_order, write_tables
-from .likeliest import ENERGY_ERROR, answer, answers, contenders, likelier
+from .likeliest import (
+    ENERGY_ERROR,
+    answer,
+    answers,
+    contenders,
+    likelier,
+    probabilities,
+    probability_text,
+    reasons,
+)
 from .packing import PackedStructure, packed, unpacked
 from .picture import structure_svg
 from .protocol import MemoryResults, Results
@@ -48,12 +57,15 @@ __all__ = [
     "marked",
     "packed",
     "placed_at",
+    "probabilities",
+    "probability_text",
     "rank",
     "ranked",
     "read_calculations",
     "read_candidates",
     "read_options",
     "read_shared",
+    "reasons",
     "reasons_of_failure",
     "shown_address",
     "space_group_text",
@@ -63,6 +75,7 @@ __all__ = [
     "summary_row",
     "summary_rows",
     "summary_text",
+    "sure",
     "unpacked",
     "view_structure",
     "write_cif",

@@ -76,6 +76,8 @@ class Candidate:
         found_by: Of the one that stands for a group: the sources that the group came from.
         prototype_log_odds: Of the one that stands for a group: the greatest `seed_log_odds` of those of the group
             whose relaxation led to no other structure than they began as.
+        probability: Of the one that stands for a group, where a composition was searched: how probable it is that this
+            is its crystal (`results.probabilities`).
     """
 
     id: str
@@ -117,6 +119,7 @@ class Candidate:
     n_found: int | None = None
     found_by: str | None = None
     prototype_log_odds: float | None = None
+    probability: float | None = None
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

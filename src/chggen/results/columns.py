@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from chggen.results.candidate import Candidate
-from chggen.results.likeliest import answers
+from chggen.results.likeliest import answers, probability_text
 from chggen.results.summary import further_levels
 from chggen.symmetry import symbol_of
 
@@ -65,7 +65,7 @@ def columns_of(candidates: Sequence[Candidate]) -> tuple[Column, ...]:
         Column("Å³/atom", _volume, number=True, spared=1),
         Column("known as", lambda c: c.known_as or "", spared=2),
         Column("found", lambda c: str(c.n_found or ""), number=True, spared=5),
-        Column("sure", lambda c: c.confidence or "", spared=6),
+        Column("sure", sure, number=True, spared=6),
         *([inserted] if any(c.e_insertion is not None for c in candidates) else []),
     )
 
@@ -81,6 +81,15 @@ def space_group_text(candidate: Candidate) -> str:
         return ""
     symbol = re.sub(r"_(\d)", lambda screw: subscripts(screw[1]), symbol_of(number))
     return f"{symbol} ({number})"
+
+
+def sure(candidate: Candidate) -> str:
+    """Return how sure one may be of a candidate: its probability where it has one, else the word for its confidence.
+
+    Args:
+        candidate: A candidate.
+    """
+    return (candidate.confidence or "") if candidate.probability is None else probability_text(candidate.probability)
 
 
 def subscripts(text: str) -> str:

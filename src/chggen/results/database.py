@@ -30,7 +30,7 @@ _FORMAT_KEY: Final = "chggen_format"
 _SEARCHED: Final = (  # what `ase db` can show and select rows by, besides energies at levels
     "stage", "status", "failed_at", "seed_source", "level", "energy_per_atom", "e_decomposition", "space_group",
     "space_group_loose", "volume_per_atom", "decomposition_products", "known_as", "hull_warning", "n_found",
-    "found_by", "confidence", "converged",
+    "found_by", "confidence", "probability", "converged",
 )  # fmt: skip
 _NAMES: Final = ("parent", "duplicate_of")  # of candidates
 _TABLES: Final = {"systems", "species", "keys", "text_key_values", "number_key_values", "information"}

@@ -205,4 +205,4 @@ def _joined(found: Mapping[Path, Sequence[Candidate]]) -> dict[str, Candidate]:
 
 def _ungrouped(candidate: Candidate) -> Candidate:
     """Return a candidate without what was said of it as one of a group of duplicates."""
-    return replace(candidate, duplicate_of=None, n_found=None, found_by=None, prototype_log_odds=None)
+    return replace(candidate, duplicate_of=None, n_found=None, found_by=None, prototype_log_odds=None, probability=None)
