@@ -156,7 +156,8 @@ def errors(rows: list[dict], judged: bool) -> None:
                 crystal = min((e for e, right in known if right), default=np.inf)
                 heights.append(1000 * (crystal - min(e for e, _ in known)))
             off = [h for h in heights if h > 0]
-            told = f"{np.median(off):.0f}, {max(off):.0f}" if off else "–"
+            known = [h for h in off if np.isfinite(h)]  # where the crystal was not judged there is none
+            told = f"{np.median(known):.0f}, {max(known):.0f}" if known else "–"
             print(f"| {kind} | {len(own)} | {name} | {len(off)} | {told} |")
 
 
