@@ -4,8 +4,8 @@
     chggen references build near_hull.npz --potential sevennet-l3i5 --within -1 --sample 0 -o sevennet-l3i5
 
 Phases are those of DATA/mp_structures.npz (Materials Project, CC BY 4.0) that lie at most this far above the hull of
-2019, or, where their place there is not known, above the best hull that is. Phases of formulas that are kept out of all
-data are not among them. They stand smallest first.
+2019, or, where their place there is not known, above the best hull that is; and of each element the three lowest.
+Phases of formulas that are kept out of all data are not among them. They stand smallest first.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+OF_AN_ELEMENT = 3
+
 
 def near(data: Path, within: float) -> np.ndarray:
     """Ids of the phases near the hull."""
@@ -27,7 +29,12 @@ def near(data: Path, within: float) -> np.ndarray:
     def height(row: dict[str, str]) -> float:
         return float(row["ehull_mp2019"] or row["ehull_best"] or math.inf)
 
-    return np.array([row["material_id"] for row in rows if height(row) <= within])
+    elements: dict[str, list[dict[str, str]]] = {}
+    for row in sorted(rows, key=height):
+        if "-" not in row["chemsys"]:
+            elements.setdefault(row["chemsys"], []).append(row)
+    pure = {row["material_id"] for same in elements.values() for row in same[:OF_AN_ELEMENT]}
+    return np.array([row["material_id"] for row in rows if height(row) <= within or row["material_id"] in pure])
 
 
 def main() -> None:

@@ -97,8 +97,8 @@ def test_a_probability_is_shown_as_closely_as_it_is_known(probability: float, te
 def test_reasons_say_energy_prototype_finds_and_what_is_left() -> None:
     given = _with([_found("a", -3.02), _found("b", -3.0, odds=9.0, n=3), _found("c", -2.9, odds=2.0, n=1)])
     (told,) = reasons(given).values()
-    assert told.startswith("20 meV/atom above the lowest by PBE (CHGNet); of the likeliest prototype; found 3 times; ")
+    assert told.startswith("20 meV/atom above the lowest at level pbe; of the likeliest prototype; found 3 times; ")
     assert told.endswith(" % that it is none of those found")
     lowest = reasons(_with([_found("a", -3.02, n=1)]))["a"]
-    assert lowest.startswith("lowest by PBE (CHGNet); of no known prototype; found once; ")
+    assert lowest.startswith("lowest at level pbe; of no known prototype; found once; ")
     assert reasons([_found("a", -3.0)]) == {}  # without probabilities there is nothing to explain

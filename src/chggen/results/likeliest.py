@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chggen.potential import level_named
 from chggen.results.candidate import Candidate
 from chggen.results.ranking import rank, ranked
 
@@ -162,7 +161,7 @@ def reasons(candidates: Sequence[Candidate]) -> dict[str, str]:
         candidates: The candidates of a finished run, duplicates counted, with their probabilities.
 
     Returns:
-        Id of the answer to a text such as `lowest by PBE (CHGNet); of the likeliest prototype; found 5 times; 4 % that
+        Id of the answer to a text such as `lowest at level pbe; of the likeliest prototype; found 5 times; 4 % that
         it is none of those found`.
     """
     told = {}
@@ -170,9 +169,9 @@ def reasons(candidates: Sequence[Candidate]) -> dict[str, str]:
         best = max(same, key=_log_odds)
         if best.probability is None:
             continue
-        label = level_named(_level(best) or "").label
+        at = f"at level {_level(best)}"
         higher = 1000 * (rank(best)[2] - min(rank(c)[2] for c in same))
-        parts = [f"lowest by {label}" if higher <= 0 else f"{higher:.0f} meV/atom above the lowest by {label}"]
+        parts = [f"lowest {at}" if higher <= 0 else f"{higher:.0f} meV/atom above the lowest {at}"]
         odds = [c.prototype_log_odds for c in same if c.prototype_log_odds is not None]
         if best.prototype_log_odds is None:
             parts.append("of no known prototype")
