@@ -282,3 +282,15 @@ def test_levels_of_ones_own_are_kept_in_files(tmp_path):
     assert table.system(["Zn", "S"], "pbe-dft")[0].level == "pbe-dft"
     assert references_of([]) is References.load()
     assert len(references_of(["shipped", str(tmp_path / "own.npz")])) == len(References.load()) + 1
+
+
+def test_the_shipped_table_holds_the_hull_at_the_level_of_a_judge():
+    table = References.load()
+    if table.reason is not None:
+        pytest.skip(table.reason)
+    column = table.column("sevennet-l3i5")
+    assert np.isfinite(table.energies[:, column]).sum() > 33_000
+    assert table.all_alike("sevennet-l3i5")
+    assert not table.all_alike("pbe")  # where the hull is relaxed
+    (known,) = [e for e in table.same_formula("NaCl", "sevennet-l3i5") if e.space_group == 225]
+    assert not known.relaxed
