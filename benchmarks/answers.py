@@ -8,7 +8,8 @@
 Of each target's distinct structures some may be the crystal, by StructureMatcher(0.2, 0.3, 5). Its energies are those
 of the last judge, or, with --unjudged, of the potential of the run. Prints: the constants of maximum likelihood beside
 those of the program (`chggen.results.likeliest`), and how often stated probabilities come true, by fifths. Constants
-are fitted on `val` alone; for tests, `--sets cspbench uspex15`. What is read from the folders is kept in RUNS.
+are fitted on `val` alone; for tests, `--sets cspbench uspex15`. What is read from the folders is kept in RUNS; that of
+the runs in docs/benchmarks/judges.md stands in benchmarks/results, which can be given as RUNS.
 --scale: instead, by which power of exp(likeness) a prototype is that of a crystal of `val`: all prototypes of its
 content are laid over its cell, and none of them may be right, too.
 """

@@ -148,8 +148,9 @@ class References:
             InputError: The table has no such level.
         """
         if level not in self.levels:
+            known = " and ".join((", ".join(self.levels[:-1]), self.levels[-1])).removeprefix(" and ")
             raise InputError(
-                f"these references hold energies at the levels {' and '.join(self.levels)}, not at '{level}'; "
+                f"these references hold energies at the levels {known}, not at '{level}'; "
                 "energies of different levels cannot be compared"
             )
         return self.levels.index(level)
