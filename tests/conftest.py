@@ -28,6 +28,7 @@ shape_checks.install("chggen")
 
 import chggen  # noqa: E402
 from chggen.crystals.batch import Crystals  # noqa: E402
+from chggen.execution import isolation  # noqa: E402
 from chggen.results.candidate import Candidate  # noqa: E402
 
 torch.set_num_threads(1)
@@ -58,6 +59,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     shape_checks.begin_anew()
+    isolation._Isolation.wanted = False  # tests of the command line ask for it, in the process of the others
 
 
 @pytest.fixture

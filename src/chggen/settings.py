@@ -47,7 +47,9 @@ class Options(BaseModel):
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"]) or "options"
             told = first["msg"].removeprefix("Value error, ")
-            raise InputError(f"{name}: {told}, got {first.get('input')!r}") from None
+            got = first.get("input")
+            got = got[0] if isinstance(got, tuple) and len(got) == 1 else got  # one of those that may be several
+            raise InputError(f"{name}: {told}, got {got!r}") from None
 
     @classmethod
     def keywords(cls) -> dict[str, FieldInfo]:

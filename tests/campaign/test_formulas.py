@@ -9,6 +9,8 @@ import pytest
 
 import chggen
 from chggen.campaign.formulas import read_formulas
+from chggen.campaign.options import PredictOptions
+from chggen.errors import InputError
 from chggen.results.summary import summary_row
 
 
@@ -77,3 +79,8 @@ def test_formulas_share_a_run_which_goes_on(tmp_path: Path) -> None:
     assert [summary_row(c) for c in again] == [summary_row(c) for c in found]
     with pytest.raises(chggen.InputError, match="formulas"):
         made(["Cu3Al", "Au"])
+
+
+def test_an_error_names_the_file_as_it_was_given(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there is none at \S*nothing.csv, got '\S*nothing.csv'$"):
+        PredictOptions.of(formulas=(str(tmp_path / "nothing.csv"),))

@@ -109,7 +109,10 @@ def check(file: str) -> None:
 
 def _options(file: str) -> SlurmOptions:
     """Return what a file asks for. Raises InputError."""
-    return SlurmOptions.of(**(read_toml(Path(file)) if file else {}))
+    try:
+        return SlurmOptions.of(**(read_toml(Path(file)) if file else {}))
+    except InputError as error:
+        raise InputError(f"{file}: {error}" if file not in str(error) else str(error)) from None
 
 
 def opened(file: str, folder: Path) -> Executor:
