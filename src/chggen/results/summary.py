@@ -51,14 +51,8 @@ def summary_row(candidate: Candidate, levels: Sequence[str] = (), answer: bool |
     for level in levels:
         row[f"energy_per_atom_{level}"] = candidate.energies.get(level)
         row[f"e_decomposition_{level}"] = candidate.decomposition_energies.get(level)
-    return (
-        row
-        | {name: getattr(candidate, name) for name in (*_AFTER, *_FURTHER)}
-        | {
-            "answer": answer,
-            "probability": candidate.probability,
-        }
-    )
+    row |= {name: getattr(candidate, name) for name in (*_AFTER, *_FURTHER)}
+    return row | {"answer": answer, "probability": candidate.probability}
 
 
 def summary_rows(candidates: Sequence[Candidate], levels: Sequence[str] = ()) -> list[dict[str, Any]]:
