@@ -1,4 +1,5 @@
 from .api import (
+    analyze,
     electrode,
     generate,
     import_dft,
@@ -27,6 +28,7 @@ __all__ = [
     "InputError",
     "OrderAnswer",
     "References",
+    "analyze",
     "answer",
     "electrode",
     "generate",

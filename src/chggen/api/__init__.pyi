@@ -1,3 +1,4 @@
+from .analyzing import analyze
 from .from_composition import generate, predict
 from .from_crystals import interface
 from .from_structure import electrode, inpaint, order, order_answer
@@ -7,6 +8,7 @@ from .reading import import_dft, open, view
 from .relaxing import relax
 
 __all__ = [
+    "analyze",
     "electrode",
     "generate",
     "import_dft",

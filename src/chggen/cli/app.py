@@ -200,6 +200,34 @@ def match(
 
 
 @app.command()
+@printing
+def analyze(
+    structures: Annotated[list[Path], typer.Argument(metavar="DIR|STRUCTURES...", help="Results folders or files.")],
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(help="Results folder, file or folder of files beside them; may be repeated."),
+    ] = None,
+    cutoff: Annotated[float, typer.Option(help="Longest distance, Å.")] = 8.0,
+    raw: Annotated[bool, typer.Option("--raw", help="Candidates as they were sampled, before relaxation.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for analysis.json and figures; default: none.")
+    ] = None,
+) -> None:
+    """Distances, environments and angles of atoms in structures, and how far their order reaches."""
+    from chggen import api
+    from chggen.cli.analyze import analysis_lines, analysis_rows
+    from chggen.report import save_analysis_figures
+
+    found = api.analyze(structures, against=against, cutoff=cutoff, raw=raw, out=out)
+    if out is not None:
+        save_analysis_figures(found, out)
+    if for_people():
+        print_lines(analysis_lines(found))
+    else:
+        print_rows(analysis_rows(found), order=found.order_row())
+
+
+@app.command()
 def watch(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
     every: Annotated[float, typer.Option(help="Least time between two versions of the page, s.")] = 10.0,

@@ -1,3 +1,4 @@
+from .analysis_figures import save_analysis_figures
 from .drawing import save
 from .figures import remaining
 from .interface_table import interface_page
@@ -16,6 +17,7 @@ __all__ = [
     "read_order",
     "remaining",
     "save",
+    "save_analysis_figures",
     "save_figures",
     "write_report",
 ]
