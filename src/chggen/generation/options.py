@@ -35,7 +35,7 @@ class SamplerOptions(Options):
     anchor: Annotated[str, AfterValidator(_recipe)] = Field(
         default="clamp",
         description="How the host is held: clean (clamp), noised anew at each level (renoise), by the paper "
-        "(paper), or by a registered recipe.",
+        "(paper, whose walk is that of de novo structures too), or by a registered recipe.",
     )
     quality: Literal["fast", "best"] = Field(
         default="best", description="Most evaluations of the score network for a candidate: 50 (fast) or 140 (best)."

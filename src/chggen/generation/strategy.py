@@ -74,10 +74,10 @@ def recipe_of(
                 final = LowestAfterSteps(potential(), relax, *_FINALISTS[sampler.quality])
     criterion: Criterion = LowestEnergy(potential()) if by_energy(sampler, relax) else DenoisingError()
     made = recipe(
-        DE_NOVO if kind.de_novo else sampler.anchor,
+        _empty_hosts(sampler.anchor) if kind.de_novo else sampler.anchor,
         quality=sampler.quality,
         levels=levels,
-        n_resample=None if kind.de_novo else sampler.n_resample,
+        n_resample=1 if kind.de_novo else sampler.n_resample,
         jump_length=None if kind.de_novo else sampler.jump_length,
         best_of=best_of,
         judge=criterion,
@@ -86,3 +86,8 @@ def recipe_of(
     if kind.on_orbits:  # tries draw other orbits each, so two that agree say nothing of the others
         made = replace(made, choice=replace(made.choice, final=final, enough=None))
     return made
+
+
+def _empty_hosts(anchor: str) -> str:
+    """Return the recipe of an empty host in a run that fills hosts by `anchor`: the paper has its own walk for both."""
+    return "paper" if anchor == "paper" else DE_NOVO
