@@ -72,7 +72,7 @@ def generate(
     formula: str, *, n: int = 8, seed: int = 0, formula_units: Sequence[int] | int | None = None,
     max_atoms: int | None = None, volume: float | None = None, cells_from: Sequence[str] | str = ("bravais",),
     space_group: int | str = "none", relax: bool = True, judge_by: Sequence[str] | str = (),
-    judge_within: float = 0.1, model: Files | None = None, quality: Quality = "best",
+    judge_within: float = 0.1, model: Files | None = None, anchor: str = "clamp", quality: Quality = "best",
     levels: int | None = None, best_of: int | None = None, judge: Judge = "auto", potential: PotentialLike = DEFAULT,
     dispersion: Literal["d3"] | None = None,
     fmax: float = 0.1, max_steps: int = 500, fix_cell: bool = False, fix_symmetry: float | None = None,
@@ -104,6 +104,8 @@ def generate(
     if max_atoms is None:
         del given["max_atoms"]
     options = GenerateOptions.of_keywords(given, without=() if relax else ("relax",))
+    if options.sampler.anchor not in ("clamp", "paper"):
+        raise InputError(f"anchor {options.sampler.anchor} has no effect without a host; use paper, or leave it out")
     machine = machine_of(given)
     results = results_of(out, options, machine=machine, database=database)
     with shown_progress(progress) as told:

@@ -145,7 +145,7 @@ def _cell_source(given: Any) -> Any:
 class GenerateOptions(RunOptions):
     """Options of de novo generation."""
 
-    unused: ClassVar[frozenset[str]] = frozenset({"pressure", "free_axis", "anchor", "n_resample", "jump_length"})
+    unused: ClassVar[frozenset[str]] = frozenset({"pressure", "free_axis", "n_resample", "jump_length"})
     formula: Annotated[str, BeforeValidator(_without_spaces)] = Field(default="", description="Formula such as ZnP2S6.")
     formula_units: Several[int] = Field(default=(), description="Formula units in the cell, such as 1,2.")
     max_atoms: int = Field(default=20, ge=1, description="Most atoms in a cell where formula units are not given.")
