@@ -76,7 +76,7 @@ def random_row(job: tuple[str, Structure, int]) -> Row:
     _, crystal, n = job
     began = time.process_time()
     counts = {str(symbol): int(k) for symbol, k in crystal.composition.items()}
-    done = [r for r in chggen.relax(random_cells(counts, n, 0), max_steps=500, workers=1) if r.converged]
+    done = [r for r in chggen.relax(random_cells(counts, n, 0), max_steps=500) if r.converged]
     seconds = time.process_time() - began
     lowest = min(done, key=lambda r: r.energy_per_atom, default=None)
     near = [x for r in done if (x := rms(crystal, r)) is not None]

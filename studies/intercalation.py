@@ -2,8 +2,8 @@
 
     python studies/intercalation.py [--quick]
 
-*Conductor*: Li7Ta4La7Cl48, near Li0.388Ta0.238La0.475Cl3 (Yin et al., Nature 616, 77, 2023): La vacancies of a supercell
-of LaCl3 ordered by `chggen order`, then Ta and Li put into the rest by `chggen inpaint`; beside it the same atoms at
+*Conductor*: Li7Ta4La7Cl48, near Li0.388Ta0.238La0.475Cl3 (Yin et al., Nature 616, 77, 2023): La vacancies of a cell of
+LaCl3 ordered by `chggen order`, then Ta and Li put into the rest by `chggen inpaint`; beside it the same atoms at
 random in the same hosts, relaxed as often. *Electrodes*: `chggen electrode` for Li, Na and Mg in ten hosts by their
 published crystals (studies/hosts.csv). Full: about three hours of CPU.
 """
@@ -103,8 +103,8 @@ def random_row(job: tuple[Structure, dict[str, int], str, int]) -> Row:
     (done,) = chggen.relax([random_filling(host, guests, seed)])
     formula = done.structure.composition.reduced_formula
     e_d = round(chggen.hull(formula, done.energy_per_atom).e_decomposition, 4) if done.converged else None
-    return {"arm": "random", "host": name, "formula": formula, "e_d": e_d, "failed_at": None if done.converged else "relax",
-            "group": None, "seconds": time.process_time() - began}  # fmt: skip
+    row: Row = {"arm": "random", "host": name, "formula": formula, "e_d": e_d, "group": None}
+    return row | {"failed_at": None if done.converged else "relax", "seconds": time.process_time() - began}
 
 
 def curve(folder: Path) -> Row:

@@ -36,10 +36,9 @@ def compute(asked: Asked) -> Results:
     for formula in FORMULAS:
         for arm, options in ARMS.items():
             each = n // len(units) if arm == "paper" else n  # with one source, of each size
-            judge = {} if asked.quick or arm == "paper" else {"judge_by": JUDGE}
-            runs[f"{formula}-{arm}"] = Run.of(
-                "predict", formula, n=each, seed=0, formula_units=units, guests=["Zn"], **options, **judge
-            )
+            judges = {} if asked.quick else {"judge_by": ["chgnet-r2scan", JUDGE]}
+            what = {"n": each, "seed": 0, "formula_units": units, "guests": ["Zn"]}
+            runs[f"{formula}-{arm}"] = Run.of("predict", formula, **what, **options, **judges)
     rows, costs = [], []
     for name, (found, seconds) in made(asked.out, runs).items():
         formula, arm = name.split("-")
@@ -55,14 +54,12 @@ def row_of(c: Candidate, formula: str) -> Row:
     if c.status != "ok":
         return row
     energies = {level: round(e, 4) for level, e in c.decomposition_energies.items() if e is not None}
-    numbers = {"change": c.relax_energy_change, "moved": c.relax_rmsd}
-    return row | {k: None if x is None else round(x, 4) for k, x in numbers.items()} | {
-        "e_d": energies, "group": c.space_group_loose, "duplicate": c.duplicate_of is not None,
-    }  # fmt: skip
+    row |= {"change": round(c.relax_energy_change, 4), "moved": round(c.relax_rmsd, 4), "e_d": energies}
+    return row | {"group": c.space_group_loose, "duplicate": c.duplicate_of is not None}
 
 
 def median(values: list[float]) -> float:
-    """The median; NaN of none."""
+    """NaN of none."""
     return float(np.median(values)) if values else float("nan")
 
 
@@ -72,8 +69,8 @@ def figures_of(rows: list[Row]) -> Row:
     placed = [r["e_d"]["pbe"] for r in good if "pbe" in r["e_d"]]
     return {
         "asked": len(rows),
-        "change": median([abs(r["change"]) for r in good if r["change"] is not None]),
-        "moved": median([r["moved"] for r in good if r["moved"] is not None]),
+        "change": median([abs(r["change"]) for r in good]),
+        "moved": median([r["moved"] for r in good]),
         "e_d": median(placed),
         "lowest": min(placed, default=float("nan")),
         "stable": 100 * sum(e < 0 for e in placed) / max(1, len(placed)),

@@ -1,0 +1,144 @@
+"""What each idea is worth for guests in a host: from the paper's way to the default, one factor at a time.
+
+    python studies/ablation_hosts.py DATA [--quick]
+
+100 crystals of the `val` split, of at most 20 atoms, out of which the most mobile species is taken: Li, Na, K, Mg, Ca,
+Zn, Cu, Ag or H. One raw sample by each way, then CHGNet in the fixed cell. A hit: StructureMatcher fits the crystal.
+*random*: placement at random; *paper*: the paper's sampler; *clean host*: the same, the host not noised; *refreshed*: a
+short ladder whose noise is drawn anew at each step; *best of tries*: four of these, chosen by the network; *by energy*:
+chosen by CHGNet; *orbits*: guests start on orbits of the host's group; *default*: known prototypes, orbits and anywhere
+in turn. Full: about an hour of CPU.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from known_crystals import validation_crystals
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Structure
+from rivals import random_filling
+from study import COLORS, Asked, Results, Row, Study, table
+
+import chggen
+from chggen.crystals import to_structures
+from chggen.generation import Host, batched_hosts
+from chggen.sampling import Recipe, recipe
+
+MOBILE = ("Li", "Na", "K", "Mg", "Ca", "Zn", "Cu", "Ag", "H")
+RUNS: dict[str, dict[str, Any]] = {
+    "by energy": {"guests_from": "anywhere"}, "orbits": {"guests_from": "orbits"}, "default": {},
+}  # fmt: skip
+
+
+def recipes() -> dict[str, Recipe]:
+    """The ways that are recipes of the sampler, each one step from the one before."""
+    paper, clamp = recipe("paper"), recipe("clamp", best_of=1)
+    return {"paper": paper, "clean host": replace(paper, anchor=clamp.anchor), "refreshed": clamp,
+            "best of tries": recipe("clamp")}  # fmt: skip
+
+
+WAYS = ("random", *recipes(), *RUNS)
+
+
+def host_of(crystal: Structure) -> tuple[Structure, dict[str, int]]:
+    """The host, and what was taken out."""
+    symbol = next(m for m in MOBILE if m in crystal.composition)
+    host = crystal.copy()
+    host.remove_species([symbol])
+    return host, {symbol: int(crystal.composition[symbol])}
+
+
+def row_of(job: tuple[int, Structure]) -> list[Row]:
+    """One host by all ways: raw and relaxed, above the crystal, and what the sample cost."""
+    import torch
+
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    number, crystal = job
+    model, known, matcher, rows = chggen.load_score_model(), recipes(), StructureMatcher(), []
+    host, guests = host_of(crystal)
+    (true,) = chggen.relax([crystal], fix_cell=True, max_steps=150)
+    for way in WAYS:
+        began = time.process_time()
+        if way == "random":
+            raw = random_filling(host, guests, number)
+        elif way in known:
+            batch = batched_hosts([Host(framework=host, guests=guests)])
+            (raw,) = to_structures(known[way].run(model, batch, [number]))
+        else:
+            (found, *_) = chggen.inpaint(host, guests, n=1, seed=number, fix_cell=True, max_steps=150, workers=1,
+                                         progress=False, **RUNS[way])  # fmt: skip
+            raw = random_filling(host, guests, number) if found.raw is None else found.raw
+        seconds = time.process_time() - began
+        (done,) = chggen.relax([raw], fix_cell=True, max_steps=150)
+        good = done.converged and true.converged
+        rows.append({
+            "case": number, "way": way, "seconds": round(seconds, 2), "steps": done.n_steps,
+            "raw": bool(matcher.fit(crystal, raw)), "relaxed": bool(matcher.fit(crystal, done.structure)),
+            "above": round(done.energy_per_atom - true.energy_per_atom, 4) if good else None,
+        })  # fmt: skip
+    return rows
+
+
+def compute(asked: Asked) -> Results:
+    """A row for each host and way."""
+    mobile = set(MOBILE)
+    n = 3 if asked.quick else 100
+    cases = validation_crystals(
+        asked.needs_data(), n, 20, lambda s: len(s) > 1 and bool(s & mobile) and bool(s - mobile)
+    )
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+        rows = [row for found in pool.map(row_of, enumerate(cases)) for row in found]
+    return {"quick": asked.quick, "rows": rows}
+
+
+def told(results: Results, way: str) -> Row:
+    """Shares and medians of a way."""
+    own = [r for r in results["rows"] if r["way"] == way]
+    above = [r["above"] for r in own if r["above"] is not None]
+    return {
+        "n": len(own), **{k: 100 * np.mean([r[k] for r in own]) for k in ("raw", "relaxed")},
+        "low": 100 * sum(a < 0.001 for a in above) / len(own), "above": 1000 * float(np.median(above)),
+        "steps": float(np.median([r["steps"] for r in own])), "seconds": float(np.mean([r["seconds"] for r in own])),
+    }  # fmt: skip
+
+
+def tables(results: Results) -> dict[str, str]:
+    """One line for each way."""
+    heads = ("way", "hosts", "hit, raw", "hit, relaxed", "as low as the crystal", "median above it, meV/atom",
+             "steps of CHGNet, median", "CPU s a sample")  # fmt: skip
+    lines = []
+    for way in WAYS:
+        one = told(results, way)
+        shares = (f"{one[k]:.0f} %" for k in ("raw", "relaxed", "low"))
+        lines.append((way, one["n"], *shares, f"{one['above']:.1f}", f"{one['steps']:.0f}", f"{one['seconds']:.1f}"))
+    return {"ways": table(heads, lines)}
+
+
+def draw(results: Results, figure: Any) -> None:
+    """Hits and energies by way."""
+    first, second = figure.subplots(1, 2)
+    every = [told(results, way) for way in WAYS]
+    places = range(len(WAYS))
+    first.barh(places, [one["relaxed"] for one in every], 0.8, color=COLORS[6], label="relaxed")
+    first.barh(places, [one["raw"] for one in every], 0.4, color=COLORS[2], label="raw")
+    first.set(yticks=places, yticklabels=WAYS, xlabel="the crystal found, % of hosts")
+    first.legend()
+    second.barh(places, [one["seconds"] for one in every], 0.8, color=COLORS[0])
+    second.set(yticks=places, yticklabels=[], xlabel="CPU s a sample", xscale="log")
+    for ax in (first, second):
+        ax.invert_yaxis()
+
+
+STUDY = Study("ablation_hosts", compute, tables, draw)
+
+if __name__ == "__main__":
+    STUDY.main(__doc__)
