@@ -2,7 +2,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install coverage demo test test-browser test-extras test-postgres test-reliability test-slurm lint docs
+.PHONY: install coverage demo test test-browser test-extras test-postgres test-reliability test-slurm lint docs \
+	studies-quick
 
 install: $(INSTALLED)
 
@@ -63,3 +64,10 @@ docs: .venv/.docs
 .venv/.docs: $(INSTALLED)
 	$(BIN)/pip install -q -c constraints.txt -e ".[docs]"
 	touch $@
+
+# each study in little, about twenty minutes on two cores; DATA: the folder of development data, which some need
+studies-quick: install
+	for name in locality zn_p_s li_si interface intercalation sizes; do \
+		OMP_NUM_THREADS=1 $(BIN)/python studies/$$name.py $(DATA) --quick || exit 1; done
+	test -z "$(DATA)" || for name in diffcsp ablation_hosts ablation_compositions; do \
+		OMP_NUM_THREADS=1 $(BIN)/python studies/$$name.py $(DATA) --quick || exit 1; done

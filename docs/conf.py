@@ -22,7 +22,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "command_pages",
 ]
-exclude_patterns = ["_build", "_ext", "benchmarks/tables"]
+exclude_patterns = ["_build", "_ext", "benchmarks/tables", "studies/tables"]
 source_suffix = {".md": "markdown"}
 
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_inline"]

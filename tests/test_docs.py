@@ -21,6 +21,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+SHARED_BY_SCRIPTS = ("benchmarks/arms.py", "studies/study.py")  # which have options of several scripts
 PAGES = sorted(
     p.relative_to(ROOT).as_posix() for p in [ROOT / "README.md", *DOCS.rglob("*.md")] if "_build" not in p.parts
 )
@@ -121,7 +122,7 @@ def test_commands_and_options_exist(page: str) -> None:
         if words[0] == "make":
             targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
             assert set(words[1:]) <= set(targets), " ".join(words)
-        elif words[0] == "python" and words[1].startswith("benchmarks/"):
+        elif words[0] == "python" and words[1].startswith(("benchmarks/", "studies/")):
             assert_script_has(words)
         elif words[0] == "chggen":
             if words[1].startswith("-"):
@@ -137,7 +138,7 @@ def test_options_named_in_passing_exist() -> None:
     from chggen.cli.app import app
 
     known = {o for c in commands(app).values() for p in c.params for o in (*p.opts, *p.secondary_opts)}
-    scripts = "".join(path.read_text() for path in (ROOT / "benchmarks").glob("*.py"))
+    scripts = "".join(path.read_text() for name in ("benchmarks", "studies") for path in (ROOT / name).glob("*.py"))
     for page in PAGES:
         for option in re.findall(r"`(--[a-z][a-z0-9-]*)", (ROOT / page).read_text()):
             assert option in known or f'"{option}"' in scripts or option in ("--help", "--version"), f"{page}: {option}"
@@ -146,15 +147,17 @@ def test_options_named_in_passing_exist() -> None:
 def assert_script_has(words: list[str]) -> None:
     script = ROOT / words[1]
     assert script.exists(), f"{words[1]} is not there"
-    text = script.read_text() + (ROOT / "benchmarks" / "arms.py").read_text()
+    text = "".join(path.read_text() for path in (script, *(ROOT / name for name in SHARED_BY_SCRIPTS)))
     for option in (w for w in words[2:] if w.startswith("--")):
         assert f'"{option}"' in text, f"{words[1]} has no {option}"
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if p.startswith(("docs/benchmarks/", "docs/model/"))])
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if p.startswith(("docs/benchmarks/", "docs/model/", "docs/studies/"))]
+)
 def test_scripts_that_made_a_number_exist(page: str) -> None:
     text = (ROOT / page).read_text()
-    for line in re.findall(r"`(?:\w+=\d+ )?(python benchmarks/[^`]*)`", text.replace("\n", " ")):
+    for line in re.findall(r"`(?:\w+=\d+ )?(python (?:benchmarks|studies)/[^`]*)`", text.replace("\n", " ")):
         assert_script_has([w for w in line.split() if w != "…"])
 
 

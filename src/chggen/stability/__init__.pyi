@@ -1,6 +1,6 @@
 from .building import build_references
 from .content_row import ContentRow
-from .decomposition import HullPosition, hull, lowest_of_each, table_of
+from .decomposition import HullPosition, hull, table_of
 from .doubts import joined_doubts, without_levels
 from .electrode import ELECTRODE_FILE, Electrode
 from .energies_above_hull import above_hull
@@ -8,6 +8,7 @@ from .framework import element_energies, framework_displacement
 from .importing import entries_table
 from .interface_reaction import InterfaceReaction, reaction_of_crystals
 from .joined_references import references_of
+from .known_system import lowest_of_each
 from .materials_project import fetch_entries, fetch_structures
 from .reaction import ARROW, STATIC, phase_label
 from .reference_entry import ReferenceEntry

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chggen.crystals import parse_formula, reduced
-from chggen.stability.decomposition import lowest_of_each
+from chggen.stability.known_system import lowest_of_each
 from chggen.stability.reaction import STATIC, phase_label
 from chggen.stability.references import References
 
