@@ -7,7 +7,8 @@ from .database import read_candidates
 from .disagreement import disagreements
 from .export import export_survivors
 from .failures import reasons_of_failure
-from .folder import INPUTS, Store, has_tables, read_options, summary_order, write_tables
+from .folder import INPUTS, Store, read_options
+from .folder_tables import has_tables, summary_order, write_tables
 from .likeliest import (
     ENERGY_ERROR,
     answer,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import logging
@@ -25,15 +24,13 @@ from chggen.io import (
     locked,
     read_toml,
     to_toml,
-    writable_folder,
     write_text,
 )
 from chggen.results.candidate import Candidate
-from chggen.results.cif_files import write_cifs
 from chggen.results.database import FILE, FORMAT, CandidateDatabase
+from chggen.results.folder_tables import STRUCTURES, SUMMARY, write_tables
 from chggen.results.options_differences import differences, shortened
 from chggen.results.shared_database import SharedDatabase
-from chggen.results.summary import plain_cell, summary_text
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -44,11 +41,9 @@ _FORMAT: Final = "chggen_format"
 CONFIG: Final = "config.toml"
 _GROWING: Final = ("n",)  # options that may be raised: what was made stays, and more is made
 _JUDGING: Final = ("judge_by", "judge_within")  # options that may change: what was made stays, and is judged once more
-_STRUCTURES: Final = "structures"  # folders
 INPUTS: Final = "inputs"
 """Folder of the structures that a run was given."""
 _LOG: Final = "log.txt"
-_SUMMARY: Final = "summary.csv"
 _RUNS: Final = "runs.jsonl"  # which the campaign writes
 
 
@@ -118,10 +113,10 @@ class Store:
 
     def _check_places(self) -> None:
         """Refuse, before anything is computed, what could not be written at the end; clear what killed runs left."""
-        for path in (self.folder / name for name in (_LOG, _SUMMARY, _RUNS)):
+        for path in (self.folder / name for name in (_LOG, SUMMARY, _RUNS)):
             if os.path.lexists(path) and not path.is_file():  # a folder, a pipe, a link to nothing
                 raise InputError(f"{path} is in the way of the file of that name; move it away")
-        for place in (self.folder / _STRUCTURES, self.folder / INPUTS):
+        for place in (self.folder / STRUCTURES, self.folder / INPUTS):
             if place.exists() and not place.is_dir():
                 raise InputError(f"{place} is in the way of the folder of that name; move it away")
             clear_leftovers(place)
@@ -210,45 +205,6 @@ class Store:
             self._shared.put(())
         counts = Counter(c.status for c in candidates)
         self._ended = f"{counts['ok']} ok, {counts['failed']} failed"
-
-
-def write_tables(
-    folder: Path, candidates: Sequence[Candidate], levels: Sequence[str] = (), machine: Machine | None = None
-) -> None:
-    """Write summary.csv of a results folder, and the files of structures/ that are not up to date.
-
-    Args:
-        folder: A results folder.
-        candidates: All candidates, in the order of the table's rows.
-        levels: Further levels that have columns even where no candidate reached them.
-        machine: Where the files are made; None: by one process for each core.
-    """
-    write_text(folder / _SUMMARY, summary_text(candidates, levels))
-    write_cifs(candidates, writable_folder(folder / _STRUCTURES), machine)
-
-
-def has_tables(folder: Path) -> bool:
-    """Return whether summary.csv and structures/ of a results folder are there, and no older than its database.
-
-    They are written when a run ends well, so those of a run that was stopped are missing, or of the run before it.
-
-    Args:
-        folder: A results folder.
-    """
-    summary = folder / _SUMMARY
-    if not summary.is_file() or not (folder / _STRUCTURES).is_dir():
-        return False
-    return summary.stat().st_mtime_ns >= (folder / FILE).stat().st_mtime_ns
-
-
-def summary_order(folder: Path) -> dict[str, int]:
-    """Return the place of each candidate in summary.csv, by its id.
-
-    Args:
-        folder: A results folder that has one (`has_tables`).
-    """
-    with (folder / _SUMMARY).open(encoding="utf-8", newline="") as file:
-        return {plain_cell(row.get("id") or ""): k for k, row in enumerate(csv.DictReader(file))}
 
 
 def read_options(folder: Path) -> dict[str, Any]:
