@@ -69,11 +69,9 @@ def crystals() -> dict[str, Structure]:
 def conductor_rows(asked: Asked, n: int) -> Results:
     """La vacancies ordered, then guests put in by the program and at random."""
     cell, (la, guests) = ([2, 2, 1], (4, {"Ta": 2, "Li": 2})) if asked.quick else ([2, 2, 2], (7, {"Ta": 4, "Li": 7}))
-    whole = CHLORIDE * cell
-    sites = int(whole.composition["La"])
-    vacant = CHLORIDE.copy()
-    vacant.replace_species({"La": {"La": la / sites}})
-    order = Run.of("order", vacant, n=2, seed=0, supercell=cell)
+    vacant = CHLORIDE * cell
+    vacant.replace_species({"La": {"La": la / vacant.composition["La"]}})
+    order = Run.of("order", vacant, n=2, seed=0, max_atoms=len(vacant))
     hosts = [c.structure for c in made(asked.out, {"order": order})["order"][0] if c.status == "ok"][:2]
     fill = {f"fill-{k}": Run.of("inpaint", host, guests=guests, n=n, seed=0) for k, host in enumerate(hosts)}
     rows, seconds = [], 0.0

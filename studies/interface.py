@@ -2,10 +2,10 @@
 
     python studies/interface.py [--quick]
 
-LiCoO2 (104) above Li2O (001) with an empty gap of 4 Å between them (`chggen interface`), into which Li6P2O8, two units
+LiCoO2 (104) above LiF (001) with an empty gap of 4 Å between them (`chggen interface`), into which Li6P2O8, two units
 of Li3PO4, are put: *region*: `chggen inpaint --region`; *random*: the same atoms at random in the gap, relaxed with the
 same atoms held, as often. Both cells stay. Energies are those of the whole cell, above the lowest of all. LiCoO2 by
-Orman and Wiseman (Acta Cryst. C 40, 12, 1984), Li2O with a = 4.62 Å. Full: about an hour of CPU.
+Orman and Wiseman (Acta Cryst. C 40, 12, 1984), LiF with a = 4.027 Å. Full: about an hour of CPU.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ GAP = 4.0
 COBALTATE = Structure.from_spacegroup(
     "R-3m", Lattice.hexagonal(2.8166, 14.052), ["Li", "Co", "O"], [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.2395]]
 )
-OXIDE = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.62), ["Li", "O"], [[0.25, 0.25, 0.25], [0, 0, 0]])
+FLUORIDE = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.027), ["Li", "F"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
 def compute(asked: Asked) -> Results:
@@ -36,11 +36,12 @@ def compute(asked: Asked) -> Results:
     n, guests = (2, {"Li": 3, "P": 1, "O": 4}) if asked.quick else (12, GUESTS)
     thickness = 4.0 if asked.quick else 8.0
     steps = 60 if asked.quick else 500
-    build = Run.of("interface", OXIDE, COBALTATE, miller_a="001", miller_b="104", gap=GAP, n=1, max_steps=1,
+    build = Run.of("interface", FLUORIDE, COBALTATE, miller_a="001", miller_b="104", gap=GAP, n=1, max_steps=1,
                    thickness=thickness, vacuum=12.0)  # fmt: skip
-    stack = made(asked.out, {"stack": build})["stack"][0][0].raw
+    stack = wide(made(asked.out, {"stack": build})["stack"][0][0].raw, 30 if asked.quick else 60)
     low, high = gap_of(stack)
-    how = {"region": f"z {low:.2f} {high:.2f}", "hold": f"z 0 {max(1.0, low - 4):.2f}"}
+    held = max(low - 4, stack.cart_coords[:, 2].min() + 0.1)  # the bottom layer at least
+    how = {"region": f"z {low:.2f} {high:.2f}", "hold": f"z 0 {held:.2f}"}
     filling = Run.of("inpaint", stack, guests=guests, n=n, seed=0, fix_cell=True, max_steps=steps, **how)
     found, seconds = made(asked.out, {"region": filling})["region"]
     rows = [{"arm": "region", "index": k, "energy": energy(c), "steps": c.relax_steps}
@@ -50,6 +51,13 @@ def compute(asked: Asked) -> Results:
         random = list(pool.map(random_row, jobs))
     costs = {"region": round(seconds / n), "random": round(sum(r.pop("seconds") for r in random) / n)}
     return {"quick": asked.quick, "atoms": len(stack) + sum(guests.values()), "costs": costs, "rows": rows + random}
+
+
+def wide(stack: Structure, area: float) -> Structure:
+    """The stack repeated along its shorter side until its area is as large, Å²."""
+    while np.linalg.norm(np.cross(*stack.lattice.matrix[:2])) < area:
+        stack = stack * ([2, 1, 1] if stack.lattice.a <= stack.lattice.b else [1, 2, 1])
+    return stack
 
 
 def gap_of(stack: Structure) -> tuple[float, float]:
