@@ -193,7 +193,7 @@ def main() -> None:
         scale(args.data, args.scale)
         return
     judged = not args.unjudged
-    kept = KeptRows(args.runs / ("told.jsonl" if judged else "told-unjudged.jsonl"))
+    kept = KeptRows(args.runs / "told.jsonl")
     done = {(r["set"], r["target"]) for r in kept.rows}
     asked = [
         (name, key, target, args.runs / name / key)
