@@ -9,7 +9,7 @@ Of each target's distinct structures some may be the crystal, by StructureMatche
 of the last judge, or, with --unjudged, of the potential of the run. Prints: the constants of maximum likelihood beside
 those of the program (`chggen.results.likeliest`), and how often stated probabilities come true, by fifths. Constants
 are fitted on `val` alone; for tests, `--sets cspbench uspex15`. What is read from the folders is kept in RUNS; that of
-the runs in docs/benchmarks/judges.md stands in benchmarks/results, which can be given as RUNS.
+the runs in docs/benchmarks/judges.md stands in benchmarks/results/judged, which can be given as RUNS.
 --scale: instead, by which power of exp(likeness) a prototype is that of a crystal of `val`: all prototypes of its
 content are laid over its cell, and none of them may be right, too.
 """
