@@ -82,11 +82,12 @@ def test_an_option_that_has_no_effect_is_refused(chggen: Chggen) -> None:
         ("hull --formula NaCl --energy -3.6 --fix-cell", "--fix-cell has no effect"),
         ("hull --formula NaCl --energy -3.6 --order", "--order has no effect"),
         ("report run --level pbe", "--level is that of a phase diagram"),
+        ("generate NaCl --anchor renoise", "anchor renoise has no effect without a host"),
     ):
         code, _, complaint = chggen(*line.split())
         assert code == 2
         assert named in complaint
-    for line in ("refine host.cif --workers 2", "export run --seed 1", "generate NaCl --anchor paper"):
+    for line in ("refine host.cif --workers 2", "export run --seed 1", "generate NaCl --jump-length 3"):
         code, _, complaint = chggen(*line.split())
         assert code == 2
         assert "No such option" in complaint
