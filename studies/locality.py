@@ -7,7 +7,7 @@ of Li and P, and how far order reaches. Known phases: the ternary ones of DATA/s
 committed results keep of them. *free*: random cells, all atoms sampled; *paper*: the same by the paper's settings;
 *relaxed*: the free ones after relaxation; *symmetric*: space groups drawn as known crystals have them; *inpainted*: Li
 put into the P-S framework of the lowest symmetric crystal of Li4P2S7, repeated to 104 atoms; *prototype*: known
-prototypes, which are not as large as that. All but *relaxed* are raw samples. Full: about two hours of CPU.
+prototypes, which are not as large as that. All but *relaxed* are raw samples. Full: a quarter of an hour of CPU.
 """
 
 from __future__ import annotations
