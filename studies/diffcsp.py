@@ -4,8 +4,8 @@
 
 Twenty candidates each of the fifteen compounds of DATA/csp/uspex15.csv by the default of `chggen generate` with all
 sources; beside them random Bravais cells with random atoms, as many relaxations by CHGNet. A candidate is the crystal
-where StructureMatcher (0.3, 0.5, 10), Niggli-reduced cells, gives an RMSD below 0.1, as published. Full: a quarter of an
-hour of CPU.
+where StructureMatcher (0.3, 0.5, 10), Niggli-reduced cells, gives an RMSD below 0.1, as published. Full: a quarter of
+an hour of CPU.
 """
 
 from __future__ import annotations
