@@ -12,18 +12,15 @@ sources on one budget. Found: StructureMatcher(0.2, 0.3, 5). Full: about two hou
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import time
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
 from known_crystals import formula_of, validation_crystals
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
-from rivals import random_cells
-from study import COLORS, Asked, Results, Row, Run, Study, asked_for, made, table
+from rivals import random_cells, relaxations
+from study import Asked, Results, Row, Run, Study, asked_for, bars, made, spread, table
 
 import chggen
 
@@ -54,11 +51,10 @@ def compute(asked: Asked) -> Results:
         case, way = name.split("-")
         ends = asked_for(found)
         good = [(c.structure, c.energy_per_atom) for c in ends if c.status == "ok"]
-        spent[int(case)] = sum(c.relax_steps is not None for c in found)  # of the last way, which is the default
+        spent[int(case)] = relaxations(found)  # of the last way, which is the default
         rows.append(told(int(case), way.replace("_", " "), len(ends), good, targets[int(case)]) | {"seconds": seconds})
     jobs = [(k, crystal, spent[k]) for k, crystal in enumerate(targets)]
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        rows += pool.map(random_row, jobs)
+    rows += spread(random_row, jobs)
     return {"quick": asked.quick, "rows": rows}
 
 
@@ -75,9 +71,6 @@ def told(case: int, way: str, asked: int, good: list[tuple[Any, float]], crystal
 
 def random_row(job: tuple[int, Structure, int]) -> Row:
     """Random cells, relaxed as often as the default relaxes."""
-    import torch
-
-    torch.set_num_threads(1)
     case, crystal, n = job
     began = time.process_time()
     counts = {str(symbol): int(k) for symbol, k in crystal.composition.items()}
@@ -117,16 +110,9 @@ def tables(results: Results) -> dict[str, str]:
 
 def draw(results: Results, figure: Any) -> None:
     """What each way finds, and what it costs."""
-    first, second = figure.subplots(1, 2)
-    every, places = [summed(results, way) for way in WAYS], range(len(WAYS))
-    first.barh(places, [one["any"] for one in every], 0.8, color=COLORS[6], label="among the candidates")
-    first.barh(places, [one["first"] for one in every], 0.4, color=COLORS[2], label="the lowest of them")
-    first.set(yticks=places, yticklabels=WAYS, xlabel="the crystal found, % of compositions")
-    first.legend()
-    second.barh(places, [one["seconds"] for one in every], 0.8, color=COLORS[0])
-    second.set(yticks=places, yticklabels=[], xlabel="CPU s a composition", xscale="log")
-    for ax in (first, second):
-        ax.invert_yaxis()
+    every = [summed(results, way) for way in WAYS]
+    shares = {"among the candidates": [one["any"] for one in every], "the lowest": [one["first"] for one in every]}
+    bars(figure, WAYS, shares, "composition", [one["seconds"] for one in every])
 
 
 STUDY = Study("ablation_compositions", compute, tables, draw)

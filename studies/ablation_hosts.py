@@ -12,11 +12,7 @@ in turn. Full: about an hour of CPU.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import time
-import warnings
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +21,7 @@ from known_crystals import validation_crystals
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from rivals import random_filling
-from study import COLORS, Asked, Results, Row, Study, table
+from study import Asked, Results, Row, Study, bars, spread, table
 
 import chggen
 from chggen.crystals import to_structures
@@ -58,10 +54,6 @@ def host_of(crystal: Structure) -> tuple[Structure, dict[str, int]]:
 
 def row_of(job: tuple[int, Structure]) -> list[Row]:
     """One host by all ways: raw and relaxed, above the crystal, and what the sample cost."""
-    import torch
-
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
     number, crystal = job
     model, known, matcher, rows = chggen.load_score_model(), recipes(), StructureMatcher(), []
     host, guests = host_of(crystal)
@@ -95,8 +87,7 @@ def compute(asked: Asked) -> Results:
     cases = validation_crystals(
         asked.needs_data(), n, 20, lambda s: len(s) > 1 and bool(s & mobile) and bool(s - mobile)
     )
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        rows = [row for found in pool.map(row_of, enumerate(cases)) for row in found]
+    rows = [row for found in spread(row_of, enumerate(cases)) for row in found]
     return {"quick": asked.quick, "rows": rows}
 
 
@@ -124,18 +115,10 @@ def tables(results: Results) -> dict[str, str]:
 
 
 def draw(results: Results, figure: Any) -> None:
-    """Hits and energies by way."""
-    first, second = figure.subplots(1, 2)
+    """Hits and cost of each way."""
     every = [told(results, way) for way in WAYS]
-    places = range(len(WAYS))
-    first.barh(places, [one["relaxed"] for one in every], 0.8, color=COLORS[6], label="relaxed")
-    first.barh(places, [one["raw"] for one in every], 0.4, color=COLORS[2], label="raw")
-    first.set(yticks=places, yticklabels=WAYS, xlabel="the crystal found, % of hosts")
-    first.legend()
-    second.barh(places, [one["seconds"] for one in every], 0.8, color=COLORS[0])
-    second.set(yticks=places, yticklabels=[], xlabel="CPU s a sample", xscale="log")
-    for ax in (first, second):
-        ax.invert_yaxis()
+    shares = {"relaxed": [one["relaxed"] for one in every], "raw": [one["raw"] for one in every]}
+    bars(figure, WAYS, shares, "host", [one["seconds"] for one in every])
 
 
 STUDY = Study("ablation_hosts", compute, tables, draw)

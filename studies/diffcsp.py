@@ -11,16 +11,13 @@ an hour of CPU.
 from __future__ import annotations
 
 import csv
-import multiprocessing
-import os
 import time
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
-from rivals import random_cells
-from study import Asked, Results, Row, Run, Study, asked_for, made, table
+from rivals import random_cells, relaxations
+from study import Asked, Results, Row, Run, Study, asked_for, made, spread, table
 
 import chggen
 
@@ -45,8 +42,7 @@ def compute(asked: Asked) -> Results:
         runs[formula] = Run.of("generate", whole, n=n, seed=0, formula_units=[1], cells_from=["auto"])
     done = made(asked.out, runs)
     jobs = [(formula, crystal, relaxations(done[formula][0])) for formula, crystal in crystals.items()]
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        random = dict(zip(crystals, pool.map(random_row, jobs), strict=True))
+    random = dict(zip(crystals, spread(random_row, jobs), strict=True))
     found = []
     for formula, crystal in crystals.items():
         candidates, seconds = done[formula]
@@ -62,17 +58,8 @@ def compute(asked: Asked) -> Results:
     return {"quick": asked.quick, "n": n, "rows": found}
 
 
-def relaxations(candidates: chggen.Candidates) -> int:
-    """Relaxations behind candidates; symmetric ones are relaxed, pushed off their symmetry and relaxed again."""
-    own = [c for c in candidates if c.failed_at not in ("draw", "sample", "screen") and not c.id.endswith("-low")]
-    return len(own) + sum(c.energy_per_atom is not None and c.seed_source != "bravais" for c in own)
-
-
 def random_row(job: tuple[str, Structure, int]) -> Row:
     """What random cells come to."""
-    import torch
-
-    torch.set_num_threads(1)
     _, crystal, n = job
     began = time.process_time()
     counts = {str(symbol): int(k) for symbol, k in crystal.composition.items()}

@@ -12,17 +12,14 @@ from __future__ import annotations
 
 import csv
 import json
-import multiprocessing
-import os
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pymatgen.core import Lattice, Structure
 from rivals import random_filling
-from study import Asked, Results, Row, Run, Study, asked_for, made, table
+from study import Asked, Results, Row, Run, Study, asked_for, made, spread, table
 
 import chggen
 
@@ -79,8 +76,7 @@ def conductor_rows(asked: Asked, n: int) -> Results:
         seconds += cost
         rows += [{"arm": "chggen", "host": name, **placed(c)} for c in asked_for(found)]
     jobs = [(host, guests, f"fill-{k}", 100 * k + j) for k, host in enumerate(hosts) for j in range(n)]
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        random = list(pool.map(random_row, jobs))
+    random = spread(random_row, jobs)
     costs = {"chggen": round(seconds / len(jobs)), "random": round(sum(r.pop("seconds") for r in random) / len(jobs))}
     return {"formula": rows[0]["formula"], "costs": costs, "conductor": rows + random}
 
@@ -93,9 +89,6 @@ def placed(c: chggen.Candidate) -> Row:
 
 def random_row(job: tuple[Structure, dict[str, int], str, int]) -> Row:
     """Guests at random, relaxed alike."""
-    import torch
-
-    torch.set_num_threads(1)
     host, guests, name, seed = job
     began = time.process_time()
     (done,) = chggen.relax([random_filling(host, guests, seed)])

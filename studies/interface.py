@@ -10,16 +10,13 @@ Orman and Wiseman (Acta Cryst. C 40, 12, 1984), LiF with a = 4.027 Å. Full: abo
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import time
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
 from pymatgen.core import Lattice, Structure
 from rivals import random_filling
-from study import COLORS, Asked, Results, Row, Run, Study, asked_for, made, table
+from study import COLORS, Asked, Results, Row, Run, Study, asked_for, made, spread, table
 
 import chggen
 
@@ -47,8 +44,7 @@ def compute(asked: Asked) -> Results:
     rows = [{"arm": "region", "index": k, "energy": energy(c), "steps": c.relax_steps}
             for k, c in enumerate(sorted(asked_for(found), key=lambda c: c.id))]  # fmt: skip
     jobs = [(stack, guests, (low, high), how["hold"], steps, k) for k in range(n)]
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        random = list(pool.map(random_row, jobs))
+    random = spread(random_row, jobs)
     costs = {"region": round(seconds / n), "random": round(sum(r.pop("seconds") for r in random) / n)}
     return {"quick": asked.quick, "atoms": len(stack) + sum(guests.values()), "costs": costs, "rows": rows + random}
 
@@ -74,9 +70,6 @@ def energy(c: chggen.Candidate) -> float | None:
 
 def random_row(job: tuple[Structure, dict[str, int], tuple[float, float], str, int, int]) -> Row:
     """The atoms at random in the gap, relaxed with the same atoms held."""
-    import torch
-
-    torch.set_num_threads(1)
     stack, guests, (low, high), hold, steps, index = job
     began = time.process_time()
     box = (low / stack.lattice.c, high / stack.lattice.c)

@@ -8,9 +8,16 @@ import numpy as np
 from ase.data import covalent_radii
 from pymatgen.core import Element, Lattice, Structure
 
+from chggen import Candidates
 from chggen.generation import random_bravais_cell, volume_per_atom
 
 _DISTANCES = (1.6, 1.4, 1.2, 1.0, 0.8, 0.5)  # Å, the next where a guest does not fit
+
+
+def relaxations(candidates: Candidates) -> int:
+    """Relaxations behind candidates; symmetric ones are relaxed, pushed off their symmetry and relaxed again."""
+    own = [c for c in candidates if c.failed_at not in ("draw", "sample", "screen") and not c.id.endswith("-low")]
+    return len(own) + sum(c.energy_per_atom is not None and c.seed_source != "bravais" for c in own)
 
 
 def random_cells(counts: Mapping[str, int], n: int, seed: int) -> list[Structure]:

@@ -137,23 +137,32 @@ class Run:
         return cls(call, words, options)
 
 
+def spread(work: Callable[[Any], Any], jobs: Iterable[Any]) -> list[Any]:
+    """What a function of a module makes of jobs, in their order; a process of one thread for each core."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=context, initializer=_one_thread) as pool:
+        return list(pool.map(work, jobs))
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+
+
 def made(out: Path, runs: Mapping[str, Run]) -> dict[str, tuple[Candidates, float]]:
     """The candidates of runs, by name, and the CPU seconds of each; a process of one thread for each core.
 
     A run that was stopped goes on in its folder, and its parts are timed together.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        ended = {name: pool.submit(_timed, out / name, run) for name, run in runs.items()}
-        seconds = {name: future.result() for name, future in ended.items()}
-    return {name: (chggen.open(out / name), seconds[name]) for name in runs}
+    seconds = spread(_timed, [(out / name, run) for name, run in runs.items()])
+    return {name: (chggen.open(out / name), spent) for name, spent in zip(runs, seconds, strict=True)}
 
 
-def _timed(folder: Path, run: Run) -> float:
-    import torch
-
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
+def _timed(job: tuple[Path, Run]) -> float:
+    folder, run = job
     file = folder.parent / f"{folder.name}.seconds"
     before = float(file.read_text()) if file.exists() else 0.0
     if not (folder / "summary.csv").exists():
@@ -190,3 +199,22 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A Markdown table; None is a dash."""
     lines = [list(heads), ["---"] * len(heads), *([("–" if x is None else str(x)) for x in row] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def bars(
+    figure: Any, names: Sequence[str], shares: Mapping[str, Sequence[float]], of: str, seconds: Sequence[float]
+) -> None:
+    """Draw two shares of each name, the second within the first, and beside them what each costs.
+
+    shares: label to %, the wider bar first; of: what they are shares of; seconds: CPU seconds for one of these.
+    """
+    first, second = figure.subplots(1, 2)
+    places = range(len(names))
+    for (label, values), width, color in zip(shares.items(), (0.8, 0.4), (COLORS[6], COLORS[2]), strict=True):
+        first.barh(places, values, width, color=color, label=label)
+    first.set(yticks=places, yticklabels=names, xlabel=f"the crystal found, % of {of}s")
+    first.legend()
+    second.barh(places, seconds, 0.8, color=COLORS[0])
+    second.set(yticks=places, yticklabels=[], xlabel=f"CPU s a {of}", xscale="log")
+    for ax in (first, second):
+        ax.invert_yaxis()

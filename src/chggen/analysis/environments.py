@@ -14,6 +14,7 @@ import numpy as np
 from chggen.analysis.overlap import overlap, shares_overlap
 
 if TYPE_CHECKING:
+    from pymatgen.analysis.local_env import CrystalNN
     from pymatgen.core import Structure
 
 ANGLE_STEP: Final = 2
@@ -85,24 +86,24 @@ def environments(structures: Sequence[Structure]) -> dict[str, Environments]:
         Element to environments, elements in alphabetical order. An atom that has no Voronoi cell, as one far from all
         others, is left out.
     """
-    found: dict[str, list[_Around]] = {}
+    from pymatgen.analysis.local_env import CrystalNN
+
+    finder, found = CrystalNN(), dict[str, list[_Around]]()
     for structure in structures:
         bare = structure.copy().remove_oxidation_states()
         for k, site in enumerate(bare):
-            around = _around(bare, k)
+            around = _around(finder, bare, k)
             if around is not None:
                 found.setdefault(site.specie.symbol, []).append(around)
     return {symbol: _collected(found[symbol]) for symbol in sorted(found)}
 
 
-def _around(structure: Structure, k: int) -> _Around | None:
+def _around(finder: CrystalNN, structure: Structure, k: int) -> _Around | None:
     """Return the neighbours of the k-th atom; None where they cannot be told."""
-    from pymatgen.analysis.local_env import CrystalNN
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of radii that are not known
         try:
-            near = [one["site"] for one in CrystalNN().get_nn_info(structure, k)]
+            near = [one["site"] for one in finder.get_nn_info(structure, k)]
         except (ValueError, RuntimeError):  # no Voronoi cell
             return None
     vectors = np.array([site.coords - structure[k].coords for site in near]).reshape(-1, 3)
