@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 import numpy as np
 from ase.data import covalent_radii
 from pymatgen.core import Element, Lattice, Structure
+from study import Row
 
+import chggen
 from chggen import Candidates
+from chggen.crystals import parse_formula
 from chggen.generation import random_bravais_cell, volume_per_atom
+from chggen.symmetry import space_group
 
 _DISTANCES = (1.6, 1.4, 1.2, 1.0, 0.8, 0.5)  # Å, the next where a guest does not fit
 
@@ -41,6 +46,21 @@ def random_cells(counts: Mapping[str, int], n: int, seed: int) -> list[Structure
             frac = np.concatenate([frac, tries[[int(np.argmax(np.where(apart >= 1, np.inf, apart)))]]])
         found.append(Structure(lattice, symbols, frac))
     return found
+
+
+def relaxed_cell(job: tuple[str, int, int]) -> Row:
+    """What becomes of a random cell of a formula, so many of its units and a seed, that is relaxed."""
+    formula, units, seed = job
+    began = time.process_time()
+    counts = {symbol: units * n for symbol, n in parse_formula(formula).items()}
+    (done,) = chggen.relax(random_cells(counts, 1, seed))
+    row: Row = {"formula": formula, "arm": "random", "id": f"{formula}-z{units}-{seed:04d}", "stage": "random"}
+    row |= {"atoms": sum(counts.values()), "source": "random", "failed_at": None if done.converged else "relax"}
+    if done.converged:
+        e_d = chggen.hull(formula, done.energy_per_atom).e_decomposition
+        row |= {"change": round(done.energy_per_atom - done.initial_energy_per_atom, 4), "moved": round(done.rmsd, 4)}
+        row |= {"e_d": {"pbe": round(e_d, 4)}, "group": space_group(done.structure, 0.1), "duplicate": False}
+    return row | {"seconds": time.process_time() - began}
 
 
 def random_filling(

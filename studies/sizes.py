@@ -58,14 +58,14 @@ def compute(asked: Asked) -> Results:
         rows += counted({"system": system, "formula": formula, "atoms": atoms, "arm": arm}, ends)
     if not asked.quick:
         smaller = json.loads(SMALLER.kept.read_text())["rows"]
-        for key in dict.fromkeys((r["formula"], r["atoms"], r["arm"]) for r in smaller):
+        for key in dict.fromkeys((r["formula"], r["atoms"], r["arm"]) for r in smaller if r["arm"] in ARMS):
             own = [r for r in smaller if (r["formula"], r["atoms"], r["arm"]) == key]
             of_size = dict(zip(("formula", "atoms", "arm"), key, strict=True))
             rows += counted({"system": "Zn-P-S", **of_size}, [(r["stage"], r.get("group", 1)) for r in own])
     return {"quick": asked.quick, "costs": costs, "rows": rows}
 
 
-def counted(of: Row, ends: list[tuple[str, int]]) -> list[Row]:
+def counted(of: Row, ends: list[tuple[str, int | None]]) -> list[Row]:
     """A row for each stage: how many were asked for, how many are symmetric; a group of 1 stands for what failed."""
     rows = []
     for stage in ("generate", "inpaint"):

@@ -3,17 +3,19 @@
     python studies/zn_p_s.py [--quick]
 
 200 structures without a host are asked for of each composition and arm, of one to four formula units, then Zn is taken
-out of them and inpainted anew. *paper*: random Bravais cells, the paper's sampler, Zn anywhere. *default*: what
-`chggen predict` does. E_d by CHGNet at both levels, and by SevenNet-l3i5 as judge (extra `sevennet`) for what lies
-within 0.1 eV/atom of the lowest. Full: about three hours of CPU.
+out of them and inpainted anew. *random*: random Bravais cells, atoms at random, relaxed alike. *paper*: the same cells
+by the paper's sampler, Zn anywhere. *default*: what `chggen predict` does. E_d by CHGNet at both levels, and by
+SevenNet-l3i5 as judge (extra `sevennet`) for what lies within 0.1 eV/atom of the lowest. Full: about four hours of CPU.
 """
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
-from study import COLORS, Asked, Results, Row, Run, Study, asked_for, made, table
+from rivals import relaxed_cell
+from study import COLORS, Asked, Results, Row, Run, Study, asked_for, made, spread, table
 
 from chggen import Candidate
 from chggen.symmetry import above_trivial, symbol_of
@@ -25,7 +27,8 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 ATOMS = {"ZnP2S6": 9, "Zn2P2S7": 11}
 JUDGE = "sevennet-l3i5"
-PUBLISHED = {"change": 0.08, "moved": 0.10, "e_d": 0.07, "stable": 6.5}  # Zhong et al., section 3.3
+PARTS = (("random", "random"), *product(ARMS, ("generate", "inpaint")))
+THEIRS = (None, 0.08, 0.10, 0.07, None, 6.5, "< 5 without a host")  # Zhong et al., section 3.3
 SIZES = ((1, 12), (13, 24), (25, 44))
 
 
@@ -44,13 +47,17 @@ def compute(asked: Asked) -> Results:
         formula, arm = name.split("-")
         costs.append({"formula": formula, "arm": arm, "seconds": round(seconds)})
         rows += [{"formula": formula, "arm": arm, **row_of(c, formula)} for c in asked_for(found)]
-    return {"quick": asked.quick, "costs": costs, "rows": rows}
+    jobs = [(formula, units[k % len(units)], k) for formula in FORMULAS for k in range(n)]
+    random = spread(relaxed_cell, jobs)
+    costs.append({"arm": "random", "seconds": round(sum(r.pop("seconds") for r in random))})
+    return {"quick": asked.quick, "costs": costs, "rows": rows + random}
 
 
 def row_of(c: Candidate, formula: str) -> Row:
     """What is kept of a candidate; of one that failed, where."""
     units = int(c.id.split("-")[1].removeprefix("z"))
-    row: Row = {"id": c.id, "stage": c.stage, "atoms": units * ATOMS[formula], "failed_at": c.failed_at}
+    row: Row = {"id": c.id, "stage": c.stage, "atoms": units * ATOMS[formula]}
+    row |= {"source": c.seed_source, "failed_at": c.failed_at}
     if c.status != "ok":
         return row
     energies = {level: round(e, 4) for level, e in c.decomposition_energies.items() if e is not None}
@@ -58,53 +65,45 @@ def row_of(c: Candidate, formula: str) -> Row:
     return row | {"group": c.space_group_loose, "duplicate": c.duplicate_of is not None}
 
 
-def median(values: list[float]) -> float:
-    """NaN of none."""
-    return float(np.median(values)) if values else float("nan")
-
-
-def figures_of(rows: list[Row]) -> Row:
-    """Medians of an arm, and its shares of what was asked for, %."""
+def figures_of(rows: list[Row]) -> tuple[Any, ...]:
+    """How many were asked for; medians of those that did not fail; shares of those placed and of those asked for, %."""
     good = [r for r in rows if r["failed_at"] is None]
     placed = [r["e_d"]["pbe"] for r in good if "pbe" in r["e_d"]]
-    return {
-        "asked": len(rows),
-        "change": median([abs(r["change"]) for r in good]),
-        "moved": median([r["moved"] for r in good]),
-        "e_d": median(placed),
-        "lowest": min(placed, default=float("nan")),
-        "stable": 100 * sum(e < 0 for e in placed) / max(1, len(placed)),
-        "symmetric": 100 * sum(above_trivial(r["group"]) for r in good) / len(rows),
-    }
+    medians = (np.median(x or [np.nan]) for x in ([abs(r["change"]) for r in good], [r["moved"] for r in good], placed))
+    lowest = f"{min(placed):+.3f}" if placed else None
+    stable = 100 * sum(e < 0 for e in placed) / max(1, len(placed))
+    return len(rows), *(f"{x:.3f}" for x in medians), lowest, f"{stable:.1f}", f"{symmetric(rows):.1f}"
+
+
+def symmetric(rows: list[Row]) -> float:
+    """The share of those asked for that are above P1 and P-1, %."""
+    return 100 * sum(r["failed_at"] is None and above_trivial(r["group"]) for r in rows) / max(1, len(rows))
 
 
 def tables(results: Results) -> dict[str, str]:
-    """Theirs, ours by their settings and ours; the best structures; symmetry by size; the softening."""
+    """Theirs, ours by their settings and ours; ours by source; the best structures; symmetry by size."""
     rows = results["rows"]
-    heads = ("", "stage", "asked for", "median energy change, eV/atom", "median RMSD, Å", "median E_d, eV/atom",
-             "lowest E_d", "E_d < 0, %", "above P1 and P-1, %", "CPU s each")  # fmt: skip
-    theirs = (PUBLISHED[k] for k in ("change", "moved", "e_d"))
-    lines: list[tuple[Any, ...]] = [
-        ("paper, published", "all", None, *theirs, None, PUBLISHED["stable"], "< 5 without a host", None)
-    ]
-    for arm in ARMS:
-        own = [r for r in rows if r["arm"] == arm]
-        cost = sum(c["seconds"] for c in results["costs"] if c["arm"] == arm) / len(own)
-        for stage in ("generate", "inpaint"):
-            told = figures_of([r for r in own if r["stage"] == stage])
-            medians = (f"{told[k]:.3f}" for k in ("change", "moved", "e_d"))
-            shares = (f"{told[k]:.1f}" for k in ("stable", "symmetric"))
-            lines.append((arm, stage, told["asked"], *medians, f"{told['lowest']:+.3f}", *shares, f"{cost:.1f}"))
+    heads = ("asked for", "median energy change, eV/atom", "median RMSD, Å", "median E_d, eV/atom", "lowest E_d",
+             "E_d < 0, %", "above P1 and P-1, %")  # fmt: skip
+    lines: list[tuple[Any, ...]] = [("paper, published", "all", *THEIRS, None)]
+    sources: list[tuple[Any, ...]] = []
+    for arm, stage in PARTS:
+        own = [r for r in rows if (r["arm"], r["stage"]) == (arm, stage)]
+        cost = sum(c["seconds"] for c in results["costs"] if c["arm"] == arm) / sum(r["arm"] == arm for r in rows)
+        lines.append((arm, stage, *figures_of(own), f"{cost:.1f}"))
+        for source in sorted({r["source"] for r in own}) if arm == "default" else ():
+            sources.append((source, stage, *figures_of([r for r in own if r["source"] == source])))
     sizes = []
     for low, high in SIZES:
-        cells = []
-        for arm in ARMS:
-            for stage in ("generate", "inpaint"):
-                own = [r for r in rows if (r["arm"], r["stage"]) == (arm, stage) and low <= r["atoms"] <= high]
-                cells.append(f"{figures_of(own)['symmetric']:.0f} % of {len(own)}" if own else None)
-        sizes.append((f"{low}–{high}", *cells))
-    size_heads = ("atoms", *(f"{arm}, {stage}" for arm in ARMS for stage in ("generate", "inpaint")))
-    return {"medians": table(heads, lines), "best": best(rows), "sizes": table(size_heads, sizes)}
+        of_size = [r for r in rows if low <= r["atoms"] <= high]
+        split = [[r for r in of_size if (r["arm"], r["stage"]) == one] for one in PARTS]
+        sizes.append((f"{low}–{high}", *(f"{symmetric(own):.0f} % of {len(own)}" if own else None for own in split)))
+    return {
+        "medians": table(("", "stage", *heads, "CPU s each"), lines),
+        "sources": table(("source", "stage", *heads), sources),
+        "best": best(rows),
+        "sizes": table(("atoms", *(f"{arm}, {stage}" for arm, stage in PARTS)), sizes),
+    }
 
 
 def best(rows: list[Row]) -> str:
@@ -125,15 +124,14 @@ def best(rows: list[Row]) -> str:
 def draw(results: Results, figure: Any) -> None:
     """Energy change, RMSD and E_d as in the paper's figure 4 a to c, and CHGNet's E_d against the other levels'."""
     axes = figure.subplots(1, 4)
-    for (key, label, top), ax in zip((("change", "energy change, eV/atom", 0.4), ("moved", "RMSD, Å", 1.0),
-                                      ("e_d", "$E_d$, eV/atom", 0.25)), axes, strict=False):  # fmt: skip
-        for arm, color in zip(ARMS, COLORS, strict=False):
-            good = [r for r in results["rows"] if r["arm"] == arm and r["failed_at"] is None]
-            values = [r["e_d"].get("pbe") if key == "e_d" else r[key] for r in good]
-            known = (
-                np.abs([v for v in values if v is not None]) if key != "e_d" else [v for v in values if v is not None]
-            )
-            ax.hist(np.minimum(known, top), 25, density=True, histtype="step", color=color, label=arm)
+    for (key, label, top), ax in zip(
+        (("change", "energy change, eV/atom", 0.4), ("moved", "RMSD, Å", 1.0), ("e_d", "$E_d$, eV/atom", 0.25)), axes,
+        strict=False,
+    ):  # fmt: skip
+        for (arm, stage), color in zip(PARTS[::2], COLORS, strict=False):
+            good = [r for r in results["rows"] if (r["arm"], r["stage"], r["failed_at"]) == (arm, stage, None)]
+            values = [r["e_d"].get("pbe", np.nan) if key == "e_d" else abs(r[key]) for r in good]
+            ax.hist(np.minimum(values, top), 25, density=True, histtype="step", color=color, label=f"{arm}, {stage}")
         ax.set(xlabel=label, yticks=[])
     for level, color in zip(("r2scan", JUDGE), COLORS[2:], strict=False):
         both = [r["e_d"] for r in results["rows"] if level in r.get("e_d", {}) and "pbe" in r["e_d"]]
