@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from chggen.campaign.arms import formula_units
+from chggen.campaign.arms import Arm, formula_units
 from chggen.campaign.budget import Budget
 from chggen.campaign.options import GenerateOptions, PredictOptions
+from chggen.campaign.shares import Found
 from chggen.crystals.composition import compositions
 from chggen.errors import InputError
 from chggen.generation.cell_starts import PrototypeCell, SpaceGroupCell
@@ -295,3 +296,29 @@ def test_a_system_of_many_compositions_is_planned_in_seconds() -> None:
     began = time.process_time()
     assert len(budget.next_round()) == len(budget.species) > 900
     assert time.process_time() - began < 10  # 2 s; 30 s where each pick went through all arms
+
+
+def test_parents_are_the_lowest_distinct_ones_of_the_cell_size() -> None:
+    """Equal ones count once: one group and energies within 1 meV/atom; those of another cell size are no parents."""
+    found = Found()
+    energies = {"a": -3.0, "b": -3.0005, "c": -2.6, "d": -3.2}
+    for name, energy in energies.items():
+        arm = Arm("NaCl", 2 if name == "d" else 1, "bravais")
+        structure = Structure(Lattice.cubic(5.0), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+        candidate = Candidate(id=name, stage="generate", formula="NaCl", seed=0, level="pbe", energies={"pbe": energy})
+        found.add(arm, replace(candidate, structure=structure, space_group_loose=221))
+    assert [parent.energy for parent in found.parents("NaCl", 1, 10)] == [-3.0005, -2.6]
+    assert [parent.energy for parent in found.parents("NaCl", 1, 1)] == [-3.0005]
+    assert [parent.energy for parent in found.parents("NaCl", 2, 10)] == [-3.2]
+    assert found.parents("KCl", 1, 10) == []
+
+
+def test_evolved_candidates_come_of_what_complete_rounds_found() -> None:
+    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.6), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    plan = Budget(GenerateOptions(formula="Na4Cl4", formula_units=(1,), n=16, cells_from=("evolve",)))
+    first = plan.next_round()
+    assert {job.start.source for job in first} == {"space-group"}
+    plan.learn([replace(job.candidate, level="pbe", energies={"pbe": -3.0}, structure=salt) for job in first])
+    later = plan.next_round()
+    assert {job.candidate.seed_source for job in later} == {"evolve"}
+    assert "space-group" not in {job.start.source for job in later}

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -186,6 +187,7 @@ class Budget:
             rank=rank,
             stride=self._stride,
             space_group=self.options.space_group,
+            parents=partial(self._found.parents, arm.formula, arm.units),
         )
         try:
             return cell_sources()[arm.source].start(request)

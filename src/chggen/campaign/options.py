@@ -157,8 +157,8 @@ class GenerateOptions(RunOptions):
         min_length=1,
         description="Where cells come from: auto for all sources on one budget; or sources that take turns, n for "
         "each cell size: prototype (known prototypes by likelihood), space-group (drawn as known crystals have it), "
-        "learned (shapes that the score model draws), bravais (random cells); or file:PATH, finished structures of "
-        "another program.",
+        "learned (shapes that the score model draws), bravais (random cells), evolve (changes of the lowest so far); "
+        "or file:PATH, finished structures of another program.",
     )
     space_group: Annotated[Literal["none", "auto"] | int, BeforeValidator(_space_group)] = Field(
         default="none", description="Space group: a number, auto (drawn as known crystals have it) or none."

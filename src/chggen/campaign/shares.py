@@ -9,11 +9,13 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from chggen.campaign.arms import Arm
+from chggen.generation import Parent
 from chggen.results import Candidate
 
 _STEADY: Final = 0.25  # part of the budget that keeps the first shares, so that no source or cell size is starved
 _SCALE: Final = 0.05  # eV/atom; an arm whose best candidate lies this far above the best of all gets 1/e
 _NEAR: Final = 0.1  # eV/atom; the volume of a formula is learnt from candidates this near to its lowest
+_ALIKE: Final = 0.001  # eV/atom
 
 
 class Outcome(NamedTuple):
@@ -23,11 +25,13 @@ class Outcome(NamedTuple):
         energy: Its energy, eV/atom.
         e_decomposition: Its decomposition energy, eV/atom, where it has one.
         volume: Volume of its cell, Å³/atom.
+        candidate: The candidate.
     """
 
     energy: float
     e_decomposition: float | None
     volume: float | None
+    candidate: Candidate
 
 
 class Found:
@@ -46,7 +50,7 @@ class Found:
         if outcome is None:
             self._of_arm(arm)
         elif (energy := outcome.energy_per_atom) is not None:
-            self._of_arm(arm).append(Outcome(energy, outcome.e_decomposition, outcome.volume_per_atom))
+            self._of_arm(arm).append(Outcome(energy, outcome.e_decomposition, outcome.volume_per_atom, outcome))
 
     def lowest_of(self, arm: Arm) -> float | None:
         """Return the lowest energy of an arm, eV/atom; inf where all failed, None where it was never tried.
@@ -81,6 +85,27 @@ class Found:
         """
         limit = self.lowest(formula) + _NEAR
         return [one.volume for one in self._of(formula) if one.energy <= limit and one.volume is not None]
+
+    def parents(self, formula: str, units: int, most: int) -> list[Parent]:
+        """Return the lowest crystals of a formula in cells of so many formula units, the lowest first.
+
+        Two with one space group and energies within 1 meV/atom count as one.
+
+        Args:
+            formula: The formula.
+            units: Formula units in the cell.
+            most: Most that are wanted.
+        """
+        arms = self._by_formula.get(formula, {}).items()
+        outcomes = sorted((one for arm, found in arms if arm.units == units for one in found), key=lambda o: o.energy)
+        kept: list[Outcome] = []
+        for one in outcomes:
+            group = one.candidate.space_group_loose
+            alike = (o for o in kept if o.candidate.space_group_loose == group and one.energy - o.energy < _ALIKE)
+            if len(kept) < most and next(alike, None) is None:
+                kept.append(one)
+        structures = ((one.candidate.structure, one.energy) for one in kept)  # built for these alone
+        return [Parent(structure, energy) for structure, energy in structures if structure is not None]
 
     def _of_arm(self, arm: Arm) -> list[Outcome]:
         return self._by_formula.setdefault(arm.formula, {}).setdefault(arm, [])

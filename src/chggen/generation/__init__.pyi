@@ -4,6 +4,7 @@ from .contacts import NOT_FINITE, reject_reason
 from .disorder import VACANT, Disorder, Sublattice
 from .disorder_reading import read_disorder
 from .energy_selection import KEPT, LowestAfterSteps, LowestEnergy
+from .evolved_starts import Parent
 from .finished_structures import FinishedStructure, FinishedStructures
 from .host import Host, batched_hosts, caps_of, check_guests, default_guests, empty_host, strip_guests, walls_of
 from .host_orbits import on_orbits, symmetrised
@@ -72,6 +73,7 @@ __all__ = [
     "OrderingRequest",
     "OrderingSites",
     "OrderingSource",
+    "Parent",
     "PatternGuests",
     "PlacedMolecules",
     "PrototypeCell",

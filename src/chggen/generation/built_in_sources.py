@@ -1,14 +1,16 @@
-"""The sources of chggen's own: four of cells for de novo candidates, four of places for the guests of a host."""
+"""The sources of chggen's own: five of cells for de novo candidates, four of places for the guests of a host."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from chggen.generation.host import Host
     from chggen.generation.sources import CellRequest
     from chggen.generation.start import Start
+
+_MOST_PARENTS: Final = 10
 
 
 class PrototypeCells:
@@ -120,6 +122,38 @@ class BravaisCells:
         from chggen.generation.cell_starts import BravaisCell
 
         return BravaisCell(request.species, _drawn_volume(request))
+
+
+class EvolvedCells:
+    """A source of cells: what the lowest candidates so far are changed to, see `evolved_starts.evolved`.
+
+    As long as there are none of this composition and cell size, it does what `space-group` does.
+    """
+
+    name: str = "evolve"
+    share: float = 0.0
+
+    def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
+        """Return True: what one candidate is, another may be made of.
+
+        Args:
+            species: Element symbol to number of atoms in the cell.
+            draws_cells: Whether the score model of the run can draw cells, which does not matter here.
+        """
+        return True
+
+    def start(self, request: CellRequest) -> Start:
+        """Return what one of the lowest candidates so far is changed to.
+
+        Args:
+            request: The cell that is wanted.
+        """
+        from chggen.generation.evolved_starts import evolved
+
+        volume = request.volume.median * sum(request.species.values())
+        parents = request.parents(_MOST_PARENTS)
+        start = evolved(parents, volume, request.rng) if parents else None
+        return SpaceGroupCells().start(request) if start is None else start
 
 
 def _drawn_volume(request: CellRequest) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
@@ -12,6 +12,7 @@ from chggen.errors import InputError
 from chggen.generation.built_in_sources import (
     AnywhereGuests,
     BravaisCells,
+    EvolvedCells,
     LearnedCells,
     OrbitGuests,
     PatternGuests,
@@ -23,6 +24,7 @@ from chggen.generation.built_in_sources import (
 if TYPE_CHECKING:
     import numpy as np
 
+    from chggen.generation.evolved_starts import Parent
     from chggen.generation.host import Host
     from chggen.generation.start import Start
     from chggen.generation.volume import VolumePrior
@@ -33,6 +35,11 @@ AUTO: Final = "auto"
 """Name that stands for all sources at once."""
 FILE: Final = "file:"
 """Start of the name of a file or folder of finished structures, `file:PATH`, which is a source of cells."""
+
+
+def _no_parents(most: int) -> Sequence[Parent]:
+    """Return none: nothing was found yet."""
+    return ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +53,8 @@ class CellRequest:
         rank: How many candidates of this cell size the source has been asked for before.
         stride: Number of ranks between a candidate and what it is redrawn from.
         space_group: International number of the space group wanted, `auto` for a drawn one, `none` for any.
+        parents: Called with a number for the lowest distinct crystals, at most so many, the lowest first, that complete
+            rounds found of this composition and cell size.
     """
 
     species: Mapping[str, int]
@@ -54,6 +63,7 @@ class CellRequest:
     rank: int
     stride: int = 1
     space_group: int | str = "none"
+    parents: Callable[[int], Sequence[Parent]] = _no_parents
 
 
 @runtime_checkable
@@ -124,7 +134,13 @@ def cell_sources() -> dict[str, CellSource]:
     Raises:
         InputError: When another package registers something that is no source, or takes a name that is taken.
     """
-    built_in: tuple[CellSource, ...] = (PrototypeCells(), SpaceGroupCells(), LearnedCells(), BravaisCells())
+    built_in: tuple[CellSource, ...] = (
+        PrototypeCells(),
+        SpaceGroupCells(),
+        LearnedCells(),
+        BravaisCells(),
+        EvolvedCells(),
+    )
     return _with_registered({source.name: source for source in built_in}, "start")
 
 

@@ -15,7 +15,7 @@ from .fingerprint import FINGERPRINT_SYMPREC, structure_fingerprint
 from .fitting_counts import nearest_counts
 from .free_volume import FreeVolume
 from .group import Group
-from .orbits import Orbits, orbits_of_sites
+from .orbits import Orbits, host_orbits, orbits_of_sites
 from .refinement import Refined, refine, symmetrised_framework
 from .site_assignment import OrbitPlan, plan_orbits
 from .wyckoff import Setting, WyckoffPosition, hall_number, point_group_order, positions_of, setting
@@ -35,6 +35,7 @@ __all__ = [
     "conventional",
     "group_of",
     "hall_number",
+    "host_orbits",
     "nearest_counts",
     "operations",
     "orbits_of_sites",
