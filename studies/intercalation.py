@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Lattice, Structure
 from rivals import random_filling
-from study import Asked, Results, Row, Run, Study, asked_for, made, spread, table
+from study import Asked, Results, Row, Run, Study, asked_for, made, signed, spread, table
 
 import chggen
 
@@ -110,7 +110,7 @@ def tables(results: Results) -> dict[str, str]:
     for arm in ("chggen", "random"):
         own = [r for r in results["conductor"] if r["arm"] == arm]
         good = [r["e_d"] for r in own if r["e_d"] is not None]
-        told = [f"{x:+.3f}" for x in (min(good), float(np.median(good)))] if good else [None, None]
+        told = [signed(x) for x in (min(good), float(np.median(good)))] if good else [None, None]
         lines.append((arm, len(own), len(good), *told, results["costs"][arm]))
     heads = ("arm", "asked for", "relaxed", "lowest E_d, eV/atom", "median E_d", "CPU s each")
     volts: list[tuple[Any, ...]] = []

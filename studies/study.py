@@ -201,6 +201,11 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def signed(value: float | None, digits: int = 3) -> str | None:
+    """A number with its sign; None of None."""
+    return None if value is None else f"{value:+.{digits}f}"
+
+
 def bars(
     figure: Any, names: Sequence[str], shares: Mapping[str, Sequence[float]], of: str, seconds: Sequence[float]
 ) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from rivals import relaxed_cell
-from study import COLORS, Asked, Results, Row, Run, Study, asked_for, made, spread, table
+from study import COLORS, Asked, Results, Row, Run, Study, asked_for, made, signed, spread, table
 
 from chggen import Candidate
 from chggen.symmetry import above_trivial, symbol_of
@@ -70,7 +70,7 @@ def figures_of(rows: list[Row]) -> tuple[Any, ...]:
     good = [r for r in rows if r["failed_at"] is None]
     placed = [r["e_d"]["pbe"] for r in good if "pbe" in r["e_d"]]
     medians = (np.median(x or [np.nan]) for x in ([abs(r["change"]) for r in good], [r["moved"] for r in good], placed))
-    lowest = f"{min(placed):+.3f}" if placed else None
+    lowest = signed(min(placed, default=None))
     stable = 100 * sum(e < 0 for e in placed) / max(1, len(placed))
     return len(rows), *(f"{x:.3f}" for x in medians), lowest, f"{stable:.1f}", f"{symmetric(rows):.1f}"
 
@@ -115,8 +115,7 @@ def best(rows: list[Row]) -> str:
             (r for r in good if "pbe" in r["e_d"]), key=lambda r: (r["e_d"].get("r2scan", 9), r["e_d"]["pbe"])
         )
         for r in order[:5]:
-            energies = (r["e_d"].get(level) for level in ("pbe", "r2scan", JUDGE))
-            told = (None if e is None else f"{e:+.3f}" for e in energies)
+            told = (signed(r["e_d"].get(level)) for level in ("pbe", "r2scan", JUDGE))
             lines.append((formula, r["arm"], r["id"], symbol_of(r["group"]), r["atoms"], *told))
     return table(("formula", "arm", "candidate", "group", "atoms", "E_d pbe", "E_d r2scan", f"E_d {JUDGE}"), lines)
 
