@@ -59,6 +59,7 @@ def relaxed_cell(job: tuple[str, int, int]) -> Row:
     if done.converged:
         e_d = chggen.hull(formula, done.energy_per_atom).e_decomposition
         row |= {"change": round(done.energy_per_atom - done.initial_energy_per_atom, 4), "moved": round(done.rmsd, 4)}
+        row |= {"relative": round(done.rmsd / (done.structure.volume / len(done.structure)) ** (1 / 3), 4)}
         row |= {"e_d": {"pbe": round(e_d, 4)}, "group": space_group(done.structure, 0.1), "duplicate": False}
     return row | {"seconds": time.process_time() - began}
 
