@@ -30,7 +30,7 @@ FLUORIDE = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.027), ["Li", "F"],
 
 def compute(asked: Asked) -> Results:
     """The rows of both arms."""
-    n, guests = (2, {"Li": 3, "P": 1, "O": 4}) if asked.quick else (12, GUESTS)
+    n, guests = (2, {"Li": 3, "P": 1, "O": 4}) if asked.quick else (8, GUESTS)
     thickness = 4.0 if asked.quick else 8.0
     steps = 60 if asked.quick else 500
     build = Run.of("interface", FLUORIDE, COBALTATE, miller_a="001", miller_b="104", gap=GAP, n=1, max_steps=1,
