@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
@@ -63,7 +63,7 @@ class CellRequest:
     rank: int
     stride: int = 1
     space_group: int | str = "none"
-    parents: Callable[[int], Sequence[Parent]] = _no_parents
+    parents: Callable[[int], Sequence[Parent]] = field(default_factory=lambda: _no_parents)
 
 
 @runtime_checkable
