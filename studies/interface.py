@@ -5,7 +5,7 @@
 LiCoO2 (104) above LiF (001) with an empty gap of 4 Å between them (`chggen interface`), into which Li6P2O8, two units
 of Li3PO4, are put: *region*: `chggen inpaint --region`; *random*: the same atoms at random in the gap, relaxed with the
 same atoms held, as often. Both cells stay. Energies are those of the whole cell, above the lowest of all. LiCoO2 by
-Orman and Wiseman (Acta Cryst. C 40, 12, 1984), LiF with a = 4.027 Å. Full: about an hour of CPU.
+Orman and Wiseman (Acta Cryst. C 40, 12, 1984), LiF with a = 4.027 Å. Full: half an hour of CPU.
 """
 
 from __future__ import annotations
