@@ -22,6 +22,8 @@ from pathlib import Path
 
 import numpy as np
 from choose_hosts import IDS, MOBILE, half
+from csp import counts_of
+from hosts import Case
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
@@ -56,7 +58,7 @@ def crystals(data: Path) -> Iterator[tuple[str, str, Structure]]:
 
 def known(crystal: Structure) -> bool:
     """Whether a prototype of the table is this crystal."""
-    counts = {str(symbol): int(n) for symbol, n in crystal.composition.items()}
+    counts = counts_of(crystal)
     for rank in range(count_prototypes(counts)):
         host, orbits = PrototypeCell(species=counts, cell_volume=crystal.volume, rank=rank).draw(0)
         symbols = [symbol for symbol, n in host.guests.items() for _ in range(n)]
@@ -71,20 +73,16 @@ def mobile(numbers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return numbers == rng.choice(fitting) if fitting else np.zeros(len(numbers), dtype=bool)
 
 
-def filled(whole: Structure, taken: np.ndarray) -> bool:
+def filled(case: Case) -> bool:
     """Whether a known prototype that fits the host fills it as the crystal is."""
-    host = whole.copy()
-    host.remove_sites(np.flatnonzero(taken).tolist())
-    guests: dict[str, int] = {}
-    for i in np.flatnonzero(taken):
-        guests[whole[i].specie.symbol] = guests.get(whole[i].specie.symbol, 0) + 1
+    host, guests = case.framework, case.counts
     symbols = [site.specie.symbol for site in host] + [symbol for symbol, n in guests.items() for _ in range(n)]
     held = host.frac_coords.reshape(-1, 3)
     fits = (
         Structure(host.lattice, symbols, np.concatenate([held, one.frac_coords]))
         for one in analogues(Host(framework=host, guests=guests))
     )
-    return any(MATCHER.fit(whole, structure) for structure in fits)
+    return any(MATCHER.fit(case.crystal, structure) for structure in fits)
 
 
 def main() -> None:
@@ -109,8 +107,9 @@ def main() -> None:
                 found[title].append(key)
             elif title in HOSTS and name == "mp20":
                 taken = choosers[title](np.array(whole.atomic_numbers), rng)
-                if 0 < taken.sum() < len(whole) and not filled(whole, taken):
-                    rows[title].append({"id": key, "guests": np.flatnonzero(taken).tolist()})
+                case = Case(key, whole, tuple(np.flatnonzero(taken).tolist()))
+                if 0 < taken.sum() < len(whole) and not filled(case):
+                    rows[title].append({"id": key, "guests": list(case.guests)})
         print(tried, len(formulas), *map(len, found.values()), *map(len, rows.values()), flush=True)
     (IDS / "unknown.json").write_text(
         json.dumps({"source": "val, test, hold-out", "seed": 36, **found}, indent=1) + "\n"

@@ -28,8 +28,9 @@ from typing import Any
 import numpy as np
 from choose_hosts import IDS
 from csp import counts_of, outcomes, random_cells, random_symmetric, targets
+from hosts import structures
 from kept_rows import KeptRows
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Structure
 
 ARMS = ("program", "random", "symmetric", "genetic")
 WITHOUT_PROTOTYPES = ("space-group", "learned", "bravais")
@@ -43,15 +44,11 @@ def crystals(name: str, data: Path) -> list[tuple[str, Structure]]:
     if name == "U4":
         return targets("uspex15", data)
     wanted = json.loads((IDS / "unknown.json").read_text())[name]
-    found = {}
-    for file in ("mp20", "mp_structures"):
-        arrays = dict(np.load(data / f"{file}.npz"))
-        for i in np.flatnonzero(np.isin(arrays["ids"], wanted)):
-            part = slice(arrays["offsets"][i], arrays["offsets"][i + 1])
-            lattice = Lattice.from_parameters(*arrays["cell"][i].astype(float))
-            whole = Structure(lattice, arrays["Z"][part].tolist(), arrays["frac"][part].astype(float))
-            found.setdefault(str(arrays["ids"][i]), whole.get_primitive_structure())
-    return [(key, found[key]) for key in wanted]
+    found: dict[str, Structure] = {}
+    for file in ("mp_structures.npz", "mp20.npz"):  # what both have is taken of the second
+        ids = np.load(data / file)["ids"]
+        found |= structures(data / file, lambda numbers, key: True, np.isin(ids, wanted))
+    return [(key, found[key].get_primitive_structure()) for key in wanted]
 
 
 class Counted:

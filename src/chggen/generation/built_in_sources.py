@@ -124,7 +124,7 @@ class BravaisCells:
         return BravaisCell(request.species, _drawn_volume(request))
 
 
-class EvolvedCells:
+class EvolvedCells(SpaceGroupCells):
     """A source of cells: what the lowest candidates so far are changed to, see `evolved_starts.evolved`.
 
     As long as there are none of this composition and cell size, it does what `space-group` does.
@@ -132,15 +132,6 @@ class EvolvedCells:
 
     name: str = "evolve"
     share: float = 0.0
-
-    def available(self, species: Mapping[str, int], draws_cells: bool) -> bool:
-        """Return True: what one candidate is, another may be made of.
-
-        Args:
-            species: Element symbol to number of atoms in the cell.
-            draws_cells: Whether the score model of the run can draw cells, which does not matter here.
-        """
-        return True
 
     def start(self, request: CellRequest) -> Start:
         """Return what one of the lowest candidates so far is changed to.
@@ -153,7 +144,7 @@ class EvolvedCells:
         volume = request.volume.median * sum(request.species.values())
         parents = request.parents(_MOST_PARENTS)
         start = evolved(parents, volume, request.rng) if parents else None
-        return SpaceGroupCells().start(request) if start is None else start
+        return super().start(request) if start is None else start
 
 
 def _drawn_volume(request: CellRequest) -> float:

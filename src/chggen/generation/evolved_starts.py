@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from chggen.errors import InputError
-from chggen.generation.host import Host, empty_host
+from chggen.generation.host import Host, empty_host, strip_guests
 from chggen.generation.host_orbits import on_orbits, symmetrised
 from chggen.generation.host_starts import GivenHost, PrototypeSites
 from chggen.symmetry import FreeVolume, Group, Orbits, above_trivial, group_of, host_orbits, refine
@@ -89,8 +89,7 @@ def _shaken(parent: Structure, rng: np.random.Generator) -> Start:
 
 def _strained(parent: Structure, volume: float, rng: np.random.Generator) -> Start:
     """Return the parent in a cell that is strained within its group."""
-    found = refine(parent, _SYMPREC)
-    structure = parent if found is None else found.structure
+    structure = _symmetric(parent)
     group = group_of(structure)
     matrix = structure.lattice.matrix
     strain = rng.normal(0.0, _STRAIN, (3, 3))
@@ -105,8 +104,7 @@ def _strained(parent: Structure, volume: float, rng: np.random.Generator) -> Sta
 
 def _exchanged(parent: Structure, rng: np.random.Generator) -> Start | None:
     """Return the parent after an orbit of one species and one of another, of as many atoms, changed places."""
-    found = refine(parent, _SYMPREC)
-    structure = parent if found is None else found.structure
+    structure = _symmetric(parent)
     group = group_of(structure)
     if group is None:
         return None
@@ -131,7 +129,13 @@ def _without_species(parent: Structure, rng: np.random.Generator) -> Start | Non
     if len(species) < 2:
         return None
     taken = species[int(rng.integers(len(species)))]
-    return _emptied(parent, np.array([site.specie.symbol == taken for site in parent]), rng)
+    host = strip_guests(parent, [taken])
+    if rng.random() < 0.5:
+        return GivenHost(host)
+    try:
+        return GivenHost(on_orbits(replace(host, framework=symmetrised(host.framework).structure)))
+    except InputError:  # of what is left without symmetry, or of counts that fit no orbits
+        return GivenHost(host)
 
 
 def _without_part(parent: Structure, rng: np.random.Generator) -> Start | None:
@@ -145,17 +149,6 @@ def _without_part(parent: Structure, rng: np.random.Generator) -> Start | None:
     return GivenHost(_host(parent, taken))
 
 
-def _emptied(parent: Structure, taken: np.ndarray, rng: np.random.Generator) -> Start:
-    """Return the parent without atoms: on orbits of what is left, half of the time and where they fit, else free."""
-    host = _host(parent, taken)
-    if rng.random() < 0.5:
-        return GivenHost(host)
-    try:
-        return GivenHost(on_orbits(replace(host, framework=symmetrised(host.framework).structure)))
-    except InputError:  # of what is left without symmetry, or of counts that fit no orbits
-        return GivenHost(host)
-
-
 def _host(parent: Structure, taken: np.ndarray) -> Host:
     """Return the parent without some atoms, and these as its guests."""
     left = parent.copy()
@@ -165,6 +158,12 @@ def _host(parent: Structure, taken: np.ndarray) -> Host:
         symbol = parent[int(k)].specie.symbol
         guests[symbol] = guests.get(symbol, 0) + 1
     return Host(framework=left, guests=guests)
+
+
+def _symmetric(crystal: Structure) -> Structure:
+    """Return a crystal made exactly symmetric; itself where that cannot be done."""
+    found = refine(crystal, _SYMPREC)
+    return crystal if found is None else found.structure
 
 
 def _around(crystal: Structure, sigma: float, rng: np.random.Generator) -> PrototypeSites:
