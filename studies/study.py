@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import chggen
 from chggen import Candidate, Candidates
 
@@ -204,6 +206,19 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def signed(value: float | None, digits: int = 3) -> str | None:
     """A number with its sign; None of None."""
     return None if value is None else f"{value:+.{digits}f}"
+
+
+def levels_apart(rows: Iterable[Row], levels: Sequence[str], bounds: Sequence[tuple[float, float]]) -> str:
+    """A table of how much higher E_d is at other levels than at `pbe`, median in meV/atom, by E_d at `pbe`."""
+    both = [r["e_d"] for r in rows if "pbe" in r.get("e_d", {})]
+    lines = []
+    for low, high in bounds:
+        line = [f"{low:g} to {high:g}"]
+        for level in levels:
+            apart = [1000 * (e[level] - e["pbe"]) for e in both if level in e and low <= e["pbe"] < high]
+            line.append(f"{np.median(apart):+.0f} ({len(apart)})" if apart else "–")
+        lines.append(line)
+    return table(("E_d by CHGNet, eV/atom", *levels), lines)
 
 
 def bars(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from rivals import relaxed_cell
-from study import COLORS, Asked, Results, Row, Run, Study, asked_for, made, signed, spread, table
+from study import COLORS, Asked, Results, Row, Run, Study, asked_for, levels_apart, made, signed, spread, table
 
 from chggen import Candidate
 from chggen.symmetry import above_trivial, symbol_of
@@ -56,8 +56,8 @@ def compute(asked: Asked) -> Results:
 def row_of(c: Candidate, formula: str) -> Row:
     """What is kept of a candidate; of one that failed, where."""
     units = int(c.id.split("-")[1].removeprefix("z"))
-    row: Row = {"id": c.id, "stage": c.stage, "atoms": units * ATOMS[formula]}
-    row |= {"source": c.seed_source, "failed_at": c.failed_at}
+    row: Row = {"id": c.id, "stage": c.stage, "atoms": units * ATOMS[formula], "source": c.seed_source}
+    row["failed_at"] = c.failed_at
     if c.status != "ok":
         return row
     energies = {level: round(e, 4) for level, e in c.decomposition_energies.items() if e is not None}
@@ -70,8 +70,8 @@ def figures_of(rows: list[Row]) -> tuple[Any, ...]:
     """How many were asked for; medians of those that did not fail; shares of those placed and of those asked for, %."""
     good = [r for r in rows if r["failed_at"] is None]
     placed = [r["e_d"]["pbe"] for r in good if "pbe" in r["e_d"]]
-    moved, relative = ([r[k] for r in good] for k in ("moved", "relative"))
-    medians = (np.median(x or [np.nan]) for x in ([abs(r["change"]) for r in good], moved, relative, placed))
+    known = ([abs(r["change"]) for r in good], *([r[k] for r in good] for k in ("moved", "relative")), placed)
+    medians = (np.median(x or [np.nan]) for x in known)
     lowest = signed(min(placed, default=None))
     stable = 100 * sum(e < 0 for e in placed) / max(1, len(placed))
     return len(rows), *(f"{x:.3f}" for x in medians), lowest, f"{stable:.1f}", f"{symmetric(rows):.1f}"
@@ -104,6 +104,7 @@ def tables(results: Results) -> dict[str, str]:
         "medians": table(("", "stage", *heads, "CPU s each"), lines),
         "sources": table(("source", "stage", *heads), sources),
         "best": best(rows),
+        "levels": levels_apart(rows, ("r2scan", JUDGE), ((-0.1, 0.03), (0.03, 0.1), (0.1, 0.2))),
         "sizes": table(("atoms", *(f"{arm}, {stage}" for arm, stage in PARTS)), sizes),
     }
 
