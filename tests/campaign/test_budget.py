@@ -149,14 +149,32 @@ def test_the_compositions_of_many_elements_are_counted_without_going_through_all
     assert [len(compositions(elements[:2], n)) for n in (1, 2, 3, 4, 5)] == [0, 1, 3, 5, 9]
 
 
-def test_a_run_that_does_not_relax_keeps_to_the_shares_it_began_with() -> None:
-    options = GenerateOptions(formula="ZnS", formula_units=(1,), n=64, cells_from=("auto",), relax=None)
+def _sources_without_energies(n: int) -> list[str]:
+    """Sources of the candidates of one cell size of ZnS, all good and none with an energy."""
+    options = GenerateOptions(formula="ZnS", formula_units=(1,), n=n, cells_from=("auto",), relax=None)
     plan, made = Budget(options), []
     while found := plan.next_round():
-        plan.learn([job.candidate for job in found])  # good, without an energy
+        plan.learn([job.candidate for job in found])
         made += [job.candidate.seed_source for job in found]
+    return made
+
+
+def test_a_run_that_does_not_relax_keeps_to_the_shares_it_began_with() -> None:
+    made = _sources_without_energies(64)
+    assert Counter(made[:12])["prototype"] == 8  # 0.6 / 0.9 of them
     for stretch in (made[:32], made[32:]):
-        assert Counter(stretch)["prototype"] == pytest.approx(0.6 / 0.9 * 32, abs=1.1)
+        of = Counter(stretch)
+        assert of["space-group"] == pytest.approx(2 * of["bravais"], abs=2)
+
+
+def test_the_share_of_prototypes_falls_with_their_rank() -> None:
+    """8 of the first 12; then each has 0.6 (8 / (k + 1))^1.5 against 0.3 of the others."""
+    made, taken = _sources_without_energies(64), 0.0
+    for _ in made:
+        share = 0.6 * min(1.0, (8 / (round(taken) + 1)) ** 1.5)
+        taken += share / (share + 0.3)
+    assert made.count("prototype") == pytest.approx(taken, abs=2)
+    assert made[:32].count("prototype") > 1.5 * made[32:].count("prototype")
 
 
 def test_draws_of_a_formula_do_not_skip_prototypes_that_only_other_formulas_would_take() -> None:

@@ -90,7 +90,7 @@ class Budget:
         self._indices: Counter[tuple[str, int]] = Counter()  # how many of them are of a formula and cell size
         self._ranks: Counter[Arm] = Counter()  # and of an arm
         self._found = Found()
-        self._shares = Shares(self._prior, self._found)
+        self._shares = Shares(self._prior, self._found, _fade)
 
     @property
     def left(self) -> int:
@@ -262,6 +262,12 @@ class Budget:
                 whole = sum(share_of.values()) * sum(of_size.values()) * len(self._sizes)
                 shares |= {Arm(formula, z, name): share * of_size[z] / whole for name, share in share_of.items()}
         return shares
+
+
+def _fade(arm: Arm, rank: int) -> float:
+    """Return the part of its share that is left to an arm whose source has been asked so often; 1 where none fades."""
+    fade = getattr(cell_sources()[arm.source], "fade", None)
+    return 1.0 if fade is None else fade(rank)
 
 
 def _check_total(total: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -120,27 +120,34 @@ class Shares:
     Args:
         prior: The shares that the arms begin with; they sum to 1.
         found: What has come of them, which others add to.
+        fade: Returns, for an arm and how many of its candidates there are, the part of its share that is left.
     """
 
-    def __init__(self, prior: Mapping[Arm, float], found: Found) -> None:
+    def __init__(self, prior: Mapping[Arm, float], found: Found, fade: Callable[[Arm, int], float]) -> None:
         self._prior = prior
         self._found = found
+        self._fade = fade
+        self._picked = np.zeros(len(prior), dtype=int)
+        self._left = np.array([fade(arm, 0) for arm in prior])
         self._credit = np.zeros(len(prior))
 
     def picked(self, n: int) -> Iterator[Arm]:
         """Yield the arms of the next n candidates, as often as their shares say.
 
-        An arm collects its share for each candidate and pays 1 when it is picked; the one with most credit is next.
-        What rounding owes an arm is therefore kept for later rounds.
+        An arm collects its share for each candidate, as far as it has not faded, and pays 1 when it is picked; the one
+        with most credit is next. What rounding owes an arm is therefore kept for later rounds.
 
         Args:
             n: Number of candidates.
         """
         arms, shares = list(self._prior), np.array(list(self._now().values()))
         for _ in range(n):
-            self._credit += shares
+            due = shares * self._left
+            self._credit += due / due.sum() if due.any() else shares
             chosen = int(np.argmax(self._credit))
             self._credit[chosen] -= 1
+            self._picked[chosen] += 1
+            self._left[chosen] = self._fade(arms[chosen], int(self._picked[chosen]))
             yield arms[chosen]
 
     def _now(self) -> Mapping[Arm, float]:
