@@ -1,4 +1,4 @@
-from .built_in_sources import AnywhereGuests, OrbitGuests, PatternGuests, PrototypeGuests
+from .built_in_guest_sources import AnywhereGuests, OrbitGuests, PatternGuests, PrototypeGuests
 from .cell_starts import BravaisCell, LearnedCell, PrototypeCell, SpaceGroupCell
 from .contacts import NOT_FINITE, reject_reason
 from .disorder import VACANT, Disorder, Sublattice

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from chggen.generation.built_in_sources import PatternGuests
+from chggen.generation.built_in_guest_sources import PatternGuests
 from chggen.generation.grown_sites import GrownSites
 from chggen.generation.host import Host
 from chggen.generation.host_starts import START_SIGMA, GivenHost

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from chggen.errors import InputError
-from chggen.generation.built_in_sources import OrbitGuests, PatternGuests, PrototypeGuests
+from chggen.generation.built_in_guest_sources import OrbitGuests, PatternGuests, PrototypeGuests
 from chggen.generation.host import Host
 from chggen.generation.host_orbits import kept_orbits, lowered, on_orbits, symmetrised
 from chggen.generation.prototype_mapping import CLOSE, analogues

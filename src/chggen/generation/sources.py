@@ -9,17 +9,14 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from chggen.errors import InputError
-from chggen.generation.built_in_sources import (
-    AnywhereGuests,
+from chggen.generation.built_in_cell_sources import (
     BravaisCells,
     EvolvedCells,
     LearnedCells,
-    OrbitGuests,
-    PatternGuests,
     PrototypeCells,
-    PrototypeGuests,
     SpaceGroupCells,
 )
+from chggen.generation.built_in_guest_sources import AnywhereGuests, OrbitGuests, PatternGuests, PrototypeGuests
 
 if TYPE_CHECKING:
     import numpy as np
