@@ -50,10 +50,10 @@ def training_cells(folder: Path):
                 yield (lattice, data["frac"][part].astype(float), data["Z"][part]), above_hull
 
 
-def described(cell):
-    """Space group, key, letters by role, and the shape of the standard cell; None where there is no symmetry."""
+def sites(cell):
+    """Data set of spglib, species of the primitive cell, and the letters of each; None where spglib finds no group."""
     dataset = spglib.get_symmetry_dataset(cell, symprec=SYMPREC)
-    if dataset is None or dataset.number <= 2:
+    if dataset is None:
         return None
     if dataset.hall_number != hall_number(dataset.number):
         dataset = spglib.get_symmetry_dataset(cell, symprec=SYMPREC, hall_number=hall_number(dataset.number))
@@ -61,7 +61,16 @@ def described(cell):
     species = Counter(Element.from_Z(int(z)).symbol for z in cell[2][first])
     orbits = {int(o): (Element.from_Z(int(z)).symbol, w) for o, z, w in
               zip(dataset.crystallographic_orbits, cell[2], dataset.wyckoffs, strict=True)}  # fmt: skip
-    letters = ".".join("".join(sorted(w for s, w in orbits.values() if s == role)) for role in roles(species))
+    return dataset, species, {one: "".join(sorted(w for s, w in orbits.values() if s == one)) for one in species}
+
+
+def described(cell):
+    """Space group, key, letters by role, and the shape of the standard cell; None where there is no symmetry."""
+    found = sites(cell)
+    if found is None or found[0].number <= 2:
+        return None
+    dataset, species, of = found
+    letters = ".".join(of[role] for role in roles(species))
     p = Lattice(dataset.std_lattice).parameters
     shape = [round(p[1] / p[0], 3), round(p[2] / p[0], 3), *(round(angle, 1) for angle in p[3:])]
     return int(dataset.number), formula_key(species), letters, shape
