@@ -33,8 +33,9 @@ DRAWS = (20, 100)
 
 def read(path: Path) -> WyckoffNetwork:
     """The network of a file of train_wyckoff.py."""
-    held = torch.load(path, weights_only=False)
-    network = WyckoffNetwork(Positions(**held["positions"]), **held["options"])
+    held = torch.load(path, weights_only=True)
+    table = {k: v.numpy() if isinstance(v, torch.Tensor) else tuple(v) for k, v in held["positions"].items()}
+    network = WyckoffNetwork(Positions(**table), **held["options"])
     network.load_state_dict({name: value.float() for name, value in held["weights"].items()})
     return network
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from count_space_groups import sites, training_cells
+from count_space_groups import SOURCE, sites, training_cells
 from pymatgen.core import Element, Lattice
 from torch import nn
 from wyckoff_network import Assigned, Positions, WyckoffNetwork, batch_of
@@ -78,6 +78,13 @@ def told(network: WyckoffNetwork, crystals: list[Assigned]) -> str:
     return " + ".join(f"{torch.cat(part).mean():.3f}" for part in zip(*parts, strict=True))
 
 
+def save(network: WyckoffNetwork, options: dict[str, Any], path: Path) -> None:
+    """Write weights in half precision, the table of positions and where both are from."""
+    weights = {name: value.half() for name, value in network.state_dict().items()}
+    table = {k: torch.tensor(v) if isinstance(v, np.ndarray) else list(v) for k, v in vars(network.positions).items()}
+    torch.save({"options": options, "positions": table, "weights": weights, "source": SOURCE}, path)
+
+
 def main() -> None:
     """Train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -126,8 +133,7 @@ def main() -> None:
             step += 1
         seconds = time.process_time() - began
         print(f"{epoch + 1}: val {told(network, val)}, new {told(network, novel)}, {seconds:.0f} s", flush=True)
-        weights = {name: value.half() for name, value in network.state_dict().items()}
-        torch.save({"options": options, "positions": vars(positions), "weights": weights}, args.out)
+        save(network, options, args.out)
 
 
 if __name__ == "__main__":
