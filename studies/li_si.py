@@ -6,7 +6,7 @@ Every LixSiy with more Li than Si, up to five for each, at most 8 Si and 40 atom
 `chggen predict`, six structures each; Li5Si2 also without prototypes, in space groups drawn as known crystals have
 them, in learned and in random cells. Known phases are those of the shipped table with at most 40 atoms in their cells;
 the hull is that of the known phases, which Li5Si2 is not among. Beside them random cells, relaxed: twelve of each known
-phase, in cells of its size, and as many of Li5Si2 as were made of it. Full: about four hours of CPU.
+phase, in cells of its size, and as many of Li5Si2 as were made of it. Full: 1.8 hours of CPU.
 """
 
 from __future__ import annotations
