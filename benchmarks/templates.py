@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from count_space_groups import sites
 from csp import counts_of
 from pymatgen.core import Element, Structure
+from train_wyckoff import read_cell
 from unknown import crystals
 from wyckoff_network import Positions, WyckoffNetwork, drawn, ordered
 
@@ -42,12 +42,11 @@ def read(path: Path) -> WyckoffNetwork:
 
 def template(positions: Positions, structure: Structure) -> Any:
     """Group and sites of a crystal."""
-    found = sites((structure.lattice.matrix, structure.frac_coords, np.array(structure.atomic_numbers)))
+    found = read_cell((structure.lattice.matrix, structure.frac_coords, np.array(structure.atomic_numbers)))
     if found is None:
         return None
-    number = int(found[0].number)
-    species = ordered({Element(s).Z: n for s, n in found[1].items()})
-    letters = {Element(s).Z: text for s, text in found[2].items()}
+    number, counts, letters = found
+    species = ordered(counts)
     orbits = [(s, positions.letters[number].find(w)) for s, z in enumerate(species) for w in letters[z]]
     return positions.template(number, species, orbits)
 

@@ -29,18 +29,30 @@ MOST_IN_CELL = 160  # atoms of a cell that is read
 BATCH = 256
 
 
-def rows(cells: Any) -> list[tuple[int, dict[int, int], dict[int, str]]]:
-    """Group, counts and letters by atomic number of cells."""
+Read = tuple[int, dict[int, int], dict[int, str]]
+
+
+def read_cell(cell: Any) -> Read | None:
+    """Group, counts and letters by atomic number of a cell; None where spglib finds no group."""
+    found = sites(cell)
+    if found is None:
+        return None
+    dataset, counts, letters = found
+    of = {symbol: Element(symbol).Z for symbol in counts}
+    return int(dataset.number), {of[s]: n for s, n in counts.items()}, {of[s]: w for s, w in letters.items()}
+
+
+def rows(cells: Any) -> list[Read]:
+    """What is read of cells that are not too large."""
     found = []
     for cell in cells:
         try:
-            one = sites(cell) if len(cell[2]) <= MOST_IN_CELL else None
+            one = read_cell(cell) if len(cell[2]) <= MOST_IN_CELL else None
         except Exception as error:  # spglib's own errors for cells it cannot read
             print(f"left out: {error}")
             continue
         if one is not None:
-            counts = {Element(s).Z: n for s, n in one[1].items()}
-            found.append((int(one[0].number), counts, {Element(s).Z: text for s, text in one[2].items()}))
+            found.append(one)
     return found
 
 

@@ -70,6 +70,9 @@ class CellSource(Protocol):
     Attributes:
         name: Its name in `--cells-from` and in the column `seed_source`.
         share: Share of the budget that it begins with among all sources; 0: it is used only where asked for by name.
+
+    A source whose best cells come first may also have a method `fade(rank)`: the part of its share, 1 at most, that is
+    left to it after so many cells of a formula and size.
     """
 
     name: str
