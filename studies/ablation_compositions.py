@@ -20,7 +20,8 @@ from known_crystals import formula_of, validation_crystals
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from rivals import random_cells, relaxations
-from study import Asked, Results, Row, Run, Study, asked_for, bars, made, spread, table
+from runs import Run, asked_for, made, spread
+from study import Asked, Results, Row, Study, bars, table
 
 import chggen
 
@@ -54,7 +55,7 @@ def compute(asked: Asked) -> Results:
         spent[int(case)] = relaxations(found)  # of the last way, which is the default
         rows.append(told(int(case), way.replace("_", " "), len(ends), good, targets[int(case)]) | {"seconds": seconds})
     jobs = [(k, crystal, spent[k]) for k, crystal in enumerate(targets)]
-    rows += spread(random_row, jobs)
+    rows += spread(random_row, jobs, asked.out)
     return {"quick": asked.quick, "rows": rows}
 
 

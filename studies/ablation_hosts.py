@@ -6,8 +6,8 @@
 Zn, Cu, Ag or H. One raw sample by each way, then CHGNet in the fixed cell. A hit: StructureMatcher fits the crystal.
 *random*: placement at random; *paper*: the paper's sampler; *clean host*: the same, the host not noised; *refreshed*: a
 short ladder whose noise is drawn anew at each step; *best of tries*: four of these, chosen by the network; *by energy*:
-chosen by CHGNet; *orbits*: guests start on orbits of the host's group; *default*: known prototypes, orbits and anywhere
-in turn. Full: about an hour of CPU.
+chosen by CHGNet; *orbits*: guests start on orbits of the host's group, anywhere where it has none for them; *default*:
+known prototypes, orbits and anywhere in turn. Full: about an hour of CPU.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from known_crystals import validation_crystals
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from rivals import random_filling
-from study import Asked, Results, Row, Study, bars, spread, table
+from runs import spread
+from study import Asked, Results, Row, Study, bars, table
 
 import chggen
 from chggen.crystals import to_structures
@@ -52,6 +53,15 @@ def host_of(crystal: Structure) -> tuple[Structure, dict[str, int]]:
     return host, {symbol: int(crystal.composition[symbol])}
 
 
+def inpainted(host: Structure, guests: dict[str, int], number: int, options: dict[str, Any]) -> chggen.Candidate:
+    """What a run of one makes; guests start anywhere where the host has no orbits for them."""
+    how: dict[str, Any] = {"n": 1, "seed": number, "fix_cell": True, "max_steps": 150, "workers": 1, "progress": False}
+    try:
+        return chggen.inpaint(host, guests, **how, **options)[0]
+    except chggen.InputError:
+        return chggen.inpaint(host, guests, **how, guests_from="anywhere")[0]
+
+
 def row_of(job: tuple[int, Structure]) -> list[Row]:
     """One host by all ways: raw and relaxed, above the crystal, and what the sample cost."""
     number, crystal = job
@@ -66,8 +76,7 @@ def row_of(job: tuple[int, Structure]) -> list[Row]:
             batch = batched_hosts([Host(framework=host, guests=guests)])
             (raw,) = to_structures(known[way].run(model, batch, [number]))
         else:
-            (found, *_) = chggen.inpaint(host, guests, n=1, seed=number, fix_cell=True, max_steps=150, workers=1,
-                                         progress=False, **RUNS[way])  # fmt: skip
+            found = inpainted(host, guests, number, RUNS[way])
             raw = random_filling(host, guests, number) if found.raw is None else found.raw
         seconds = time.process_time() - began
         (done,) = chggen.relax([raw], fix_cell=True, max_steps=150)
@@ -87,7 +96,7 @@ def compute(asked: Asked) -> Results:
     cases = validation_crystals(
         asked.needs_data(), n, 20, lambda s: len(s) > 1 and bool(s & mobile) and bool(s - mobile)
     )
-    rows = [row for found in spread(row_of, enumerate(cases)) for row in found]
+    rows = [row for found in spread(row_of, enumerate(cases), asked.out) for row in found]
     return {"quick": asked.quick, "rows": rows}
 
 

@@ -17,7 +17,8 @@ from typing import Any
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from rivals import random_cells, relaxations
-from study import Asked, Results, Row, Run, Study, asked_for, made, spread, table
+from runs import Run, asked_for, made, spread
+from study import Asked, Results, Row, Study, table
 
 import chggen
 
@@ -42,7 +43,7 @@ def compute(asked: Asked) -> Results:
         runs[formula] = Run.of("generate", whole, n=n, seed=0, formula_units=[1], cells_from=["auto"])
     done = made(asked.out, runs)
     jobs = [(formula, crystal, relaxations(done[formula][0])) for formula, crystal in crystals.items()]
-    random = dict(zip(crystals, spread(random_row, jobs), strict=True))
+    random = dict(zip(crystals, spread(random_row, jobs, asked.out), strict=True))
     found = []
     for formula, crystal in crystals.items():
         candidates, seconds = done[formula]

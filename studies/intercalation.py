@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Lattice, Structure
 from rivals import random_filling
-from study import Asked, Results, Row, Run, Study, asked_for, made, signed, spread, table
+from runs import Run, asked_for, made, spread
+from study import Asked, Results, Row, Study, signed, table
 
 import chggen
 
@@ -76,7 +77,7 @@ def conductor_rows(asked: Asked, n: int) -> Results:
         seconds += cost
         rows += [{"arm": "chggen", "host": name, **placed(c)} for c in asked_for(found)]
     jobs = [(host, guests, f"fill-{k}", 100 * k + j) for k, host in enumerate(hosts) for j in range(n)]
-    random = spread(random_row, jobs)
+    random = spread(random_row, jobs, asked.out)
     costs = {"chggen": round(seconds / len(jobs)), "random": round(sum(r.pop("seconds") for r in random) / len(jobs))}
     return {"formula": rows[0]["formula"], "costs": costs, "conductor": rows + random}
 

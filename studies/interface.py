@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Lattice, Structure
 from rivals import random_filling
-from study import COLORS, Asked, Results, Row, Run, Study, asked_for, made, spread, table
+from runs import Run, asked_for, made, spread
+from study import COLORS, Asked, Results, Row, Study, table
 
 import chggen
 
@@ -44,7 +45,7 @@ def compute(asked: Asked) -> Results:
     rows = [{"arm": "region", "index": k, "energy": energy(c), "steps": c.relax_steps}
             for k, c in enumerate(sorted(asked_for(found), key=lambda c: c.id))]  # fmt: skip
     jobs = [(stack, guests, (low, high), how["hold"], steps, k) for k in range(n)]
-    random = spread(random_row, jobs)
+    random = spread(random_row, jobs, asked.out)
     costs = {"region": round(seconds / n), "random": round(sum(r.pop("seconds") for r in random) / n)}
     return {"quick": asked.quick, "atoms": len(stack) + sum(guests.values()), "costs": costs, "rows": rows + random}
 

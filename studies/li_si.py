@@ -16,7 +16,8 @@ from typing import Any
 
 from pymatgen.core import Composition
 from rivals import relaxed_cell
-from study import COLORS, Asked, Results, Row, Run, Study, made, signed, spread, table
+from runs import Run, made, spread
+from study import COLORS, Asked, Results, Row, Study, signed, table
 
 import chggen
 from chggen.crystals import parse_formula
@@ -43,14 +44,13 @@ def compute(asked: Asked) -> Results:
     done = made(asked.out, runs)
     alone = done["alone"][0]
     side = [c for name, (found, _) in done.items() if name != "alone" for c in found]
-    searched = {reduced(c.formula) for c in side}
     rows = [row_of(c) for c in [*side, *alone] if c.status == "ok" and c.duplicate_of is None]
     rows = [r for r in rows if r["e_d"].get("pbe", 1) < 0.1]
     costs = [{"run": name, "asked": len(found), "seconds": round(seconds)} for name, (found, seconds) in done.items()]
-    phases = known(side, searched)
+    phases = known(side, {reduced(c.formula) for c in side})
     jobs = [("Li5Si2", 1 + k % 2, k) for k in range(10 * n)]
     jobs += [(r["formula"], r["units"], k) for r in phases if r["searched"] for k in range(2 * n)]
-    random = spread(relaxed_cell, jobs)
+    random = spread(relaxed_cell, jobs, asked.out)
     costs.append({"run": "random", "asked": len(jobs), "seconds": round(sum(r.pop("seconds") for r in random))})
     found = {"known": phases, "rows": rows, "terminal": terminal(alone), "random": random}
     return {"quick": asked.quick, "costs": costs, **found}

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from pymatgen.core import Structure
-from study import COLORS, Asked, Results, Row, Run, Study, asked_for, made, table
+from runs import Run, asked_for, made
+from study import COLORS, Asked, Results, Row, Study, table
 
 import chggen
 from chggen.io import named_structures

@@ -15,7 +15,8 @@ import json
 from typing import Any
 
 from pymatgen.core import Composition
-from study import COLORS, Asked, Results, Row, Run, Study, asked_for, made, table
+from runs import Run, asked_for, made
+from study import COLORS, Asked, Results, Row, Study, table
 from zn_p_s import STUDY as SMALLER
 
 from chggen.symmetry import above_trivial

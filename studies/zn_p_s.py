@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 from rivals import relaxed_cell
-from study import COLORS, Asked, Results, Row, Run, Study, asked_for, levels_apart, made, signed, spread, table
+from runs import Run, asked_for, made, spread
+from study import COLORS, Asked, Results, Row, Study, levels_apart, signed, table
 
 from chggen import Candidate
 from chggen.symmetry import above_trivial, symbol_of
@@ -38,15 +39,15 @@ def compute(asked: Asked) -> Results:
     runs, judges = {}, {} if asked.quick else {"judge_by": ["chgnet-r2scan", JUDGE]}
     for formula, (arm, options) in product(FORMULAS, ARMS.items()):
         each = n // len(units) if arm == "paper" else n  # with one source, of each size
-        what = {"n": each, "seed": 0, "formula_units": units, "guests": ["Zn"], **judges}
-        runs[f"{formula}-{arm}"] = Run.of("predict", formula, **what, **options)
+        what = {"seed": 0, "formula_units": units, "guests": ["Zn"], **judges, **options}
+        runs[f"{formula}-{arm}"] = Run.of("predict", formula, n=each, **what)
     rows, costs = [], []
     for name, (found, seconds) in made(asked.out, runs).items():
         formula, arm = name.split("-")
         costs.append({"formula": formula, "arm": arm, "seconds": round(seconds)})
         rows += [{"formula": formula, "arm": arm, **row_of(c, formula)} for c in asked_for(found)]
     jobs = [(formula, units[k % len(units)], k) for formula in FORMULAS for k in range(n)]
-    random = spread(relaxed_cell, jobs)
+    random = spread(relaxed_cell, jobs, asked.out)
     costs.append({"arm": "random", "seconds": round(sum(r.pop("seconds") for r in random))})
     return {"quick": asked.quick, "costs": costs, "rows": rows + random}
 
@@ -54,8 +55,8 @@ def compute(asked: Asked) -> Results:
 def row_of(c: Candidate, formula: str) -> Row:
     """What is kept of a candidate; of one that failed, where."""
     units = int(c.id.split("-")[1].removeprefix("z"))
-    of: Row = {"id": c.id, "stage": c.stage, "atoms": units * ATOMS[formula], "source": c.seed_source}
-    row = of | {"failed_at": c.failed_at}
+    row: Row = {"id": c.id, "stage": c.stage, "atoms": units * ATOMS[formula], "source": c.seed_source}
+    row["failed_at"] = c.failed_at
     if c.status != "ok":
         return row
     energies = {level: round(e, 4) for level, e in c.decomposition_energies.items() if e is not None}
@@ -70,9 +71,9 @@ def figures_of(rows: list[Row]) -> tuple[Any, ...]:
     placed = [r["e_d"]["pbe"] for r in good if "pbe" in r["e_d"]]
     known = ([abs(r["change"]) for r in good], *([r[k] for r in good] for k in ("moved", "relative")), placed)
     medians = (np.median(x or [np.nan]) for x in known)
-    lowest = signed(min(placed, default=None))
-    stable = 100 * sum(e < 0 for e in placed) / max(1, len(placed))
-    return len(rows), len(good), *(f"{x:.3f}" for x in medians), lowest, f"{stable:.1f}", f"{symmetric(rows):.1f}"
+    shares = 100 * sum(e < 0 for e in placed) / max(1, len(placed)), symmetric(rows)
+    told = *(f"{x:.3f}" for x in medians), signed(min(placed, default=None)), *(f"{x:.1f}" for x in shares)
+    return len(rows), len(good), *told
 
 
 def symmetric(rows: list[Row]) -> float:
@@ -126,17 +127,16 @@ def best(rows: list[Row]) -> str:
 def draw(results: Results, figure: Any) -> None:
     """Energy change, RMSD and E_d as in the paper's figure 4 a to c, and CHGNet's E_d against the other levels'."""
     axes = figure.subplots(1, 4)
-    for (key, label, top), ax in zip(
-        (("change", "energy change, eV/atom", 0.4), ("moved", "RMSD, Å", 1.0), ("e_d", "$E_d$, eV/atom", 0.25)), axes,
-        strict=False,
-    ):  # fmt: skip
+    kinds = (("change", "energy change, eV/atom", 0.4), ("moved", "RMSD, Å", 1.0), ("e_d", "$E_d$, eV/atom", 0.25))
+    for (key, label, top), ax in zip(kinds, axes, strict=False):
         for (arm, stage), color in zip(PARTS[::2], COLORS, strict=False):
             good = [r for r in results["rows"] if (r["arm"], r["stage"], r["failed_at"]) == (arm, stage, None)]
             values = [r["e_d"].get("pbe", np.nan) if key == "e_d" else abs(r[key]) for r in good]
             ax.hist(np.minimum(values, top), 25, density=True, histtype="step", color=color, label=f"{arm}, {stage}")
         ax.set(xlabel=label, yticks=[])
+    every = [r["e_d"] for r in results["rows"] if "pbe" in r.get("e_d", {})]
     for level, color in zip(("r2scan", JUDGE), COLORS[2:], strict=False):
-        both = [r["e_d"] for r in results["rows"] if level in r.get("e_d", {}) and "pbe" in r["e_d"]]
+        both = [e for e in every if level in e]
         axes[3].scatter([e["pbe"] for e in both], [e[level] for e in both], s=4, color=color, label=level)
     axes[3].axline((0, 0), slope=1, color=COLORS[0], linewidth=0.6)
     axes[3].set(xlabel="$E_d$ by CHGNet, eV/atom", ylabel="$E_d$ at another level")

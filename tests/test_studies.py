@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SHARED = ("study", "rivals", "known_crystals")
+SHARED = ("study", "runs", "rivals", "known_crystals")
 SCRIPTS = sorted(path.stem for path in (ROOT / "studies").glob("*.py"))
 STUDIES = [name for name in SCRIPTS if name not in SHARED]
 PUBLISHED = [name for name in STUDIES if (ROOT / "studies" / "results" / f"{name}.json").exists()]
