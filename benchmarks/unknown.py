@@ -84,6 +84,10 @@ def searched(arm: str, crystal: Structure, n: int, budget: float, options: Row) 
     if arm not in ARMS[1:]:
         formula = "".join(f"{symbol}{k}" for symbol, k in counts.items())
         given = {"cells_from": WITHOUT_PROTOTYPES, "formula_units": [1], "seed": 0, **options}
+        if "wyckoff" in given["cells_from"]:
+            from wyckoff_source import register
+
+            register()
         found = chggen.generate(formula, n=n, workers=1, progress=False, **given)
         return [
             (c.structure, c.energy_per_atom) if c.status == "ok" else None

@@ -14,6 +14,7 @@ from chggen.errors import InputError
 from chggen.generation.host import Host, strip_guests
 from chggen.generation.host_orbits import on_orbits, symmetrised
 from chggen.generation.host_starts import GivenHost, OnOrbits, PrototypeSites, fillings
+from chggen.generation.made_symmetric import MadeSymmetric
 from chggen.generation.prototype_mapping import CLOSE, analogues
 from chggen.symmetry.detection import space_group
 
@@ -176,13 +177,47 @@ def _inpainted(guests: Mapping[str, int], **settings: object) -> list[chggen.Can
     return chggen.inpaint(framework, guests, seed=0, relax=False, workers=1, levels=4, best_of=1, **settings)
 
 
-@pytest.mark.parametrize(("symmetry", "second"), [("none", "orbits"), ("host", "orbits")])
-def test_inpainting_begins_with_the_known_prototype(symmetry: str, second: str) -> None:
-    found = _inpainted({"Sr": 1}, n=2, symmetry=symmetry)
+def test_guests_sampled_freely_are_made_symmetric() -> None:
+    host = on_orbits(strip_guests(PEROVSKITE, ["Sr"]))
+    start = fillings(host, 1, "anywhere")[0]
+    assert isinstance(start, MadeSymmetric)
+    assert start.symmetric
+    assert start.draw(0)[1] is None
+    off = _filled(host, np.array([[0.02, -0.01, 0.015]]))
+    made = start.settled(off)
+    assert isinstance(made, Structure)
+    assert space_group(made, 1e-4) == 221
+    np.testing.assert_allclose(made.frac_coords[-1] - np.round(made.frac_coords[-1]), 0, atol=1e-6)
+    np.testing.assert_array_equal(made.frac_coords[:-1], host.framework.frac_coords)
+
+
+def test_guests_that_keep_no_symmetry_are_drawn_anew_on_orbits() -> None:
+    host = on_orbits(strip_guests(PEROVSKITE * (1, 1, 2), ["Sr"]))
+    start = fillings(host, 1, "anywhere")[0]
+    assert isinstance(start, MadeSymmetric)
+    made = start.settled(_filled(host, np.array([[0.21, 0.33, 0.07], [0.62, 0.11, 0.55]])))
+    assert made == "the guests keep nothing of the host's group above P1 and P-1"
+    assert start.redraw(1).on_orbits
+
+
+def test_guests_start_anywhere_first_where_the_network_alone_chooses() -> None:
+    stretched = strip_guests(FLUORITE.get_primitive_structure(), ["F"]).framework.copy()
+    stretched.apply_strain([0, 0, 0.1])
+    far = Host(framework=stretched, guests={"Xe": 2})
+    assert [type(s) for s in fillings(far, 2, by_energy=False)] == [GivenHost, OnOrbits]
+    held = on_orbits(Host(framework=symmetrised(stretched).structure, guests={"Xe": 2}))
+    assert [type(s) for s in fillings(held, 2, by_energy=False)] == [MadeSymmetric, GivenHost]
+    assert [type(s) for s in fillings(held, 2)] == [GivenHost, MadeSymmetric]
+
+
+@pytest.mark.parametrize("symmetry", ["none", "host"])
+def test_inpainting_begins_with_the_known_prototype(symmetry: str) -> None:
+    found = _inpainted({"Sr": 1}, n=3, symmetry=symmetry)
     by_id = sorted(found, key=lambda c: c.id)
-    assert [c.seed_source for c in by_id] == ["prototype", second]
+    assert [c.seed_source for c in by_id] == ["prototype", "anywhere", "orbits"]
     assert StructureMatcher().fit(by_id[0].structure, PEROVSKITE)
     if symmetry == "host":
+        assert all(c.space_group is not None and c.space_group > 2 for c in by_id)
         assert by_id[0].space_group == 221
 
 

@@ -23,6 +23,7 @@ from chggen.generation import (
     Job,
     PlacedMolecules,
     Start,
+    by_energy,
     default_guests,
     fillings,
     on_orbits,
@@ -224,7 +225,7 @@ def inpaint_jobs(host: Structure | InpaintHost, options: InpaintOptions) -> list
     if asked.molecules:
         placed = PlacedMolecules(filled, guests=asked.guests)
         return [job(index, placed) for index in range(options.n)]
-    *starts, spare = fillings(filled, options.n + 1, guests_from)
+    *starts, spare = fillings(filled, options.n + 1, guests_from, by_energy(options.sampler, options.relax))
     jobs = [job(index, start) for index, start in enumerate(starts)]
     if spare is not starts[-1]:
         jobs[-1] = replace(jobs[-1], rival=job(options.n - 1, spare))

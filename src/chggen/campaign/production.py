@@ -28,6 +28,7 @@ from chggen.generation import (
     Job,
     Kind,
     PlacedMolecules,
+    SettlingStart,
     batched_hosts,
     caps_of,
     reject_reason,
@@ -111,7 +112,8 @@ def sample_jobs(jobs: Sequence[Job], resources: Resources) -> list[Structure | s
     sampled = [run(score) for run in runs] if resources.foreign else together(score, runs)
     for own, made in zip(groups.values(), sampled, strict=True):
         for k, structure in zip(own, made, strict=True):
-            found[k] = structure
+            start = jobs[k].start
+            found[k] = start.settled(structure) if isinstance(start, SettlingStart) else structure
     return found
 
 

@@ -34,7 +34,7 @@ from .sources import (
     guest_sources,
 )
 from .space_group_statistics import count_known
-from .start import FinishedStart, Start
+from .start import FinishedStart, SettlingStart, Start
 from .strategy import Kind, by_energy, recipe_of
 from .vacancies import vacancy_orderings
 from .volume import VolumePrior, volume_per_atom
@@ -80,6 +80,7 @@ __all__ = [
     "PrototypeGuests",
     "PrototypeSites",
     "SamplerOptions",
+    "SettlingStart",
     "ShiftedInterface",
     "SpaceGroupCell",
     "Start",

@@ -84,7 +84,10 @@ class OrbitGuests:
 
 
 class AnywhereGuests:
-    """A source of places for guests: uniform random positions in the cell."""
+    """A source of places for guests: uniform random positions in the cell.
+
+    In a host that is held symmetric, what is sampled from there is made symmetric.
+    """
 
     name: str = "anywhere"
 
@@ -96,8 +99,9 @@ class AnywhereGuests:
             n: Number of candidates that are wanted. They all share one start, which draws other positions in each try.
         """
         from chggen.generation.host_starts import GivenHost
+        from chggen.generation.made_symmetric import MadeSymmetric
 
-        return [GivenHost(host)]
+        return [GivenHost(host) if host.orbits is None else MadeSymmetric(host)]
 
     def refusal(self, host: Host) -> str:
         """Return the sentence that says that there is no place for guests.

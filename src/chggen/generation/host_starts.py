@@ -154,19 +154,21 @@ class PrototypeSites:
         return self.given.redraw(k - 1)
 
 
-def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
+def fillings(host: Host, n: int, guests_from: str = AUTO, by_energy: bool = True) -> list[Start]:
     """Return what each of n candidates of a host starts from.
 
     Guests with a region go where the host's own pattern goes on into it, once. Then those that repeat as the host does,
     those on orbits of its whole group and those anywhere in the region take turns, and with these the patterns of the
-    parts of a host that has several, such as grains. Without a region `auto` begins with the closest
-    analogue where one is close. Orbits of the host's group, positions anywhere, sources of other packages and the next
-    close analogue then take turns. Where no analogue is close, orbits come first.
+    parts of a host that has several, such as grains. Without a region `auto` begins with the closest analogue where one
+    is close. Orbits of the host's group, positions anywhere, sources of other packages and the next close analogue then
+    take turns. Where no analogue is close, orbits come first if energies choose among tries; the score network alone
+    tells wrong orbits from right ones less well, and then guests start anywhere first.
 
     Args:
         host: The host and its guests.
         n: Number of candidates.
         guests_from: `auto` for all sources, or the name of one source, whose starts come again when all have come.
+        by_energy: Whether tries are chosen by their energy (see `strategy.by_energy`).
 
     Returns:
         n starts.
@@ -181,9 +183,10 @@ def fillings(host: Host, n: int, guests_from: str = AUTO) -> list[Start]:
     if guests_from == AUTO:
         sources = [source for name, source in guest_sources().items() if name != PrototypeGuests.name]
         others = [source.starts(host, 1)[:1] for source in sources]
-        if host.orbits is not None:  # its own orbits are what anywhere means in a host that is held symmetric
-            others = others[1:]
-        return beside_analogues(host, n, [start for starts in others for start in starts])
+        in_order = [start for starts in others for start in starts]
+        if not by_energy:
+            in_order.sort(key=lambda start: start.on_orbits)
+        return beside_analogues(host, n, in_order)
     source = guest_sources()[guests_from]
     starts = list(source.starts(host, n))
     if not starts:

@@ -112,6 +112,19 @@ class FinishedStart(Start, Protocol):
         ...
 
 
+@runtime_checkable
+class SettlingStart(Start, Protocol):
+    """A start that changes what was sampled from it before anything else is done with it."""
+
+    def settled(self, structure: Structure) -> Structure | str:
+        """Return what becomes of a sample, or the reason why nothing does.
+
+        Args:
+            structure: The sample.
+        """
+        ...
+
+
 def required(cell_drawer: CellDrawer | None) -> CellDrawer:
     """Return the cell drawer.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -31,10 +31,12 @@ def symmetric_cell(
     rng: np.random.Generator,
     number: int | None = None,
     cell_drawer: CellDrawer | None = None,
+    assigned: Callable[[np.random.Generator], Assignment] | None = None,
 ) -> Host:
     """Draw an empty primitive cell of a space group, with orbits for all atoms.
 
-    Space group and Wyckoff positions are drawn from the statistics of known crystals (see `draw_assignment`).
+    Space group and Wyckoff positions are drawn from the statistics of known crystals (see `draw_assignment`), a quarter
+    of them replaced by those of a subgroup, where nothing else draws them.
 
     Args:
         species: Element symbol to number of atoms in the primitive cell.
@@ -43,6 +45,7 @@ def symmetric_cell(
         number: International number of the space group. None draws one.
         cell_drawer: Score model that draws the shape of the cell. None draws it from the statistics of known crystals
             (see `draw_shape`).
+        assigned: What draws space group and Wyckoff positions, which are then kept as they are.
 
     Returns:
         A host without atoms, in the reduced primitive cell, with a plan of the orbits of its guests.
@@ -52,11 +55,12 @@ def symmetric_cell(
             formula units that do fit the group.
     """
     for _ in range(_DRAWS):
-        assignment = draw_assignment(species, rng, number)
+        assignment = draw_assignment(species, rng, number) if assigned is None else assigned(rng)
         group_setting = setting(assignment.number)
         lattice, group, positions = _cell(group_setting, species, cell_volume, rng, cell_drawer)
         host = empty_host(lattice.tolist(), species)
-        plan = _assigned(free_volume_of(host), group, positions, assignment, rng if number is None else None)
+        lowered = rng if number is None and assigned is None else None
+        plan = _assigned(free_volume_of(host), group, positions, assignment, lowered)
         if plan is not None:
             return replace(host, orbits=plan)
         if number is not None and assignment.letters is None and not _fits(species, group_setting):
