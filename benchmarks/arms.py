@@ -36,6 +36,7 @@ from chggen.score import load_score_model
 
 Part = TypeVar("Part")
 ROWS = ("li-small", "h-small", "mobile-large", "any-species", "half", "all-atoms")
+UNKNOWN = ("unknown-mobile", "unknown-half")  # crystals of no known prototype, see choose_unknown.py
 _ATOMS_PER_BATCH = 320
 _HOSTS_PER_TASK = 12
 _LOWER = 0.001  # eV/atom

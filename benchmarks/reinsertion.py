@@ -23,7 +23,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-from arms import ROWS, Arm, rate, run_arm
+from arms import ROWS, UNKNOWN, Arm, rate, run_arm
 
 from chggen.sampling import recipe
 
@@ -66,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--quick", action="store_true", help="20 hosts a row, one sample each")
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--rows", nargs="+", choices=(*ROWS, *UNKNOWN), default=list(ROWS))
     parser.add_argument("--hosts", type=int, default=300)
     parser.add_argument("--samples", type=int, default=3)
     parser.add_argument("--raw", action="store_true", help="no relaxation")

@@ -10,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 
 from chggen.generation import CellRequest, Parent, Start, VolumePrior, cell_sources
 from chggen.generation.evolved_starts import _changes, evolved
-from chggen.symmetry import space_group
+from chggen.symmetry import space_group, taken_positions
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.6), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 TITANATE = Structure.from_spacegroup(
@@ -44,6 +44,35 @@ def test_every_change_keeps_the_content(name: str, change: int) -> None:
             assert filled(start).composition == crystal.composition
             assert dict(start.species) == {str(s): int(n) for s, n in crystal.composition.items()}
     assert made == 6 or (change == 3 and name == "titanate")  # its orbits are of 1, 1 and 3 atoms: Ca and Ti exchange
+
+
+RUTILE = Structure.from_spacegroup("P4_2/mnm", Lattice.tetragonal(4.594, 2.959), ["Ti", "O"], [[0] * 3, [0.3, 0.3, 0]])
+ANATASE = Structure.from_spacegroup(
+    "I4_1/amd", Lattice.tetragonal(3.78, 9.51), ["Ti", "O"], [[0, 0.75, 0.125], [0, 0.75, 0.333]]
+)
+MARCASITE = Structure.from_spacegroup(
+    "Pnnm", Lattice.orthorhombic(4.44, 5.43, 3.39), ["Fe", "S"], [[0, 0, 0], [0.2, 0.378, 0]]
+)
+BROOKITE = Structure.from_spacegroup(
+    "Pbca", Lattice.orthorhombic(9.17, 5.45, 5.14), ["Ti", "O", "O"],
+    [[0.128, 0.1, 0.863], [0.009, 0.149, 0.182], [0.23, 0.11, 0.53]],
+)  # fmt: skip
+
+
+def test_atoms_are_placed_anew_on_the_positions_of_the_parent() -> None:
+    start = _changes(BROOKITE.volume)[6](BROOKITE, np.random.default_rng(0))
+    assert start is not None
+    assert (start.source, start.symmetric, start.on_orbits) == ("evolve", True, True)
+    made = [filled(start, seed) for seed in range(4)]
+    for one in made:
+        assert one.composition == BROOKITE.composition
+        found = taken_positions(one, 0.01)
+        assert found is not None
+        assert (found.number, dict(found.letters)) == (61, {"Ti": "c", "O": "cc"})
+    assert len({round(one.lattice.a, 4) for one in made}) > 1
+    for settled in (RUTILE, MARCASITE):  # one and two free coordinates: any race finds their places
+        assert _changes(1.0)[6](settled, np.random.default_rng(0)) is None
+    assert _changes(1.0)[6](ANATASE, np.random.default_rng(0)) is None  # not primitive
 
 
 def test_orbits_take_the_atoms_onto_each_other() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from chggen.crystals import niggli_reduced
 from chggen.generation.host import Host, empty_host
 from chggen.generation.prototypes import Prototype, count_prototypes, prototype_of
 from chggen.generation.random_cells import flat, random_bravais_cell
+from chggen.generation.space_group_statistics import Assignment
 from chggen.generation.start import CellDrawer, required
 from chggen.generation.symmetric_cells import SHAPE_DRAWS, prototype_cell, symmetric_cell
 from chggen.symmetry import Orbits
@@ -101,12 +103,16 @@ class SpaceGroupCell:
         cell_volume: Volume of the primitive cell, Å³.
         number: International number of the space group; None for one drawn as known crystals have it.
         learned: Whether the score model draws the shape of the cell. Else it is drawn as known crystals have it.
+        assignment: Space group and Wyckoff positions of all tries, in place of drawn ones; None draws them.
+        named: Name of the source that it comes from, if that is not one of the two that draw.
     """
 
     species: Mapping[str, int]
     cell_volume: float
     number: int | None = None
     learned: bool = False
+    assignment: Assignment | None = None
+    named: str = ""
     de_novo: bool = True
     on_orbits: bool = True
     symmetric: bool = True
@@ -115,8 +121,8 @@ class SpaceGroupCell:
 
     @property
     def source(self) -> str:
-        """`learned` or `space-group`, by what draws the shape of the cell."""
-        return "learned" if self.learned else "space-group"
+        """The name given, else `learned` or `space-group`, by what draws the shape of the cell."""
+        return self.named or ("learned" if self.learned else "space-group")
 
     def draw(self, seed: int, cell_drawer: CellDrawer | None = None) -> tuple[Host, Orbits]:
         """Draw a space group where none is given, a cell of its Bravais class, and orbits for all atoms.
@@ -132,7 +138,9 @@ class SpaceGroupCell:
             InputError: The species do not fit the group, or there is no cell drawer.
         """
         own = required(cell_drawer) if self.learned else None
-        host = symmetric_cell(self.species, self.cell_volume, np.random.default_rng(seed), self.number, own)
+        given = None if self.assignment is None else partial(_same, self.assignment)
+        rng = np.random.default_rng(seed)
+        host = symmetric_cell(self.species, self.cell_volume, rng, self.number, own, given)
         assert host.orbits is not None
         return host, host.orbits.draw(seed)
 
@@ -212,3 +220,8 @@ class PrototypeCell:
     def _prototype(self) -> Prototype:
         """The prototype of this rank."""
         return prototype_of(self.species, self.rank % count_prototypes(self.species))
+
+
+def _same(assignment: Assignment, rng: np.random.Generator) -> Assignment:
+    """Return the assignment."""
+    return assignment

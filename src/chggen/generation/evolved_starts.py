@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from chggen.errors import InputError
+from chggen.generation.cell_starts import SpaceGroupCell
 from chggen.generation.host import Host, empty_host, strip_guests
 from chggen.generation.host_orbits import on_orbits, symmetrised
 from chggen.generation.host_starts import GivenHost, PrototypeSites
-from chggen.symmetry import FreeVolume, Group, Orbits, above_trivial, group_of, host_orbits, refine
+from chggen.generation.space_group_statistics import Assignment
+from chggen.symmetry import FreeVolume, Group, Orbits, above_trivial, group_of, host_orbits, refine, taken_positions
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -26,6 +28,7 @@ _SHAKEN: Final = (0.3, 0.6, 1.0)  # Å; noise levels that a parent goes back to
 _LITTLE: Final = 0.1  # Å; and one whose atoms have changed places
 _STRAIN: Final = 0.08  # standard deviation of the components of a strain
 _PART: Final = 1 / 3  # of the atoms of a parent that are made anew around a point
+_LEAST_FREEDOM: Final = 3  # free coordinates of a parent whose atoms are placed anew on its positions
 _MOST_OPERATIONS: Final = 200  # of a group whose subgroups are looked for
 
 
@@ -48,8 +51,9 @@ def evolved(parents: Sequence[Parent], volume: float, rng: np.random.Generator) 
     The lower a parent, the likelier it is taken. One of these changes is drawn: its atoms are shaken, in its group, in
     a subgroup or without symmetry, and denoised from there; its cell is strained before that; orbits of two species
     change places; one species is taken out and inpainted in the symmetrised rest, as the paper does with its guests; a
-    third of the atoms, around a point, is taken out and inpainted. Ideas of evolutionary searches (Glass, Oganov and
-    Hansen, Comput. Phys. Commun. 175, 713, 2006), the score network doing what cut and splice does there.
+    third of the atoms, around a point, is taken out and inpainted; all atoms are placed anew on the parent's Wyckoff
+    positions, in many tries, since a race tries most assignments once. Ideas of evolutionary searches (Glass, Oganov
+    and Hansen, Comput. Phys. Commun. 175, 713, 2006), the score network doing what cut and splice does there.
 
     Args:
         parents: The parents, the lowest first.
@@ -79,6 +83,7 @@ def _changes(volume: float) -> list[Callable[[Structure, np.random.Generator], S
         _exchanged,
         _without_species,
         _without_part,
+        lambda parent, rng: _placed_anew(parent, volume),
     ]
 
 
@@ -147,6 +152,16 @@ def _without_part(parent: Structure, rng: np.random.Generator) -> Start | None:
     taken = np.zeros(len(parent), dtype=bool)
     taken[np.argsort(away, kind="stable")[:count]] = True
     return GivenHost(_host(parent, taken))
+
+
+def _placed_anew(parent: Structure, volume: float) -> Start | None:
+    """Return drawn places on the parent's own Wyckoff positions, in drawn cells of its group."""
+    found = taken_positions(parent, _SYMPREC)
+    if found is None or found.number == 1 or not found.primitive or found.freedom < _LEAST_FREEDOM:
+        return None
+    species = {str(symbol): int(n) for symbol, n in parent.composition.items()}
+    assignment = Assignment(number=found.number, letters=found.letters)
+    return SpaceGroupCell(species, volume, assignment=assignment, named=SOURCE)
 
 
 def _host(parent: Structure, taken: np.ndarray) -> Host:

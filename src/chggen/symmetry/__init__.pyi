@@ -18,6 +18,7 @@ from .group import Group
 from .orbits import Orbits, host_orbits, orbits_of_sites
 from .refinement import Refined, refine, symmetrised_framework
 from .site_assignment import OrbitPlan, plan_orbits
+from .taken_positions import TakenPositions, taken_positions
 from .wyckoff import Setting, WyckoffPosition, hall_number, point_group_order, positions_of, setting
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Refined",
     "Setting",
     "SymmetryConstraint",
+    "TakenPositions",
     "WyckoffPosition",
     "above_trivial",
     "conventional",
@@ -52,4 +54,5 @@ __all__ = [
     "symbol_of",
     "symmetrised_framework",
     "symmetry_dataset",
+    "taken_positions",
 ]

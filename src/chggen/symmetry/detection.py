@@ -115,13 +115,14 @@ def spglib_cell(structure: Structure) -> SpglibCell:
     return structure.lattice.matrix, structure.frac_coords, np.array([site.specie.Z for site in structure])
 
 
-def symmetry_dataset(cell: SpglibCell, symprec: float, angle_tolerance: float) -> Any:
+def symmetry_dataset(cell: SpglibCell, symprec: float, angle_tolerance: float, hall_number: int = 0) -> Any:
     """Return spglib's dataset of a cell.
 
     Args:
         cell: The cell, from `spglib_cell`.
         symprec: Distance tolerance, in Å.
         angle_tolerance: Angle tolerance, in degrees. Negative values leave it to spglib.
+        hall_number: Hall number of the setting to describe it in; 0 leaves it to spglib.
 
     Returns:
         A SpglibDataset, or None where spglib fails.
@@ -129,7 +130,7 @@ def symmetry_dataset(cell: SpglibCell, symprec: float, angle_tolerance: float) -
     import spglib
 
     with _own_errors():
-        return spglib.get_symmetry_dataset(cell, symprec=symprec, angle_tolerance=angle_tolerance)
+        return spglib.get_symmetry_dataset(cell, symprec, angle_tolerance, hall_number)
     return None
 
 
