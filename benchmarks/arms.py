@@ -27,6 +27,7 @@ from chggen.generation import (
     batched_hosts,
     beside_analogues,
     fillings,
+    same_start,
 )
 from chggen.potential import load_potential
 from chggen.relaxation import Relaxed, RelaxOptions, relax
@@ -136,7 +137,7 @@ def as_inpaint(found: Sequence[Case], numbers: Sequence[int], n: int, resources:
         made |= zip(part, sample_jobs([jobs[job] for job in part], resources), strict=True)
     rows = [[made[h, k] for k in range(n + 1)] for h in range(len(found))]
     for k in dict.fromkeys((n - 1, 0)):  # the last of a run may give way to what would follow; so may a single one
-        elsewhere = [h for h in range(len(found)) if jobs[h, k + 1].start is not jobs[h, k].start]  # as runs have it
+        elsewhere = [h for h in range(len(found)) if not same_start(jobs[h, k + 1].start, jobs[h, k].start)]
         rivals, samples = ([rows[h][j] for h in elsewhere] for j in (k + 1, k))
         for h, lower in zip(elsewhere, clearly_lower(rivals, samples, resources.potential()), strict=True):
             if lower:

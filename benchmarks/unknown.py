@@ -7,7 +7,8 @@ U1 and U2 are benchmarks/ids/unknown.json; U4 the 15 compounds compared with USP
 atoms in its primitive cell, nothing else. Arms: *program*, `generate` without prototypes (cells from space groups,
 learned and random ones); *random*, random cells; *symmetric*, pyxtal's crystals of random space groups; *genetic*, an
 evolutionary search (genetic.py, with the operators of ase-ga). The program makes n candidates; the rivals go on until
-they have spent its CPU seconds. --options gives the program other options, --as the name that its rows then have.
+they have spent its CPU seconds. --options gives the program other options, --as the name that its rows then have in a
+run of this arm alone.
 
 Kept of each search: energy and match (StructureMatcher 0.2, 0.3, 5) of each relaxed structure in the order made, the
 crystal's own energy, relaxed alike, evaluations of CHGNet (with forces; energies alone) and CPU seconds. Cost is taken
@@ -190,7 +191,8 @@ def main() -> None:
     options = {key: json.loads(value) for key, value in (pair.split("=", 1) for pair in args.options)}
     kept = KeptRows(args.out / "rows.jsonl")
     chosen = [(name, key, one) for name in args.sets for key, one in crystals(name, args.data)[: args.first]]
-    for arms in (["program"], [args.name], [arm for arm in args.arms if arm != "program"]):
+    rivals = [arm for arm in args.arms if arm != "program"]
+    for arms in (["program"], rivals) if args.name == "program" else ([args.name],):
         done = {(r["set"], r["target"], r["arm"]): r for r in kept.rows}
         todo = []
         for name, key, crystal in chosen:

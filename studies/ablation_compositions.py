@@ -7,7 +7,7 @@
 *refreshed*: a short ladder whose noise is drawn anew, one try; *by energy*: several tries, chosen by CHGNet; *learned
 cells*: shapes that the network draws; *orbits*: space groups and Wyckoff positions drawn as known crystals have them,
 the lowest of eight tries; *race*: of 64 tries, the lowest of which relax a few steps; *prototypes*; *default*: all
-sources on one budget. Found: StructureMatcher(0.2, 0.3, 5). Full: about two hours of CPU.
+sources on one budget. Found: StructureMatcher(0.2, 0.3, 5). Full: 35 minutes of CPU.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import chggen
 from chggen.errors import InputError
 from chggen.generation.host import Host, strip_guests
 from chggen.generation.host_orbits import on_orbits, symmetrised
-from chggen.generation.host_starts import GivenHost, OnOrbits, PrototypeSites, fillings
+from chggen.generation.host_starts import GivenHost, OnOrbits, PrototypeSites, fillings, same_start
 from chggen.generation.made_symmetric import MadeSymmetric
 from chggen.generation.prototype_mapping import CLOSE, analogues
 from chggen.symmetry.detection import space_group
@@ -208,6 +208,16 @@ def test_guests_start_anywhere_first_where_the_network_alone_chooses() -> None:
     held = on_orbits(Host(framework=symmetrised(stretched).structure, guests={"Xe": 2}))
     assert [type(s) for s in fillings(held, 2, by_energy=False)] == [MadeSymmetric, GivenHost]
     assert [type(s) for s in fillings(held, 2)] == [GivenHost, MadeSymmetric]
+
+
+def test_the_first_start_anywhere_is_thorough() -> None:
+    bare = Host(framework=(PEROVSKITE * (1, 1, 2)).perturb(0.3, seed=1), guests={"Li": 7})
+    starts = fillings(bare, 3)
+    assert [start.thorough for start in starts] == [True, False, False]  # type: ignore[attr-defined]
+    assert same_start(starts[0], starts[1])
+    taking_turns = fillings(strip_guests(FLUORITE.get_primitive_structure(), ["F"]), 6)
+    assert [getattr(start, "thorough", None) for start in taking_turns] == [None, False, True, False, False, False]
+    assert not same_start(taking_turns[1], taking_turns[2])
 
 
 @pytest.mark.parametrize("symmetry", ["none", "host"])

@@ -166,3 +166,40 @@ def test_of_tries_that_agree_one_is_marked() -> None:
     assert float(best.cart_coords[0, 0]) == pytest.approx(EDGE / 2 + 1.0)
     with pytest.raises(ValueError, match="enough must be at least 1, got 0"):
         BestOf(n=2, enough=0)
+
+
+def test_tries_go_on_until_the_best_one_is_found_again() -> None:
+    # twice 2 agree: enough; the best of 4 is found again among 8; found again among 4; never found again, 16 at most
+    offsets = {
+        0: [1.0] * 16,
+        1: [5.0, 4.0, 3.0, 2.0, 4.0, 4.0, 2.0, 3.0] + [0.5] * 8,
+        2: [3.0, 1.0, 2.0, 1.0] + [0.5] * 12,
+        3: [4.9 - 0.3 * k for k in range(16)] + [0.0] * 16,
+    }
+    made = dict.fromkeys(offsets, 0)
+
+    def sample(which: Sequence[int], seeds: Sequence[int]) -> Crystals:
+        taken = []
+        for c in which:
+            taken.append(offsets[c][made[c]])
+            made[c] += 1
+        return _pairs(*taken)
+
+    judge = Nearest([])
+    choice = BestOf(n=4, judge=judge, enough=2, atoms=40)  # 16 tries of two atoms are 32, 32 tries 64
+    best = choice.run(sample, _normal_score, [1, 2, 3, 4])
+    assert list(made.values()) == [2, 8, 4, 16]
+    assert best.cart_coords[::2, 0].sub(EDGE / 2).tolist() == pytest.approx([1.0, 2.0, 1.0, 0.4], abs=0.01)
+    assert sum(len(mark) for mark, _ in judge.seen) == 4 + 3 + 16  # each distinct one once; what settled at once, never
+
+
+def test_no_more_tries_than_asked_for_are_made_unless_atoms_allow_them() -> None:
+    made = 0
+
+    def sample(which: Sequence[int], seeds: Sequence[int]) -> Crystals:
+        nonlocal made
+        made += len(which)
+        return _pairs(*(5 - 0.2 * k for k in range(made - len(which), made)))
+
+    BestOf(n=4, judge=Nearest([]), enough=2).run(sample, _normal_score, [1])
+    assert made == 4

@@ -21,6 +21,7 @@ from chggen.generation import (
     Job,
     Start,
     fillings,
+    same_start,
 )
 from chggen.potential import Potential
 from chggen.results import Candidate
@@ -159,7 +160,7 @@ class ElectrodeScan:
         host = Host(framework=self.of.framework_of(content), guests={self.options.ion: content.count})
         *starts, spare = fillings(host, begun + n + 1)[begun:]
         jobs = [self._job(content, start, f"f{k:03d}", k) for k, start in enumerate(starts, begun)]
-        if spare is not starts[-1]:  # as in inpainting
+        if not same_start(spare, starts[-1]):  # as in inpainting
             last = jobs[-1].candidate
             jobs[-1] = replace(jobs[-1], rival=Job(candidate=replace(last, seed_source=spare.source), start=spare))
         return jobs

@@ -27,6 +27,7 @@ from chggen.generation import (
     default_guests,
     fillings,
     on_orbits,
+    same_start,
     strip_guests,
     symmetrised,
 )
@@ -227,7 +228,7 @@ def inpaint_jobs(host: Structure | InpaintHost, options: InpaintOptions) -> list
         return [job(index, placed) for index in range(options.n)]
     *starts, spare = fillings(filled, options.n + 1, guests_from, by_energy(options.sampler, options.relax))
     jobs = [job(index, start) for index, start in enumerate(starts)]
-    if spare is not starts[-1]:
+    if not same_start(spare, starts[-1]):
         jobs[-1] = replace(jobs[-1], rival=job(options.n - 1, spare))
     return jobs
 

@@ -8,7 +8,7 @@ from .evolved_starts import Parent
 from .finished_structures import FinishedStructure, FinishedStructures
 from .host import Host, batched_hosts, caps_of, check_guests, default_guests, empty_host, strip_guests, walls_of
 from .host_orbits import on_orbits, symmetrised
-from .host_starts import GivenHost, OnOrbits, PrototypeSites, beside_analogues, fillings
+from .host_starts import GivenHost, OnOrbits, PrototypeSites, beside_analogues, fillings, same_start
 from .interface_cells import InterfaceCell, InterfaceRequest, interface_cell
 from .interface_starts import ShiftedInterface, interface_start
 from .ion_capacity import ions_with_room, most_known, redox_room
@@ -115,6 +115,7 @@ __all__ = [
     "recipe_of",
     "redox_room",
     "reject_reason",
+    "same_start",
     "strip_guests",
     "symmetrised",
     "vacancy_orderings",

@@ -31,9 +31,11 @@ class GivenHost:
 
     Attributes:
         host: The host and its guests.
+        thorough: Whether more tries than usual are made where guests that start anywhere come to nothing twice.
     """
 
     host: Host
+    thorough: bool = False
     start_sigma: None = None
     prototype_log_odds: None = None
 
@@ -186,12 +188,30 @@ def fillings(host: Host, n: int, guests_from: str = AUTO, by_energy: bool = True
         in_order = [start for starts in others for start in starts]
         if not by_energy:
             in_order.sort(key=lambda start: start.on_orbits)
-        return beside_analogues(host, n, in_order)
+        return _first_thorough(beside_analogues(host, n, in_order))
     source = guest_sources()[guests_from]
     starts = list(source.starts(host, n))
     if not starts:
         raise InputError(source.refusal(host))
-    return [starts[k % len(starts)] for k in range(n)]
+    return _first_thorough([starts[k % len(starts)] for k in range(n)])
+
+
+def same_start(one: Start, other: Start) -> bool:
+    """Return whether two starts of a run lead to the same, but for the seed and the number of tries.
+
+    Args:
+        one: A start.
+        other: Another one.
+    """
+    return one is other or (isinstance(one, GivenHost) and type(one) is type(other) and one.host is other.host)
+
+
+def _first_thorough(starts: list[Start]) -> list[Start]:
+    """Return starts of which the first anywhere is thorough: later ones are to be different, and had rather be many."""
+    for k, start in enumerate(starts):
+        if isinstance(start, GivenHost) and not start.on_orbits:
+            return [*starts[:k], replace(start, thorough=True), *starts[k + 1 :]]
+    return starts
 
 
 def from_orbits(host: Host) -> OnOrbits | None:

@@ -16,6 +16,7 @@ from chggen.sampling import DE_NOVO, QUALITIES, Criterion, DenoisingError, Recip
 # On orbits, in runs that relax: tries whose energy is looked at, and levels of each.
 _ON_ORBITS: Final = {"fast": (8, 6), "best": (16, 8)}
 _IN_SYMMETRY: Final = {"fast": (24, 6), "best": (64, 8)}  # the same where symmetry is kept and cells are drawn
+_UNSURE: Final = {"fast": 640, "best": 2560}  # atoms that all tries in a host have where none is the best one twice
 _FINALISTS: Final = {"fast": (4, 80), "best": (12, 240)}  # of these: at least so many, and as many as have these atoms
 
 
@@ -27,6 +28,7 @@ class Kind:
     on_orbits: bool
     symmetric: bool
     start_sigma: float | None = None
+    thorough: bool = False
 
     @classmethod
     def of(cls, start: Start) -> Kind:
@@ -35,7 +37,8 @@ class Kind:
         Args:
             start: What a candidate starts from.
         """
-        return cls(start.de_novo, start.on_orbits, start.symmetric, start.start_sigma)
+        thorough = getattr(start, "thorough", False)
+        return cls(start.de_novo, start.on_orbits, start.symmetric, start.start_sigma, thorough)
 
 
 def by_energy(sampler: SamplerOptions, relax: RelaxOptions | None) -> bool:
@@ -64,6 +67,7 @@ def recipe_of(
         potential: Called for the potential, where energies choose.
     """
     best_of, levels, final = sampler.best_of, sampler.levels, None
+    atoms = _UNSURE[sampler.quality] if kind.thorough and best_of is None else 0
     if kind.start_sigma is not None:
         best_of = 1
     elif kind.on_orbits and best_of is None:
@@ -80,6 +84,7 @@ def recipe_of(
         n_resample=1 if kind.de_novo else sampler.n_resample,
         jump_length=None if kind.de_novo else sampler.jump_length,
         best_of=best_of,
+        atoms=atoms,
         judge=criterion,
         top=kind.start_sigma,
     )

@@ -124,7 +124,7 @@ class Recipe:
                 begin = Begin(crystals=collate([alone[c] for c in which]))
             else:
                 begin = crystals(which, seeds)
-            before, all_rounds = rounds, len(self.choice.rounds)
+            before, all_rounds = rounds, max(rounds + 1, self.choice.least_rounds)
             rounds += 1
             return sample(
                 score,
@@ -156,6 +156,7 @@ class RecipeSettings:
         n_resample: How often each stretch of levels is walked.
         jump_length: Levels in a stretch.
         best_of: Number of tries, of which the best is kept.
+        atoms: Where only one try is the best, how many atoms the tries that are made may have together (`BestOf`).
         judge: Marks the tries.
         uncertainty: Error of a clamped host that the network is told, standard deviation in Å.
         top: Standard deviation in Å of the noise on guests whose sites are roughly known. They start from there, and
@@ -170,6 +171,7 @@ class RecipeSettings:
     n_resample: int | None = None
     jump_length: int | None = None
     best_of: int | None = None
+    atoms: int = 0
     judge: Criterion = ONE.judge
     uncertainty: float = 0.0
     top: float | None = None
@@ -239,7 +241,7 @@ def _refreshing(settings: RecipeSettings, anchor: Anchor, tries: int, walks: int
             perturb=True,
         )
     walked = settings.n_resample or walks
-    choice = BestOf(n=settings.best_of or tries, judge=settings.judge, enough=_ENOUGH)
+    choice = BestOf(n=settings.best_of or tries, judge=settings.judge, enough=_ENOUGH, atoms=settings.atoms)
     afforded = max(2, (evaluations // choice.n - choice.evaluations) // walked)
     return Recipe(
         schedule=Schedule(n_levels=settings.levels or afforded, largest=_TOP, knee=_KNEE, share=_COARSE, mixed=_MIXED),

@@ -120,6 +120,8 @@ class BestOf:
         final: Chooses among the tries in the order of their marks. None takes the lowest mark.
         enough: So many tries are made at first. Where they all agree, no more are made and none is marked. None makes
             all of them at once.
+        atoms: Where only one of n tries is the best one, more are made, twice as many in all each time, until two are,
+            as long as the tries of a crystal do not have more atoms together than this. 0 makes no more than n.
 
     Raises:
         ValueError: If n or `enough` is below 1.
@@ -129,6 +131,7 @@ class BestOf:
     judge: Criterion = DenoisingError()
     final: FinalSelector | None = None
     enough: int | None = None
+    atoms: int = 0
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -142,14 +145,12 @@ class BestOf:
         return self.judge.evaluations if self.n > 1 else 0
 
     @property
-    def rounds(self) -> list[range]:
-        """The tries that are made together, round by round."""
-        if self.enough is None or self.enough >= self.n:
-            return [range(self.n)]
-        return [range(self.enough), range(self.enough, self.n)]
+    def least_rounds(self) -> int:
+        """How many times tries are made together, if no more than n are."""
+        return 1 if self.enough is None or self.enough >= self.n else 2
 
     def run(self, sample: Sample, score: ScoreModel, seeds: Sequence[int]) -> Crystals:
-        """Sample up to n times and return the best sample of each crystal.
+        """Sample several times and return the best sample of each crystal.
 
         All tries of a crystal are judged with the same noise, so that marks differ by the samples alone.
 
@@ -165,13 +166,17 @@ class BestOf:
         if self.n == 1:
             return sample(range(len(seeds)), seeds)
         tries = [_Tries() for _ in seeds]
-        for numbers in self.rounds:
-            wanted = [(c, k) for k in numbers for c, mine in enumerate(tries) if k == 0 or not mine.settled]
-            if wanted:
-                made = sample(*zip(*((c, _another(seeds[c], k) if k else seeds[c]) for c, k in wanted), strict=True))
-                for (c, _), each, distances in zip(wanted, made.split(), distances_of(made), strict=True):
-                    tries[c].add(each, distances)
-        self._mark(tries, score, seeds)
+        going_on, begun, most = list(range(len(seeds))), 0, min(self.enough or self.n, self.n)
+        while going_on:
+            wanted = [(c, k) for k in range(begun, most) for c in going_on]
+            made = sample(*zip(*((c, _another(seeds[c], k) if k else seeds[c]) for c, k in wanted), strict=True))
+            for (c, _), each, distances in zip(wanted, made.split(), distances_of(made), strict=True):
+                tries[c].add(each, distances)
+            going_on = [c for c in going_on if not tries[c].settled]
+            begun, most = most, self.n if most < self.n else 2 * most
+            if begun >= self.n:
+                self._mark(tries, going_on, score, seeds)
+                going_on = [c for c in going_on if most * tries[c].atoms <= self.atoms and not tries[c].found_again]
         orders = [sorted(range(len(mine.made)), key=mine.marks.__getitem__) for mine in tries]  # the first of equals
         if self.final is None:
             return collate([mine.made[order[0]] for mine, order in zip(tries, orders, strict=True)])
@@ -182,17 +187,15 @@ class BestOf:
         won = self.final(batches, torch.tensor(refused, device=batches[0].lattice.device)).tolist()
         return collate([mine.made[order[k]] for mine, order, k in zip(tries, orders, won, strict=True)])
 
-    def _mark(self, tries: Sequence[_Tries], score: ScoreModel, seeds: Sequence[int]) -> None:
-        """Mark the tries of crystals with a choice, all in one batch."""
-        chosen = [(c, k) for c, mine in enumerate(tries) if not mine.settled for k in mine.distinct]
+    def _mark(self, tries: Sequence[_Tries], which: Sequence[int], score: ScoreModel, seeds: Sequence[int]) -> None:
+        """Mark the tries of some crystals that have no mark yet, all in one batch."""
+        chosen = [(c, k) for c in which for k in tries[c].distinct if k not in tries[c].marked]
         if not chosen:
             return
         generators = generators_from([_another(seeds[c], 0) for c, _ in chosen])
         marks = self.judge(score, collate([tries[c].made[k] for c, k in chosen]), generators).tolist()
         for (c, k), mark in zip(chosen, marks, strict=True):
-            for j, first in enumerate(tries[c].firsts):
-                if first == k:
-                    tries[c].marks[j] = math.inf if math.isnan(mark) else mark
+            tries[c].marked[k] = math.inf if math.isnan(mark) else mark
 
 
 class _Tries:
@@ -201,13 +204,13 @@ class _Tries:
     Attributes:
         made: The samples.
         firsts: For each the number of the first that it agrees with.
-        marks: Their marks, 0 until they are marked.
+        marked: The marks of those that are the first of those that agree, by their numbers.
     """
 
     def __init__(self) -> None:
         self.made: list[Crystals] = []
         self.firsts: list[int] = []
-        self.marks: list[float] = []
+        self.marked: dict[int, float] = {}
         self._distances: list[Distances] = []
 
     def add(self, made: Crystals, distances: Distances) -> None:
@@ -215,8 +218,17 @@ class _Tries:
         own = len(self.made)
         self.firsts.append(next((k for k in self.distinct if self._distances[k].agree(distances)), own))
         self.made.append(made)
-        self.marks.append(0.0)
         self._distances.append(distances)
+
+    @property
+    def marks(self) -> list[float]:
+        """The mark of each try, 0 where none was marked."""
+        return [self.marked.get(first, 0.0) for first in self.firsts]
+
+    @property
+    def atoms(self) -> int:
+        """Number of atoms of the crystal."""
+        return len(self.made[0].atomic_numbers)
 
     @property
     def distinct(self) -> list[int]:
@@ -227,6 +239,11 @@ class _Tries:
     def settled(self) -> bool:
         """Whether all tries agree."""
         return len(self.distinct) == 1
+
+    @property
+    def found_again(self) -> bool:
+        """Whether another try agrees with the best one."""
+        return self.firsts.count(min(self.marked, key=self.marked.__getitem__)) > 1
 
 
 ONE: Final = BestOf()
