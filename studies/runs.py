@@ -35,11 +35,13 @@ class Run:
 def spread(work: Callable[[Any], Any], jobs: Iterable[Any], out: Path | None = None) -> list[Any]:
     """What a function of a module makes of jobs, in their order; a process of one thread for each core.
 
-    With a folder, what was made of each job is kept there as JSON, so that a study that was stopped goes on.
+    With a folder, what was made of each job is kept there as JSON, so that a study that was stopped goes on; jobs may
+    then have names, as a mapping.
     """
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        jobs = [(work, job, out / f"{work.__name__}-{k}.json") for k, job in enumerate(jobs)]
+        named = jobs if isinstance(jobs, Mapping) else dict(enumerate(jobs))
+        jobs = [(work, job, out / f"{work.__name__}-{name}.json") for name, job in named.items()]
         work = _kept
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=context, initializer=_one_thread) as pool:
