@@ -9,9 +9,9 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from chggen.generation.continued_sites import continued
+from chggen.generation.fillings import fillings
 from chggen.generation.grown_sites import GrownSites, parts_of
 from chggen.generation.host import Host
-from chggen.generation.host_starts import fillings
 from chggen.regions import atoms_of, regions_of
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])

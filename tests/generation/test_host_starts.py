@@ -11,9 +11,10 @@ from pymatgen.core import Lattice, Structure
 
 import chggen
 from chggen.errors import InputError
+from chggen.generation.fillings import fillings, same_start
 from chggen.generation.host import Host, strip_guests
 from chggen.generation.host_orbits import on_orbits, symmetrised
-from chggen.generation.host_starts import GivenHost, OnOrbits, PrototypeSites, fillings, same_start
+from chggen.generation.host_starts import GivenHost, OnOrbits, PrototypeSites
 from chggen.generation.made_symmetric import MadeSymmetric
 from chggen.generation.prototype_mapping import CLOSE, analogues
 from chggen.symmetry.detection import space_group

@@ -5,10 +5,11 @@ from .disorder import VACANT, Disorder, Sublattice
 from .disorder_reading import read_disorder
 from .energy_selection import KEPT, LowestAfterSteps, LowestEnergy
 from .evolved_starts import Parent
+from .fillings import beside_analogues, fillings, same_start
 from .finished_structures import FinishedStructure, FinishedStructures
 from .host import Host, batched_hosts, caps_of, check_guests, default_guests, empty_host, strip_guests, walls_of
 from .host_orbits import on_orbits, symmetrised
-from .host_starts import GivenHost, OnOrbits, PrototypeSites, beside_analogues, fillings, same_start
+from .host_starts import GivenHost, OnOrbits, PrototypeSites
 from .interface_cells import InterfaceCell, InterfaceRequest, interface_cell
 from .interface_starts import ShiftedInterface, interface_start
 from .ion_capacity import ions_with_room, most_known, redox_room
