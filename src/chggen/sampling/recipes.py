@@ -151,7 +151,8 @@ class RecipeSettings:
     """What a run may change of a recipe. None leaves a setting at the recipe's own value.
 
     Attributes:
-        quality: `fast` or `best`: at most 50 or 140 evaluations of the network, unless settings are changed.
+        quality: `fast` or `best`: at most 50 or 140 evaluations of the network, unless settings are changed or `atoms`
+            allows more.
         levels: Noise levels of one try.
         n_resample: How often each stretch of levels is walked.
         jump_length: Levels in a stretch.
