@@ -39,8 +39,8 @@ class SamplerOptions(Options):
     )
     quality: Literal["fast", "best"] = Field(
         default="best",
-        description="Most evaluations of the score network for a candidate: 50 (fast) or 140 (best); more for the first "
-        "whose guests start anywhere in a host, where its tries differ.",
+        description="Most evaluations of the score network for a candidate: 50 (fast) or 140 (best); more for the "
+        "first whose guests start anywhere in a host, where its tries differ.",
     )
     levels: int | None = Field(default=None, ge=2, description="Noise levels of a try.")
     n_resample: int | None = Field(default=None, ge=1, description="How often each stretch of levels is walked.")
