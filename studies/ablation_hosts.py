@@ -7,8 +7,8 @@ Zn, Cu, Ag or H. One raw sample by each way, then CHGNet in the fixed cell. A hi
 *random*: placement at random; *paper*: the paper's sampler; *clean host*: the same, the host not noised; *refreshed*: a
 short ladder whose noise is drawn anew at each step; *best of tries*: four of these, chosen by the network; *by energy*:
 chosen by CHGNet; *found again*: more tries, until the lowest is found twice; *orbits*: guests start on orbits of the
-host's group, anywhere where it has none for them; *default*: known prototypes, orbits and anywhere in turn. Full: about
-an hour of CPU.
+host's group, anywhere where it has none for them; *default*: known prototypes, orbits and anywhere in turn. Full:
+1.5 hours of CPU.
 """
 
 from __future__ import annotations
