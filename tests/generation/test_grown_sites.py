@@ -9,7 +9,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from chggen.generation.continued_sites import continued
-from chggen.generation.fillings import fillings
+from chggen.generation.filling_order import fillings
 from chggen.generation.grown_sites import GrownSites, parts_of
 from chggen.generation.host import Host
 from chggen.regions import atoms_of, regions_of

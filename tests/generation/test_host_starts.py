@@ -11,7 +11,7 @@ from pymatgen.core import Lattice, Structure
 
 import chggen
 from chggen.errors import InputError
-from chggen.generation.fillings import fillings, same_start
+from chggen.generation.filling_order import fillings, same_start
 from chggen.generation.host import Host, strip_guests
 from chggen.generation.host_orbits import on_orbits, symmetrised
 from chggen.generation.host_starts import GivenHost, OnOrbits, PrototypeSites

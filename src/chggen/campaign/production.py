@@ -65,7 +65,7 @@ def make_candidates(jobs: Sequence[Job], resources: Resources) -> Iterator[tuple
         comes right behind the saddle.
     """
     with at_stage("sample"):
-        jobs, raw = _contested(jobs, resources) if resources.by_energy else (jobs, sample_jobs(jobs, resources))
+        jobs, raw = (_contested if resources.by_energy else _mended)(jobs, resources)
     with at_stage("screen"):
         candidates = [_screened(job, structure, resources.held) for job, structure in zip(jobs, raw, strict=True)]
     going_on = [k for k, c in enumerate(candidates) if c.status == "ok"]
@@ -165,6 +165,17 @@ def _contested(jobs: Sequence[Job], resources: Resources) -> tuple[list[Job], li
     for k in running:
         if lower.get(k, True):
             final[k], made[k] = rivals[k], others[k]
+    return final, made
+
+
+def _mended(jobs: Sequence[Job], resources: Resources) -> tuple[list[Job], list[Structure | str]]:
+    """Sample jobs, and the rivals of those that came to nothing; a rival wins if its sample is sound."""
+    final, made = list(jobs), sample_jobs(jobs, resources)
+    rivals = {k: job.rival for k, job in enumerate(jobs) if job.rival is not None and not _sound(made[k], job)}
+    if rivals:
+        for (k, rival), other in zip(rivals.items(), _each_or_none(list(rivals.values()), resources), strict=True):
+            if _sound(other, rival):
+                final[k], made[k] = rival, other
     return final, made
 
 

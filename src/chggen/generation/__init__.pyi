@@ -5,7 +5,7 @@ from .disorder import VACANT, Disorder, Sublattice
 from .disorder_reading import read_disorder
 from .energy_selection import KEPT, LowestAfterSteps, LowestEnergy
 from .evolved_starts import Parent
-from .fillings import beside_analogues, fillings, same_start
+from .filling_order import beside_analogues, fillings, same_start
 from .finished_structures import FinishedStructure, FinishedStructures
 from .host import Host, batched_hosts, caps_of, check_guests, default_guests, empty_host, strip_guests, walls_of
 from .host_orbits import on_orbits, symmetrised

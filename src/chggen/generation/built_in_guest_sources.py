@@ -22,7 +22,7 @@ class PrototypeGuests:
             host: The host and its guests.
             n: Number of candidates that are wanted.
         """
-        from chggen.generation.fillings import analogue_starts
+        from chggen.generation.filling_order import analogue_starts
 
         return analogue_starts(host, n)
 

@@ -19,7 +19,7 @@ class Job:
         candidate: Identity and lineage of the candidate: a record without results.
         start: What its tries start from.
         rival: The same candidate from another start; None where there is no other. Where runs choose by energy, it
-            takes the place of this one if its sample lies clearly lower.
+            takes the place of this one if its sample lies clearly lower; elsewhere, if this one's is no sound crystal.
         held: Which of the first atoms, those of the host, stay in place when it is relaxed, of shape (host,); None for
             none.
     """

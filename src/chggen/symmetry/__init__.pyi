@@ -16,9 +16,9 @@ from .fitting_counts import nearest_counts
 from .free_volume import FreeVolume
 from .group import Group
 from .orbits import Orbits, host_orbits, orbits_of_sites
+from .positions_taken import TakenPositions, taken_positions
 from .refinement import Refined, refine, symmetrised_framework
 from .site_assignment import OrbitPlan, plan_orbits
-from .taken_positions import TakenPositions, taken_positions
 from .wyckoff import Setting, WyckoffPosition, hall_number, point_group_order, positions_of, setting
 
 __all__ = [
