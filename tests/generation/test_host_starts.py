@@ -185,8 +185,10 @@ def test_guests_sampled_freely_are_made_symmetric() -> None:
     assert start.symmetric
     assert start.draw(0)[1] is None
     off = _filled(host, np.array([[0.02, -0.01, 0.015]]))
+    off.add_site_property("guest", [False] * 4 + [True])
     made = start.settled(off)
     assert isinstance(made, Structure)
+    assert made.site_properties["guest"] == [False] * 4 + [True]
     assert space_group(made, 1e-4) == 221
     np.testing.assert_allclose(made.frac_coords[-1] - np.round(made.frac_coords[-1]), 0, atol=1e-6)
     np.testing.assert_array_equal(made.frac_coords[:-1], host.framework.frac_coords)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import chain, cycle, islice
 
 import numpy as np
 
 from chggen.errors import InputError
-from chggen.generation.built_in_guest_sources import OrbitGuests, PatternGuests, PrototypeGuests
+from chggen.generation.built_in_guest_sources import AnywhereGuests, OrbitGuests, PatternGuests, PrototypeGuests
 from chggen.generation.host import Host
 from chggen.generation.host_orbits import kept_orbits
 from chggen.generation.host_starts import GivenHost, PrototypeSites
@@ -66,13 +66,15 @@ def same_start(one: Start, other: Start) -> bool:
         one: A start.
         other: Another one.
     """
-    return one is other or (isinstance(one, GivenHost) and type(one) is type(other) and one.host is other.host)
+    if one is other or not isinstance(one, GivenHost) or type(one) is not type(other):
+        return one is other
+    return all(getattr(one, f.name) is getattr(other, f.name) for f in fields(one) if f.name != "thorough")
 
 
 def _first_thorough(starts: list[Start]) -> list[Start]:
     """Return starts of which the first anywhere is thorough: later ones are to be different, and had rather be many."""
     for k, start in enumerate(starts):
-        if isinstance(start, GivenHost) and not start.on_orbits:
+        if isinstance(start, GivenHost) and start.source == AnywhereGuests.name:
             return [*starts[:k], replace(start, thorough=True), *starts[k + 1 :]]
     return starts
 

@@ -74,4 +74,4 @@ class MadeSymmetric(GivenHost):
         if kept is None:
             return "the guests keep nothing of the host's group above P1 and P-1"
         frac = np.concatenate([np.asarray(self.host.framework.frac_coords).reshape(-1, 3), kept[0]])
-        return type(structure)(structure.lattice, structure.species, frac)
+        return type(structure)(structure.lattice, structure.species, frac, site_properties=structure.site_properties)
